@@ -1,0 +1,73 @@
+"""Cold reading and decoding speed of both servers, with 1, 4 and 8 requests at once.
+
+Reading: conversations that share nothing, each until its first token. Decoding: raw prompts of a few tokens and long
+replies, once in one piece and once as a stream, whose events are counted as bytes only.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count
+from typing import Final
+
+from bench.client import Client
+from bench.conversation import conversation
+from bench.options import Options
+from bench.row import PEER, Goal, Row, compared
+from bench.server import Setup, both_servers, servers
+from bench.turns import in_turns
+from tests.kit.models import model_path
+
+CONCURRENCIES: Final = (1, 4, 8)
+_N_ROUNDS: Final = 7
+_N_READ: Final = 2048
+_N_DECODED: Final = 128
+_N_PROMPT: Final = 8
+_N_MESSAGES: Final = 9
+_seeds = count()
+
+
+def n_steps(options: Options) -> int:
+    """How many measurements are taken, those to warm up among them."""
+    return 3 * len(CONCURRENCIES) * (options.repeats(_N_ROUNDS) + 1) * len(servers())
+
+
+def run(options: Options, advance: Callable[[], None]) -> list[Row]:
+    """Measure both servers in turns."""
+    setup = Setup(model_path(options.model_name), n_ctx=8 * 4096, n_slots=8, n_threads=options.threads)
+    kinds = {"cold reading": _read, "decoding": _decode, "decoding, streamed": _decode_streamed}
+    rows = []
+    with both_servers(setup) as clients, ThreadPoolExecutor(max(CONCURRENCIES)) as pool:
+        for what, measure in kinds.items():
+            for n in CONCURRENCIES:
+                measures = {name: partial(measure, pool, client, n) for name, client in clients.items()}
+                measured = in_turns(measures, options.repeats(_N_ROUNDS), advance)
+                rows.append(
+                    compared("speed", what, "tokens/s", measured, over=PEER, goal=Goal(0.95, at_least=True), at=n)
+                )
+    return rows
+
+
+def _read(pool: ThreadPoolExecutor, client: Client, n: int) -> float:
+    chats = [conversation(next(_seeds), _N_READ, _N_MESSAGES) for _ in range(n)]
+    started = time.perf_counter()
+    replies = list(pool.map(client.chat, chats))
+    return sum(reply.n_read for reply in replies) / (time.perf_counter() - started)
+
+
+def _decode(pool: ThreadPoolExecutor, client: Client, n: int) -> float:
+    return _decoded_with(pool, partial(client.complete, n_predict=_N_DECODED), n)
+
+
+def _decode_streamed(pool: ThreadPoolExecutor, client: Client, n: int) -> float:
+    return _decoded_with(pool, partial(client.drain, n_predict=_N_DECODED), n)
+
+
+def _decoded_with(pool: ThreadPoolExecutor, send: Callable[[list[int]], object], n: int) -> float:
+    rng = random.Random(next(_seeds))
+    prompts = [[rng.randrange(33, 127) for _ in range(_N_PROMPT)] for _ in range(n)]
+    started = time.perf_counter()
+    list(pool.map(send, prompts))
+    return n * _N_DECODED / (time.perf_counter() - started)

@@ -1,0 +1,92 @@
+"""Writes the generated parts of the documentation, or with --check says which are out of date.
+
+The flags come from `segue serve --help`, the modules from their docstrings, the endpoints from the routes.
+"""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "segue"
+
+
+def flags() -> str:
+    """The help text of every command, as the terminal shows it."""
+    environment = os.environ | {"COLUMNS": "110", "NO_COLOR": "1", "TERM": "dumb"}
+    parts = ["# Commands and flags\n\nGenerated from the program's help by `make docs`.\n"]
+    for command in ("serve", "demo"):
+        arguments = [sys.executable, "-m", "segue", command, "--help"]
+        run = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment)
+        text = "\n".join(line.rstrip() for line in run.stdout.strip().splitlines())
+        parts.append(f"\n## segue {command}\n\n```text\n{text}\n```\n")
+    return "".join(parts)
+
+
+def structure() -> str:
+    """Every module once, with the first sentence of its docstring."""
+    lines = [
+        "# Structure\n",
+        "Generated from the modules' docstrings by `make docs`. Imports point downwards:",
+        "`cli → api → watch, chat, loop → homes → engine, state`; `state` imports nothing of Segue but itself,",
+        "`engine` of it only the kinds of memory, and only `engine` imports `llama_cpp`.\n",
+    ]
+    folders = [SOURCE, *sorted(path for path in SOURCE.iterdir() if (path / "__init__.py").exists())]
+    for folder in folders:
+        name = "segue" if folder == SOURCE else f"segue/{folder.name}"
+        lines.append(f"## {name}\n\n{_first_sentence(folder / '__init__.py')}\n")
+        lines.append("| module | what |\n|---|---|")
+        modules = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
+        lines += [f"| `{path.name}` | {_first_sentence(path)} |" for path in modules]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def endpoints() -> str:
+    """Every route with the first paragraph of its handler's docstring."""
+    from segue.api.app import create_app
+    from segue.api.start import make_service
+    from segue.settings import Settings
+
+    paths = create_app(make_service(Settings())).openapi()["paths"]
+    lines = ["# Endpoints\n", "Generated from the routes by `make docs`.\n", "| | path | what |\n|---|---|---|"]
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            text = operation.get("description", "").split("\n\n")[0].replace("\n", " ")
+            lines.append(f"| {method.upper()} | `{path}` | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def _first_sentence(path: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(path.read_text()))
+    assert docstring, f"{path} has no docstring"
+    return docstring.split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "docs/flags.md": flags,
+    "docs/structure.md": structure,
+    "docs/endpoints.md": endpoints,
+}
+
+
+def main() -> int:
+    """Write all, or compare; 1 if something is out of date."""
+    is_check = "--check" in sys.argv[1:]
+    stale = []
+    for name, make in GENERATED.items():
+        path, text = ROOT / name, make()
+        if is_check and (not path.exists() or path.read_text() != text):
+            stale.append(name)
+        elif not is_check:
+            path.write_text(text)
+    if stale:
+        print(f"out of date: {', '.join(stale)}; run make docs", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""HTTP: the OpenAI API and the endpoints of llama-server."""

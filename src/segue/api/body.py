@@ -1,0 +1,78 @@
+"""Request bodies: JSON, whatever the content type says, and nothing that breaks later."""
+
+import json
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive
+
+from segue.api.errors import ApiError, invalid
+
+MAX_BODY_BYTES = 256 << 20
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class JsonRoute(APIRoute):
+    """A route whose body is a strict JSON object. curl's default content type works, as it does with llama-server."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the handler so that it sees a body that was read strictly."""
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            headers = [item for item in request.scope["headers"] if item[0] != b"content-type"]
+            scope = {**request.scope, "headers": [*headers, (b"content-type", b"application/json")]}
+            strict = _StrictRequest(scope, _bounded(request.receive))
+            strict.value = parse(await strict.body())
+            return await handle(strict)
+
+        return handle_strictly
+
+
+class _StrictRequest(Request):
+    value: object = None
+
+    async def json(self) -> Any:
+        return self.value
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    """Parse a JSON object. Raises ApiError, also for what would break later: lone surrogates, NaN, deep nesting."""
+    try:
+        text = raw.decode("utf-8")
+        value = json.loads(text, parse_constant=_refuse_constant)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeError as error:
+        raise invalid("The body is not valid UTF-8 text") from error
+    except json.JSONDecodeError as error:
+        raise invalid(f"The body is not valid JSON: {error.msg} at character {error.pos}") from error
+    except RecursionError as error:
+        raise invalid("The body is not valid JSON: nested too deeply") from error
+    except ValueError as error:
+        raise invalid("The body is not valid JSON: a number is out of range") from error
+    if not isinstance(value, dict):
+        raise invalid("The body must be a JSON object")
+    return value
+
+
+def _refuse_constant(name: str) -> object:
+    raise invalid(f"The body is not valid JSON: {name} is not a JSON value")
+
+
+def _bounded(receive: Receive) -> Receive:
+    n_bytes = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal n_bytes
+        message = await receive()
+        n_bytes += len(message.get("body", b""))
+        if n_bytes > MAX_BODY_BYTES:
+            raise ApiError("invalid_request_error", f"The body exceeds {MAX_BODY_BYTES} bytes", status=413)
+        return message
+
+    return receive_bounded

@@ -1,0 +1,103 @@
+"""Chat messages: what is refused, and how the rest goes through the model's template."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from segue.api.errors import invalid, not_supported
+from segue.api.requests import ChatRequest
+from segue.chat.prompt import RenderedPrompt
+from segue.chat.sandbox import TemplateError
+from segue.chat.template import ChatTemplate
+
+_MEDIA = ("image_url", "input_image", "image", "input_audio", "audio", "input_video", "video_url", "file", "input_file")
+_REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
+
+
+def render(template: ChatTemplate, request: ChatRequest, defaults: Mapping[str, Any]) -> RenderedPrompt:
+    """Render a conversation. A last message of the assistant is continued, as in llama-server. Raises ApiError."""
+    _check_options(request)
+    _check_messages(request.messages)
+    messages, prefill = _split_prefill(request)
+    add_generation_prompt = prefill is not None or request.add_generation_prompt is not False
+    variables = _variables(request, defaults, thinks=prefill is None)
+    try:
+        rendered = template.render(
+            messages, tools=request.tools or None, add_generation_prompt=add_generation_prompt, **variables
+        )
+    except TemplateError as error:
+        raise invalid(f"The chat template refused the messages: {error}") from error
+    return dataclasses.replace(rendered, text=rendered.text + prefill) if prefill else rendered
+
+
+def _variables(request: ChatRequest, defaults: Mapping[str, Any], *, thinks: bool) -> dict[str, Any]:
+    """What the template gets beside messages and tools. Like llama-server it is told to think, unless asked not to.
+
+    A reply that is continued has done its thinking.
+    """
+    variables = {"enable_thinking": thinks, **defaults, **(request.chat_template_kwargs or {})}
+    if request.reasoning_effort == "none":
+        variables["enable_thinking"] = False
+        variables.pop("reasoning_effort", None)
+    elif request.reasoning_effort:
+        variables["reasoning_effort"] = request.reasoning_effort
+    reserved = variables.keys() & {"messages", "tools", "add_generation_prompt"}
+    if reserved:
+        raise invalid(f"Field 'chat_template_kwargs': {min(reserved)} has a field of its own")
+    return variables
+
+
+def _check_options(request: ChatRequest) -> None:
+    kind = (request.response_format or {}).get("type", "text")
+    if kind in ("json_object", "json_schema"):
+        raise not_supported("Field 'response_format': structured output is not supported yet")
+    if kind != "text":
+        raise invalid("Field 'response_format': type must be text, json_object or json_schema")
+    if request.tool_choice not in (None, "auto", "none"):
+        raise not_supported("Field 'tool_choice': only auto and none are supported yet")
+    if request.reasoning_format not in (None, *_REASONING_FORMATS):
+        raise invalid(f"Field 'reasoning_format': it must be one of {', '.join(_REASONING_FORMATS)}")
+    if request.top_logprobs is not None and not request.logprobs:
+        raise invalid("Field 'top_logprobs': it needs logprobs to be true")
+
+
+def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
+    for i, message in enumerate(messages):
+        if not isinstance(message.get("role"), str):
+            raise invalid(f"Field 'messages.{i}.role': it must be a text")
+        if "content" not in message and not (message["role"] == "assistant" and message.get("tool_calls")):
+            raise invalid(f"Field 'messages.{i}.content': it is required")
+        calls = message.get("tool_calls") or []
+        if not (isinstance(calls, list) and all(isinstance(call, Mapping) for call in calls)):
+            raise invalid(f"Field 'messages.{i}.tool_calls': it must be a list of objects")
+        content = message.get("content")
+        if isinstance(content, list):
+            for part in content:
+                _check_part(i, part)
+        elif content is not None and not isinstance(content, str):
+            raise invalid(f"Field 'messages.{i}.content': it must be a text or a list of parts")
+
+
+def _check_part(i: int, part: object) -> None:
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    if kind in _MEDIA:
+        raise not_supported(f"Field 'messages.{i}.content': {kind} is not supported; this server takes text only")
+    if not isinstance(part, Mapping) or kind != "text" or not isinstance(part.get("text"), str):
+        raise invalid(f"Field 'messages.{i}.content': each part must be {{'type': 'text', 'text': ...}}")
+
+
+def _split_prefill(request: ChatRequest) -> tuple[list[dict[str, Any]], str | None]:
+    """Part the beginning of the reply from the messages before it; None if the reply begins afresh."""
+    messages = request.messages
+    if request.continue_final_message and request.add_generation_prompt:
+        raise invalid("Fields 'add_generation_prompt' and 'continue_final_message' exclude each other")
+    if messages[-1]["role"] != "assistant" or request.continue_final_message is False:
+        return messages, None
+    if len(messages) > 1 and messages[-2]["role"] == "assistant":
+        raise invalid("Field 'messages': there cannot be two assistant messages at the end")
+    if messages[-1].get("tool_calls"):
+        raise invalid("Field 'messages': an assistant message with tool calls cannot be continued")
+    if len(messages) == 1:
+        raise invalid("Field 'messages': there must be a message before the one to continue")
+    content = messages[-1].get("content")
+    return messages[:-1], content if isinstance(content, str) else "\n".join(part["text"] for part in content or ())

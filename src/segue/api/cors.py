@@ -1,0 +1,56 @@
+"""Cross-origin requests, answered as llama-server answers them."""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from segue.settings import Settings
+
+
+class Cors:
+    """Middleware: tells browsers which pages may call, and answers every OPTIONS request itself."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and add headers to the response."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        headers = self._headers(Headers(scope=scope).get("origin"))
+        if scope["method"] == "OPTIONS":
+            headers["access-control-allow-methods"] = self._settings.cors_methods
+            headers["access-control-allow-headers"] = self._settings.cors_headers
+            return await Response("", media_type="text/html", headers=headers)(scope, receive, send)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(headers)
+            await send(message)
+
+        return await self._app(scope, receive, send_with_headers)
+
+    def _headers(self, origin: str | None) -> dict[str, str]:
+        headers = {"access-control-allow-credentials": "true" if self._settings.cors_credentials else "false"}
+        allowed = self._settings.cors_origins
+        if allowed == "*" and not self._settings.cors_credentials:
+            headers["access-control-allow-origin"] = "*"
+        elif origin is not None and self._is_allowed(origin):
+            headers |= {"access-control-allow-origin": origin, "vary": "Origin"}
+        return headers
+
+    def _is_allowed(self, origin: str) -> bool:
+        allowed = self._settings.cors_origins
+        if allowed == "localhost":
+            return _host(origin) in ("localhost", "127.0.0.1", "::1")
+        return allowed == "*" or origin in (item.strip() for item in allowed.split(","))
+
+
+def _host(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).hostname
+    except ValueError:
+        return None

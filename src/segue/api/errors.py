@@ -1,0 +1,142 @@
+"""Errors as clients see them: `{"error": {"code", "message", "type"}}`, with llama-server's types and codes."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from segue.loop.job import JobError
+
+INVALID_REQUEST = "invalid_request_error"
+AUTHENTICATION = "authentication_error"
+NOT_FOUND = "not_found_error"
+NOT_SUPPORTED = "not_supported_error"
+UNAVAILABLE = "unavailable_error"
+SERVER = "server_error"
+
+_STATUS = {
+    INVALID_REQUEST: 400,
+    "exceed_context_size_error": 400,
+    AUTHENTICATION: 401,
+    NOT_FOUND: 404,
+    SERVER: 500,
+    NOT_SUPPORTED: 501,
+    UNAVAILABLE: 503,
+}
+_BRANCHES = ("str", "bool", "int", "float")
+_TYPE_OF_STATUS = {401: AUTHENTICATION, 404: NOT_FOUND, 501: NOT_SUPPORTED, 503: UNAVAILABLE}
+
+log = logging.getLogger(__name__)
+
+
+class ApiError(Exception):
+    """An error to answer a request with. `message` goes to the client: it never quotes a prompt."""
+
+    def __init__(
+        self, type_: str, message: str, *, status: int | None = None, details: Mapping[str, int] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = _STATUS[type_] if status is None else status
+        self.body: dict[str, object] = {"code": self.status, "message": message, "type": type_, **(details or {})}
+
+    def response(self) -> JSONResponse:
+        """The error as a whole response."""
+        return JSONResponse({"error": self.body}, self.status)
+
+
+def invalid(message: str) -> ApiError:
+    """Make the error for a request that can never work as it is."""
+    return ApiError(INVALID_REQUEST, message)
+
+
+def not_supported(message: str) -> ApiError:
+    """Make the error for a request that llama-server may serve and this server does not."""
+    return ApiError(NOT_SUPPORTED, message)
+
+
+def from_job(error: JobError) -> ApiError:
+    """Turn what the loop says went wrong into an answer."""
+    return ApiError(error.type.value, error.message, details=error.details)
+
+
+class Guard:
+    """Middleware: an exception nobody expected becomes a 500 that tells the client nothing of the request.
+
+    The log gets the exception's type and place, not its text, which may quote a prompt. A request cancelled because
+    the server stops is answered with 503. A response that has started is cut off.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; answer for it if that raises before the response starts."""
+        has_started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except asyncio.CancelledError:
+            answer = ApiError(UNAVAILABLE, "The server is shutting down")
+        except Exception as error:
+            log.error("%s while answering %s %s", _place(error), scope.get("method"), scope.get("path"))
+            answer = ApiError(SERVER, "Internal error; the server's log has its type and place")
+        else:
+            return
+        if not has_started:
+            await answer.response()(scope, receive, send)
+
+
+def _place(error: Exception) -> str:
+    """Name an exception's type and the line that raised it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+    return f"{type(error).__name__}{where}"
+
+
+def _explain(error: RequestValidationError) -> str:
+    """Name the first field that is wrong and what is wrong with it; never the value."""
+    first, *others = error.errors()
+    field = _field(first["loc"])
+    messages = [
+        str(e["msg"]).removeprefix("Value error, ") for e in (first, *others) if e["loc"][1:2] == first["loc"][1:2]
+    ]
+    message = ", or: ".join(dict.fromkeys(messages))
+    return f"Field '{field}': {message}" if field else message
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    """Join the path of a field without the names that pydantic gives to the branches of a union."""
+    parts = [str(part) for part in location[1:]]
+    return ".".join(part for part in parts if part.isdigit() or (part.isidentifier() and part not in _BRANCHES))
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` an error body."""
+
+    @app.exception_handler(ApiError)
+    async def _api_error(_: Request, error: ApiError) -> Response:
+        return error.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(_: Request, error: RequestValidationError) -> Response:
+        return invalid(_explain(error)).response()
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        type_ = _TYPE_OF_STATUS.get(error.status_code, INVALID_REQUEST if error.status_code < 500 else SERVER)
+        message = f"{error.detail}: {request.method} {request.scope['path']}"
+        response = ApiError(type_, message, status=error.status_code).response()
+        response.headers.update(error.headers or {})
+        return response

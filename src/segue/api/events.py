@@ -1,0 +1,56 @@
+"""What a request hears of its jobs, in order."""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+
+from segue.loop.job import JobEnd, Progress, TokenOut
+
+
+class StopType(StrEnum):
+    """Why a reply ended, in llama-server's words."""
+
+    NONE = "none"
+    EOS = "eos"
+    LIMIT = "limit"
+    WORD = "word"
+
+
+class Signal(Enum):
+    """What happens to the connection."""
+
+    SILENCE = auto()
+    GONE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Part of the prompt of reply `index` was read."""
+
+    index: int
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The next piece of reply `index`, and the tokens that made it."""
+
+    index: int
+    text: str
+    tokens: tuple[TokenOut, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Reply `index` is complete. `text` and `tokens` are what no `Piece` has carried yet: all, if not streamed."""
+
+    index: int
+    text: str
+    tokens: tuple[TokenOut, ...]
+    stop: StopType
+    stopping_word: str
+    has_new_line: bool
+    job_id: int
+    end: JobEnd
+
+
+Event = Reading | Piece | Reply | Signal

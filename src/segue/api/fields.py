@@ -1,0 +1,28 @@
+"""The types of request fields. A null is an absent field, and a number in quotes is no number, as in llama-server."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+INT32_MAX = 2**31 - 1
+FLOAT32_MAX = 3.4028234663852886e38
+MAX_PROBS = 1024
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Int = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
+Count = Annotated[Int, Field(ge=0, le=INT32_MAX)]
+CountOrAll = Annotated[Int, Field(ge=-1, le=INT32_MAX)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+Flag = Annotated[bool, Field(strict=True)]
+Text = Annotated[str, Field(strict=True)]
+StopWord = Annotated[Text, Field(max_length=512)]
+"""Long ones would cost memory by the square of their length."""
+Words = Annotated[list[StopWord], Field(max_length=64)]
+ProbCount = Annotated[Int, Field(ge=0, le=MAX_PROBS)]

@@ -1,0 +1,21 @@
+"""Until the model is loaded, almost every endpoint answers 503."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from segue.api.service import Phase, Service
+
+OPEN_PATHS = frozenset({"/health", "/v1/health", "/models", "/v1/models"})
+
+
+class Gate:
+    """Middleware: closed while the model loads."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on if there is a model, or if the endpoint needs none."""
+        if scope["type"] == "http" and self._service.phase is not Phase.READY and scope["path"] not in OPEN_PATHS:
+            return await self._service.unavailable().response()(scope, receive, send)
+        return await self._app(scope, receive, send)

@@ -1,0 +1,105 @@
+"""The jobs of one request: submitted together, heard as one sequence of events, cancelled when nobody listens."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.types import Message
+
+from segue.api.errors import UNAVAILABLE, ApiError, from_job
+from segue.api.events import Event, Reply, Signal
+from segue.api.hearer import Hearer
+from segue.api.mailbox import Mailbox
+from segue.api.service import Service
+from segue.api.work import Work
+from segue.chat.stream import TextStream
+from segue.loop.job import EndReason
+
+Receive = Callable[[], Awaitable[Message]]
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection."""
+
+
+class Generation:
+    """A request's jobs while they run. Belongs to the event loop; `close` it, which cancels what still runs.
+
+    `receive` is the request's own, after its body was read: it is watched for the client going away.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._mailbox: Mailbox[Event] = Mailbox()
+        self._hearers: list[Hearer] = []
+        self._watch = asyncio.create_task(self._watch_client(receive))
+        self._timer: asyncio.TimerHandle | None = None
+        self._last_sent = self._loop.time()
+
+    def submit(self, service: Service, work: Work) -> None:
+        """Queue all jobs. Raises ApiError if the loop takes no more."""
+        backend = service.backend
+        for index, job in enumerate(work.jobs):
+            hearer = Hearer(
+                index, job.scope, work, TextStream(backend.vocabulary, work.stops), self._mailbox, service.reports
+            )
+            try:
+                hearer.bind(backend.loop.submit(job, hearer))
+            except RuntimeError as error:
+                raise ApiError(UNAVAILABLE, "The server is shutting down") from error
+            self._hearers.append(hearer)
+
+    async def take(self) -> list[Event]:
+        """The next events, at least one. Raises ClientGoneError."""
+        events = await self._mailbox.take()
+        if Signal.GONE in events:
+            raise ClientGoneError
+        return events
+
+    async def replies(self) -> list[Reply]:
+        """All replies, whole, in order. Raises ClientGoneError, or ApiError for the first job that failed."""
+        replies: list[Reply] = []
+        while len(replies) < len(self._hearers):
+            for event in await self.take():
+                if isinstance(event, Reply):
+                    check(event)
+                    replies.append(event)
+        return sorted(replies, key=lambda reply: reply.index)
+
+    def signal_silence(self, interval_s: float) -> None:
+        """From now on, put `SILENCE` among the events when nothing was `sent` for so long; never if not positive."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if interval_s > 0:
+            self._timer = self._loop.call_at(self._last_sent + interval_s, self._on_silence, interval_s)
+
+    def _on_silence(self, interval_s: float) -> None:
+        now = self._loop.time()
+        if now >= self._last_sent + interval_s:
+            self._last_sent = now
+            self._mailbox.put(Signal.SILENCE)
+        self._timer = self._loop.call_at(self._last_sent + interval_s, self._on_silence, interval_s)
+
+    def sent(self) -> None:
+        """Note that something was sent."""
+        self._last_sent = self._loop.time()
+
+    def close(self) -> None:
+        """Cancel the jobs that are not over, and stop watching."""
+        self._watch.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        for hearer in self._hearers:
+            hearer.cancel()
+
+    async def _watch_client(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._mailbox.put(Signal.GONE)
+
+
+def check(reply: Reply) -> None:
+    """Raise ApiError if the job failed."""
+    if reply.end.error is not None:
+        raise from_job(reply.end.error)
+    if reply.end.reason is EndReason.CANCELLED:
+        raise ApiError(UNAVAILABLE, "The request was cancelled: the server is shutting down")

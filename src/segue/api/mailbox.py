@@ -1,0 +1,38 @@
+"""From the engine's thread to a task of the event loop, waking it once for many items."""
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Mailbox(Generic[T]):
+    """Items in order, from any thread, for one task. Create it on the event loop that takes."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._items: deque[T] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_waking = False
+
+    def put(self, item: T) -> None:
+        """Add an item; any thread, never blocks. Items for a closed event loop are lost."""
+        self._items.append(item)
+        if not self._is_waking:
+            self._is_waking = True
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self._is_waking = False
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def take(self) -> list[T]:
+        """All items so far, at least one."""
+        while not self._items:
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        return [self._items.popleft() for _ in range(len(self._items))]

@@ -1,0 +1,90 @@
+"""Prompts: from text, token ids or messages to what a job reads. Slow on long ones, so it runs on a worker thread."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from segue.api.conversation import render
+from segue.api.errors import ApiError, invalid, not_supported
+from segue.api.requests import ChatRequest
+from segue.api.service import Backend, Service
+from segue.chat.vocabulary import Vocabulary
+from segue.loop.job import Tokens
+from segue.state.placement import PromptMarks
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Tokens to read, and where a checkpoint of them is likely to pay."""
+
+    tokens: Tokens
+    marks: PromptMarks
+
+
+def from_chat(service: Service, request: ChatRequest, scope: str) -> Prompt:
+    """The prompt of a conversation in a cache scope. Raises ApiError."""
+    backend = service.backend
+    rendered = render(backend.template, request, service.settings.chat_template_kwargs)
+    return _checked(Prompt(*backend.tokenizer.encode(rendered, scope)), backend)
+
+
+def from_completion(backend: Backend, prompt: object, scope: str) -> list[Prompt]:
+    """The prompts of a completion: a text, token ids, both mixed, `{"prompt_string": ...}`, or a list of such.
+
+    Raises ApiError.
+    """
+    is_list = isinstance(prompt, list) and not any(isinstance(item, int) for item in prompt)
+    parts = prompt if isinstance(prompt, list) and is_list else [prompt]
+    if not parts:
+        raise invalid("Field 'prompt': it must not be empty")
+    return [_checked(_one(backend, part, scope), backend) for part in parts]
+
+
+def _one(backend: Backend, part: object, scope: str) -> Prompt:
+    if isinstance(part, Mapping) and "prompt_string" in part:
+        if part.get("multimodal_data"):
+            raise not_supported("Field 'prompt': images, audio and files are not supported")
+        part = part["prompt_string"]
+    if isinstance(part, str):
+        return Prompt(*backend.tokenizer.encode(part, scope))
+    return Prompt(mixed_tokens(backend.vocabulary, part, add_special=True, parse_special=True), PromptMarks())
+
+
+def mixed_tokens(vocabulary: Vocabulary, items: object, *, add_special: bool, parse_special: bool) -> Tokens:
+    """The tokens of a text, or of a list of texts and token ids; special tokens are added to a text that comes first.
+
+    Raises ApiError for anything else.
+    """
+    if isinstance(items, str):
+        items = [items]
+    if not isinstance(items, list) or not all(type(item) in (int, str) for item in items):
+        raise invalid("Field 'prompt': it must be a text, a list of token ids, or a list of both or of several prompts")
+    runs: list[Tokens] = []
+    for is_text, run in groupby(items, lambda item: isinstance(item, str)):
+        if not is_text:
+            runs.append(ids_to_tokens(vocabulary, list(run)))
+            continue
+        for text in run:
+            runs.append(vocabulary.tokenize(text, add_special=add_special and not runs, parse_special=parse_special))
+    return np.concatenate(runs, dtype=np.int32) if runs else np.empty(0, np.int32)
+
+
+def ids_to_tokens(vocabulary: Vocabulary, ids: list[int]) -> Tokens:
+    """Token ids of a request. Raises ApiError for one that is not in the vocabulary."""
+    if ids and not (min(ids) >= 0 and max(ids) < vocabulary.n_tokens):
+        raise invalid(f"The prompt contains invalid tokens: ids must be from 0 to {vocabulary.n_tokens - 1}")
+    return np.array(ids, dtype=np.int32)
+
+
+def _checked(prompt: Prompt, backend: Backend) -> Prompt:
+    n_prompt, n_ctx = len(prompt.tokens), backend.loop.n_ctx
+    if n_prompt == 0:
+        raise invalid("The prompt is empty: it has no tokens")
+    if n_prompt >= n_ctx:
+        message = (
+            f"The prompt has {n_prompt} tokens, and the context {n_ctx}; shorten it, or start with a larger --ctx-size"
+        )
+        raise ApiError("exceed_context_size_error", message, details={"n_prompt_tokens": n_prompt, "n_ctx": n_ctx})
+    return prompt

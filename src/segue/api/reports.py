@@ -1,0 +1,28 @@
+"""What became of the last requests' prompts, for `GET /cache/explain/{id}`. Numbers only, never text."""
+
+import threading
+from collections import OrderedDict
+
+from segue.loop.job import JobEnd
+
+
+class Reports:
+    """The ends of the last jobs by id, each readable in its own cache scope only. Thread-safe."""
+
+    def __init__(self, capacity: int = 256) -> None:
+        self._capacity = capacity
+        self._ends: OrderedDict[int, tuple[str, JobEnd]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, job_id: int, scope: str, end: JobEnd) -> None:
+        """Keep a job's end, and forget the oldest beyond capacity."""
+        with self._lock:
+            self._ends[job_id] = (scope, end)
+            if len(self._ends) > self._capacity:
+                self._ends.popitem(last=False)
+
+    def get(self, job_id: int, scope: str) -> JobEnd | None:
+        """A job's end, None if it is not known in this scope."""
+        with self._lock:
+            known_scope, end = self._ends.get(job_id, ("", None))
+        return end if known_scope == scope else None

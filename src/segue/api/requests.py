@@ -1,0 +1,122 @@
+"""The bodies of requests. Unknown fields are tolerated; known ones must have the right type and range."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, model_validator
+
+from segue.api.errors import not_supported
+from segue.api.fields import Count, CountOrAll, Flag, Int, ProbCount, StopWord, Text, Words
+from segue.api.sampling import SamplingFields
+
+_NOT_YET = "structured output is not supported yet"
+_UNSUPPORTED = {
+    "grammar": _NOT_YET,
+    "json_schema": _NOT_YET,
+    "lora": "adapters are not supported",
+    "n_indent": "it is not supported",
+    "prediction": "speculative decoding is not supported",
+    "suffix": "it is not supported",
+    "echo": "it is not supported",
+    "audio": "audio is not supported",
+}
+_ABSENT: tuple[object, ...] = (None, "", 0, False, [])
+
+
+class StreamOptions(BaseModel):
+    """Options of a streamed reply."""
+
+    include_usage: Flag | None = None
+
+
+class GenerationFields(SamplingFields):
+    """What all endpoints that generate share."""
+
+    stream: Flag | None = None
+    stream_options: StreamOptions | None = None
+    n_predict: CountOrAll | None = None
+    max_completion_tokens: CountOrAll | None = None
+    max_tokens: CountOrAll | None = None
+    n: Annotated[Int, Field(ge=1, le=128)] | None = None
+    n_cmpl: Annotated[Int, Field(ge=1, le=128)] | None = None
+    stop: StopWord | Words | None = None
+    n_probs: ProbCount | None = None
+    post_sampling_probs: Flag | None = None
+    t_max_predict_ms: Annotated[Int, Field(ge=-1, le=2**63 - 1)] | None = None
+    id_slot: CountOrAll | None = None
+    cache_prompt: Flag | None = None
+    return_tokens: Flag | None = None
+    return_progress: Flag | None = None
+    timings_per_token: Flag | None = None
+    sse_ping_interval: CountOrAll | None = None
+    response_fields: list[Text] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unsupported(cls, data: object) -> object:
+        """Refuse what would silently be left undone. Raises ApiError."""
+        if isinstance(data, dict):
+            for name, reason in _UNSUPPORTED.items():
+                if data.get(name) not in _ABSENT:
+                    raise not_supported(f"Field '{name}': {reason}")
+            for name, value in data.items():
+                if name.startswith("speculative.") and value is not None:
+                    raise not_supported(f"Field '{name}': speculative decoding is not supported")
+        return data
+
+    def limit(self, default: int) -> int:
+        """The most tokens to generate."""
+        for value in (self.n_predict, self.max_completion_tokens, self.max_tokens):
+            if value is not None:
+                return value
+        return default
+
+    @property
+    def n_choices(self) -> int:
+        """Replies wanted for each prompt."""
+        return self.n_cmpl or self.n or 1
+
+    @property
+    def stops(self) -> list[str]:
+        """The stop strings, without empty ones."""
+        words = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return [word for word in words if word]
+
+
+class ChatRequest(GenerationFields):
+    """POST /v1/chat/completions."""
+
+    messages: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: Text | dict[str, Any] | None = None
+    parallel_tool_calls: Flag | None = None
+    response_format: dict[str, Any] | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    reasoning_effort: Text | None = None
+    reasoning_format: Text | None = None
+    add_generation_prompt: Flag | None = None
+    continue_final_message: Flag | None = None
+    logprobs: Flag | None = None
+    top_logprobs: ProbCount | None = None
+
+
+class CompletionRequest(GenerationFields):
+    """POST /v1/completions and /completion. `prompt`: a text, token ids, both mixed, or a list of such prompts."""
+
+    prompt: Any
+    logprobs: ProbCount | Flag | None = None
+    best_of: Count | None = None
+
+
+class TokenizeRequest(BaseModel):
+    """POST /tokenize. `content`: a text, or a list of texts and token ids."""
+
+    content: Any = None
+    add_special: Flag | None = None
+    parse_special: Flag | None = None
+    with_pieces: Flag | None = None
+
+
+class DetokenizeRequest(BaseModel):
+    """POST /detokenize."""
+
+    tokens: list[Int] | None = None

@@ -1,0 +1,99 @@
+"""What the endpoints work with: the model once it is loaded, and until then how far loading is."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from segue.api.auth import KeyRing
+from segue.api.errors import UNAVAILABLE, ApiError
+from segue.api.reports import Reports
+from segue.chat.template import ChatTemplate
+from segue.chat.tokens import PromptTokenizer
+from segue.chat.vocabulary import Vocabulary
+from segue.engine.sampling import SamplingParams
+from segue.loop.job import LoopFront
+from segue.settings import Settings
+
+
+class ModelInfo(Protocol):
+    """What is told of a loaded model. `chat_template` is the file's own, if it has one."""
+
+    path: Path
+    description: str
+    chat_template: str | None
+    n_ctx_train: int
+    n_params: int
+    size_bytes: int
+    meta: Mapping[str, str]
+
+
+class ModelVocabulary(Vocabulary, Protocol):
+    """A model's vocabulary."""
+
+    @property
+    def eos(self) -> int:
+        """The token that ends a text, -1 if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A loaded model, and text to and from its tokens. Everything in it may be used from any thread."""
+
+    loop: LoopFront
+    vocabulary: ModelVocabulary
+    tokenizer: PromptTokenizer
+    template: ChatTemplate
+    model: ModelInfo
+
+
+class Phase(StrEnum):
+    """Where loading stands."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass
+class Service:
+    """What one server process serves. Made before the model is loaded; `attach` makes it ready, from any thread."""
+
+    settings: Settings
+    keys: KeyRing
+    sampling: SamplingParams
+    reports: Reports = field(default_factory=Reports)
+    created: int = field(default_factory=lambda: int(time.time()))
+    progress: float = 0.0
+    phase: Phase = Phase.LOADING
+    failure: str = ""
+    _backend: Backend | None = None
+
+    def attach(self, backend: Backend) -> None:
+        """Start to serve a model."""
+        self._backend = backend
+        self.progress = 1.0
+        self.phase = Phase.READY
+
+    def fail(self, message: str) -> None:
+        """Give up: loading failed."""
+        self.failure = message
+        self.phase = Phase.FAILED
+
+    @property
+    def backend(self) -> Backend:
+        """The loaded model. Raises ApiError while there is none."""
+        if self._backend is None:
+            raise self.unavailable()
+        return self._backend
+
+    def unavailable(self) -> ApiError:
+        """Say why no model is there."""
+        return ApiError(UNAVAILABLE, "The model could not be loaded" if self.phase is Phase.FAILED else "Loading model")
+
+    @property
+    def model_name(self) -> str:
+        """The name that responses give the model: the first alias, or the file's name."""
+        return self.settings.model_name

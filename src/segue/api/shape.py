@@ -1,0 +1,29 @@
+"""How one API words the events of a request. An implementation knows nothing of connections or threads."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from segue.api.events import Piece, Reading, Reply
+from segue.api.wire import JsonObject
+
+
+class Shape(Protocol):
+    """Words events as JSON objects; made for one request, on the event loop only."""
+
+    done: bytes
+    """What a complete stream ends with, after the last object."""
+
+    def reading(self, reading: Reading) -> Iterable[JsonObject]:
+        """Word a prompt's progress."""
+
+    def piece(self, piece: Piece) -> Iterable[JsonObject]:
+        """Word the next piece of a reply."""
+
+    def reply(self, reply: Reply) -> Iterable[JsonObject]:
+        """Word the end of a reply that was streamed, and what of it was not sent yet."""
+
+    def close(self, replies: Sequence[Reply]) -> Iterable[JsonObject]:
+        """Word what follows when all replies are complete."""
+
+    def whole(self, replies: Sequence[Reply]) -> object:
+        """Word all replies of a request that is not streamed."""

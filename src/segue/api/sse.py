@@ -1,0 +1,87 @@
+"""Server-sent events: one request's reply as it grows."""
+
+import asyncio
+from collections.abc import Iterator
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from segue.api.errors import UNAVAILABLE, ApiError
+from segue.api.events import Event, Piece, Reading, Reply, Signal
+from segue.api.generation import ClientGoneError, Generation, check
+from segue.api.shape import Shape
+from segue.api.wire import JsonObject, encode
+
+PING = b": ping\n\n"
+
+
+class EventStream(Response):
+    """Sends events until all `n_replies` are complete, a job fails, or the client is gone; then closes the generation.
+
+    Events that came together go out together, each as a chunk of its own. A failure is the last event, an `error`
+    object, and is not followed by the shape's `done`.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, generation: Generation, shape: Shape, first: list[Event], n_replies: int) -> None:
+        super().__init__(headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._generation = generation
+        self._shape = shape
+        self._first = first
+        self._n_replies = n_replies
+        self._replies: list[Reply] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Send everything; returns early if the client is gone."""
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            events, is_more = self._first, True
+            while is_more:
+                body, is_more = self._encode(events)
+                await send({"type": "http.response.body", "body": body, "more_body": is_more})
+                self._generation.sent()
+                events = await self._generation.take() if is_more else []
+        except ClientGoneError:
+            return
+        except asyncio.CancelledError:
+            body = self._error(ApiError(UNAVAILABLE, "The server is shutting down"))
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+        finally:
+            self._generation.close()
+
+    def _encode(self, events: list[Event]) -> tuple[bytes, bool]:
+        """The bytes of some events, and whether more will follow."""
+        chunks: list[bytes] = []
+        try:
+            for event in events:
+                if event is Signal.SILENCE:
+                    chunks.append(PING)
+                else:
+                    chunks += map(_chunk, self._objects(event))
+        except ApiError as error:
+            return b"".join([*chunks, self._error(error)]), False
+        is_more = len(self._replies) < self._n_replies
+        if not is_more:
+            chunks += map(_chunk, self._shape.close(self._replies))
+            chunks.append(self._shape.done)
+        return b"".join(chunks), is_more
+
+    def _objects(self, event: Event) -> Iterator[JsonObject]:
+        if isinstance(event, Piece):
+            yield from self._shape.piece(event)
+        elif isinstance(event, Reading):
+            yield from self._shape.reading(event)
+        elif isinstance(event, Reply):
+            check(event)
+            self._replies.append(event)
+            yield from self._shape.reply(event)
+
+    @staticmethod
+    def _error(error: ApiError) -> bytes:
+        return _chunk({"error": error.body})
+
+
+def _chunk(value: JsonObject) -> bytes:
+    return f"data: {encode(value)}\n\n".encode()

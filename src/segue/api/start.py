@@ -1,0 +1,122 @@
+"""Starting a server: what can be checked before the model is loaded, and the pieces that text needs after."""
+
+import socket
+from pathlib import Path
+from typing import Protocol
+
+from segue.api.auth import KeyRing
+from segue.api.sampling import sampler_names
+from segue.api.service import Backend, ModelInfo, ModelVocabulary, Service
+from segue.chat.sandbox import TemplateError
+from segue.chat.template import CHATML, ChatTemplate
+from segue.chat.tokens import PromptTokenizer
+from segue.loop.job import LoopFront
+from segue.settings import Settings
+
+_MAGIC = b"GGUF"
+
+
+class StartError(Exception):
+    """The server cannot start; the message is one line that says what to do."""
+
+
+class Built(Protocol):
+    """A loaded model with its running loop."""
+
+    @property
+    def loop(self) -> LoopFront:
+        """The loop."""
+
+    @property
+    def vocabulary(self) -> ModelVocabulary:
+        """The model's vocabulary."""
+
+    @property
+    def model(self) -> ModelInfo:
+        """The model."""
+
+    def close(self) -> None:
+        """End the loop and free the model."""
+
+
+def make_service(settings: Settings) -> Service:
+    """Make a service that waits for its model. Raises StartError for a setting that cannot work."""
+    keys = [*settings.api_key, *_file_keys(settings.api_key_file)]
+    try:
+        sampler_names(settings.samplers)
+    except ValueError as error:
+        raise StartError(f"--samplers: {error}") from error
+    return Service(settings, KeyRing(keys, is_shared=settings.cache_share_keys), settings.sampling())
+
+
+def make_backend(built: Built, settings: Settings) -> Backend:
+    """Add to a loaded model what turns text into tokens. Raises StartError for a template that cannot be used."""
+    vocabulary = built.vocabulary
+    source = _template_source(settings) or built.model.chat_template
+    try:
+        template = ChatTemplate(source, vocabulary.text(vocabulary.bos), vocabulary.text(vocabulary.eos))
+    except TemplateError as error:
+        raise StartError(f"{error}; pass another one with --chat-template-file") from error
+    return Backend(built.loop, vocabulary, PromptTokenizer(vocabulary), template, built.model)
+
+
+def check_model_file(settings: Settings) -> None:
+    """Raise StartError unless the model is a GGUF file that can be read."""
+    if not settings.model:
+        raise StartError("no model: pass the GGUF file with -m, or set LLAMA_ARG_MODEL")
+    path = Path(settings.model)
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise StartError(f"cannot read the model {path}: {error.strerror}") from error
+    if magic != _MAGIC:
+        raise StartError(f"{path} is not a GGUF file")
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Take the address before anything slow begins. Raises StartError, for a port in use among others."""
+    address = f"{settings.host}:{settings.port}"
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise StartError(f"cannot listen on {address}: {error.strerror}; check --host") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+    except OSError as error:
+        listener.close()
+        raise StartError(f"cannot listen on {address}: {error.strerror}; choose another --port") from error
+    return listener
+
+
+def _file_keys(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    keys = [line.strip() for line in _read(path, "--api-key-file").splitlines()]
+    keys = [key for key in keys if key and not key.startswith("#")]
+    if not keys:
+        raise StartError(f"--api-key-file: {path} holds no key, which would open the server to all")
+    return keys
+
+
+def _template_source(settings: Settings) -> str:
+    if settings.chat_template_file is not None:
+        return _read(settings.chat_template_file, "--chat-template-file")
+    if settings.chat_template == "chatml":
+        return CHATML
+    if settings.chat_template and "{" not in settings.chat_template:
+        raise StartError(
+            f"--chat-template: {settings.chat_template!r} is neither chatml nor Jinja; for a file: --chat-template-file"
+        )
+    return settings.chat_template
+
+
+def _read(path: Path, flag: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"{flag}: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error

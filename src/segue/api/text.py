@@ -1,0 +1,56 @@
+"""POST /tokenize, /detokenize and /apply-template: text and tokens without a model run."""
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+
+from segue.api.body import JsonRoute
+from segue.api.conversation import render
+from segue.api.native import detokenize
+from segue.api.prompts import ids_to_tokens, mixed_tokens
+from segue.api.requests import ChatRequest, DetokenizeRequest, TokenizeRequest
+from segue.api.service import Service
+from segue.api.wire import JsonObject
+from segue.chat.vocabulary import Vocabulary
+
+
+def _with_piece(vocabulary: Vocabulary, token: int) -> JsonObject:
+    piece = vocabulary.piece(token)
+    try:
+        return {"id": token, "piece": piece.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"id": token, "piece": list(piece)}
+
+
+def router(service: Service) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(route_class=JsonRoute)
+
+    @routes.post("/tokenize", response_model=None)
+    def tokenize(request: TokenizeRequest) -> Response:
+        """Turn text into tokens."""
+        vocabulary = service.backend.vocabulary
+        tokens = mixed_tokens(
+            vocabulary,
+            [] if request.content is None else request.content,
+            add_special=bool(request.add_special),
+            parse_special=request.parse_special is not False,
+        ).tolist()
+        if request.with_pieces:
+            return JSONResponse({"tokens": [_with_piece(vocabulary, token) for token in tokens]})
+        return JSONResponse({"tokens": tokens})
+
+    @routes.post("/detokenize", response_model=None)
+    def to_text(request: DetokenizeRequest) -> Response:
+        """Turn tokens into text."""
+        vocabulary = service.backend.vocabulary
+        return JSONResponse({"content": detokenize(vocabulary, ids_to_tokens(vocabulary, request.tokens or []))})
+
+    @routes.post("/apply-template", response_model=None)
+    async def apply_template(_: Request, request: ChatRequest) -> Response:
+        """Show the prompt that messages make."""
+        template, defaults = service.backend.template, service.settings.chat_template_kwargs
+        rendered = await run_in_threadpool(render, template, request, defaults)
+        return JSONResponse({"prompt": rendered.text})
+
+    return routes

@@ -1,0 +1,124 @@
+"""The parts of a response that several APIs share, in llama-server's shapes."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Sequence
+
+from segue.api.events import Reply
+from segue.api.fields import FLOAT32_MAX
+from segue.api.requests import GenerationFields
+from segue.chat.vocabulary import Vocabulary
+from segue.engine.sampling import SamplingParams
+from segue.loop.job import Job, JobEnd, Progress, Timings, TokenOut
+
+JsonObject = dict[str, object]
+
+_ABSENT = object()
+encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def timings_json(timings: Timings) -> JsonObject:
+    """`timings`, with the rates that follow from the counts; 0 where nothing was done."""
+    return {
+        "cache_n": timings.cache_n,
+        "prompt_n": timings.prompt_n,
+        "prompt_ms": timings.prompt_ms,
+        "prompt_per_token_ms": _ratio(timings.prompt_ms, timings.prompt_n),
+        "prompt_per_second": _ratio(1e3 * timings.prompt_n, timings.prompt_ms),
+        "predicted_n": timings.predicted_n,
+        "predicted_ms": timings.predicted_ms,
+        "predicted_per_token_ms": _ratio(timings.predicted_ms, timings.predicted_n),
+        "predicted_per_second": _ratio(1e3 * timings.predicted_n, timings.predicted_ms),
+    }
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0 else 0.0
+
+
+def progress_json(progress: Progress) -> JsonObject:
+    """`prompt_progress`."""
+    return {
+        "total": progress.n_total,
+        "cache": progress.n_cached,
+        "processed": progress.n_processed,
+        "time_ms": progress.time_ms,
+    }
+
+
+def usage_json(replies: Sequence[Reply], n_choices: int) -> JsonObject:
+    """`usage` of a request; a prompt with several choices counts once."""
+    n_prompt = n_cached = 0
+    for reply in sorted(replies, key=lambda reply: reply.index)[::n_choices]:
+        n_cached += reply.end.timings.cache_n
+        n_prompt += reply.end.timings.cache_n + reply.end.timings.prompt_n
+    n_predicted = sum(reply.end.timings.predicted_n for reply in replies)
+    return {
+        "completion_tokens": n_predicted,
+        "prompt_tokens": n_prompt,
+        "total_tokens": n_prompt + n_predicted,
+        "prompt_tokens_details": {"cached_tokens": n_cached},
+    }
+
+
+def cache_json(job_id: int, end: JobEnd) -> JsonObject | None:
+    """`cache`: what became of the prompt's tokens; None for a job that never started."""
+    return None if end.report is None else {"id": job_id, **dataclasses.asdict(end.report)}
+
+
+def account_json(reply: Reply) -> JsonObject:
+    """What the last object of a reply says of its cost."""
+    return {"timings": timings_json(reply.end.timings), "cache": cache_json(reply.job_id, reply.end)}
+
+
+def probabilities_json(
+    tokens: Iterable[TokenOut], vocabulary: Vocabulary, *, n_top: int, is_probability: bool = False
+) -> list[JsonObject]:
+    """One object a token, with its `n_top` best rivals: `logprob` and `top_logprobs`, or `prob` and `top_probs`."""
+    name, rivals = ("prob", "top_probs") if is_probability else ("logprob", "top_logprobs")
+
+    def one(token: int, logprob: float) -> JsonObject:
+        piece = vocabulary.piece(token)
+        value = math.exp(logprob) if is_probability else max(logprob, -FLOAT32_MAX)
+        return {"id": token, "token": piece.decode("utf-8", "ignore"), "bytes": list(piece), name: value}
+
+    return [
+        {
+            **one(token.token, -math.inf if token.logprob is None else token.logprob),
+            rivals: [one(candidate.token, candidate.logprob) for candidate in token.top[:n_top]],
+        }
+        for token in tokens
+    ]
+
+
+def sampling_json(sampling: SamplingParams) -> JsonObject:
+    """The sampling part of `generation_settings`."""
+    fields: JsonObject = {name: getattr(sampling, name) for name in SamplingParams.__slots__}
+    biases = [{"bias": None if math.isinf(bias) else bias, "token": token} for token, bias in sampling.logit_bias]
+    return fields | {"seed": sampling.seed % 2**32, "logit_bias": biases}
+
+
+def settings_json(job: Job, request: GenerationFields, stops: Sequence[str]) -> JsonObject:
+    """`generation_settings`: what a request came to, with the defaults filled in."""
+    return sampling_json(job.sampling) | {
+        "stop": list(stops),
+        "max_tokens": job.n_predict,
+        "n_predict": job.n_predict,
+        "stream": bool(request.stream),
+        "n_probs": job.n_probs,
+        "timings_per_token": bool(request.timings_per_token),
+        "post_sampling_probs": job.post_sampling_probs,
+    }
+
+
+def pick(value: JsonObject, paths: Iterable[str]) -> JsonObject:
+    """The fields at these paths (`a/b` is field b of a), named by their paths; absent ones are left out."""
+    picked: JsonObject = {}
+    for path in paths:
+        found: object = value
+        for key in path.split("/"):
+            found = found.get(key, _ABSENT) if isinstance(found, dict) else _ABSENT
+        if found is not _ABSENT:
+            picked[path] = found
+    return picked

@@ -1,0 +1,56 @@
+"""What a request asks of the loop."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from segue.api.errors import invalid
+from segue.api.prompts import Prompt
+from segue.api.requests import GenerationFields
+from segue.api.service import Service
+from segue.loop.job import Job
+
+MAX_JOBS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The jobs of all choices of all prompts, in order, and how to hear them. `is_live`: every piece at once."""
+
+    jobs: tuple[Job, ...]
+    stops: tuple[str, ...]
+    t_max_predict_ms: int
+    is_live: bool
+
+
+def plan(service: Service, request: GenerationFields, prompts: Sequence[Prompt], scope: str, *, n_probs: int) -> Work:
+    """Make the jobs; a prompt's choices differ by their seed. Raises ApiError."""
+    settings = service.settings
+    sampling = request.sampling(service.sampling, service.backend.vocabulary)
+    id_slot = -1 if request.id_slot is None else request.id_slot
+    if id_slot >= settings.parallel:
+        raise invalid(
+            f"Field 'id_slot': there is no slot {id_slot}; they are numbered from 0 to {settings.parallel - 1}"
+        )
+    seeds = [
+        sampling.seed if sampling.seed < 0 else (sampling.seed + choice) % (2**32 - 1)
+        for choice in range(request.n_choices)
+    ]
+    if len(prompts) * len(seeds) > MAX_JOBS:
+        raise invalid(f"A request has at most {MAX_JOBS} replies in all; this one asks for {len(prompts) * len(seeds)}")
+    jobs = tuple(
+        Job(
+            tokens=prompt.tokens,
+            marks=prompt.marks,
+            sampling=replace(sampling, seed=seed),
+            n_predict=request.limit(settings.n_predict),
+            scope=scope,
+            id_slot=id_slot,
+            use_cache=settings.cache_prompt if request.cache_prompt is None else request.cache_prompt,
+            n_probs=n_probs,
+            post_sampling_probs=bool(request.post_sampling_probs),
+            wants_progress=bool(request.return_progress and request.stream),
+        )
+        for prompt in prompts
+        for seed in seeds
+    )
+    return Work(jobs, tuple(request.stops), request.t_max_predict_ms or 0, is_live=bool(request.stream))

@@ -1,0 +1,113 @@
+"""From settings to a running loop."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from segue.engine.context import Context, ContextParams, measure
+from segue.engine.model import Model, ModelParams
+from segue.engine.vocabulary import Vocabulary
+from segue.homes.keeper import Keeper
+from segue.loop.loop import Loop
+from segue.loop.runner import OnEnd
+from segue.loop.sizes import choose_sizes
+from segue.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# The engine's thread must get the interpreter back at once when libllama returns; 5 ms would cost whole tokens.
+_SWITCH_INTERVAL_S = 0.0002
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A loaded model with its running loop."""
+
+    model: Model
+    vocabulary: Vocabulary
+    loop: Loop
+    engine: Context
+
+    def close(self) -> None:
+        """End the loop and free the model."""
+        self.loop.close()
+        self.engine.close()
+        self.model.close()
+
+
+def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEnd) -> Built:
+    """Load the model and start the loop. Takes as long as reading the file; raises ModelError with a line to show.
+
+    `on_progress` hears the share loaded, `on_end` of every request that is over, on the engine's thread.
+    """
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    model = Model(Path(settings.model), _model_params(settings), on_progress)
+    n_threads = settings.threads if settings.threads > 0 else len(os.sched_getaffinity(0))
+    n_threads_batch = settings.threads_batch if settings.threads_batch > 0 else n_threads
+    is_unified = not settings.reproducible
+
+    def params(n_cells: int, n_seq_max: int) -> ContextParams:
+        return ContextParams(
+            n_cells=n_cells,
+            n_seq_max=n_seq_max,
+            n_batch=settings.batch_size,
+            n_ubatch=settings.ubatch_size,
+            n_threads=n_threads,
+            n_threads_batch=n_threads_batch,
+            is_unified=is_unified,
+            flash_attention=settings.flash_attn,
+            type_k=settings.cache_type_k,
+            type_v=settings.cache_type_v,
+        )
+
+    shape = measure(model, params(256, 1))
+    sizes = choose_sizes(
+        shape,
+        n_ctx=settings.ctx_size,
+        n_ctx_train=model.n_ctx_train,
+        n_slots=settings.parallel,
+        parked_mib=settings.cache_parked,
+        host_mib=settings.cache_ram,
+        free_bytes=psutil.virtual_memory().available,
+        is_unified=is_unified,
+    )
+    n_seq_max = settings.parallel + (1 + sizes.n_parked if is_unified else 0)
+    engine = Context(model, params(sizes.n_cells, n_seq_max), shape)
+    keeper = Keeper(engine, settings.parallel, sizes.n_parked, sizes.n_host_bytes)
+    loop = Loop(
+        engine,
+        keeper,
+        n_slots=settings.parallel,
+        n_ctx=min(sizes.n_ctx, engine.n_cells),
+        is_reproducible=settings.reproducible,
+        on_end=on_end,
+    )
+    log.info(
+        "%s memory: %d tokens a request, %d cells, %d parked checkpoints, %.0f MiB of host memory for more",
+        shape.kind.value,
+        loop.n_ctx,
+        engine.n_cells,
+        sizes.n_parked,
+        sizes.n_host_bytes / 2**20,
+    )
+    loop.start()
+    return Built(model, model.vocabulary, loop, engine)
+
+
+def _model_params(settings: Settings) -> ModelParams:
+    layers = settings.n_gpu_layers
+    no_devices = settings.device == ["none"]
+    return ModelParams(
+        n_gpu_layers=0 if no_devices else layers if isinstance(layers, int) else -1,
+        devices=() if no_devices else tuple(settings.device),
+        split_mode=settings.split_mode,
+        tensor_split=tuple(settings.tensor_split),
+        main_gpu=settings.main_gpu,
+        use_mmap=settings.load_mode in ("auto", "mmap", "mmap+mlock"),
+        use_mlock=settings.load_mode in ("mlock", "mmap+mlock"),
+    )

@@ -1,0 +1,1 @@
+"""Text to tokens and back: templates, message ends, stop strings."""

@@ -1,0 +1,138 @@
+"""A model's chat template: messages in, prompt text out."""
+
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import accumulate
+from typing import Any
+
+import jinja2
+
+from segue.chat.dialect import Dialect, Message, find_dialect
+from segue.chat.messages import Conversation, shape
+from segue.chat.prefix import common_prefix
+from segue.chat.prompt import RenderedPrompt
+from segue.chat.render import Render
+from segue.chat.sandbox import RENDER_KEY, Sandbox, TemplateError
+from segue.chat.spans import find_spans
+from segue.chat.starts import Start, starts_guessed, starts_seen
+from segue.chat.volatile import find_volatile
+
+CHATML = """\
+{%- for message in messages -%}
+  {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+  {{- '<|im_start|>assistant\\n' -}}
+{%- endif -%}
+"""
+_MARK = "\U000f5e6e"
+_TRIALS_S = 1.0
+
+
+class ChatTemplate:
+    """A compiled chat template with what was found out about it. Any thread may render, several at once.
+
+    `source` is the GGUF's Jinja template; ChatML stands in for none. `bos_token` and `eos_token` are texts. A
+    render that takes longer than `deadline_s` is stopped. Raises `TemplateError` when the template has a syntax
+    error.
+    """
+
+    def __init__(self, source: str | None, bos_token: str, eos_token: str, deadline_s: float = 5.0) -> None:
+        self.source = source or CHATML
+        self._bos_token = bos_token
+        self._deadline_s = deadline_s
+        self._globals = {"bos_token": bos_token, "eos_token": eos_token, "documents": None}
+        try:
+            self._template = Sandbox().compile_chat(self.source)
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(f"chat template, line {error.lineno}: {error.message}") from error
+        except RecursionError as error:
+            raise TemplateError("chat template is nested too deeply") from error
+        until = time.thread_time() + _TRIALS_S
+        self.dialect: Dialect = find_dialect(self.source, partial(self._try, until))
+
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        /,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        add_generation_prompt: bool = True,
+        **variables: Any,
+    ) -> RenderedPrompt:
+        """Render OpenAI `messages` and `tools`; further `variables` reach the template as they are.
+
+        Raises `TemplateError`, whose message is fit for the client, when the template refuses or fails.
+        """
+        conversation = shape(messages, self.dialect)
+        variables = {**self._globals, **variables}
+        if tools or self.dialect.takes_null_tools:
+            variables["tools"] = list(tools) if tools else None
+        variables["add_generation_prompt"] = add_generation_prompt
+        run = Render(conversation.messages, self._deadline_s)
+        text = self._run(conversation.messages, variables, run)
+        starts: list[Start] = starts_seen(run.visits, conversation.n_leading)
+        marked, closed = self._second_look(conversation, variables, all_messages=not starts)
+        known = common_prefix(text, closed)
+        n_closed = known if add_generation_prompt else len(text)
+        marked = [(start, own) for start, own in marked if start.offset <= known]
+        n_header = next((start.offset for start, _ in marked if start.message == conversation.n_leading), 0)
+        spans = find_spans(
+            text,
+            conversation,
+            tools or (),
+            starts or starts_guessed(text, marked, n_closed),
+            n_bos=len(self._bos_token) if text.startswith(self._bos_token) else 0,
+            n_header=n_header,
+            n_closed=n_closed,
+        )
+        stable = spans.ends[spans.n_stable - 1] if spans.n_stable else 0
+        return RenderedPrompt(text, spans.ends, spans.indices, spans.n_stable, find_volatile(text[:stable]))
+
+    def _second_look(
+        self, conversation: Conversation, variables: Mapping[str, Any], *, all_messages: bool
+    ) -> tuple[list[tuple[Start, str]], str]:
+        """Render without generation suffix and with marks; the prompt so rendered, and what lay behind the marks.
+
+        Marks the first message after the system prompt, or each that has text. Without marks if the template
+        refuses them or hides one, and empty if it refuses to render without the suffix.
+        """
+        variables = {**variables, "add_generation_prompt": False}
+        n_messages = len(conversation.messages)
+        first = range(conversation.n_leading, min(conversation.n_leading + 1, n_messages))
+        indices = [i for i in range(n_messages) if conversation.own_text(i)] if all_messages else list(first)
+        for wanted in (indices, []):
+            try:
+                text = self._run(conversation.with_mark(_MARK, wanted), variables, Render((), self._deadline_s))
+            except TemplateError:
+                continue
+            pieces = text.split(_MARK) if wanted else [text]
+            if len(pieces) == len(wanted) + 1:
+                ends = accumulate(map(len, pieces[:-1]))
+                starts = [Start(message, end) for message, end in zip(wanted, ends, strict=True)]
+                return [(start, conversation.own_text(start.message)) for start in starts], "".join(pieces)
+        return [], ""
+
+    def _try(self, until: float, messages: list[Message], variables: dict[str, Any]) -> str:
+        """Render small messages, before this thread's clock says `until`."""
+        variables = {**self._globals, **variables, "add_generation_prompt": True}
+        return self._run(messages, variables, Render((), until - time.thread_time()))
+
+    def _run(self, messages: list[Message], variables: Mapping[str, Any], render: Render) -> str:
+        context = self._template.new_context({**variables, "messages": messages, RENDER_KEY: render})
+        pieces = []
+        try:
+            for piece in self._template.root_render_func(context):
+                render.write(piece)
+                pieces.append(piece)
+        except TemplateError as error:
+            raise TemplateError(f"chat template: {error}") from error
+        except Exception as error:
+            raise TemplateError(f"chat template{self._line(error)}: {error or type(error).__name__}") from error
+        return "".join(pieces)
+
+    def _line(self, error: Exception) -> str:
+        """The line of the template at which `error` was raised, as a message says it."""
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == "<template>"]
+        return f", line {self._template.get_corresponding_lineno(lines[-1])}" if lines and lines[-1] else ""

@@ -1,0 +1,158 @@
+"""Prompts to token ids, each piece of text only once."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from segue.chat.memory import TokenMemory
+from segue.chat.prompt import RenderedPrompt
+from segue.chat.specials import SpecialSplitter
+from segue.chat.vocabulary import Tokens, Vocabulary
+from segue.state.placement import PromptMarks
+
+DEFAULT_MEMORY_BYTES = 1 << 26
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Segment(NamedTuple):
+    """Text between two special tokens: characters `[start, end)`, of which the tokens begin at `n_before`."""
+
+    start: int
+    end: int
+    n_before: int
+
+
+class PromptTokenizer:
+    """Tokenises prompts as the vocabulary does whole, but each text between two special tokens only once.
+
+    Any thread may encode, several at once. It remembers texts up to `n_bytes` in memory, never across scopes.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, n_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
+        self._vocabulary = vocabulary
+        self._memory = TokenMemory(n_bytes)
+        pieces = vocabulary.special_pieces()
+        self._splitter = SpecialSplitter(pieces)
+        # llama.cpp finds user-defined tokens of white space itself; Gemma has one for each line end
+        splitting = [token for piece, token in pieces.items() if vocabulary.is_control(token) or not piece.isspace()]
+        self._special = {token: np.int32(token).tobytes() for token in splitting}
+        self._special_ids = np.array(sorted(self._special), np.int32)
+        self._bos = [vocabulary.bos] if vocabulary.add_bos and vocabulary.bos >= 0 else []
+        self._bos_text = vocabulary.text(vocabulary.bos) if self._bos else ""
+        self._n_piece_bytes = np.full(vocabulary.n_tokens, -1, np.int32)
+
+    def encode(self, prompt: RenderedPrompt | str, scope: str = "") -> tuple[Tokens, PromptMarks]:
+        """The tokens of a prompt, read-only, and its marks as token positions.
+
+        BOS stands in front where the model wants it, once even if the text begins with it; there is no EOS, since a
+        prompt is to be continued. Special tokens in the text count as such. A mark inside a token moves to the
+        token's start. A lone surrogate becomes U+FFFD.
+        """
+        rendered = RenderedPrompt(prompt) if isinstance(prompt, str) else prompt
+        text = rendered.text if rendered.text.isascii() else _SURROGATE.sub("\ufffd", rendered.text)
+        n_stripped = len(self._bos_text) if self._bos and text.startswith(self._bos_text) else 0
+        text = text[n_stripped:]
+        specials = self._splitter.split(text)
+        if specials is not None:
+            specials = [special for special in specials if special[2] in self._special]
+        if specials is None or self._vocabulary.has_trimming_specials:
+            tokens, segments = self._encode_whole(text, specials)
+        else:
+            tokens, segments = self._encode_segments(text, specials, scope)
+
+        given = (rendered.message_ends, rendered.volatile, rendered.breakpoints)
+        offsets = sorted({max(0, offset - n_stripped) for group in given for offset in group})
+        places = dict(zip(offsets, self._places(text, tokens, segments, offsets), strict=True))
+
+        def positions(group: Iterable[int]) -> tuple[int, ...]:
+            return tuple(sorted({places[max(0, offset - n_stripped)] for offset in group} - {0}))
+
+        marks = PromptMarks(
+            message_ends=positions(rendered.message_ends),
+            volatile=positions(rendered.volatile),
+            breakpoints=positions(rendered.breakpoints),
+            n_stable=len(positions(rendered.message_ends[: rendered.n_stable])),
+        )
+        return tokens, marks
+
+    def _encode_segments(
+        self, text: str, specials: Sequence[tuple[int, int, int]], scope: str
+    ) -> tuple[Tokens, list[Segment]]:
+        parts = [np.array(self._bos, np.int32).tobytes()]
+        segments = []
+        n_bytes, start = len(parts[0]), 0
+        for end, following, token in [*specials, (len(text), len(text), None)]:
+            segments.append(Segment(start, end, n_bytes // 4))
+            if start < end:
+                parts.append(self._encode_text(text[start:end], scope))
+                n_bytes += len(parts[-1])
+            if token is not None:
+                parts.append(self._special[token])
+                n_bytes += 4
+            start = following
+        return np.frombuffer(b"".join(parts), np.int32), segments
+
+    def _encode_text(self, text: str, scope: str) -> bytes:
+        """The tokens of a text without special tokens."""
+        known = self._memory.get(scope, text)
+        if known is None:
+            known = self._vocabulary.tokenize(text, add_special=False, parse_special=False).tobytes()
+            self._memory.put(scope, text, known)
+        return known
+
+    def _encode_whole(self, text: str, specials: Sequence[tuple[int, int, int]] | None) -> tuple[Tokens, list[Segment]]:
+        """Tokenise in one go. Without `specials`, or where the tokens have others, all of it is one segment."""
+        body = self._vocabulary.tokenize(text, add_special=False, parse_special=True)
+        tokens = np.concatenate([np.array(self._bos, np.int32), body])
+        tokens.flags.writeable = False
+        places = np.flatnonzero(np.isin(body, self._special_ids)) + len(self._bos)
+        if specials is None or [token for _, _, token in specials] != tokens[places].tolist():
+            return tokens, [Segment(0, len(text), len(self._bos))]
+        starts = [0, *(end for _, end, _ in specials)]
+        ends = [*(start for start, _, _ in specials), len(text)]
+        n_before = [len(self._bos), *(places + 1).tolist()]
+        return tokens, [Segment(*segment) for segment in zip(starts, ends, n_before, strict=True)]
+
+    def _places(self, text: str, tokens: Tokens, segments: Sequence[Segment], offsets: Iterable[int]) -> Iterator[int]:
+        """The token position of each of the ascending character offsets, rounded down."""
+
+        def segment_at(offset: int) -> int:
+            return bisect_right(segments, offset, key=lambda segment: segment.start) - 1
+
+        for index, group in groupby(offsets, segment_at):
+            start, end, n_before = segments[index]
+            n_after = segments[index + 1].n_before - 1 if index + 1 < len(segments) else len(tokens)
+            inside = list(group)
+            if inside[0] < end and inside[-1] > start:
+                yield from self._places_inside(text[start:end], tokens[n_before:n_after], n_before, start, inside)
+            else:
+                yield from (n_before if offset < end else n_after for offset in inside)
+
+    def _places_inside(
+        self, text: str, tokens: Tokens, n_before: int, start: int, offsets: Iterable[int]
+    ) -> Iterator[int]:
+        """The same for offsets in and behind one text, whose first character and token are `start` and `n_before`."""
+        pieces = self._piece_bytes(tokens)
+        # a vocabulary may put a space before each text; other differences mean that bytes cannot be compared
+        n_bytes = n_added = int(pieces[-1]) - len(text.encode()) if len(pieces) else -1
+        done = 0
+        for offset in offsets:
+            n_bytes += len(text[done : offset - start].encode())
+            done = offset - start
+            if done >= len(text):
+                yield n_before + len(tokens)
+            elif done == 0 or n_added not in (0, 1):
+                yield n_before
+            else:
+                yield n_before + int(np.searchsorted(pieces, n_bytes, side="right"))
+
+    def _piece_bytes(self, tokens: Tokens) -> Tokens:
+        """Bytes of all tokens up to and with each."""
+        for token in np.unique(tokens).tolist():
+            if self._n_piece_bytes[token] < 0:
+                self._n_piece_bytes[token] = len(self._vocabulary.piece(token))
+        return np.cumsum(self._n_piece_bytes[tokens], dtype=np.int32)

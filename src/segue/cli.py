@@ -1,0 +1,42 @@
+"""The command line: `segue`."""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+from pydantic import ValidationError
+
+from segue import __version__
+from segue.api.command import serve
+from segue.api.flags import FlagError, explain, serve_flags
+from segue.demo.command import demo
+
+app = App(
+    name="segue",
+    version=__version__,
+    help="A server for GGUF language models that never reads again what it has read.",
+    help_epilogue="segue serve -m model.gguf starts a server; segue serve --help shows its flags.",
+    result_action="return_value",
+)
+app.command(serve)
+app.command(demo)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code, which is 2 for a command line that cannot be understood."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if tokens[:1] == ["serve"]:
+            tokens[1:] = serve_flags(tokens[1:])
+        result = app(tokens, exit_on_error=False, print_error=False)
+    except (CycloptsError, FlagError, ValidationError) as error:
+        print(f"segue: {_explain(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return result if isinstance(result, int) else 0
+
+
+def _explain(error: Exception) -> str:
+    cause = error if isinstance(error, ValidationError) else error.__cause__
+    return explain(cause) if isinstance(cause, ValidationError) else " ".join(str(error).split())

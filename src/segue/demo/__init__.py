@@ -1,0 +1,1 @@
+"""`segue demo`: a tiny hybrid model, served, and an agent conversation against it."""

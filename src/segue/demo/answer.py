@@ -1,0 +1,62 @@
+"""What came back from one request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+# The counts of tokens that were known and are read all the same, in the words of the table.
+_LOST: Final = {
+    "no_checkpoint_here": "again",
+    "evicted": "evicted",
+    "last_token": "last token",
+    "incompatible": "incompatible",
+    "cheaper_to_read": "cheaper to read",
+}
+_ORIGINS: Final = {
+    "": "the start",
+    "message_end": "message end",
+    "prompt_end": "prompt end",
+    "reply_end": "reply end",
+    "fork": "fork",
+    "volatile": "before date",
+    "breakpoint": "breakpoint",
+    "stride": "mid-message",
+    "foreseen": "foreseen",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The reply's text, and what became of the prompt's tokens: `n_prompt == n_reused + n_read`.
+
+    `start` says where reading began and `reason` why it read what it read, both in plain words. `first_ms` passed
+    until the client had the reply's first token.
+    """
+
+    text: str
+    n_prompt: int
+    n_reused: int
+    n_read: int
+    start: str
+    reason: str
+    first_ms: float
+
+    @classmethod
+    def of(cls, text: str, cache: Mapping[str, Any], first_ms: float) -> "Answer":
+        """From a response's `cache` object."""
+        counts = {"new": cache["new"]} | {words: cache[field] for field, words in _LOST.items()}
+        return cls(
+            text,
+            cache["n_prompt"],
+            cache["n_reused"],
+            cache["n_read"],
+            _ORIGINS.get(cache["from_origin"], cache["from_origin"]),
+            _reason(counts),
+            first_ms,
+        )
+
+
+def _reason(counts: Mapping[str, int]) -> str:
+    """New tokens need no number: the rest of those read are named with theirs."""
+    parts = [words if words == "new" else f"{count:,} {words}" for words, count in counts.items() if count]
+    return ", ".join(parts) or "all known"

@@ -1,0 +1,122 @@
+"""The engine as the loop and the homes see it: sequences of token ids, their states, their logits."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.engine.sampling import SamplingParams
+from segue.state.kind import MemoryShape
+
+Tokens = NDArray[np.int32]
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """The state of a sequence after `n_tokens`, copied to host memory.
+
+    A partial blob holds only what cannot be shared between sequences, the recurrent or window part; it is of use
+    only together with the attention cells of the same path. Compare blobs by path, never by bytes.
+    """
+
+    data: NDArray[np.uint8] = field(repr=False)
+    n_tokens: int
+    is_partial: bool
+    pos_min: int
+    pos_max: int
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the copied state."""
+        return self.data.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Tokens that follow what sequence `seq` holds; `wants_logits` asks for those after the last one."""
+
+    seq: int
+    tokens: Tokens
+    wants_logits: bool
+
+
+class Sampler(Protocol):
+    """One request's chain of samplers. Not thread-safe; belongs to the engine's thread."""
+
+    def sample(self, row: int) -> int:
+        """Draw the next token from the logits of `row` of the last decode, and remember it."""
+
+    def sample_from(self, logits: Logits) -> int:
+        """Draw the next token from given logits, and remember it."""
+
+    def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:
+        """Token ids and probabilities that the chain leaves, best first; changes nothing."""
+
+    def close(self) -> None:
+        """Free the chain."""
+
+
+class Engine(Protocol):
+    """A model with its context. Everything here belongs to one thread.
+
+    A sequence is named by an id in `[0, n_seq_max)` and holds the state after `length(seq)` tokens.
+    """
+
+    shape: MemoryShape
+    n_seq_max: int
+    n_cells: int
+    n_batch: int
+    n_ubatch: int
+    n_vocab: int
+    is_unified: bool
+
+    def length(self, seq: int) -> int:
+        """Tokens that `seq` has read; 0 for an empty one."""
+
+    def span(self, seq: int) -> tuple[int, int]:
+        """`pos_min` and `pos_max` of what the memory of `seq` holds; -1, -1 if empty."""
+
+    def decode(self, chunks: list[Chunk]) -> list[int]:
+        """Read all chunks in one call; the logits row of each chunk, -1 where none was asked for.
+
+        Raises NoRoomError with nothing changed if the cells are full; on any other failure the sequences of the
+        batch are dropped and EngineError is raised.
+        """
+
+    def logits(self, row: int) -> Logits:
+        """The logits of a row of the last decode, shape `[n_vocab]`; a view, valid until the next decode."""
+
+    def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:
+        """Make the empty `dst` stand where `src` stands, sharing its cells.
+
+        `own_window` gives `dst` window cells of its own, so that keeping it does not pin those of `src`.
+        """
+
+    def borrow(self, src: int, dst: int, n_tokens: int, part: Blob | None) -> None:
+        """Make the empty `dst` stand at `n_tokens` with the attention cells of `src` and the state of `part`.
+
+        `src` must have read a path that starts with these tokens; `part` is None for plain attention only.
+        """
+
+    def rewind(self, seq: int, n_tokens: int) -> None:
+        """Drop the tail of `seq` after `n_tokens`; refused where the memory cannot."""
+
+    def drop(self, seq: int) -> None:
+        """Empty `seq`; its cells are freed unless another sequence shares them."""
+
+    def state_bytes(self, seq: int, *, partial: bool) -> int:
+        """How large the blob of `save` would be."""
+
+    def save(self, seq: int, *, partial: bool) -> Blob:
+        """Copy the state of `seq` to host memory; it stays as it is."""
+
+    def load(self, blob: Blob, seq: int) -> None:
+        """Put a whole state into the empty `seq`, in cells of its own. Raises NoRoomError if there are too few."""
+
+    def sampler(self, params: SamplingParams, prompt: Tokens) -> Sampler:
+        """Make a new chain that has seen `prompt` as far as its penalties look back."""
+
+    def is_eog(self, token: int) -> bool:
+        """Whether a token ends the reply."""

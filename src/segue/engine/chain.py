@@ -1,0 +1,163 @@
+"""A request's chain of llama.cpp samplers."""
+
+import ctypes
+import random
+
+import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.engine.base import Logits, Tokens
+from segue.engine.sampling import SamplingParams
+from segue.engine.vocabulary import Vocabulary
+
+_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
+class Chain:
+    """The samplers of one request in llama-server's order. Not thread-safe; close it when the reply is done."""
+
+    def __init__(self, context: int, vocabulary: Vocabulary, params: SamplingParams, *, n_ctx: int) -> None:
+        self._context = context
+        self._vocabulary = vocabulary
+        self._handle = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
+        self._n_look_back = _n_look_back(params, n_ctx)
+        for sampler in _samplers(vocabulary, params, n_ctx):
+            llama_cpp.llama_sampler_chain_add(self._handle, sampler)
+
+    def remember(self, tokens: Tokens) -> None:
+        """Show the chain tokens that it did not draw, as far back as its penalties look."""
+        if self._n_look_back:
+            for token in tokens[-self._n_look_back :].tolist():
+                llama_cpp.llama_sampler_accept(self._handle, token)
+
+    def sample(self, row: int) -> int:  # noqa: D102
+        return int(llama_cpp.llama_sampler_sample(self._handle, self._context, row))
+
+    def sample_from(self, logits: Logits) -> int:  # noqa: D102
+        array, table = self._apply(logits)
+        token = int(table["id"][array.selected])
+        llama_cpp.llama_sampler_accept(self._handle, token)
+        return token
+
+    def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:  # noqa: D102
+        clone = llama_cpp.llama_sampler_clone(self._handle)
+        try:
+            array, table = self._apply(logits, clone)
+        finally:
+            llama_cpp.llama_sampler_free(clone)
+        left = table[: array.size]
+        left = left[np.argsort(-left["p"], kind="stable")]
+        return left["id"].copy(), left["p"].copy()
+
+    def close(self) -> None:  # noqa: D102
+        llama_cpp.llama_sampler_free(self._handle)
+
+    def _apply(
+        self, logits: Logits, chain: int | None = None
+    ) -> tuple["llama_cpp.llama_token_data_array", NDArray[np.void]]:
+        table = np.zeros(len(logits), _CANDIDATE)
+        table["id"] = np.arange(len(logits), dtype=np.int32)
+        table["logit"] = logits
+        data = ctypes.cast(table.ctypes.data, llama_cpp.llama_token_data_p)
+        array = llama_cpp.llama_token_data_array(data=data, size=len(logits), selected=-1, sorted=False)
+        llama_cpp.llama_sampler_apply(chain or self._handle, ctypes.byref(array))
+        return array, table
+
+
+def _n_look_back(params: SamplingParams, n_ctx: int) -> int:
+    spans = [0]
+    if _has_penalties(params):
+        spans.append(n_ctx if params.repeat_last_n < 0 else params.repeat_last_n)
+    if params.dry_multiplier > 0:
+        spans.append(n_ctx if params.dry_penalty_last_n < 0 else params.dry_penalty_last_n)
+    return max(spans)
+
+
+def _has_penalties(params: SamplingParams) -> bool:
+    return params.repeat_last_n != 0 and (
+        params.repeat_penalty != 1.0 or params.presence_penalty != 0.0 or params.frequency_penalty != 0.0
+    )
+
+
+def _samplers(vocabulary: Vocabulary, params: SamplingParams, n_ctx: int) -> list[int]:
+    seed = params.seed & 0xFFFFFFFF if params.seed >= 0 else random.getrandbits(32)
+    chain = _bias(vocabulary, params)
+    if params.mirostat == 1:
+        chain.append(llama_cpp.llama_sampler_init_temp(params.temperature))
+        tau, eta = params.mirostat_tau, params.mirostat_eta
+        chain.append(llama_cpp.llama_sampler_init_mirostat(vocabulary.n_tokens, seed, tau, eta, 100))
+        return chain
+    if params.mirostat == 2:
+        chain.append(llama_cpp.llama_sampler_init_temp(params.temperature))
+        chain.append(llama_cpp.llama_sampler_init_mirostat_v2(seed, params.mirostat_tau, params.mirostat_eta))
+        return chain
+    for name in params.samplers:
+        chain += _one(name, vocabulary, params, n_ctx, seed)
+    if "adaptive_p" in params.samplers:
+        chain.append(llama_cpp.llama_sampler_init_adaptive_p(params.adaptive_target, params.adaptive_decay, seed))
+    elif params.temperature <= 0 and "temperature" in params.samplers:
+        chain.append(llama_cpp.llama_sampler_init_greedy())
+    else:
+        chain.append(llama_cpp.llama_sampler_init_dist(seed))
+    return chain
+
+
+def _one(name: str, vocabulary: Vocabulary, params: SamplingParams, n_ctx: int, seed: int) -> list[int]:
+    """The sampler of that name, or nothing where its values switch it off."""
+    p = params
+    keeps_best_only = p.temperature <= 0 and p.xtc_probability <= 0 and "temperature" in p.samplers
+    if name == "penalties" and _has_penalties(p):
+        last_n = n_ctx if p.repeat_last_n < 0 else p.repeat_last_n
+        return [
+            llama_cpp.llama_sampler_init_penalties(
+                vocabulary.n_tokens, last_n, p.repeat_penalty, p.frequency_penalty, p.presence_penalty
+            )
+        ]
+    if name == "dry" and p.dry_multiplier > 0:
+        return [_dry(vocabulary, p, n_ctx)]
+    if keeps_best_only:
+        return []
+    if name == "top_n_sigma" and p.top_n_sigma > 0:
+        return [llama_cpp.llama_sampler_init_top_n_sigma(p.top_n_sigma)]
+    if name == "top_k" and p.top_k > 0:
+        return [llama_cpp.llama_sampler_init_top_k(p.top_k)]
+    if name == "typ_p" and p.typical_p < 1:
+        return [llama_cpp.llama_sampler_init_typical(p.typical_p, p.min_keep)]
+    if name == "top_p" and p.top_p < 1:
+        return [llama_cpp.llama_sampler_init_top_p(p.top_p, p.min_keep)]
+    if name == "min_p" and p.min_p > 0:
+        return [llama_cpp.llama_sampler_init_min_p(p.min_p, p.min_keep)]
+    if name == "xtc" and p.xtc_probability > 0:
+        return [llama_cpp.llama_sampler_init_xtc(p.xtc_probability, p.xtc_threshold, p.min_keep, seed)]
+    if name == "temperature":
+        return [llama_cpp.llama_sampler_init_temp_ext(p.temperature, p.dynatemp_range, p.dynatemp_exponent)]
+    if name == "infill":
+        return [llama_cpp.llama_sampler_init_infill(vocabulary.handle)]
+    return []
+
+
+def _bias(vocabulary: Vocabulary, params: SamplingParams) -> list[int]:
+    biases = dict(params.logit_bias)
+    if params.ignore_eos:
+        biases |= dict.fromkeys(vocabulary.eog_tokens, float("-inf"))
+    biases |= dict.fromkeys(vocabulary.suppressed, float("-inf"))
+    if not biases:
+        return []
+    native = (llama_cpp.llama_logit_bias * len(biases))(*biases.items())
+    return [llama_cpp.llama_sampler_init_logit_bias(vocabulary.n_tokens, len(native), native)]
+
+
+def _dry(vocabulary: Vocabulary, params: SamplingParams, n_ctx: int) -> int:
+    breakers = [text.encode("utf-8", "replace") for text in params.dry_sequence_breakers]
+    native = (ctypes.c_char_p * len(breakers))(*breakers)
+    last_n = n_ctx if params.dry_penalty_last_n < 0 else params.dry_penalty_last_n
+    return llama_cpp.llama_sampler_init_dry(  # type: ignore[no-any-return]
+        vocabulary.handle,
+        params.dry_multiplier,
+        params.dry_base,
+        params.dry_allowed_length,
+        last_n,
+        native,
+        len(native),
+    )

@@ -1,0 +1,226 @@
+"""A model's context: sequences, their memory and their states."""
+
+import ctypes
+from dataclasses import dataclass
+
+import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.engine import libllama
+from segue.engine.base import Blob, Chunk, Logits, Tokens
+from segue.engine.batch import Batch
+from segue.engine.chain import Chain
+from segue.engine.errors import EngineError, ModelError, NoRoomError
+from segue.engine.model import Model
+from segue.engine.sampling import SamplingParams
+from segue.state.kind import MemoryKind, MemoryShape
+
+_PARTIAL = 1
+_NO_ROOM = 1
+_FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
+KV_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
+
+
+@dataclass(frozen=True, slots=True)
+class ContextParams:
+    """Sizes of a context. `n_cells`: attention cells in all if unified, else of each sequence."""
+
+    n_cells: int
+    n_seq_max: int
+    n_batch: int = 2048
+    n_ubatch: int = 512
+    n_threads: int = 0
+    n_threads_batch: int = 0
+    is_unified: bool = True
+    flash_attention: str = "auto"
+    type_k: str = "f16"
+    type_v: str = "f16"
+
+
+class Context:
+    """The Engine over libllama. One thread at a time; its promises are those of `base.Engine`.
+
+    The traps of libllama's memory are closed here: a sequence is always read from where it stands, no recurrent tail
+    is ever cut, and a partial state is only put where the attention cells below it are.
+    """
+
+    def __init__(self, model: Model, params: ContextParams, shape: MemoryShape) -> None:
+        self.model = model
+        self.shape = shape
+        self._handle = _create(model, params)
+        self._memory = llama_cpp.llama_get_memory(self._handle)
+        self.n_seq_max = params.n_seq_max
+        self.is_unified = params.is_unified
+        self.n_cells = int(llama_cpp.llama_n_ctx(self._handle))
+        self.n_batch = int(llama_cpp.llama_n_batch(self._handle))
+        self.n_ubatch = int(llama_cpp.llama_n_ubatch(self._handle))
+        self.n_vocab = model.vocabulary.n_tokens
+        self._lengths = [0] * params.n_seq_max
+        self._batch = Batch(self.n_batch)
+
+    def close(self) -> None:
+        """Free the context."""
+        llama_cpp.llama_free(self._handle)
+
+    def length(self, seq: int) -> int:  # noqa: D102
+        return self._lengths[seq]
+
+    def span(self, seq: int) -> tuple[int, int]:  # noqa: D102
+        return (
+            int(llama_cpp.llama_memory_seq_pos_min(self._memory, seq)),
+            int(llama_cpp.llama_memory_seq_pos_max(self._memory, seq)),
+        )
+
+    def decode(self, chunks: list[Chunk]) -> list[int]:  # noqa: D102
+        rows = self._batch.fill(chunks, self._lengths)
+        status = llama_cpp.llama_decode(self._handle, self._batch.native)
+        if status == _NO_ROOM:
+            raise NoRoomError("the attention cells are full")
+        if status != 0:
+            for chunk in chunks:
+                self.drop(chunk.seq)
+            raise EngineError(f"libllama could not decode (status {status}): {'; '.join(libllama.take_errors())}")
+        for chunk in chunks:
+            self._lengths[chunk.seq] += len(chunk.tokens)
+        return rows
+
+    def logits(self, row: int) -> Logits:  # noqa: D102
+        return np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._handle, row), (self.n_vocab,))
+
+    def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:  # noqa: D102
+        self._require_empty(dst)
+        if not self.is_unified:
+            raise ValueError("sequences of a context that is not unified share nothing")
+        llama_cpp.llama_memory_seq_cp(self._memory, src, dst, -1, -1)
+        self._lengths[dst] = self._lengths[src]
+        if own_window and self.shape.kind.has_window and self._lengths[src]:
+            self._set(dst, self._get(src, _PARTIAL), _PARTIAL)
+
+    def borrow(self, src: int, dst: int, n_tokens: int, part: Blob | None) -> None:  # noqa: D102
+        self._require_empty(dst)
+        if not self.is_unified:
+            raise ValueError("sequences of a context that is not unified share nothing")
+        if not 0 < n_tokens <= self._lengths[src]:
+            raise ValueError(f"sequence {src} holds {self._lengths[src]} tokens, not {n_tokens}")
+        if part is None:
+            if self.shape.kind is not MemoryKind.ATTENTION:
+                raise ValueError("only plain attention stands anywhere without a state of its own")
+        elif not part.is_partial or part.n_tokens != n_tokens:
+            raise ValueError("the state does not belong to this many tokens")
+        llama_cpp.llama_memory_seq_cp(self._memory, src, dst, 0, n_tokens)
+        self._lengths[dst] = n_tokens
+        if part is not None:
+            self._set(dst, part.data, _PARTIAL)
+
+    def rewind(self, seq: int, n_tokens: int) -> None:  # noqa: D102
+        if not 0 < n_tokens <= self._lengths[seq]:
+            raise ValueError(f"sequence {seq} holds {self._lengths[seq]} tokens, not {n_tokens}")
+        kind = self.shape.kind
+        if kind.has_recurrent:
+            raise ValueError("recurrent state has no tail to drop")
+        if kind.has_window and self.span(seq)[0] > max(0, n_tokens - self.shape.n_swa):
+            raise ValueError("the window before that position is gone")
+        if not llama_cpp.llama_memory_seq_rm(self._memory, seq, n_tokens, -1):
+            raise EngineError("libllama refused to drop the tail of a sequence")
+        self._lengths[seq] = n_tokens
+
+    def drop(self, seq: int) -> None:  # noqa: D102
+        if not llama_cpp.llama_memory_seq_rm(self._memory, seq, -1, -1):
+            raise EngineError("libllama refused to drop a sequence")
+        self._lengths[seq] = 0
+
+    def state_bytes(self, seq: int, *, partial: bool) -> int:  # noqa: D102
+        return int(llama_cpp.llama_state_seq_get_size_ext(self._handle, seq, _PARTIAL if partial else 0))
+
+    def save(self, seq: int, *, partial: bool) -> Blob:  # noqa: D102
+        if partial and self.shape.kind is MemoryKind.ATTENTION:
+            raise ValueError("plain attention has no partial state")
+        pos_min, pos_max = self.span(seq)
+        data = self._get(seq, _PARTIAL if partial else 0)
+        return Blob(data, self._lengths[seq], partial, pos_min, pos_max)
+
+    def load(self, blob: Blob, seq: int) -> None:  # noqa: D102
+        self._require_empty(seq)
+        if blob.is_partial and self.shape.kind is not MemoryKind.RECURRENT:
+            raise ValueError("a partial state needs the attention cells below it: borrow them")
+        self._set(seq, blob.data, _PARTIAL if blob.is_partial else 0)
+        self._lengths[seq] = blob.n_tokens
+
+    def sampler(self, params: SamplingParams, prompt: Tokens) -> Chain:  # noqa: D102
+        chain = Chain(self._handle, self.model.vocabulary, params, n_ctx=self.n_cells)
+        chain.remember(prompt)
+        return chain
+
+    def is_eog(self, token: int) -> bool:  # noqa: D102
+        return self.model.vocabulary.is_eog(token)
+
+    def _require_empty(self, seq: int) -> None:
+        if self._lengths[seq]:
+            raise ValueError(f"sequence {seq} is in use")
+
+    def _get(self, seq: int, flags: int) -> NDArray[np.uint8]:
+        size = llama_cpp.llama_state_seq_get_size_ext(self._handle, seq, flags)
+        data = np.empty(size, np.uint8)
+        if llama_cpp.llama_state_seq_get_data_ext(self._handle, _bytes(data), size, seq, flags) != size:
+            raise EngineError("libllama could not copy a state out")
+        return data
+
+    def _set(self, seq: int, data: NDArray[np.uint8], flags: int) -> None:
+        if not llama_cpp.llama_state_seq_set_data_ext(self._handle, _bytes(data), data.nbytes, seq, flags):
+            self.drop(seq)  # where there is a window, the cells before it were put already
+            raise NoRoomError("no room for a saved state: " + "; ".join(libllama.take_errors()))
+
+
+def measure(model: Model, params: ContextParams) -> MemoryShape:
+    """What a token and a checkpoint of this model weigh, measured in a small context; also warms the weights up."""
+    small = ContextParams(
+        n_cells=256,
+        n_seq_max=1,
+        n_batch=64,
+        n_ubatch=64,
+        n_threads=params.n_threads,
+        n_threads_batch=params.n_threads_batch,
+        flash_attention=params.flash_attention,
+        type_k=params.type_k,
+        type_v=params.type_v,
+    )
+    n_bytes_logits = 4 * model.vocabulary.n_tokens
+    context = Context(model, small, MemoryShape(model.kind, model.n_swa, 0, 0, n_bytes_logits))
+    try:
+        sizes = []
+        for n in (2, 32):
+            context.decode([Chunk(0, np.zeros(n, np.int32), wants_logits=False)])
+            partial = 0 if model.kind is MemoryKind.ATTENTION else context._get(0, _PARTIAL).nbytes
+            sizes.append((context._get(0, 0).nbytes - partial, partial))
+    finally:
+        context.close()
+    (cells_2, part_2), (cells_34, part_34) = sizes
+    n_bytes_window = (part_34 - part_2) // 32 * max(0, model.n_swa - 2)
+    n_bytes_cell = (cells_34 - cells_2) // 32
+    return MemoryShape(model.kind, model.n_swa, n_bytes_cell, part_2 + n_bytes_window, n_bytes_logits)
+
+
+def _create(model: Model, params: ContextParams) -> int:
+    native = llama_cpp.llama_context_default_params()
+    native.n_ctx = params.n_cells if params.is_unified else params.n_cells * params.n_seq_max
+    native.n_seq_max = params.n_seq_max
+    native.n_ubatch = min(params.n_ubatch, params.n_batch)
+    # Finding cells for a second physical batch, libllama forgets window cells that the first one still needs.
+    native.n_batch = native.n_ubatch if model.kind.has_window else params.n_batch
+    native.n_threads = params.n_threads or native.n_threads
+    native.n_threads_batch = params.n_threads_batch or params.n_threads or native.n_threads_batch
+    native.kv_unified = params.is_unified
+    native.swa_full = False
+    native.flash_attn_type = _FLASH_ATTENTION[params.flash_attention]
+    native.type_k, native.type_v = KV_TYPES[params.type_k], KV_TYPES[params.type_v]
+    libllama.take_errors()
+    handle = llama_cpp.llama_init_from_model(model.handle, native)
+    if not handle:
+        reason = "; ".join(libllama.take_errors()) or "not enough memory"
+        raise ModelError(f"cannot make a context of {native.n_ctx} tokens ({reason}); try a smaller --ctx-size")
+    return handle  # type: ignore[no-any-return]
+
+
+def _bytes(data: NDArray[np.uint8]) -> object:
+    return ctypes.cast(data.ctypes.data, ctypes.POINTER(ctypes.c_uint8))

@@ -1,0 +1,13 @@
+"""What can go wrong at the model, as exceptions a caller can tell apart."""
+
+
+class EngineError(Exception):
+    """libllama refused or failed; the message says what to do where that is known."""
+
+
+class ModelError(EngineError):
+    """A model cannot be loaded or used."""
+
+
+class NoRoomError(EngineError):
+    """The attention cells are full: nothing was changed, so make room and try again."""

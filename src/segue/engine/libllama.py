@@ -1,0 +1,73 @@
+"""libllama itself: started once, its log turned into Python's."""
+
+import ctypes
+import functools
+import logging
+from collections import deque
+
+import llama_cpp
+
+log = logging.getLogger(__name__)
+
+_LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.DEBUG, 4: logging.DEBUG}
+_ERROR = 4
+_recent_errors: deque[str] = deque(maxlen=8)
+
+
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+def _on_log(level: int, text: bytes, _data: object) -> None:
+    line = text.decode("utf-8", "replace").rstrip()
+    if level == _ERROR and line:
+        _recent_errors.append(line)
+    if log.isEnabledFor(logging.DEBUG) and line:
+        log.log(_LEVELS.get(level, logging.DEBUG), line)
+
+
+@functools.cache
+def start() -> None:
+    """Start libllama; any number of calls. Its messages go to this module's logger at debug level."""
+    llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
+    llama_cpp.llama_backend_init()
+
+
+def take_errors() -> list[str]:
+    """The latest error lines of libllama, oldest first; they are forgotten."""
+    lines = list(_recent_errors)
+    _recent_errors.clear()
+    return lines
+
+
+def device_handles(names: tuple[str, ...]) -> "ctypes.Array[ctypes.c_void_p]":
+    """The devices of these names, null-terminated as libllama wants them. Raises ValueError for an unknown one."""
+    ggml = _ggml()
+    handles = []
+    for name in names:
+        handle = ggml.ggml_backend_dev_by_name(name.encode())
+        if not handle:
+            known = ", ".join(device_names()) or "none"
+            raise ValueError(f"no device named {name!r}; this build of libllama has: {known}")
+        handles.append(handle)
+    return (ctypes.c_void_p * (len(handles) + 1))(*handles, None)
+
+
+def device_names() -> list[str]:
+    """Names of the devices that this build of libllama can use."""
+    ggml = _ggml()
+    count = ggml.ggml_backend_dev_count()
+    return [ggml.ggml_backend_dev_name(ggml.ggml_backend_dev_get(i)).decode() for i in range(count)]
+
+
+@functools.cache
+def _ggml() -> ctypes.CDLL:
+    start()
+    library = llama_cpp.llama_cpp._lib
+    signatures = {
+        "ggml_backend_dev_by_name": (ctypes.c_void_p, [ctypes.c_char_p]),
+        "ggml_backend_dev_count": (ctypes.c_size_t, []),
+        "ggml_backend_dev_get": (ctypes.c_void_p, [ctypes.c_size_t]),
+        "ggml_backend_dev_name": (ctypes.c_char_p, [ctypes.c_void_p]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library  # type: ignore[no-any-return]

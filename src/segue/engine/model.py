@@ -1,0 +1,132 @@
+"""A GGUF model: its weights, its facts and its vocabulary."""
+
+import ctypes
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import llama_cpp
+
+from segue.engine import libllama
+from segue.engine.errors import ModelError
+from segue.engine.vocabulary import Vocabulary
+from segue.state.kind import MemoryKind
+
+_SPLIT_MODES = {"none": 0, "layer": 1, "row": 2, "tensor": 3}
+_LOAD_MODES = {(True, False): 1, (False, False): 0, (True, True): 3, (False, True): 2}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelParams:
+    """How to load a model: llama-server's `-ngl`, `--device`, split flags and memory mapping."""
+
+    n_gpu_layers: int = -1
+    devices: tuple[str, ...] = ()
+    split_mode: str = "layer"
+    tensor_split: tuple[float, ...] = ()
+    main_gpu: int = 0
+    use_mmap: bool = True
+    use_mlock: bool = False
+
+
+class Model:
+    """The weights of a GGUF file. Loading raises ModelError with a line for the user; reading is thread-safe.
+
+    `on_progress` hears the share loaded, 0 to 1, on the loading thread.
+    """
+
+    def __init__(
+        self, path: Path, params: ModelParams | None = None, on_progress: Callable[[float], None] | None = None
+    ) -> None:
+        libllama.start()
+        _check_file(path)
+        self.path = path
+        self.handle = _load(path, params or ModelParams(), on_progress)
+        self.vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(self.handle))
+        self.meta: Mapping[str, str] = self._read_meta()
+        if llama_cpp.llama_model_has_encoder(self.handle) or not llama_cpp.llama_model_has_decoder(self.handle):
+            raise ModelError(f"{path.name} is not a decoder-only language model; Segue cannot serve it")
+        self.n_swa = int(llama_cpp.llama_model_n_swa(self.handle))
+        self.kind = self._kind()
+        self.n_ctx_train = int(llama_cpp.llama_model_n_ctx_train(self.handle))
+        self.n_params = int(llama_cpp.llama_model_n_params(self.handle))
+        self.n_embd = int(llama_cpp.llama_model_n_embd(self.handle))
+        self.size_bytes = int(llama_cpp.llama_model_size(self.handle))
+        self.description = self._describe()
+        self.name = self.meta.get("general.name") or path.stem
+        template = llama_cpp.llama_model_chat_template(self.handle, None)
+        self.chat_template: str | None = template.decode("utf-8", "replace") if template else None
+
+    def close(self) -> None:
+        """Free the weights; no context of this model may live any more."""
+        llama_cpp.llama_model_free(self.handle)
+
+    def _kind(self) -> MemoryKind:
+        if llama_cpp.llama_model_is_recurrent(self.handle):
+            return MemoryKind.RECURRENT
+        if llama_cpp.llama_model_is_hybrid(self.handle):
+            return MemoryKind.HYBRID_WINDOW if self.n_swa > 0 else MemoryKind.HYBRID
+        return MemoryKind.SLIDING_WINDOW if self.n_swa > 0 else MemoryKind.ATTENTION
+
+    def _describe(self) -> str:
+        buffer = ctypes.create_string_buffer(256)
+        llama_cpp.llama_model_desc(self.handle, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace")
+
+    def _read_meta(self) -> dict[str, str]:
+        meta = {}
+        key, value = ctypes.create_string_buffer(256), ctypes.create_string_buffer(4096)
+        for i in range(llama_cpp.llama_model_meta_count(self.handle)):
+            llama_cpp.llama_model_meta_key_by_index(self.handle, i, key, len(key))
+            llama_cpp.llama_model_meta_val_str_by_index(self.handle, i, value, len(value))
+            meta[key.value.decode("utf-8", "replace")] = value.value.decode("utf-8", "replace")
+        return meta
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise ModelError(f"no such model file: {path}")
+    if not path.is_file():
+        raise ModelError(f"not a file: {path}")
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    if magic != b"GGUF":
+        raise ModelError(f"{path} is not a GGUF file (it starts with {magic!r}); convert the model to GGUF first")
+
+
+def _load(path: Path, params: ModelParams, on_progress: Callable[[float], None] | None) -> int:
+    native = llama_cpp.llama_model_default_params()
+    native.n_gpu_layers = params.n_gpu_layers
+    native.split_mode = _SPLIT_MODES[params.split_mode]
+    native.main_gpu = params.main_gpu
+    native.load_mode = _LOAD_MODES[params.use_mmap, params.use_mlock]
+    keep_alive: list[object] = []
+    if params.devices:
+        try:
+            devices = libllama.device_handles(params.devices)
+        except ValueError as error:
+            raise ModelError(str(error)) from error
+        keep_alive.append(devices)
+        native.devices = ctypes.cast(devices, ctypes.c_void_p)
+    if params.tensor_split:
+        split = (ctypes.c_float * max(len(params.tensor_split), llama_cpp.llama_max_devices()))(*params.tensor_split)
+        keep_alive.append(split)
+        native.tensor_split = split
+    if on_progress:
+
+        @llama_cpp.llama_progress_callback  # type: ignore[untyped-decorator]
+        def progress(share: float, _data: object) -> bool:
+            on_progress(share)
+            return True
+
+        keep_alive.append(progress)
+        native.progress_callback = progress
+    libllama.take_errors()
+    handle = llama_cpp.llama_model_load_from_file(str(path).encode(), native)
+    if not handle:
+        reason = "; ".join(libllama.take_errors()) or "libllama gave no reason"
+        raise ModelError(f"cannot load {path}: {reason}")
+    return handle  # type: ignore[no-any-return]

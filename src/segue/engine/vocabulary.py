@@ -1,0 +1,101 @@
+"""A model's vocabulary: text to token ids and back."""
+
+import ctypes
+import functools
+from collections.abc import Mapping
+
+import llama_cpp
+import numpy as np
+
+from segue.engine.base import Tokens
+
+_SPECIAL = (
+    llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
+)
+_TRIMMING = llama_cpp.LLAMA_TOKEN_ATTR_LSTRIP | llama_cpp.LLAMA_TOKEN_ATTR_RSTRIP
+
+
+class Vocabulary:
+    """The vocabulary of a loaded model. Thread-safe; lives as long as the model."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+        self.n_tokens = int(llama_cpp.llama_vocab_n_tokens(handle))
+        self.bos = int(llama_cpp.llama_vocab_bos(handle))
+        self.eos = int(llama_cpp.llama_vocab_eos(handle))
+        self.eot = int(llama_cpp.llama_vocab_eot(handle))
+        self.add_bos = bool(llama_cpp.llama_vocab_get_add_bos(handle))
+        self.add_eos = bool(llama_cpp.llama_vocab_get_add_eos(handle))
+        self._pieces: dict[int, bytes] = {}
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> Tokens:
+        """The tokens of `text`; `add_special` adds BOS and EOS where the model wants them."""
+        raw = text.encode("utf-8", "replace")
+        size = len(raw) + 2
+        while True:
+            buffer = np.empty(size, np.int32)
+            pointer = buffer.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
+            n = llama_cpp.llama_tokenize(self.handle, raw, len(raw), pointer, size, add_special, parse_special)
+            if n >= 0:
+                return buffer[:n].copy()
+            size = -n
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token; special ones as their text. Raises ValueError for an id out of range."""
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._read_piece(token)
+        return known
+
+    def _read_piece(self, token: int) -> bytes:
+        if not 0 <= token < self.n_tokens:
+            raise ValueError(f"token {token} is not in the vocabulary of {self.n_tokens}")
+        size = 64
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            n = llama_cpp.llama_token_to_piece(self.handle, token, buffer, size, 0, True)
+            if n >= 0:
+                return buffer.raw[:n]
+            size = -n
+
+    @functools.cached_property
+    def _attributes(self) -> tuple[int, ...]:
+        return tuple(llama_cpp.llama_vocab_get_attr(self.handle, token) for token in range(self.n_tokens))
+
+    @functools.cache  # noqa: B019  one vocabulary lives as long as the process
+    def special_pieces(self) -> Mapping[str, int]:
+        """Text of each control, user-defined or unknown token, with its id."""
+        return {
+            self.piece(token).decode("utf-8", "replace"): token
+            for token, attribute in enumerate(self._attributes)
+            if attribute & _SPECIAL and self.piece(token)
+        }
+
+    @functools.cached_property
+    def has_trimming_specials(self) -> bool:
+        """Whether some special token strips the white space beside it."""
+        return any(attribute & _TRIMMING and attribute & _SPECIAL for attribute in self._attributes)
+
+    @functools.cached_property
+    def eog_tokens(self) -> frozenset[int]:
+        """All tokens that end a reply."""
+        return frozenset(t for t in range(self.n_tokens) if llama_cpp.llama_vocab_is_eog(self.handle, t))
+
+    def is_eog(self, token: int) -> bool:
+        """Whether a token ends a reply."""
+        return token in self.eog_tokens
+
+    def is_control(self, token: int) -> bool:
+        """Whether a token is a control token, which chat text does not show."""
+        return bool(llama_cpp.llama_vocab_is_control(self.handle, token))
+
+    def text(self, token: int) -> str:
+        """The text of a token, empty for -1 (a model without it)."""
+        return self.piece(token).decode("utf-8", "replace") if token >= 0 else ""
+
+    @functools.cached_property
+    def suppressed(self) -> tuple[int, ...]:
+        """Tokens that the model's file says must never be generated."""
+        count = ctypes.c_int32(0)
+        tokens = llama_cpp.llama_vocab_get_suppress_tokens(self.handle, ctypes.byref(count))
+        return tuple(int(tokens[i]) for i in range(count.value))

@@ -1,0 +1,1 @@
+"""Where the bytes of checkpoints live: on the device (live and parked) and in host memory."""

@@ -1,0 +1,27 @@
+"""A budget of bytes that is never overdrawn."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Budget:
+    """Bytes that a home may use, and those in use."""
+
+    limit_bytes: int
+    used_bytes: int = 0
+    peak_bytes: int = 0
+
+    def fits(self, n_bytes: int) -> bool:
+        """Whether this much more may be used."""
+        return self.used_bytes + n_bytes <= self.limit_bytes
+
+    def take(self, n_bytes: int) -> None:
+        """Use this much more; the caller has made room."""
+        assert self.fits(n_bytes), "a home is over its budget"
+        self.used_bytes += n_bytes
+        self.peak_bytes = max(self.peak_bytes, self.used_bytes)
+
+    def give(self, n_bytes: int) -> None:
+        """Use this much less."""
+        self.used_bytes -= n_bytes
+        assert self.used_bytes >= 0, "a home gave back more than it took"

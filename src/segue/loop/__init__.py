@@ -1,0 +1,1 @@
+"""Slots, batches and the one thread that owns the engine."""

@@ -1,0 +1,134 @@
+"""Letting a request in: where it starts, what it waits for, where its reading is cut."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from segue.homes.keeper import Keeper, Plan
+from segue.loop.cost import CutCost
+from segue.loop.inbox import Submission
+from segue.loop.slot import NO_LANE, Phase, Slot
+from segue.state.branch import n_equal
+from segue.state.checkpoint import Origin
+from segue.state.kind import MemoryKind
+from segue.state.match import evicted_upto
+from segue.state.placement import Cut, cuts, digests, stable_cuts
+from segue.state.reasons import explain
+
+_N_CUTS_MIN, _N_CUTS_MAX = 8, 64
+
+
+class Admission:
+    """Plans the start of requests. Belongs to the engine's thread."""
+
+    def __init__(self, keeper: Keeper, cost: CutCost, *, is_reproducible: bool) -> None:
+        self._keeper = keeper
+        self._cost = cost
+        self._is_reproducible = is_reproducible
+        # One prompt's cuts must not drive everyone else's checkpoints out of the host.
+        n_fit = keeper.space.host.limit_bytes // max(1, keeper.engine.shape.n_bytes_state)
+        self._n_most_cuts = max(_N_CUTS_MIN, min(_N_CUTS_MAX, n_fit // 4))
+
+    def plan(self, slot: Slot) -> Plan:
+        """Where the slot's path can start, given all that is cached now."""
+        assert slot.submission is not None
+        job = slot.submission.job
+        slot.digests = digests(stable_cuts(job.marks, slot.n_target)) if self._is_reproducible else None
+        # A reply that gave way knows its next token: it can start from a state without logits, even from its very end.
+        goes_on = slot.n_generated > 0
+        path = slot.tokens[: slot.n_target + goes_on]
+        return self._keeper.plan(
+            job.scope, path, use_cache=job.use_cache or goes_on, reads_last=goes_on, digests=slot.digests
+        )
+
+    def leader(self, slot: Slot, plan: Plan, others: Iterable[Slot]) -> tuple[Submission, int] | None:
+        """The request that is reading what this one would have to read, and how far to wait for it.
+
+        It is asked to leave a checkpoint where the two part.
+        """
+        assert slot.submission is not None
+        if self._is_reproducible or not slot.submission.job.use_cache:
+            return None
+        best: tuple[Submission, int] | None = None
+        for other in others:
+            if other.phase is not Phase.READING or other.submission is None:
+                continue
+            if other.submission.job.scope != slot.submission.job.scope:
+                continue
+            until = self._shared_until(slot, other)
+            if until > max(plan.n_start, self._keeper.engine.length(other.lane), best[1] if best else 0):
+                best = (other.submission, until)
+                self._cut(other, until)
+        return best
+
+    def publish(self, slot: Slot, plan: Plan, others: Iterable[Slot]) -> bool:
+        """Let plain attention share what running requests have read since their last checkpoint; True if it helps."""
+        assert slot.submission is not None
+        if self._keeper.kind is not MemoryKind.ATTENTION or self._is_reproducible or not slot.submission.job.use_cache:
+            return False
+        found = False
+        for other in others:
+            if other.lane == NO_LANE or other.submission is None:
+                continue
+            read = other.tokens[: self._keeper.engine.length(other.lane)]
+            is_same_scope = other.submission.job.scope == slot.submission.job.scope
+            if is_same_scope and n_equal(slot.tokens[: slot.n_target - 1], read) > plan.n_start:
+                self._keeper.take(other.lane, read, Origin.FORK)
+                found = True
+        return found
+
+    def start(self, slot: Slot, plan: Plan, home: str) -> None:
+        """Set the slot's cuts and say why it reads what it reads; its lane stands at the plan's start."""
+        assert slot.submission is not None
+        slot.n_read_before = slot.n_read - plan.n_start
+        if slot.report is None:
+            slot.n_cached = plan.n_start
+            checkpoint = plan.restore.checkpoint if plan.restore else None
+            slot.report = explain(
+                slot.n_target,
+                plan.match.n_known if slot.submission.job.use_cache else 0,
+                plan.n_start,
+                evicted_upto=evicted_upto(plan.match, rewinds=self._keeper.kind is MemoryKind.ATTENTION),
+                needs_last=plan.needs_last,
+                from_origin=checkpoint.origin.value if checkpoint else "",
+                from_home=home,
+                from_age_s=self._keeper.clock() - checkpoint.created if checkpoint else 0.0,
+            )
+        slot.cuts = deque(self._cuts(slot, plan))
+
+    def _cuts(self, slot: Slot, plan: Plan) -> tuple[Cut, ...]:
+        assert slot.submission is not None
+        job, n_start, n_target = slot.submission.job, plan.n_start, slot.n_target
+        if self._is_reproducible:
+            return tuple(cut for cut in stable_cuts(job.marks, n_target) if cut.n_tokens > n_start)
+        if self._keeper.kind is MemoryKind.ATTENTION:
+            return (Cut(n_target, Origin.PROMPT_END),) if n_target > n_start else ()
+        fork = plan.match.n_known if n_start < plan.match.n_known < n_target else None
+        if fork is not None and self._is_header(slot, fork):
+            fork = None
+        return cuts(
+            job.marks, n_start, n_target, fork=fork, cut_cost_tokens=self._cost.n_tokens, n_most=self._n_most_cuts
+        )
+
+    def _is_header(self, slot: Slot, position: int) -> bool:
+        """Whether a position lies in the first tokens of a message, which are the same in every message.
+
+        A cut there would save no more than the few tokens of the generation suffix.
+        """
+        assert slot.submission is not None
+        ends = slot.submission.job.marks.message_ends
+        if not ends:
+            return False
+        n_suffix = len(slot.submission.job.tokens) - ends[-1]
+        return any(0 <= position - end <= n_suffix for end in ends)
+
+    def _shared_until(self, slot: Slot, other: Slot) -> int:
+        """How far the two paths are one, and the follower could start from there."""
+        n_shared = n_equal(slot.tokens[: slot.n_target], other.tokens[: other.n_target])
+        if n_shared == slot.n_target and other.n_target != n_shared:
+            return n_shared - 1
+        return n_shared
+
+    def _cut(self, leader: Slot, position: int) -> None:
+        if any(cut.n_tokens == position for cut in leader.cuts):
+            return
+        leader.cuts = deque(sorted((*leader.cuts, Cut(position, Origin.FORK)), key=lambda cut: cut.n_tokens))

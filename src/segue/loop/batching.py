@@ -1,0 +1,68 @@
+"""What to read next: one token of every reply, and as much of the prompts as fits beside them."""
+
+from collections.abc import Iterator
+
+from segue.engine.base import Chunk, Engine
+from segue.loop.slot import Phase, Slot
+
+
+class Batching:
+    """Fills batches. Prompts are read oldest first; beside replies they get one physical batch at a time."""
+
+    def __init__(self, engine: Engine, *, is_reproducible: bool) -> None:
+        self._engine = engine
+        self._is_reproducible = is_reproducible
+
+    def fill(self, slots: list[Slot]) -> Iterator[tuple[list[Chunk], list[Slot]]]:
+        """The decode calls of one turn; reproducible output needs a call of its own for every sequence."""
+        replies = [slot for slot in slots if slot.phase is Phase.GENERATING]
+        prompts = [slot for slot in slots if slot.phase is Phase.READING]
+        if self._is_reproducible:
+            for slot in replies + prompts:
+                if slot.phase in (Phase.GENERATING, Phase.READING):
+                    yield [self._chunk(slot, self._engine.n_ubatch)], [slot]
+            return
+        has_window = self._engine.shape.kind.has_window
+        room = (self._engine.n_ubatch if replies else self._engine.n_batch) - len(replies)
+        if has_window:
+            yield from self._one_by_one(replies, prompts, room)
+            return
+        members = {slot.lane: (self._chunk(slot, 1), slot) for slot in replies}
+        for slot in sorted(prompts, key=_age):
+            if room <= 0:
+                break
+            chunk = self._chunk(slot, room)
+            room -= len(chunk.tokens)
+            members[slot.lane] = (chunk, slot)
+        if members:
+            ordered = [members[lane] for lane in sorted(members)]
+            yield [chunk for chunk, _ in ordered], [slot for _, slot in ordered]
+
+    def _one_by_one(
+        self, replies: list[Slot], prompts: list[Slot], room: int
+    ) -> Iterator[tuple[list[Chunk], list[Slot]]]:
+        """All replies in one call, then each prompt in its own.
+
+        libllama would split any other batch into several physical ones, and while it finds cells for the later ones it
+        forgets window cells that the first one still needs.
+        """
+        if replies:
+            replies.sort(key=lambda slot: slot.lane)
+            yield [self._chunk(slot, 1) for slot in replies], replies
+        for slot in sorted(prompts, key=_age):
+            if room > 0 and slot.phase is Phase.READING:
+                chunk = self._chunk(slot, room)
+                room -= len(chunk.tokens)
+                yield [chunk], [slot]
+
+    def _chunk(self, slot: Slot, n_max: int) -> Chunk:
+        """The next tokens of a slot, up to its next cut."""
+        n_read = self._engine.length(slot.lane)
+        if slot.phase is Phase.GENERATING:
+            return Chunk(slot.lane, slot.tokens[n_read:], wants_logits=True)
+        end = min(slot.cuts[0].n_tokens if slot.cuts else slot.n_target, slot.n_target, n_read + n_max)
+        return Chunk(slot.lane, slot.tokens[n_read:end], wants_logits=end == slot.n_target)
+
+
+def _age(slot: Slot) -> int:
+    return slot.submission.id if slot.submission else 0

@@ -1,0 +1,40 @@
+"""What a cut costs, measured while reading."""
+
+from dataclasses import dataclass
+
+_DEFAULT_CUT_TOKENS = 8.0
+_SHARE = 0.1
+_N_LARGE = 256
+_N_SMALL = 32
+
+
+@dataclass(slots=True)
+class CutCost:
+    """Running means of reading times; a cut costs the fixed part of one more batch, and the copy of the state."""
+
+    token_s: float = 0.0
+    overhead_s: float = 0.0
+    save_s: float = 0.0
+
+    @property
+    def n_tokens(self) -> float:
+        """The cost of one cut in tokens that could have been read meanwhile."""
+        if not self.token_s:
+            return _DEFAULT_CUT_TOKENS
+        overhead_s = self.overhead_s or _DEFAULT_CUT_TOKENS * self.token_s
+        return min(256.0, max(2.0, (overhead_s + self.save_s) / self.token_s))
+
+    def note_read(self, n_tokens: int, seconds: float) -> None:
+        """Hear how long a batch of prompt tokens alone took."""
+        if n_tokens >= _N_LARGE:
+            self.token_s = _mean(self.token_s, seconds / n_tokens)
+        elif n_tokens <= _N_SMALL and self.token_s:
+            self.overhead_s = _mean(self.overhead_s, max(0.0, seconds - n_tokens * self.token_s))
+
+    def note_save(self, seconds: float) -> None:
+        """Hear how long taking a checkpoint took."""
+        self.save_s = _mean(self.save_s, seconds)
+
+
+def _mean(mean: float, value: float) -> float:
+    return value if not mean else mean + _SHARE * (value - mean)

@@ -1,0 +1,95 @@
+"""The queue between the threads of HTTP and the engine's thread."""
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from segue.loop.job import Job, Listener
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """A job on its way, and the ticket of whoever submitted it."""
+
+    id: int
+    job: Job
+    listener: Listener
+    inbox: "Inbox" = field(repr=False)
+    is_cancelled: bool = False
+
+    def cancel(self) -> None:
+        """Ask the loop to stop the job soon; any thread, any number of times."""
+        self.is_cancelled = True
+        self.inbox.wake()
+
+
+class Inbox:
+    """What other threads ask of the engine's thread: jobs, cancellations, calls, the end."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._jobs: deque[Submission] = deque()
+        self._calls: deque[Callable[[], None]] = deque()
+        self._ids = itertools.count(1)
+        self._is_awake = False
+        self.is_closed = False
+
+    def submit(self, job: Job, listener: Listener) -> Submission:
+        """Queue a job; any thread. Raises RuntimeError once the loop has ended."""
+        with self._condition:
+            if self.is_closed:
+                raise RuntimeError("the server is shutting down")
+            submission = Submission(next(self._ids), job, listener, self)
+            self._jobs.append(submission)
+            self._is_awake = True
+            self._condition.notify()
+        return submission
+
+    def call(self, function: Callable[[], T]) -> "Future[T]":
+        """Have the engine's thread run a function between two batches; any thread."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(function())
+            except BaseException as error:
+                future.set_exception(error)
+
+        with self._condition:
+            if self.is_closed:
+                raise RuntimeError("the server is shutting down")
+            self._calls.append(run)
+            self._is_awake = True
+            self._condition.notify()
+        return future
+
+    def wake(self) -> None:
+        """Let the engine's thread look again; any thread."""
+        with self._condition:
+            self._is_awake = True
+            self._condition.notify()
+
+    def close(self) -> None:
+        """Ask the loop to end; any thread."""
+        with self._condition:
+            self.is_closed = True
+            self._condition.notify()
+
+    def take(self, *, wait: bool) -> tuple[list[Submission], list[Callable[[], None]]]:
+        """All that has come in; `wait` blocks until there is something, or the end. Engine's thread only."""
+        with self._condition:
+            while wait and not (self._is_awake or self.is_closed):
+                self._condition.wait()
+            self._is_awake = False
+            jobs, calls = list(self._jobs), list(self._calls)
+            self._jobs.clear()
+            self._calls.clear()
+        return jobs, calls

@@ -1,0 +1,169 @@
+"""What the outside hands to the loop, and what the loop says back: token ids only, no text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.engine.sampling import SamplingParams
+from segue.state.placement import PromptMarks
+from segue.state.reasons import CacheReport
+
+Tokens = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One prompt to read and one reply to generate.
+
+    `n_predict`: tokens to generate at most; -1 until the context is full, 0 only reads (and so warms the cache).
+    `scope`: the cache scope; state never crosses scopes. `id_slot`: the slot wanted, -1 for any.
+    `use_cache`: False reads the whole prompt again, with the same cuts. `n_probs`: how many of the best tokens to
+    report with each generated one, 0 for none (the sampled token's own is then not reported either).
+    """
+
+    tokens: Tokens
+    sampling: SamplingParams
+    marks: PromptMarks
+    n_predict: int = -1
+    scope: str = ""
+    id_slot: int = -1
+    use_cache: bool = True
+    n_probs: int = 0
+    post_sampling_probs: bool = False
+    wants_progress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How a request went, in llama-server's terms: `cache_n` reused, `prompt_n` read, `predicted_n` generated."""
+
+    cache_n: int
+    prompt_n: int
+    prompt_ms: float
+    predicted_n: int
+    predicted_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a prompt is read: tokens in all, reused from the cache, done so far (reused ones included)."""
+
+    n_total: int
+    n_cached: int
+    n_processed: int
+    time_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A token with its log-probability (natural) before sampling, or after it if the job asked so."""
+
+    token: int
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenOut:
+    """One generated token; `top` holds the `n_probs` likeliest, best first; `timings` are those so far."""
+
+    token: int
+    is_eog: bool
+    logprob: float | None
+    top: tuple[Candidate, ...]
+    timings: Timings
+
+
+class EndReason(StrEnum):
+    """Why a reply ended."""
+
+    EOS = "eos"
+    LIMIT = "limit"
+    WORD = "word"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+
+
+class ErrorType(StrEnum):
+    """The error types of llama-server's API that the loop can raise."""
+
+    INVALID_REQUEST = "invalid_request_error"
+    EXCEED_CONTEXT = "exceed_context_size_error"
+    UNAVAILABLE = "unavailable_error"
+    SERVER = "server_error"
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed. `details` are further fields of the error object (`n_prompt_tokens`, `n_ctx`)."""
+
+    type: ErrorType
+    message: str
+    details: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """The last word on a job. `truncated`: the context was full before the reply ended."""
+
+    reason: EndReason
+    timings: Timings
+    report: CacheReport | None
+    id_slot: int
+    truncated: bool = False
+    error: JobError | None = None
+
+
+class Listener(Protocol):
+    """Hears of a job's progress. Called on the engine thread, which waits for it: be quick and never block."""
+
+    def on_progress(self, progress: Progress) -> None:
+        """Hear how far the prompt is: once at the start, then after each batch; only if the job wants progress."""
+
+    def on_token(self, token: TokenOut) -> bool:
+        """Hear one token was generated; returning True ends the reply here (a stop string is complete)."""
+
+    def on_end(self, end: JobEnd) -> None:
+        """Hear the job is over; called exactly once, last."""
+
+
+class Ticket(Protocol):
+    """A submitted job."""
+
+    @property
+    def id(self) -> int:
+        """A number that names the job in the log."""
+
+    def cancel(self) -> None:
+        """Ask the loop to stop the job soon; any thread, any number of times. `on_end` still follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotView:
+    """What `/slots` shows of one slot."""
+
+    id: int
+    is_processing: bool
+    id_task: int
+    n_ctx: int
+    n_prompt_tokens: int
+    n_prompt_tokens_processed: int
+    n_prompt_tokens_cache: int
+    n_decoded: int
+
+
+class LoopFront(Protocol):
+    """The loop as HTTP sees it. All methods may be called from any thread."""
+
+    def submit(self, job: Job, listener: Listener) -> Ticket:
+        """Queue a job."""
+
+    def slots(self) -> tuple[SlotView, ...]:
+        """A snapshot of the slots."""
+
+    @property
+    def n_ctx(self) -> int:
+        """The most tokens that one prompt and its reply may have."""

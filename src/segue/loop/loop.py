@@ -1,0 +1,171 @@
+"""The loop: one thread that owns the engine and serves all slots in turns: plan, decode, settle."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from segue.engine.base import Chunk, Engine
+from segue.engine.errors import EngineError, NoRoomError
+from segue.homes.keeper import Keeper
+from segue.loop.batching import Batching
+from segue.loop.cost import CutCost
+from segue.loop.inbox import Inbox, Submission
+from segue.loop.job import EndReason, ErrorType, Job, JobError, Listener, SlotView
+from segue.loop.runner import OnEnd, Runner
+from segue.loop.slot import Phase, Slot
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Loop:
+    """The LoopFront over an engine. `start` begins the thread, `close` ends it and waits for it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        keeper: Keeper,
+        *,
+        n_slots: int,
+        n_ctx: int,
+        is_reproducible: bool = False,
+        on_end: OnEnd = lambda _id, _end: None,
+    ) -> None:
+        self.engine = engine
+        self.keeper = keeper
+        self.n_ctx = n_ctx
+        self.cost = CutCost()
+        self._inbox = Inbox()
+        self._queue: deque[Submission] = deque()
+        self._slots = [Slot(i) for i in range(n_slots)]
+        self._batching = Batching(engine, is_reproducible=is_reproducible)
+        self._runner = Runner(
+            engine, keeper, self._slots, n_ctx=n_ctx, is_reproducible=is_reproducible, cost=self.cost, on_end=on_end
+        )
+        self._thread = threading.Thread(target=self._run, name="segue-engine", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End: what runs is cancelled, what waits is refused; returns when the thread is gone."""
+        self._inbox.close()
+        self._thread.join()
+
+    def submit(self, job: Job, listener: Listener) -> Submission:
+        """Queue a job; any thread. Raises RuntimeError after `close`."""
+        return self._inbox.submit(job, listener)
+
+    def call(self, function: Callable[[], T]) -> "Future[T]":
+        """Run a function on the engine's thread between two batches; any thread."""
+        return self._inbox.call(function)
+
+    def slots(self) -> tuple[SlotView, ...]:
+        """A snapshot of the slots; any thread."""
+        return tuple(slot.view(self.n_ctx) for slot in self._slots)
+
+    def _run(self) -> None:
+        while not self._inbox.is_closed:
+            try:
+                self._receive()
+                self._plan()
+                for chunks, slots in self._batching.fill(self._slots):
+                    for slot, row in zip(slots, self._decode(chunks, slots), strict=False):
+                        self._runner.settle(slot, row)
+            except Exception as error:
+                log.exception("a turn of the loop failed")
+                self._fail(self._slots, f"{type(error).__name__}: {error}")
+        self._end()
+
+    def _receive(self) -> None:
+        """Take in what other threads ask; sleep while there is nothing to do."""
+        is_idle = not self._queue and all(slot.phase is Phase.IDLE for slot in self._slots)
+        jobs, calls = self._inbox.take(wait=is_idle)
+        for call in calls:
+            call()
+        self._queue.extend(jobs)
+        for submission in [queued for queued in self._queue if queued.is_cancelled]:
+            self._queue.remove(submission)
+            self._runner.refuse(submission, EndReason.CANCELLED)
+        for slot in self._slots:
+            if slot.submission is not None and slot.submission.is_cancelled:
+                self._runner.finish(slot, EndReason.CANCELLED)
+
+    def _plan(self) -> None:
+        """Give idle slots to queued jobs, and start every slot that need not wait."""
+        for submission in list(self._queue):
+            slot = self._idle_slot(submission.job)
+            if slot is None:
+                continue
+            self._queue.remove(submission)
+            n_prompt = len(submission.job.tokens)
+            if 0 < n_prompt < self.n_ctx:
+                slot.begin(submission)
+            else:
+                self._runner.refuse(submission, EndReason.ERROR, _does_not_fit(n_prompt, self.n_ctx))
+        for slot in sorted((slot for slot in self._slots if slot.phase is Phase.WAITING), key=_age):
+            self._runner.start(slot)
+
+    def _decode(self, chunks: list[Chunk], slots: list[Slot]) -> list[int]:
+        """Read one batch, making room as long as that helps; no rows if it could not be read."""
+        started = time.perf_counter()
+        while True:
+            try:
+                rows = self.engine.decode(chunks)
+                break
+            except NoRoomError:
+                if not self.keeper.space.free_cells():
+                    self._runner.give_way()
+                    return []
+            except EngineError as error:
+                log.exception("a batch of %d tokens failed", sum(len(chunk.tokens) for chunk in chunks))
+                self._fail(slots, str(error))
+                return []
+        if all(slot.phase is Phase.READING for slot in slots):
+            self.cost.note_read(sum(len(chunk.tokens) for chunk in chunks), time.perf_counter() - started)
+        return rows
+
+    def _fail(self, slots: list[Slot], message: str) -> None:
+        """End the requests of these slots with an error."""
+        self._finish(slots, EndReason.ERROR, JobError(ErrorType.SERVER, message))
+
+    def _finish(self, slots: list[Slot], reason: EndReason, error: JobError | None = None) -> None:
+        """End the requests of these slots, even if their lanes cannot be emptied any more."""
+        for slot in slots:
+            if slot.submission is not None:
+                try:
+                    self._runner.finish(slot, reason, error)
+                except Exception:
+                    log.exception("slot %d could not be left as it should", slot.id)
+
+    def _end(self) -> None:
+        self._finish(self._slots, EndReason.CANCELLED)
+        jobs, calls = self._inbox.take(wait=False)
+        for call in calls:
+            call()
+        for submission in (*self._queue, *jobs):
+            error = JobError(ErrorType.UNAVAILABLE, "the server is shutting down")
+            self._runner.refuse(submission, EndReason.ERROR, error)
+
+    def _idle_slot(self, job: Job) -> Slot | None:
+        """The slot asked for, or any; None while there is none idle."""
+        idle = [slot for slot in self._slots if slot.phase is Phase.IDLE]
+        if 0 <= job.id_slot < len(self._slots):
+            idle = [slot for slot in idle if slot.id == job.id_slot]
+        return idle[0] if idle else None
+
+
+def _age(slot: Slot) -> int:
+    return slot.submission.id if slot.submission is not None else 0
+
+
+def _does_not_fit(n_prompt: int, n_ctx: int) -> JobError:
+    if n_prompt == 0:
+        return JobError(ErrorType.INVALID_REQUEST, "the prompt is empty")
+    message = f"the prompt has {n_prompt} tokens, which do not fit into the context of {n_ctx} tokens"
+    return JobError(ErrorType.EXCEED_CONTEXT, message, {"n_prompt_tokens": n_prompt, "n_ctx": n_ctx})

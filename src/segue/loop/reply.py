@@ -1,0 +1,75 @@
+"""Generating: the next token of a slot, what is said of it, and whether it is the last."""
+
+import time
+
+import numpy as np
+
+from segue.engine.base import Engine, Logits
+from segue.loop.job import Candidate, EndReason, TokenOut
+from segue.loop.slot import Slot
+
+
+class Reply:
+    """Draws tokens for slots and tells their listeners. Belongs to the engine's thread."""
+
+    def __init__(self, engine: Engine, n_ctx: int) -> None:
+        self._engine = engine
+        self._n_ctx = n_ctx
+
+    def first(self, slot: Slot, row: int | None, logits: Logits) -> EndReason | None:
+        """Draw the first token, from a row of the last decode or from logits that were kept."""
+        assert slot.submission is not None
+        slot.sampler = self._engine.sampler(slot.submission.job.sampling, slot.tokens)
+        return self._next(slot, row, logits)
+
+    def next(self, slot: Slot, row: int) -> EndReason | None:
+        """Draw one more token from a row of the last decode; why it is the last, if it is."""
+        return self._next(slot, row, None)
+
+    def _next(self, slot: Slot, row: int | None, logits: Logits | None) -> EndReason | None:
+        assert slot.submission is not None
+        assert slot.sampler is not None
+        job = slot.submission.job
+        top: tuple[Candidate, ...] = ()
+        logprob = None
+        if job.n_probs > 0:
+            if logits is None:
+                assert row is not None
+                logits = self._engine.logits(row)
+            ids, logprobs = self._distribution(slot, logits)
+        if row is not None:
+            token = slot.sampler.sample(row)
+        else:
+            assert logits is not None
+            token = slot.sampler.sample_from(logits)
+        if job.n_probs > 0:
+            top = tuple(
+                Candidate(int(i), float(p)) for i, p in zip(ids[: job.n_probs], logprobs[: job.n_probs], strict=True)
+            )
+            own = logprobs[ids == token]
+            logprob = float(own[0]) if len(own) else float("-inf")
+        slot.append(token)
+        slot.n_generated += 1
+        if not slot.first_token:
+            slot.first_token = time.perf_counter()
+        is_eog = self._engine.is_eog(token)
+        stop = slot.submission.listener.on_token(TokenOut(token, is_eog, logprob, top, slot.timings()))
+        if is_eog:
+            return EndReason.EOS
+        if stop:
+            return EndReason.WORD
+        if 0 <= job.n_predict <= slot.n_generated or slot.n_tokens >= self._n_ctx:
+            return EndReason.LIMIT
+        return None
+
+    def _distribution(self, slot: Slot, logits: Logits) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids and natural log-probabilities, best first."""
+        assert slot.submission is not None
+        assert slot.sampler is not None
+        if slot.submission.job.post_sampling_probs:
+            ids, probabilities = slot.sampler.candidates(logits)
+            with np.errstate(divide="ignore"):
+                return ids, np.log(probabilities)
+        order = np.argsort(-logits, kind="stable").astype(np.int32)
+        ordered = logits[order].astype(np.float64)
+        return order, ordered - ordered[0] - np.log(np.exp(ordered - ordered[0]).sum())

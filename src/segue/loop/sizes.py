@@ -1,0 +1,72 @@
+"""How large the context and the homes of a server are."""
+
+from dataclasses import dataclass
+
+from segue.engine.errors import ModelError
+from segue.state.kind import MemoryShape
+
+_N_SEQ_LIMIT = 256
+_N_PARKED_MAX = 64
+_N_PARKED_MIN = 4
+_DEFAULT_PARKED_BYTES = 1 << 30
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """`n_ctx`: tokens of one request at most; `n_cells`: attention cells in all; `n_parked`: parked sequences."""
+
+    n_ctx: int
+    n_cells: int
+    n_parked: int
+    n_host_bytes: int
+
+
+def choose_sizes(
+    shape: MemoryShape,
+    *,
+    n_ctx: int,
+    n_ctx_train: int,
+    n_slots: int,
+    parked_mib: int | None,
+    host_mib: int | None,
+    free_bytes: int,
+    is_unified: bool,
+) -> Sizes:
+    """Sizes that fit into the free memory; what was asked for explicitly is kept or refused, never reduced.
+
+    `n_ctx` 0 takes what the model was trained with, or less if that does not fit; the MiB figures None choose a share
+    of the free memory, `host_mib` -1 all of it. Raises ModelError if the context does not fit.
+    """
+    n_parked, n_extra = _parked(shape, n_slots, parked_mib, free_bytes) if is_unified else (0, 0)
+    n_seq = n_slots + (1 + n_parked if is_unified else 0)
+    n_share = 1 if is_unified else n_slots
+    n_bytes_cell = max(1, shape.n_bytes_cell) * n_share
+    left = free_bytes - n_seq * shape.n_bytes_state - n_extra * shape.n_bytes_cell
+    n_fits = max(0, left) // n_bytes_cell if shape.kind.has_cells else n_ctx_train if left > 0 else 0
+    if n_ctx > n_fits or n_fits == 0:
+        need_gib = (n_ctx * n_bytes_cell + n_seq * shape.n_bytes_state) / 2**30
+        raise ModelError(
+            f"a context of {n_ctx or n_ctx_train} tokens needs {need_gib:.1f} GiB for {n_slots} slots, and "
+            f"{free_bytes / 2**30:.1f} GiB are free; try --ctx-size {n_fits // 2} or fewer --parallel"
+        )
+    n_ctx = n_ctx or min(n_ctx_train, max(256, n_fits // 2))
+    # More idle cells than this only make the buffers larger that libllama computes attention masks in.
+    n_cells = n_ctx + min(n_extra, 2 * n_ctx)
+    rest = max(0, free_bytes - n_cells * n_bytes_cell - n_seq * shape.n_bytes_state)
+    n_host_bytes = rest // 4 if host_mib is None else rest * 9 // 10 if host_mib < 0 else host_mib * _MIB
+    return Sizes(n_ctx, n_cells, n_parked, n_host_bytes)
+
+
+def _parked(shape: MemoryShape, n_slots: int, parked_mib: int | None, free_bytes: int) -> tuple[int, int]:
+    """Parked sequences and the cells for them: half of the budget may go to their own states."""
+    n_bytes = min(free_bytes // 8, _DEFAULT_PARKED_BYTES) if parked_mib is None else parked_mib * _MIB
+    n_max = min(_N_PARKED_MAX, _N_SEQ_LIMIT - n_slots - 1)
+    n_for_states = n_bytes // 2 if shape.kind.has_cells else n_bytes
+    n_parked = min(n_max, n_for_states // shape.n_bytes_state) if shape.n_bytes_state else n_max
+    if parked_mib is None:
+        n_parked = max(_N_PARKED_MIN, n_parked)
+    if parked_mib == 0:
+        return 0, 0
+    n_extra = max(0, n_bytes - n_parked * shape.n_bytes_state) // max(1, shape.n_bytes_cell)
+    return n_parked, n_extra if shape.kind.has_cells else 0

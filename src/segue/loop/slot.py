@@ -1,0 +1,119 @@
+"""A slot: one request on its way from prompt to reply."""
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+import numpy as np
+
+from segue.engine.base import Sampler
+from segue.loop.inbox import Submission
+from segue.loop.job import SlotView, Timings, Tokens
+from segue.state.placement import Cut
+from segue.state.reasons import CacheReport
+
+NO_LANE = -1
+
+
+class Phase(Enum):
+    """What a slot is doing."""
+
+    IDLE = auto()
+    WAITING = auto()
+    READING = auto()
+    GENERATING = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One of the server's N places for a request. It has a lane, a sequence of the engine, while it runs.
+
+    `tokens` are all those of the path so far; the lane has read the first of them. `n_target` is where reading ends:
+    the prompt's end, or where the reply had got to when it had to give way. Of the prompt `n_cached` tokens were found
+    and `n_read` read. `wait` names what a waiting slot waits
+    for: another request, and how far that must have read, None for its end. `digests` are those of the prompt's cuts,
+    in reproducible mode only.
+    """
+
+    id: int
+    phase: Phase = Phase.IDLE
+    submission: Submission | None = None
+    lane: int = NO_LANE
+    cuts: deque[Cut] = field(default_factory=deque)
+    n_target: int = 0
+    n_cached: int = 0
+    n_read: int = 0
+    n_read_before: int = 0
+    n_generated: int = 0
+    sampler: Sampler | None = None
+    report: CacheReport | None = None
+    wait: tuple[Submission, int | None] | None = None
+    digests: dict[int, int] | None = None
+    started: float = 0.0
+    first_token: float = 0.0
+    _tokens: Tokens = field(default_factory=lambda: np.empty(0, np.int32))
+    n_tokens: int = 0
+
+    def begin(self, submission: Submission) -> None:
+        """Take up a request; the slot was idle."""
+        prompt = submission.job.tokens
+        self.submission = submission
+        self.phase = Phase.WAITING
+        self.n_tokens = self.n_target = len(prompt)
+        self._tokens = np.empty(len(prompt) + 256, np.int32)
+        self._tokens[: len(prompt)] = prompt
+        self.n_cached = self.n_read = self.n_generated = 0
+        self.report = self.wait = None
+        self.started = time.perf_counter()
+        self.first_token = 0.0
+
+    def clear(self) -> None:
+        """Become idle."""
+        if self.sampler is not None:
+            self.sampler.close()
+        self.sampler = self.submission = self.wait = self.report = None
+        self.cuts.clear()
+        self.lane = NO_LANE
+        self.phase = Phase.IDLE
+        self._tokens = np.empty(0, np.int32)
+        self.n_tokens = 0
+
+    @property
+    def tokens(self) -> Tokens:
+        """The path so far, the prompt and what was generated; a view."""
+        return self._tokens[: self.n_tokens]
+
+    def append(self, token: int) -> None:
+        """Add a generated token to the path."""
+        if self.n_tokens == len(self._tokens):
+            self._tokens = np.concatenate([self._tokens, np.empty(self.n_tokens + 256, np.int32)])
+        self._tokens[self.n_tokens] = token
+        self.n_tokens += 1
+
+    def timings(self) -> Timings:
+        """How the request has gone until now."""
+        assert self.submission is not None
+        now = time.perf_counter()
+        read_until = self.first_token or now
+        return Timings(
+            cache_n=self.n_cached,
+            prompt_n=self.n_read,
+            prompt_ms=1000 * (read_until - self.started),
+            predicted_n=self.n_generated,
+            predicted_ms=1000 * (now - read_until),
+        )
+
+    def view(self, n_ctx: int) -> SlotView:
+        """What `/slots` shows; any thread, so the request may be gone the next moment."""
+        submission = self.submission
+        return SlotView(
+            id=self.id,
+            is_processing=submission is not None,
+            id_task=submission.id if submission else -1,
+            n_ctx=n_ctx,
+            n_prompt_tokens=len(submission.job.tokens) if submission else 0,
+            n_prompt_tokens_processed=self.n_read,
+            n_prompt_tokens_cache=self.n_cached,
+            n_decoded=self.n_generated,
+        )

@@ -1,0 +1,246 @@
+"""What a server is told at its start: flags by llama-server's names, and its `LLAMA_ARG_*` variables.
+
+A flag wins over its variable. What llama-server does not have is read from `SEGUE_*`.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from segue.engine.sampling import SAMPLERS, SamplingParams
+
+_MODEL = Group("Model", sort_key=1)
+_CONTEXT = Group("Context and batches", sort_key=2)
+_CACHE = Group("Cache", sort_key=3)
+_SERVER = Group("Server", sort_key=4)
+_TEMPLATE = Group("Chat template", sort_key=5)
+_SAMPLING = Group("Defaults that a request may override", sort_key=6)
+_LOG = Group("Log", sort_key=7)
+
+KvType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
+LoadMode = Literal["auto", "none", "mmap", "mlock", "mmap+mlock"]
+
+
+def _flag(group: Group, *names: str, negative: str = "", is_empty: bool = False) -> Parameter:
+    return Parameter(name=names, group=group, negative=negative, negative_iterable=(), show_default=not is_empty)
+
+
+def _env(name: str, default: object, text: str, **limits: Any) -> Any:
+    return Field(default=default, validation_alias=name, description=f"{text} (env: {name})", **limits)
+
+
+def _own(default: object, text: str, **limits: Any) -> Any:
+    return Field(default=default, description=text, **limits)
+
+
+def _switch(value: object) -> object:
+    return {"enabled": True, "disabled": False}.get(value, value) if isinstance(value, str) else value
+
+
+def _csv(value: object) -> object:
+    parts = value.split(",") if isinstance(value, str) else value
+    if isinstance(parts, (list, tuple)):
+        return [item.strip() for part in parts for item in str(part).split(",") if item.strip()]
+    return value
+
+
+def _object(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+Switch = Annotated[bool, BeforeValidator(_switch)]
+Csv = Annotated[list[str], NoDecode, BeforeValidator(_csv)]
+CsvNumbers = Annotated[list[float], NoDecode, BeforeValidator(_csv)]
+JsonText = Annotated[dict[str, Any], NoDecode, BeforeValidator(_object)]
+
+
+class Settings(BaseSettings):
+    """All settings of one server."""
+
+    model_config = SettingsConfigDict(env_prefix="SEGUE_", populate_by_name=True, extra="forbid", frozen=True)
+
+    model: Annotated[str, _flag(_MODEL, "--model", "-m", is_empty=True)] = _env(
+        "LLAMA_ARG_MODEL", "", "The GGUF file; the first part of a split one."
+    )
+    alias: Annotated[Csv, _flag(_MODEL, "--alias", "-a", is_empty=True)] = _env(
+        "LLAMA_ARG_ALIAS", [], "The model's name to clients, comma-separated if several; else the file's name."
+    )
+    n_gpu_layers: Annotated[int | Literal["auto", "all"], _flag(_MODEL, "--n-gpu-layers", "--gpu-layers", "-ngl")] = (
+        _env("LLAMA_ARG_N_GPU_LAYERS", "auto", "Layers to put on GPUs: a number, auto or all.")
+    )
+    device: Annotated[Csv, _flag(_MODEL, "--device", "-dev", is_empty=True)] = _env(
+        "LLAMA_ARG_DEVICE", [], "Devices to use, comma-separated; none keeps all on the CPU."
+    )
+    split_mode: Annotated[Literal["none", "layer", "row", "tensor"], _flag(_MODEL, "--split-mode", "-sm")] = _env(
+        "LLAMA_ARG_SPLIT_MODE", "layer", "How to split the model over GPUs."
+    )
+    tensor_split: Annotated[CsvNumbers, _flag(_MODEL, "--tensor-split", "-ts", is_empty=True)] = _env(
+        "LLAMA_ARG_TENSOR_SPLIT", [], "The share of each GPU, comma-separated, such as 3,1."
+    )
+    main_gpu: Annotated[int, _flag(_MODEL, "--main-gpu", "-mg")] = _env(
+        "LLAMA_ARG_MAIN_GPU", 0, "The GPU for a model that is not split.", ge=0
+    )
+    load_mode: Annotated[LoadMode, _flag(_MODEL, "--load-mode", "-lm")] = _env(
+        "LLAMA_ARG_LOAD_MODE", "auto", "How to hold the file in memory; mlock keeps it from being swapped out."
+    )
+
+    ctx_size: Annotated[int, _flag(_CONTEXT, "--ctx-size", "-c")] = _env(
+        "LLAMA_ARG_CTX_SIZE",
+        0,
+        "Tokens of a prompt and its reply at most; 0 takes what the model was trained with.",
+        ge=0,
+    )
+    parallel: Annotated[int, _flag(_CONTEXT, "--parallel", "-np")] = _env(
+        "LLAMA_ARG_N_PARALLEL", 4, "Requests that run at the same time, 200 at most; -1 is 4.", ge=-1, le=200
+    )
+    batch_size: Annotated[int, _flag(_CONTEXT, "--batch-size", "-b")] = _env(
+        "LLAMA_ARG_BATCH", 2048, "Tokens in a batch at most.", ge=1
+    )
+    ubatch_size: Annotated[int, _flag(_CONTEXT, "--ubatch-size", "-ub")] = _env(
+        "LLAMA_ARG_UBATCH", 512, "Tokens that are computed at once.", ge=1
+    )
+    threads: Annotated[int, _flag(_CONTEXT, "--threads", "-t")] = _env(
+        "LLAMA_ARG_THREADS", -1, "CPU threads for generation; -1 is one for each core.", ge=-1
+    )
+    threads_batch: Annotated[int, _flag(_CONTEXT, "--threads-batch", "-tb")] = _own(
+        -1, "CPU threads for reading prompts; -1 is as many as --threads.", ge=-1
+    )
+    flash_attn: Annotated[Literal["on", "off", "auto"], _flag(_CONTEXT, "--flash-attn", "-fa")] = _env(
+        "LLAMA_ARG_FLASH_ATTN", "auto", "Flash attention."
+    )
+    cache_type_k: Annotated[KvType, _flag(_CONTEXT, "--cache-type-k", "-ctk")] = _env(
+        "LLAMA_ARG_CACHE_TYPE_K", "f16", "Type of the keys in memory."
+    )
+    cache_type_v: Annotated[KvType, _flag(_CONTEXT, "--cache-type-v", "-ctv")] = _env(
+        "LLAMA_ARG_CACHE_TYPE_V", "f16", "Type of the values in memory."
+    )
+
+    cache_prompt: Annotated[Switch, _flag(_CACHE, "--cache-prompt", negative="--no-cache-prompt")] = _env(
+        "LLAMA_ARG_CACHE_PROMPT", True, "Start from what was read before, unless a request declines."
+    )
+    cache_ram: Annotated[int | None, _flag(_CACHE, "--cache-ram", "-cram")] = _env(
+        "LLAMA_ARG_CACHE_RAM",
+        None,
+        "MiB of memory for checkpoints outside the context; -1 is no limit, 0 none, absent a share of what is free.",
+        ge=-1,
+    )
+    cache_parked: Annotated[int | None, _flag(_CACHE, "--cache-parked")] = _own(
+        None,
+        "MiB for checkpoints inside the context, beside those in use; absent, it is chosen.",
+        ge=0,
+    )
+    cache_share_keys: Annotated[Switch, _flag(_CACHE, "--cache-share-keys")] = _own(
+        False, "Let clients with different API keys profit from each other's prompts."
+    )
+    reproducible: Annotated[Switch, _flag(_CACHE, "--reproducible")] = _own(
+        False, "Make output independent of what else is cached or running; slower."
+    )
+
+    host: Annotated[str, _flag(_SERVER, "--host")] = _env("LLAMA_ARG_HOST", "127.0.0.1", "Address to listen on.")
+    port: Annotated[int, _flag(_SERVER, "--port")] = _env(
+        "LLAMA_ARG_PORT", 8080, "Port to listen on; 0 takes a free one.", ge=0, le=65535
+    )
+    api_key: Annotated[Csv, _flag(_SERVER, "--api-key", is_empty=True)] = _env(
+        "LLAMA_API_KEY", [], "A key that clients must send; comma-separated or repeated for several.", repr=False
+    )
+    api_key_file: Annotated[Path | None, _flag(_SERVER, "--api-key-file")] = _env(
+        "LLAMA_ARG_API_KEY_FILE", None, "A file of such keys, one a line; lines that start with # are comments."
+    )
+    sse_ping_interval: Annotated[int, _flag(_SERVER, "--sse-ping-interval")] = _env(
+        "LLAMA_ARG_SSE_PING_INTERVAL",
+        30,
+        "Seconds of silence after which a stream sends a comment; -1 is never.",
+        ge=-1,
+    )
+    slots: Annotated[Switch, _flag(_SERVER, "--slots", negative="--no-slots")] = _env(
+        "LLAMA_ARG_ENDPOINT_SLOTS", True, "Answer GET /slots."
+    )
+    cors_origins: Annotated[str, _flag(_SERVER, "--cors-origins")] = _env(
+        "LLAMA_ARG_CORS_ORIGINS",
+        "*",
+        "Web pages that may call, comma-separated; localhost is any page served from there.",
+    )
+    cors_methods: Annotated[str, _flag(_SERVER, "--cors-methods")] = _env(
+        "LLAMA_ARG_CORS_METHODS", "GET, POST, DELETE, OPTIONS", "Methods that such pages may use."
+    )
+    cors_headers: Annotated[str, _flag(_SERVER, "--cors-headers")] = _env(
+        "LLAMA_ARG_CORS_HEADERS", "*", "Headers that such pages may send."
+    )
+    cors_credentials: Annotated[Switch, _flag(_SERVER, "--cors-credentials", negative="--no-cors-credentials")] = _env(
+        "LLAMA_ARG_CORS_CREDENTIALS", True, "Let such pages send credentials."
+    )
+
+    chat_template: Annotated[str, _flag(_TEMPLATE, "--chat-template", is_empty=True)] = _env(
+        "LLAMA_ARG_CHAT_TEMPLATE", "", "A Jinja template, or chatml, instead of the model's own."
+    )
+    chat_template_file: Annotated[Path | None, _flag(_TEMPLATE, "--chat-template-file")] = _env(
+        "LLAMA_ARG_CHAT_TEMPLATE_FILE", None, "A file with such a template."
+    )
+    chat_template_kwargs: Annotated[JsonText, _flag(_TEMPLATE, "--chat-template-kwargs", is_empty=True)] = _env(
+        "LLAMA_ARG_CHAT_TEMPLATE_KWARGS", {}, "Values for the template as a JSON object."
+    )
+
+    n_predict: Annotated[int, _flag(_SAMPLING, "--n-predict", "--predict", "-n")] = _env(
+        "LLAMA_ARG_N_PREDICT", -1, "Tokens to generate; -1 until the context is full.", ge=-1
+    )
+    seed: Annotated[int, _flag(_SAMPLING, "--seed", "-s")] = _own(-1, "Seed; -1 is a random one.", ge=-1, lt=2**32)
+    temperature: Annotated[float, _flag(_SAMPLING, "--temp", "--temperature")] = _env(
+        "LLAMA_ARG_TEMP", 0.8, "Temperature; 0 is greedy.", ge=0
+    )
+    top_k: Annotated[int, _flag(_SAMPLING, "--top-k")] = _env(
+        "LLAMA_ARG_TOP_K", 40, "Best tokens to keep; 0 is all.", ge=0
+    )
+    top_p: Annotated[float, _flag(_SAMPLING, "--top-p")] = _env(
+        "LLAMA_ARG_TOP_P", 0.95, "Probability that the kept tokens reach together.", ge=0, le=1
+    )
+    min_p: Annotated[float, _flag(_SAMPLING, "--min-p")] = _env(
+        "LLAMA_ARG_MIN_P", 0.05, "Probability that a token needs, relative to the best one's.", ge=0, le=1
+    )
+    repeat_last_n: Annotated[int, _flag(_SAMPLING, "--repeat-last-n")] = _own(
+        64, "Tokens that penalties look back.", ge=-1
+    )
+    repeat_penalty: Annotated[float, _flag(_SAMPLING, "--repeat-penalty")] = _env(
+        "LLAMA_ARG_REPEAT_PENALTY", 1.0, "Penalty on repeated tokens; 1 is none.", gt=0
+    )
+    presence_penalty: Annotated[float, _flag(_SAMPLING, "--presence-penalty")] = _own(
+        0.0, "Penalty on tokens seen; 0 is none."
+    )
+    frequency_penalty: Annotated[float, _flag(_SAMPLING, "--frequency-penalty")] = _own(
+        0.0, "Penalty on tokens by how often they were seen; 0 is none."
+    )
+    samplers: Annotated[str, _flag(_SAMPLING, "--samplers")] = _own(
+        ";".join(SAMPLERS), "The chain of samplers, separated by ;."
+    )
+
+    verbosity: Annotated[int, _flag(_LOG, "--verbosity", "--log-verbosity", "-lv")] = _env(
+        "LLAMA_ARG_LOG_VERBOSITY", 3, "What to log: 1 errors, 2 warnings, 3 a line a request, 4 and 5 details.", ge=0
+    )
+
+    @field_validator("parallel")
+    @classmethod
+    def _choose_parallel(cls, value: int) -> int:
+        if value == 0:
+            raise ValueError("a server needs at least one slot; pass 1 or more, or -1 for the default")
+        return 4 if value == -1 else value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> "Settings":
+        if self.chat_template and self.chat_template_file is not None:
+            raise ValueError("--chat-template and --chat-template-file exclude each other; pass one of them")
+        return self
+
+    @property
+    def model_name(self) -> str:
+        """The name that responses give the model."""
+        return self.alias[0] if self.alias else Path(self.model).name
+
+    def sampling(self) -> SamplingParams:
+        """The defaults of requests that say nothing."""
+        names = ["seed", "temperature", "top_k", "top_p", "min_p", "repeat_last_n", "repeat_penalty"]
+        names += ["presence_penalty", "frequency_penalty"]
+        samplers = tuple(name for name in self.samplers.split(";") if name)
+        return SamplingParams(**{name: getattr(self, name) for name in names}, samplers=samplers)

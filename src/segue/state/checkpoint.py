@@ -1,0 +1,53 @@
+"""A checkpoint: what is known of one saved state of the model's memory. Where its bytes lie is the homes' business."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from segue.state.branch import Branch
+
+
+class Origin(StrEnum):
+    """Why a checkpoint was taken where it stands."""
+
+    MESSAGE_END = "message_end"
+    PROMPT_END = "prompt_end"
+    REPLY_END = "reply_end"
+    FORK = "fork"
+    VOLATILE = "volatile"
+    BREAKPOINT = "breakpoint"
+    STRIDE = "stride"
+    FORESEEN = "foreseen"
+
+
+@dataclass(slots=True, eq=False)
+class Checkpoint:
+    """The model's memory after reading exactly `n_tokens` of a path; equal only to itself.
+
+    `pos_min` and `pos_max` are the positions that the memory held (both inclusive), `pos_end` the exclusive end of the
+    saved prefix. `n_bytes` is what its own state part and its logits take, without cells that it shares. Times are
+    monotonic seconds, given by the caller. `cuts` is the digest of the cut positions it was read with, in reproducible
+    mode only (`placement.digests`). `residence` belongs to the homes and is opaque here; `branch` belongs to the tree,
+    and is None while the checkpoint is not attached.
+    """
+
+    n_tokens: int
+    pos_min: int
+    pos_max: int
+    pos_end: int
+    origin: Origin
+    created: float
+    last_used: float
+    n_bytes: int = 0
+    n_hits: int = 0
+    logits: NDArray[np.float32] | None = None
+    pinned: bool = False
+    cuts: int | None = None
+    residence: object | None = None
+    branch: Branch | None = field(default=None, repr=False)

@@ -1,0 +1,66 @@
+"""A prompt's place in the tree, and the checkpoints that can serve it."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from segue.state.branch import Branch
+from segue.state.checkpoint import Checkpoint
+from segue.state.lineage import below
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The longest known prefix of a prompt: its first `n_known` tokens.
+
+    `segments` lead from the root down; each branch is followed up to its `end`, where the next one leaves. Valid until
+    the tree is restructured, which `version` tells.
+    """
+
+    n_known: int
+    segments: tuple[tuple[Branch, int], ...]
+    version: int
+
+
+def deepest(match: Match, limit: int) -> Iterator[Checkpoint]:
+    """The checkpoints on the matched path with `n_tokens <= limit`, deepest first. Lazy."""
+    for branch, end in reversed(match.segments):
+        for i in range(bisect_right(branch.ends, min(end, limit)) - 1, -1, -1):
+            yield branch.checkpoints[i]
+
+
+def reaching(match: Match, limit: int, n_beyond: int) -> Iterator[tuple[int, Checkpoint]]:
+    """The checkpoints off the matched path or beyond `limit`, as `(reach, checkpoint)` by falling reach. Lazy.
+
+    The first `reach` tokens, at most `limit`, are what a checkpoint shares with the prompt; none has a reach of 0.
+    Those that end more than `n_beyond` tokens beyond their reach are left out.
+    """
+    on_path: Branch | None = None
+    for branch, matched in reversed(match.segments):
+        end = min(matched, limit)
+        # What starts beyond the limit is met again below, when the branch that the limit lies in is searched.
+        if branch.start >= end:
+            continue
+        for checkpoint in below(branch, end, end + n_beyond, on_path):
+            yield end, checkpoint
+        for i in range(bisect_left(branch.forks, end) - 1, -1, -1):
+            fork = branch.forks[i]
+            for child in branch.children[fork].values():
+                if child.n_checkpoints:
+                    for checkpoint in below(child, fork, fork + n_beyond):
+                        yield fork, checkpoint
+        on_path = branch
+
+
+def evicted_upto(match: Match, *, rewinds: bool) -> int:
+    """The deepest position, at most `n_known`, from which an evicted checkpoint could have served; 0 if none.
+
+    `rewinds`: the memory can drop a tail, so one that stood beyond the match, on the same branch, counts as well.
+    """
+    for branch, end in reversed(match.segments):
+        if rewinds and branch.evicted and branch.evicted[-1] > end:
+            return end
+        i = bisect_right(branch.evicted, end)
+        if i:
+            return branch.evicted[i - 1]
+    return 0

@@ -1,0 +1,76 @@
+"""Why each token of a prompt was read: counts that add up exactly."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CacheReport:
+    """What became of a prompt's tokens.
+
+    `n_prompt == n_reused + n_read`, and `n_read` is the sum of the reason counts. `n_known` is the length of the
+    longest prefix that was ever read; `first_diff` is the position of the first token that differs (== `n_known`).
+    `from_origin` and `from_home` say which checkpoint the request started from ("" if none).
+    """
+
+    n_prompt: int
+    n_known: int
+    n_reused: int
+    n_read: int
+    new: int
+    no_checkpoint_here: int
+    evicted: int
+    last_token: int
+    incompatible: int
+    cheaper_to_read: int
+    from_origin: str
+    from_home: str
+    from_age_s: float
+
+
+def explain(
+    n_prompt: int,
+    n_known: int,
+    n_reused: int,
+    *,
+    evicted_upto: int,
+    needs_last: bool,
+    n_incompatible: int = 0,
+    n_cheaper_to_read: int = 0,
+    from_origin: str = "",
+    from_home: str = "",
+    from_age_s: float = 0.0,
+) -> CacheReport:
+    """Account for every token of a prompt. Mutates nothing.
+
+    `evicted_upto` is the deepest position from which an evicted checkpoint could have served (`match.evicted_upto`);
+    `needs_last` says that the whole prompt could have been restored but for its logits, which were not kept. The
+    caller counts the tokens that were read because a checkpoint was incompatible, or because reading was cheaper; no
+    count exceeds the tokens that were lost.
+    """
+    lost = max(n_known - n_reused, 0)
+
+    def take(n: int) -> int:
+        nonlocal lost
+        n = max(0, min(n, lost))
+        lost -= n
+        return n
+
+    incompatible = take(n_incompatible)
+    cheaper_to_read = take(n_cheaper_to_read)
+    last_token = take(lost) if needs_last else 0
+    evicted = take(evicted_upto - n_reused)
+    return CacheReport(
+        n_prompt=n_prompt,
+        n_known=n_known,
+        n_reused=n_reused,
+        n_read=n_prompt - n_reused,
+        new=n_prompt - max(n_known, n_reused),
+        no_checkpoint_here=lost,
+        evicted=evicted,
+        last_token=last_token,
+        incompatible=incompatible,
+        cheaper_to_read=cheaper_to_read,
+        from_origin=from_origin,
+        from_home=from_home,
+        from_age_s=from_age_s,
+    )

@@ -1,0 +1,77 @@
+"""From which checkpoint a prompt can go on, and at which token."""
+
+import heapq
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from segue.state.checkpoint import Checkpoint
+from segue.state.kind import MemoryShape
+from segue.state.match import Match, deepest, reaching
+from segue.state.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Take `checkpoint`; the slot then stands after the prompt's first `n_tokens`, its tail dropped if it held more.
+
+    `with_logits`: it stands at the prompt's end and kept its logits, so that no token needs to be read.
+    """
+
+    checkpoint: Checkpoint
+    n_tokens: int
+    with_logits: bool
+
+
+def restores(
+    tree: Tree,
+    match: Match,
+    shape: MemoryShape,
+    n_prompt: int,
+    *,
+    usable: Callable[[Checkpoint], bool],
+    cuts: Callable[[int], int | None] | None = None,
+) -> Iterator[Restore]:
+    """Every way to go on, the one that leaves least to read first. Lazy; the tree must not change meanwhile.
+
+    `match` is that of the prompt, of `n_prompt` tokens. `usable` is the homes' veto: bytes that cannot be reached,
+    another fingerprint. `cuts`, in reproducible mode only, gives the digest of the prompt's cut positions up to one of
+    them (`placement.digests(...).get`): then only a checkpoint read with the same cuts counts, and exactly as it is.
+    """
+
+    def exactly() -> Iterator[Restore]:
+        for checkpoint in deepest(match, n_prompt):
+            n = checkpoint.n_tokens
+            if n == n_prompt and checkpoint.logits is None:
+                continue
+            if cuts is not None and (checkpoint.cuts is None or checkpoint.cuts != cuts(n)):
+                continue
+            if usable(checkpoint):
+                yield Restore(checkpoint, n, with_logits=n == n_prompt)
+
+    def rewound() -> Iterator[Restore]:
+        # A window held back to n - n_swa ends before n + n_span: what lies further on need not be looked at.
+        n_beyond = tree.n_span if shape.kind.has_window else _EVERYWHERE
+        for n, checkpoint in reaching(match, n_prompt - 1, n_beyond):
+            holds_window = not shape.kind.has_window or checkpoint.pos_min <= max(0, n - shape.n_swa)
+            if holds_window and usable(checkpoint):
+                yield Restore(checkpoint, n, with_logits=False)
+
+    if shape.kind.has_recurrent or cuts is not None:
+        return exactly()
+    return heapq.merge(exactly(), rewound(), key=lambda restore: -restore.n_tokens)
+
+
+def choose(
+    tree: Tree,
+    match: Match,
+    shape: MemoryShape,
+    n_prompt: int,
+    *,
+    usable: Callable[[Checkpoint], bool],
+    cuts: Callable[[int], int | None] | None = None,
+) -> Restore | None:
+    """The first of `restores`: least left to read, and the checkpoint as it stands before one to rewind."""
+    return next(restores(tree, match, shape, n_prompt, usable=usable, cuts=cuts), None)
+
+
+_EVERYWHERE = 1 << 62

@@ -1,0 +1,1 @@
+"""What an operator sees: the log and the explanations of each request."""

@@ -1,0 +1,63 @@
+"""The log: where it goes, and one line for each request. Never any text of a prompt or a reply."""
+
+import logging
+import sys
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+from segue.loop.job import EndReason, JobEnd
+from segue.state.reasons import CacheReport
+
+_LEVELS = (logging.ERROR, logging.ERROR, logging.WARNING, logging.INFO)
+_REASONS = ("new", "no_checkpoint_here", "evicted", "last_token", "incompatible", "cheaper_to_read")
+
+requests = logging.getLogger("segue.requests")
+
+
+def configure(verbosity: int, console: Console | None = None) -> None:
+    """Send the log to standard error, through `console` if that is a terminal. llama-server's levels of verbosity."""
+    level = _LEVELS[verbosity] if verbosity < len(_LEVELS) else logging.DEBUG
+    handler: logging.Handler
+    if console is not None and console.is_terminal:
+        handler = RichHandler(console=console, show_path=False, markup=False, log_time_format="%X")
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    for name, lowest in (("segue", logging.DEBUG), ("uvicorn", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False
+        logger.setLevel(max(level, lowest))
+
+
+def log_request(job_id: int, end: JobEnd) -> None:
+    """Log a request that is over; any thread."""
+    if requests.isEnabledFor(logging.INFO):
+        requests.info("%s", request_line(job_id, end))
+
+
+def request_line(job_id: int, end: JobEnd) -> str:
+    """What one request cost, and why it had to read what it read."""
+    timings = end.timings
+    parts = [f"request {job_id} on slot {end.id_slot}" if end.id_slot >= 0 else f"request {job_id}"]
+    if end.report is not None:
+        parts.append(_prompt(end.report, timings.prompt_ms))
+    if timings.predicted_n:
+        rate = f" ({1e3 * timings.predicted_n / timings.predicted_ms:.1f}/s)" if timings.predicted_ms > 0 else ""
+        parts.append(f"{timings.predicted_n} generated in {timings.predicted_ms:.0f} ms{rate}")
+    parts.append("context full" if end.truncated else end.reason.value)
+    line = ", ".join(parts)
+    return f"{line}: {end.error.type.value}" if end.reason is EndReason.ERROR and end.error is not None else line
+
+
+def _prompt(report: CacheReport, prompt_ms: float) -> str:
+    counts = {name.replace("_", " "): getattr(report, name) for name in _REASONS}
+    why = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    start = ""
+    if report.n_reused:
+        age = f", {report.from_age_s:.0f} s old" if report.from_age_s > 0 else ""
+        start = f" from {report.from_origin or 'the slot'} in {report.from_home or 'live'}{age}"
+    read = f"{report.n_read} read in {prompt_ms:.0f} ms" + (f" ({why})" if why else "")
+    return f"prompt {report.n_prompt}: {report.n_reused} reused{start}, {read}"

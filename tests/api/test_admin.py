@@ -1,0 +1,100 @@
+"""What the server says of itself."""
+
+from segue.loop.job import SlotView
+from tests.kit.fake_loop import FakeLoop
+from tests.kit.live import Live, live
+
+
+def test_health(server: Live) -> None:
+    for path in ("/health", "/v1/health"):
+        assert server.http.get(path).json() == {"status": "ok"}
+        assert server.http.head(path).status_code == 200
+
+
+def test_models_name_the_one_model() -> None:
+    with live(alias=["a", "b"]) as running:
+        for path in ("/v1/models", "/models"):
+            body = running.http.get(path).json()
+            assert body["object"] == "list"
+            (model,) = body["data"]
+            assert (model["id"], model["aliases"], model["object"]) == ("a", ["a", "b"], "model")
+            assert model["meta"]["n_ctx"] == 4096
+            assert model["meta"]["n_vocab"] == 260
+            assert model["meta"]["n_params"] == 1_000_000
+            assert body["models"][0]["name"] == "a"
+
+
+def test_a_model_without_alias_is_named_after_its_file() -> None:
+    with live(model="/some/where/tiny-Q4.gguf") as running:
+        assert running.http.get("/v1/models").json()["data"][0]["id"] == "tiny-Q4.gguf"
+
+
+def test_props() -> None:
+    with live(parallel=3, temperature=0.25, top_k=7, n_predict=99) as running:
+        props = running.http.get("/props").json()
+    assert props["total_slots"] == 3
+    assert props["model_path"] == "/models/fake.gguf"
+    assert props["default_generation_settings"]["n_ctx"] == 4096
+    params = props["default_generation_settings"]["params"]
+    assert (params["temperature"], params["top_k"], params["n_predict"]) == (0.25, 7, 99)
+    assert "<|im_start|>" in props["chat_template"]
+    assert (props["bos_token"], props["eos_token"]) == ("<s>", "</s>")
+    assert props["modalities"] == {"vision": False, "video": False, "audio": False}
+
+
+def test_slots(server: Live) -> None:
+    slots = server.http.get("/slots?fail_on_no_slot=1").json()
+    assert [slot["id"] for slot in slots] == [0, 1, 2, 3]
+    assert slots[0]["is_processing"] is False
+    assert slots[0]["next_token"] == [{"n_decoded": 0}]
+
+
+class BusyLoop(FakeLoop):
+    def slots(self) -> tuple[SlotView, ...]:
+        return (SlotView(0, True, 5, 4096, 30, 10, 20, 3),)
+
+
+def test_a_busy_slot() -> None:
+    with live(BusyLoop()) as running:
+        (slot,) = running.http.get("/slots").json()
+        assert (slot["id_task"], slot["n_prompt_tokens"], slot["n_prompt_tokens_cache"]) == (5, 30, 20)
+        response = running.http.get("/slots?fail_on_no_slot=1")
+        assert response.status_code == 503
+        assert response.json()["error"]["type"] == "unavailable_error"
+
+
+def test_slots_may_be_switched_off() -> None:
+    with live(slots=False) as running:
+        response = running.http.get("/slots")
+    assert response.status_code == 501
+    assert response.json()["error"]["type"] == "not_supported_error"
+
+
+def test_explain_tells_numbers_and_no_text(server: Live) -> None:
+    body = server.post("/completion", prompt="a secret", n_predict=3).json()
+    response = server.http.get(f"/cache/explain/{body['cache']['id']}")
+    explained = response.json()
+    assert explained["timings"] == body["timings"]
+    assert explained["reason"] == "limit"
+    assert explained["report"] == {name: value for name, value in body["cache"].items() if name != "id"}
+    assert "secret" not in response.text
+
+
+def test_explain_knows_only_the_last_requests(server: Live) -> None:
+    for wrong in ("99999", "-1", "x", "9" * 5000, "1.5", "٣"):
+        response = server.http.get(f"/cache/explain/{wrong}")
+        assert response.status_code == 404
+        assert response.json()["error"]["type"] == "not_found_error"
+
+
+def test_streams_are_explained_too(server: Live) -> None:
+    n_before = len(server.loop.ends)
+    server.events("/v1/completions", prompt="x", n=2)
+    for job_id in range(n_before, n_before + 2):
+        assert server.http.get(f"/cache/explain/{job_id}").json()["id"] == job_id
+
+
+def test_the_api_is_described(server: Live) -> None:
+    paths = server.http.get("/openapi.json").json()["paths"]
+    assert "/v1/chat/completions" in paths
+    assert "/cache/explain/{job_id}" in paths

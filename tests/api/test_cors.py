@@ -1,0 +1,61 @@
+"""Pages of other origins."""
+
+import pytest
+
+from tests.kit.live import Live, live
+
+ALLOW_ORIGIN = "access-control-allow-origin"
+
+
+def test_any_origin_is_echoed_by_default(server: Live) -> None:
+    for method, path in (("GET", "/health"), ("GET", "/no/such"), ("OPTIONS", "/v1/chat/completions")):
+        headers = server.http.request(method, path, headers={"origin": "https://page.example"}).headers
+        assert headers[ALLOW_ORIGIN] == "https://page.example"
+        assert headers["access-control-allow-credentials"] == "true"
+    assert ALLOW_ORIGIN not in server.http.get("/health").headers
+
+
+def test_options_are_answered_for_every_path(server: Live) -> None:
+    response = server.http.options("/completions", headers={"origin": "https://page.example"})
+    assert (response.status_code, response.text) == (200, "")
+    assert response.headers["access-control-allow-methods"] == "GET, POST, DELETE, OPTIONS"
+    assert response.headers["access-control-allow-headers"] == "*"
+
+
+def test_a_stream_has_the_headers_too(server: Live) -> None:
+    body = {"prompt": "x", "stream": True}
+    response = server.http.post("/v1/completions", json=body, headers={"origin": "https://page.example"})
+    assert response.headers[ALLOW_ORIGIN] == "https://page.example"
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_allowed"),
+    [
+        ("http://localhost", True),
+        ("http://localhost:8080", True),
+        ("http://127.0.0.1:3000", True),
+        ("http://[::1]:3000", True),
+        ("http://localhost.evil.example", False),
+        ("http://notlocalhost", False),
+        ("http://[broken", False),
+        ("null", False),
+    ],
+)
+def test_localhost_only(origin: str, is_allowed: bool) -> None:
+    with live(cors_origins="localhost") as running:
+        headers = running.http.get("/health", headers={"origin": origin}).headers
+    assert headers.get(ALLOW_ORIGIN) == (origin if is_allowed else None)
+
+
+def test_a_list_of_origins() -> None:
+    with live(cors_origins="https://a.example, https://b.example") as running:
+        origins = ("https://a.example", "https://b.example", "https://c.example")
+        found = [running.http.get("/health", headers={"origin": o}).headers.get(ALLOW_ORIGIN) for o in origins]
+    assert found == ["https://a.example", "https://b.example", None]
+
+
+def test_without_credentials_a_star_is_enough() -> None:
+    with live(cors_credentials=False) as running:
+        headers = running.http.get("/health").headers
+    assert headers[ALLOW_ORIGIN] == "*"
+    assert headers["access-control-allow-credentials"] == "false"

@@ -1,0 +1,144 @@
+"""Streams on a real connection: pings, clients that vanish, a server that stops."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from segue.loop.job import EndReason
+from tests.kit.fake_loop import FakeLoop
+from tests.kit.live import Live, live
+
+ENDLESS = 10_000
+PATHS = ["/v1/chat/completions", "/v1/completions", "/completion"]
+BODY: dict[str, Any] = {"prompt": "x", "messages": [{"role": "user", "content": "x"}]}
+
+
+def endless(delay_s: float = 0.005) -> FakeLoop:
+    return FakeLoop(reply=lambda _: [ord("a")] * ENDLESS, delay_s=delay_s)
+
+
+@contextmanager
+def connection(running: Live, path: str, body: dict[str, Any]) -> Iterator[socket.socket]:
+    """A request sent over a socket of the test's own."""
+    address = httpx.URL(running.url)
+    raw = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(raw)}\r\n\r\n"
+    with socket.create_connection((address.host, address.port or 80), timeout=10) as client:
+        client.sendall(head.encode() + raw)
+        yield client
+
+
+def read_until(client: socket.socket, mark: bytes, n: int = 1) -> bytes:
+    received = b""
+    while received.count(mark) < n:
+        part = client.recv(65536)
+        assert part, received
+        received += part
+    return received
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_silence_is_broken_by_pings(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segue.api.respond.FIRST_EVENT_S", 0.05)
+    with live(sse_ping_interval=1) as running:
+        running.loop.gate.clear()
+        with connection(running, path, {**BODY, "stream": True}) as client:
+            started = time.monotonic()
+            assert b"200 OK" in read_until(client, b": ping\n\n")
+            assert time.monotonic() - started < 1
+            read_until(client, b": ping\n\n", 2)
+            assert time.monotonic() - started > 1.5
+            running.loop.gate.set()
+            rest = read_until(client, b"0\r\n\r\n")
+            assert b": ping" not in rest
+            assert rest.count(b"data: ") > 5
+
+
+def test_pings_may_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segue.api.respond.FIRST_EVENT_S", 0.05)
+    with live(sse_ping_interval=1) as running:
+        running.loop.gate.clear()
+        with connection(running, "/v1/completions", {**BODY, "stream": True, "sse_ping_interval": -1}) as client:
+            threading.Timer(1.5, running.loop.gate.set).start()
+            assert read_until(client, b"[DONE]").count(b": ping") == 1
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_client_that_vanishes_cancels_its_jobs(path: str, is_streamed: bool) -> None:
+    with live(endless()) as running:
+        with connection(running, path, {**BODY, "stream": is_streamed, "n": 2}) as client:
+            if is_streamed:
+                read_until(client, b"data: ", 3)
+            else:
+                while not running.loop.jobs:
+                    time.sleep(0.01)
+        running.loop.wait_for_ends(2)
+        assert [end.reason for end in running.loop.ends] == [EndReason.CANCELLED] * 2
+        assert all(end.timings.predicted_n < ENDLESS for end in running.loop.ends)
+
+
+def test_a_client_that_vanishes_before_the_first_token_cancels_too() -> None:
+    with live() as running:
+        running.loop.gate.clear()
+        with connection(running, "/v1/completions", {**BODY, "stream": True}):
+            while not running.loop.jobs:
+                time.sleep(0.01)
+        running.loop.wait_for_ends(1)
+        assert running.loop.ends[0].reason is EndReason.CANCELLED
+
+
+def test_the_server_serves_on_after_many_clients_vanished() -> None:
+    with live(endless(0.001)) as running:
+        for _ in range(10):
+            with connection(running, "/v1/chat/completions", {**BODY, "stream": True}) as client:
+                read_until(client, b"data: ")
+        running.loop.wait_for_ends(10)
+        assert running.post("/v1/completions", prompt="x", max_tokens=3).status_code == 200
+
+
+def test_tokens_arrive_one_by_one() -> None:
+    with (
+        live(endless(0.05)) as running,
+        connection(running, "/v1/completions", {**BODY, "stream": True, "max_tokens": 6}) as client,
+    ):
+        times = []
+        while True:
+            if b"[DONE]" in client.recv(65536):
+                break
+            times.append(time.monotonic())
+    assert len(times) >= 5
+    assert times[-1] - times[0] > 0.15
+
+
+def test_two_streams_at_once_do_not_mix() -> None:
+    with live(FakeLoop(delay_s=0.002)) as running:
+        texts: dict[int, str] = {}
+
+        def ask(seed: int) -> None:
+            with httpx.Client(base_url=running.url, timeout=10) as http:
+                response = http.post("/v1/completions", json={"prompt": "x", "stream": True, "seed": seed})
+            events = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: {")]
+            texts[seed] = "".join(event["choices"][0]["text"] for event in events)
+
+        threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [texts[seed].split("-")[1] for seed in range(8)] == [str(seed) for seed in range(8)]
+
+
+def test_a_closed_loop_is_unavailable() -> None:
+    with live() as running:
+        running.loop.close()
+        response = running.post("/v1/completions", prompt="x")
+        assert response.status_code == 503
+        assert response.json()["error"]["type"] == "unavailable_error"

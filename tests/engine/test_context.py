@@ -1,0 +1,109 @@
+"""The traps of libllama's memory cannot be stepped into."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from segue.engine.base import Chunk
+from segue.engine.context import Context, ContextParams, measure
+from segue.engine.errors import NoRoomError
+from segue.engine.model import Model
+from segue.state.kind import MemoryKind
+from tests.kit.conversation import text
+from tests.kit.models import MODELS, model_path
+from tests.kit.rig import EXACT
+
+
+@pytest.fixture
+def context(model_name: str) -> Iterator[Context]:
+    """A small context of each model."""
+    model = Model(model_path(model_name))
+    params = ContextParams(n_cells=512, n_seq_max=6, n_batch=256, n_ubatch=256, **EXACT)
+    context = Context(model, params, measure(model, params))
+    yield context
+    context.close()
+    model.close()
+
+
+def test_measured_sizes_are_those_of_real_states(context: Context) -> None:
+    shape = context.shape
+    context.decode([Chunk(0, text(1, 200), wants_logits=False)])
+    whole = context.save(0, partial=False).n_bytes
+    expected = 200 * shape.n_bytes_cell + shape.n_bytes_state
+    assert abs(whole - expected) < 400
+    if shape.kind is not MemoryKind.ATTENTION:
+        assert abs(context.save(0, partial=True).n_bytes - shape.n_bytes_state) < 400
+        assert context.state_bytes(0, partial=True) == context.save(0, partial=True).n_bytes
+
+
+def test_the_kind_of_memory_is_known(context: Context, model_name: str) -> None:
+    assert context.shape.kind is MODELS[model_name].kind
+    assert context.shape.n_swa == MODELS[model_name].n_swa
+
+
+def test_a_recurrent_tail_cannot_be_cut(context: Context) -> None:
+    context.decode([Chunk(0, text(1, 200), wants_logits=False)])
+    if context.shape.kind.has_recurrent:
+        with pytest.raises(ValueError, match="no tail"):
+            context.rewind(0, 100)
+        return
+    context.copy(0, 1, own_window=True)
+    context.drop(0)
+    if context.shape.kind.has_window:
+        with pytest.raises(ValueError, match="window"):
+            context.rewind(1, 100)
+    else:
+        context.rewind(1, 100)
+        assert context.length(1) == 100
+
+
+def test_a_sequence_in_use_is_not_overwritten(context: Context) -> None:
+    context.decode([Chunk(0, text(1, 50), wants_logits=False)])
+    context.copy(0, 1)
+    blob = context.save(0, partial=False)
+    with pytest.raises(ValueError, match="in use"):
+        context.copy(0, 1)
+    with pytest.raises(ValueError, match="in use"):
+        context.load(blob, 1)
+
+
+def test_a_partial_state_needs_its_cells(context: Context) -> None:
+    kind = context.shape.kind
+    if kind in (MemoryKind.ATTENTION, MemoryKind.RECURRENT):
+        pytest.skip("has no partial state")
+    context.decode([Chunk(0, text(1, 50), wants_logits=False)])
+    part = context.save(0, partial=True)
+    with pytest.raises(ValueError, match="borrow"):
+        context.load(part, 1)
+    with pytest.raises(ValueError, match="holds"):
+        context.borrow(2, 1, 50, part)
+    with pytest.raises(ValueError, match="without a state"):
+        context.borrow(0, 1, 50, None)
+    with pytest.raises(ValueError, match="does not belong"):
+        context.borrow(0, 1, 49, part)
+
+
+def test_full_cells_change_nothing(context: Context) -> None:
+    if not context.shape.kind.has_cells:
+        pytest.skip("has no cells")
+    for seq, n in enumerate((256, 200)):
+        context.decode([Chunk(seq, text(seq, n), wants_logits=False)])
+    with pytest.raises(NoRoomError):
+        context.decode([Chunk(2, text(2, 100), wants_logits=False)])
+    assert [context.length(seq) for seq in range(3)] == [256, 200, 0]
+    context.drop(1)
+    row = context.decode([Chunk(2, text(2, 100), wants_logits=True)])[0]
+    assert np.isfinite(context.logits(row)).all()
+
+
+def test_a_blob_that_does_not_fit_leaves_others_whole(context: Context) -> None:
+    if not context.shape.kind.has_cells:
+        pytest.skip("has no cells")
+    context.decode([Chunk(0, text(0, 200), wants_logits=False)])
+    blob = context.save(0, partial=False)
+    context.load(blob, 1)
+    with pytest.raises(NoRoomError):
+        context.load(blob, 2)
+    assert context.length(2) == 0
+    assert [context.length(seq) for seq in (0, 1)] == [200, 200]

@@ -1,0 +1,181 @@
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from segue.homes.residence import residence_of
+from segue.state.checkpoint import Checkpoint
+from segue.state.kind import MemoryKind
+from tests.homes.desk import Desk, Path, array, at, path
+from tests.homes.keeper_machine import KeeperMachine
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_whatever_is_done_the_cache_stays_whole(kind: MemoryKind) -> None:
+    machine = type("Machine", (KeeperMachine,), {"kind": kind})
+    run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=40, deadline=None))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_whatever_is_done_for_long_the_cache_stays_whole(kind: MemoryKind) -> None:
+    machine = type("Machine", (KeeperMachine,), {"kind": kind})
+    run_state_machine_as_test(machine, settings=settings(max_examples=600, stateful_step_count=80, deadline=None))
+
+
+def checkpoint_at(desk: Desk, prefix: Path) -> Checkpoint:
+    """The checkpoint at the end of a path, which is there."""
+    found = at(desk, prefix)
+    assert found is not None
+    return found
+
+
+def test_a_parked_window_may_lose_the_cell_that_the_next_token_does_not_see() -> None:
+    desk = Desk(MemoryKind.SLIDING_WINDOW, n_parked=1, limit_host_bytes=0, n_cells=64)
+    desk.leave(path(1, 8))
+    seq = residence_of(checkpoint_at(desk, path(1, 8))).seq
+    assert desk.engine.span(seq) == (0, 7)
+    assert desk.start(0, path(2, 56))
+    desk.read(0, path(2, 56))
+    assert desk.engine.span(seq) == (1, 7)
+    assert desk.start(1, path(1, 8))
+    desk.read(1, path(1, 8)[len(desk.paths[1]) :])
+
+
+def test_what_a_checkpoint_goes_on_living_on_is_not_dropped_for_its_sake() -> None:
+    desk = Desk(MemoryKind.HYBRID, n_parked=2, limit_host_bytes=350)
+    desk.leave(path(1, 10))
+    desk.leave(path(1, 20))
+    assert desk.keeper.space.free_cells()
+    assert [residence_of(checkpoint_at(desk, path(1, n))).home for n in (10, 20)] == ["parked", "host"]
+    desk.keeper.space.demote(checkpoint_at(desk, path(1, 10)))
+    desk.check()
+
+
+def test_a_checkpoint_that_needs_no_other_can_always_be_restored() -> None:
+    desk = Desk(MemoryKind.HYBRID, n_parked=1, n_cells=24)
+    desk.leave(path(1, 10))
+    assert desk.keeper.space.free_cells()
+    desk.leave(path(1, 20))
+    assert [residence_of(checkpoint_at(desk, path(1, n))).home for n in (10, 20)] == ["host", "parked"]
+    assert desk.start(0, (*path(1, 10), 9))
+    assert len(desk.paths[0]) == 10
+
+
+@pytest.mark.parametrize("kind", [MemoryKind.ATTENTION, MemoryKind.HYBRID])
+def test_a_path_read_twice_gives_its_second_cells_back(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_cells=24)
+    desk.leave(path(1, 10))
+    assert desk.start(0, path(1, 20), use_cache=False)
+    desk.read(0, path(1, 10))
+    desk.take(0)
+    assert desk.read(0, path(1, 20)[10:]) is not None
+
+
+@pytest.mark.parametrize("kind", [MemoryKind.SLIDING_WINDOW, MemoryKind.HYBRID_WINDOW])
+def test_parked_windows_make_room_for_those_that_run(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_parked=3, limit_host_bytes=0, n_cells=24)
+    assert desk.start(0, path(1, 20))
+    for n in (8, 9, 10):
+        desk.read(0, path(1, 20)[len(desk.paths[0]) : n])
+        desk.take(0)
+    assert desk.read(0, path(1, 20)[10:]) is not None
+
+
+def test_a_lane_that_leaves_takes_nothing_from_another_one() -> None:
+    desk = Desk(MemoryKind.ATTENTION, n_parked=0, limit_host_bytes=0)
+    assert desk.start(0, path(1, 10))
+    desk.read(0, path(1, 10))
+    desk.take(0)
+    assert desk.start(1, path(1, 20))
+    desk.close(1)
+    desk.check()
+    assert desk.start(2, path(1, 20))
+    assert len(desk.paths[2]) == 10
+
+
+@pytest.mark.parametrize("kind", [MemoryKind.SLIDING_WINDOW, MemoryKind.HYBRID_WINDOW])
+def test_a_parked_window_is_its_own_and_no_larger_than_it_must_be(kind: MemoryKind) -> None:
+    desk = Desk(kind)
+    desk.leave(path(1, 40))
+    seq = residence_of(checkpoint_at(desk, path(1, 40))).seq
+    assert desk.engine.length(seq) == 40
+    n_cells = {cells.n_swa: len(cells.of(seq)) for cells in desk.engine.caches(seq)}
+    assert n_cells == {0: 40, 8: 8}
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_scopes_share_nothing(kind: MemoryKind) -> None:
+    desk = Desk(kind)
+    desk.leave(path(1, 20), scope="mine")
+    assert desk.start(0, path(1, 20), scope="yours")
+    assert desk.paths[0] == ()
+    desk.forget(0)
+    assert desk.start(0, (*path(1, 20), 1), scope="mine")
+    assert len(desk.paths[0]) == 20
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_the_end_of_a_prompt_is_restored_with_its_logits(kind: MemoryKind) -> None:
+    desk = Desk(kind)
+    assert desk.start(0, path(1, 20))
+    desk.take(0, logits=desk.read(0, path(1, 20)))
+    desk.close(0)
+    assert desk.start(0, path(1, 20))
+    assert len(desk.paths[0]) == 20
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_a_moved_lane_stands_where_it_stood(kind: MemoryKind) -> None:
+    desk = Desk(kind)
+    assert desk.start(1, path(1, 20))
+    desk.read(1, path(1, 10))
+    desk.take(1)
+    desk.move(1, 0)
+    desk.check()
+    desk.read(0, path(1, 20)[10:])
+    desk.close(0)
+    desk.check()
+
+
+def test_what_is_being_restored_keeps_its_cells_while_room_is_made() -> None:
+    desk = Desk(MemoryKind.HYBRID, n_parked=2, n_cells=36)
+    desk.leave(path(1, 10))
+    desk.leave(path(1, 20))
+    assert desk.keeper.space.free_cells()
+    desk.keeper.space.demote(checkpoint_at(desk, path(1, 10)))
+    desk.leave(path(2, 20))
+    assert [residence_of(checkpoint_at(desk, path(1, n))).home for n in (10, 20)] == ["host", "host"]
+    desk.keeper.space.host.limit_bytes = desk.keeper.space.host.used_bytes
+    assert desk.start(0, (*path(1, 10), 9))
+    assert len(desk.paths[0]) == 10
+    desk.read(0, (9,))
+    desk.check()
+
+
+def test_a_parked_window_that_was_left_to_a_checkpoint_below_may_lose_that_cell_too() -> None:
+    desk = Desk(MemoryKind.SLIDING_WINDOW, n_parked=1, n_cells=64)
+    assert desk.start(0, path(1, 30))
+    desk.read(0, path(1, 8))
+    desk.take(0)
+    desk.read(0, path(1, 30)[8:])
+    desk.close(0)
+    desk.keeper.space.host.limit_bytes = desk.keeper.space.host.used_bytes
+    assert desk.keeper.space.free_cells()
+    seq = residence_of(checkpoint_at(desk, path(1, 8))).seq
+    assert desk.engine.span(seq)[1] == 7
+    assert desk.start(0, path(2, 56))
+    desk.read(0, path(2, 56))
+    assert desk.engine.span(seq) == (1, 7)
+    assert desk.start(1, path(1, 8))
+    desk.read(1, path(1, 8)[len(desk.paths[1]) :])
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_the_last_token_can_be_left_to_be_read(kind: MemoryKind) -> None:
+    desk = Desk(kind)
+    assert desk.start(0, path(1, 20))
+    desk.read(0, path(1, 19))
+    desk.take(0)
+    desk.take(0, logits=desk.read(0, path(1, 20)[19:]))
+    assert desk.keeper.plan("", array(path(1, 20))).n_start == 20
+    assert desk.keeper.plan("", array(path(1, 20)), reads_last=True).n_start == 19

@@ -1,0 +1,145 @@
+import pytest
+
+from segue.homes.residence import residence_of
+from segue.state.checkpoint import Checkpoint
+from segue.state.kind import MemoryKind
+from tests.homes.desk import Desk, Path, at, path
+
+KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.has_cells]
+
+
+def home(desk: Desk, prefix: Path) -> str:
+    """Where a checkpoint is; "" if it is gone."""
+    found = at(desk, prefix)
+    return residence_of(found).home if found else ""
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_there_is_no_room_for_more_than_the_limit(kind: MemoryKind) -> None:
+    space = Desk(kind, limit_host_bytes=100).keeper.space
+    assert space.host_room(100)
+    assert not space.host_room(101)
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_is_worth_least_makes_room_on_the_host(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_parked=0, limit_host_bytes=1000)
+    for first in range(20):
+        desk.leave(path(first, 20))
+    kept = [first for first in range(20) if at(desk, path(first, 20))]
+    n_bytes = desk.engine.state_bytes(0, partial=False) + 20 * desk.engine.shape.n_bytes_cell
+    assert kept == list(range(20 - len(kept), 20))
+    assert len(kept) >= 1000 // (n_bytes + 8 * 12 + 8) - 1
+
+
+def test_logits_go_before_what_is_parked() -> None:
+    desk = Desk(MemoryKind.HYBRID, n_parked=2, limit_host_bytes=200)
+    assert desk.start(0, path(1, 10))
+    desk.take(0, logits=desk.read(0, path(1, 10)))
+    kept = at(desk, path(1, 10))
+    assert kept is not None
+    assert kept.logits is not None
+    assert desk.keeper.space.host_room(100)
+    assert kept.logits is None
+    assert home(desk, path(1, 10)) == "parked"
+    desk.check()
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_the_least_valuable_parked_checkpoint_leaves_its_sequence_to_the_next(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_parked=2)
+    for first in range(3):
+        desk.leave(path(first, 20))
+    assert [home(desk, path(first, 20)) for first in range(3)] == ["host", "parked", "parked"]
+    for first in range(3):
+        assert desk.start(0, (*path(first, 20), 9))
+        assert len(desk.paths[0]) == 20
+        desk.read(0, (9,))
+        desk.forget(0)
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
+def test_a_covered_checkpoint_is_demoted_to_the_part_that_is_its_own(kind: MemoryKind) -> None:
+    desk = Desk(kind)
+    desk.leave(path(1, 20))
+    desk.leave(path(1, 30))
+    covered = at(desk, path(1, 20))
+    assert covered is not None
+    desk.keeper.space.demote(covered)
+    blob = residence_of(covered).blob
+    assert (blob is None) == (kind is MemoryKind.ATTENTION)
+    assert blob is None or blob.is_partial
+    desk.check()
+    assert desk.start(0, path(1, 21))
+    assert len(desk.paths[0]) == 20
+    desk.read(0, path(1, 21)[20:])
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
+def test_what_would_mostly_be_a_copy_is_not_made(kind: MemoryKind) -> None:
+    desk = Desk(kind)
+    desk.leave(path(1, 20))
+    desk.leave(path(1, 30))
+    top = at(desk, path(1, 30))
+    assert top is not None
+    desk.keeper.space.demote(top)
+    assert home(desk, path(1, 30)) == ""
+    assert home(desk, path(1, 20)) == "parked"
+    desk.check()
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
+def test_freeing_the_cells_of_a_tail_leaves_them_to_the_checkpoint_below(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_parked=1)
+    assert desk.start(0, path(1, 30))
+    desk.read(0, path(1, 20))
+    desk.take(0)
+    desk.read(0, path(1, 30)[20:])
+    if home(desk, path(1, 20)) == "parked":
+        space, below = desk.keeper.space, at(desk, path(1, 20))
+        assert below is not None
+        space.demote(below)
+    desk.close(0)
+    assert home(desk, path(1, 30)) == "parked"
+    desk.keeper.space.host.limit_bytes = desk.keeper.space.host.used_bytes
+    assert desk.keeper.space.free_cells()
+    assert home(desk, path(1, 20)) == "parked"
+    assert home(desk, path(1, 30)) == ""
+    desk.check()
+    assert desk.start(0, (*path(1, 20), 9))
+    assert len(desk.paths[0]) == 20
+    desk.read(0, (9,))
+
+
+def test_nothing_is_freed_where_nothing_is_parked() -> None:
+    desk = Desk(MemoryKind.HYBRID, n_parked=0)
+    desk.leave(path(1, 10))
+    assert not desk.keeper.space.free_cells()
+    assert home(desk, path(1, 10)) == "host"
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
+def test_what_cannot_live_without_a_holder_goes_with_it(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_parked=1)
+    assert desk.start(0, path(1, 30))
+    for n in (10, 20, 30):
+        desk.read(0, path(1, 30)[len(desk.paths[0]) : n])
+        desk.take(0)
+    desk.close(0)
+    top: Checkpoint | None = at(desk, path(1, 30))
+    assert top is not None
+    desk.keeper.space.evict(top)
+    assert not any(residence_of(c).seq < 0 and not residence_of(c).is_holder for c in desk.keeper.space.checkpoints())
+    desk.check()
+    assert desk.start(0, path(1, 30))
+
+
+def test_pinned_checkpoints_outlive_others() -> None:
+    desk = Desk(MemoryKind.HYBRID, n_parked=0, limit_host_bytes=1000)
+    assert desk.start(0, path(0, 20))
+    desk.read(0, path(0, 20))
+    desk.take(0, is_pinned=True)
+    desk.close(0)
+    for first in range(1, 9):
+        desk.leave(path(first, 20))
+    assert home(desk, path(0, 20)) == "host"

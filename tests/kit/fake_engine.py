@@ -1,0 +1,538 @@
+"""An engine without a model: libllama's memory told strictly, and logits by which any wrong state shows.
+
+What a token leaves behind is a hash of all that it sees: each cell of its sequence at an earlier position, the window's
+cells, the recurrent state. A gap, a foreign cell, a stale or a doubled one thus changes every logit after it, for ever.
+`expected_reply` computes the same from the path alone.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.engine.base import Blob, Chunk, Logits, Tokens
+from segue.engine.errors import EngineError, NoRoomError
+from segue.engine.sampling import SamplingParams
+from segue.state.kind import MemoryKind, MemoryShape
+
+N_VOCAB: Final = 32
+END_OF_REPLY: Final = N_VOCAB - 1
+N_SWA: Final = 8
+
+_MASK: Final = (1 << 64) - 1
+_N_BYTES_CELL: Final = 12
+_N_BYTES_RECURRENT: Final = 64
+_Slots = NDArray[np.intp]
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a model has made of a path: the values of its tokens, and the recurrent state after them."""
+
+    kind: MemoryKind
+    n_swa: int
+    values: list[int]
+    everything: int = 0
+    recurrent: int = 0
+
+    def read(self, token: int) -> None:
+        """Read the next token."""
+        position = len(self.values)
+        window = sum(self.values[max(0, position - self.n_swa + 1) :]) if self.kind.has_window else 0
+        self.values.append(_value(position, token, self.everything, window, self.recurrent))
+        if self.kind.has_cells:
+            self.everything += self.values[-1]
+        if self.kind.has_recurrent:
+            self.recurrent = _mix(self.recurrent, self.values[-1])
+
+    @property
+    def logits(self) -> Logits:
+        """Those after the last token."""
+        return _logits(self.values[-1])
+
+
+def expected_logits(kind: MemoryKind, tokens: Iterable[int], *, n_swa: int = N_SWA) -> Logits:
+    """The logits after a path, whatever else was cached or running."""
+    return _read(kind, tokens, n_swa).logits
+
+
+def expected_reply(
+    kind: MemoryKind, tokens: Iterable[int], n: int, *, ignore_eos: bool = True, n_swa: int = N_SWA
+) -> list[int]:
+    """The greedy reply of at most `n` tokens to a prompt, an end-of-reply token included."""
+    reading = _read(kind, tokens, n_swa)
+    reply: list[int] = []
+    while len(reply) < n and (not reply or reply[-1] != END_OF_REPLY):
+        reply.append(_greedy(reading.logits, ignore_eos=ignore_eos))
+        reading.read(reply[-1])
+    return reply
+
+
+class FakeSampler:
+    """Takes the likeliest token, whatever the other parameters ask."""
+
+    def __init__(self, engine: "FakeEngine", params: SamplingParams) -> None:
+        self._engine = engine
+        self._ignore_eos = params.ignore_eos
+        self._is_open = True
+        engine.n_open_samplers += 1
+
+    def sample(self, row: int) -> int:
+        return self.sample_from(self._engine.logits(row))
+
+    def sample_from(self, logits: Logits) -> int:
+        assert self._is_open
+        return _greedy(logits, ignore_eos=self._ignore_eos)
+
+    def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:
+        return np.array([self.sample_from(logits)], np.int32), np.ones(1, np.float32)
+
+    def close(self) -> None:
+        assert self._is_open, "a sampler is closed once"
+        self._is_open = False
+        self._engine.n_open_samplers -= 1
+
+
+class Cells:
+    """One stream of libllama's attention cells; `n_swa` is 0 where all of a sequence is seen.
+
+    `find`, `place` and `prepare` follow llama-kv-cache.cpp step by step, since the order in which window cells are
+    used again decides what a sequence still holds.
+    """
+
+    def __init__(self, n_cells: int, n_seq_max: int, n_swa: int) -> None:
+        self.n_swa = n_swa
+        self.pos = np.full(n_cells, -1, np.int64)
+        self.values = np.zeros(n_cells, np.uint64)
+        self.seqs = np.zeros((n_cells, n_seq_max), np.bool_)
+        self._head = 0
+
+    def of(self, seq: int) -> _Slots:
+        """The cells of a sequence, in the order they lie in."""
+        return np.flatnonzero(self.seqs[:, seq])
+
+    def span(self, seq: int) -> tuple[int, int]:
+        """The lowest and the highest position of a sequence, -1 if it has none."""
+        pos = self.pos[self.seqs[:, seq]]
+        return (int(pos.min()), int(pos.max())) if len(pos) else (-1, -1)
+
+    def find(self, n_tokens: int) -> _Slots | None:
+        """Cells that are free, or that their only sequence does not see any more."""
+        n_seqs = self.seqs.sum(axis=1)
+        usable = n_seqs == 0
+        if self.n_swa:
+            pos_next = np.where(self.seqs, self.pos[:, None], -1).max(axis=0) + 1
+            usable |= (n_seqs == 1) & (pos_next[self.seqs.argmax(axis=1)] - self.pos >= self.n_swa)
+        head = 0 if self._head > np.count_nonzero(n_seqs) + 2 * n_tokens else self._head
+        slots = np.flatnonzero(usable)
+        first = int(np.searchsorted(slots, head))
+        slots = np.concatenate((slots[first:], slots[:first]))[:n_tokens]
+        return slots if len(slots) == n_tokens else None
+
+    def place(self, slots: _Slots, pos: NDArray[np.int64], seqs: NDArray[np.int64]) -> None:
+        """Give cells to tokens; a sequence that loses one loses those at lower positions too."""
+        lost: dict[int, int] = {}
+        for slot in slots[self.seqs[slots].any(axis=1)].tolist():
+            owner = int(self.seqs[slot].argmax())
+            lost[owner] = max(lost.get(owner, -1), int(self.pos[slot]))
+        self.seqs[slots] = False
+        self.pos[slots] = pos
+        self.seqs[slots, seqs] = True
+        for seq, upto in lost.items():
+            self.remove(seq, 0, upto + 1)
+        self._head = int(slots[-1]) + 1
+
+    def prepare(self, ubatches: list[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> list[_Slots] | None:
+        """Cells for a row of physical batches, or None if they do not all fit; nothing is placed yet.
+
+        As in libllama, lower positions that a sequence lost while this was tried stay lost.
+        """
+        found: list[_Slots] = []
+        before = []
+        for pos, seqs in ubatches:
+            slots = self.find(len(pos))
+            if slots is None:
+                break
+            found.append(slots)
+            before.append((slots, self.pos[slots], self.seqs[slots], self._head))
+            if len(slots):
+                self.place(slots, pos, seqs)
+        for slots, old_pos, old_seqs, head in reversed(before):
+            self.pos[slots], self.seqs[slots], self._head = old_pos, old_seqs, head
+        return found if len(found) == len(ubatches) else None
+
+    def remove(self, seq: int, start: int, end: int = 1 << 62) -> None:
+        """Take a sequence off its cells in `[start, end)`."""
+        gone = self.seqs[:, seq] & (start <= self.pos) & (self.pos < end)
+        self.seqs[gone, seq] = False
+        emptied = np.flatnonzero(gone & ~self.seqs.any(axis=1))
+        self.pos[emptied] = -1
+        if len(emptied):
+            self._head = min(self._head, int(emptied[0]))
+
+    def share(self, src: int, dst: int, end: int = 1 << 62) -> None:
+        """Let `dst` see what `src` sees before `end`."""
+        self.seqs[self.seqs[:, src] & (self.pos < end), dst] = True
+
+    def saved(self, seq: int) -> _Slots:
+        """The cells that a blob carries: those that the last token of the sequence sees."""
+        slots = self.of(seq)
+        return slots[self.span(seq)[1] - self.pos[slots] < self.n_swa] if self.n_swa else slots
+
+
+class FakeEngine:
+    """The Engine over simulated memory. It refuses what libllama and `Context` refuse, with the same exceptions.
+
+    `n_pad` is what the window cache's size is rounded up to: 256 in libllama, which is a lot for a small test.
+    `decoded` lists for each call the sequences and how many tokens of each were read. `failures` are raised by the
+    next calls of `decode`, as failures of libllama. Used by one thread, whichever comes first.
+    """
+
+    def __init__(
+        self,
+        kind: MemoryKind,
+        *,
+        n_cells: int = 512,
+        n_seq_max: int = 8,
+        n_batch: int = 32,
+        n_ubatch: int = 16,
+        is_unified: bool = True,
+        n_swa: int = N_SWA,
+        n_pad: int = 1,
+    ) -> None:
+        n_swa = n_swa if kind.has_window else 0
+        n_bytes_state = _N_BYTES_CELL * n_swa + _N_BYTES_RECURRENT * kind.has_recurrent
+        self.shape = MemoryShape(kind, n_swa, _N_BYTES_CELL * kind.has_cells, n_bytes_state, 4 * N_VOCAB)
+        self.n_seq_max = n_seq_max
+        self.n_cells = n_cells
+        self.n_batch = n_ubatch if kind.has_window else n_batch
+        self.n_ubatch = n_ubatch
+        self.n_vocab = N_VOCAB
+        self.is_unified = is_unified
+        self.n_open_samplers = 0
+        self.decoded: list[dict[int, int]] = []
+        self.failures: deque[EngineError] = deque()
+        n_streams = 1 if is_unified else n_seq_max
+        n_window = -(-min(n_cells, n_swa * (n_seq_max if is_unified else 1) + n_ubatch) // n_pad) * n_pad
+        self._base = [Cells(n_cells, n_seq_max, 0) for _ in range(n_streams if kind.has_cells else 0)]
+        self._window = [Cells(n_window, n_seq_max, n_swa) for _ in range(n_streams if kind.has_window else 0)]
+        self._recurrent: list[tuple[int, int] | None] = [None] * n_seq_max
+        self._lengths = [0] * n_seq_max
+        self._rows: dict[int, Logits] = {}
+        self._thread: int | None = None
+
+    def length(self, seq: int) -> int:
+        return self._lengths[seq]
+
+    def span(self, seq: int) -> tuple[int, int]:
+        spans = [cells.span(seq) for cells in (self.caches(seq)[-1:])]
+        if self.shape.kind.has_recurrent:
+            recurrent = self._recurrent[seq]
+            spans.append((recurrent[0], recurrent[0]) if recurrent else (-1, -1))
+        return max(span[0] for span in spans), min(span[1] for span in spans)
+
+    def occupied(self) -> set[int]:
+        """The sequences that hold anything at all."""
+        held = {seq for seq, recurrent in enumerate(self._recurrent) if recurrent}
+        for cells in (*self._base, *self._window):
+            held |= set(np.flatnonzero(cells.seqs.any(axis=0)).tolist())
+        return held
+
+    def decode(self, chunks: list[Chunk]) -> list[int]:
+        self._enter()
+        self._require_batch(chunks)
+        for row in self._rows.values():
+            row.fill(np.nan)
+        self._rows.clear()
+        if self.failures or any(self.span(chunk.seq)[1] + 1 != self._lengths[chunk.seq] for chunk in chunks):
+            for chunk in chunks:
+                self.drop(chunk.seq)
+            raise self.failures.popleft() if self.failures else EngineError("positions do not follow")
+        if self.shape.kind.has_recurrent:
+            self._read(_split_equally(chunks, self.n_ubatch), chunks)
+        else:
+            try:
+                self._read(_split(chunks, self.n_ubatch), chunks)
+            except NoRoomError:
+                self._read(_split_equally(chunks, self.n_ubatch), chunks)
+        self.decoded.append({chunk.seq: len(chunk.tokens) for chunk in chunks})
+        rows = []
+        end = 0
+        for chunk in chunks:
+            end += len(chunk.tokens)
+            rows.append(end - 1 if chunk.wants_logits else -1)
+        return rows
+
+    def logits(self, row: int) -> Logits:
+        self._enter()
+        if row not in self._rows:
+            raise ValueError("no logits were asked for there")
+        return self._rows[row]
+
+    def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:
+        self._enter()
+        self._require_unified_and_empty(dst)
+        for cells in self.caches(src):
+            cells.share(src, dst)
+        self._recurrent[dst] = self._recurrent[src]
+        self._lengths[dst] = self._lengths[src]
+        if own_window and self.shape.kind.has_window and self._lengths[src]:
+            self._set(dst, self._get(src, partial=True), partial=True)
+
+    def borrow(self, src: int, dst: int, n_tokens: int, part: Blob | None) -> None:
+        self._enter()
+        self._require_unified_and_empty(dst)
+        if not 0 < n_tokens <= self._lengths[src]:
+            raise ValueError(f"sequence {src} holds {self._lengths[src]} tokens, not {n_tokens}")
+        if part is None:
+            if self.shape.kind is not MemoryKind.ATTENTION:
+                raise ValueError("only plain attention stands anywhere without a state of its own")
+        elif not part.is_partial or part.n_tokens != n_tokens:
+            raise ValueError("the state does not belong to this many tokens")
+        for cells in self.caches(src):
+            cells.share(src, dst, n_tokens)
+        self._lengths[dst] = n_tokens
+        if part is not None:
+            self._set(dst, part.data, partial=True)
+
+    def rewind(self, seq: int, n_tokens: int) -> None:
+        self._enter()
+        if not 0 < n_tokens <= self._lengths[seq]:
+            raise ValueError(f"sequence {seq} holds {self._lengths[seq]} tokens, not {n_tokens}")
+        if self.shape.kind.has_recurrent:
+            raise ValueError("recurrent state has no tail to drop")
+        if self.shape.kind.has_window and self.span(seq)[0] > max(0, n_tokens - self.shape.n_swa):
+            raise ValueError("the window before that position is gone")
+        for cells in self.caches(seq):
+            cells.remove(seq, n_tokens)
+        self._lengths[seq] = n_tokens
+
+    def drop(self, seq: int) -> None:
+        self._enter()
+        for cells in self.caches(seq):
+            cells.remove(seq, 0)
+        self._recurrent[seq] = None
+        self._lengths[seq] = 0
+
+    def state_bytes(self, seq: int, *, partial: bool) -> int:
+        return self._get(seq, partial=partial).nbytes
+
+    def save(self, seq: int, *, partial: bool) -> Blob:
+        self._enter()
+        if partial and self.shape.kind is MemoryKind.ATTENTION:
+            raise ValueError("plain attention has no partial state")
+        return Blob(self._get(seq, partial=partial), self._lengths[seq], partial, *self.span(seq))
+
+    def load(self, blob: Blob, seq: int) -> None:
+        self._enter()
+        self._require_empty(seq)
+        if blob.is_partial and self.shape.kind is not MemoryKind.RECURRENT:
+            raise ValueError("a partial state needs the attention cells below it: borrow them")
+        self._set(seq, blob.data, partial=blob.is_partial)
+        self._lengths[seq] = blob.n_tokens
+
+    def sampler(self, params: SamplingParams, prompt: Tokens) -> FakeSampler:  # noqa: ARG002
+        self._enter()
+        return FakeSampler(self, params)
+
+    def is_eog(self, token: int) -> bool:
+        return token == END_OF_REPLY
+
+    def _enter(self) -> None:
+        self._thread = self._thread or threading.get_ident()
+        assert self._thread == threading.get_ident(), "the engine belongs to one thread"
+
+    def caches(self, seq: int) -> list[Cells]:
+        """The base cache and the window cache that a sequence lies in, those that the kind has."""
+        stream = 0 if self.is_unified else seq
+        return [*self._base[stream : stream + 1], *self._window[stream : stream + 1]]
+
+    def _require_empty(self, seq: int) -> None:
+        if self._lengths[seq]:
+            raise ValueError(f"sequence {seq} is in use")
+
+    def _require_unified_and_empty(self, seq: int) -> None:
+        self._require_empty(seq)
+        if not self.is_unified:
+            raise ValueError("sequences of a context that is not unified share nothing")
+
+    def _require_batch(self, chunks: list[Chunk]) -> None:
+        n_tokens = [len(chunk.tokens) for chunk in chunks]
+        if not all(n_tokens) or not 0 < sum(n_tokens) <= self.n_batch:
+            raise ValueError(f"a batch holds 1 to {self.n_batch} tokens")
+        if len({chunk.seq for chunk in chunks}) < len(chunks):
+            raise ValueError("a sequence is read twice in one batch")
+
+    def _read(self, ubatches: list[list[tuple[int, int, int]]], chunks: list[Chunk]) -> None:
+        """Read physical batches, lists of chunk numbers with a part of each; NoRoomError before anything is read."""
+        prepared = []
+        for caches in (self._base, self._window):
+            for stream, cells in enumerate(caches):
+                places = [self._places(ubatch, chunks, None if self.is_unified else stream) for ubatch in ubatches]
+                slots = cells.prepare(places)
+                if slots is None:
+                    raise NoRoomError("the attention cells are full")
+                prepared.append((cells, places, slots))
+        starts = [self._lengths[chunk.seq] for chunk in chunks]
+        for i, ubatch in enumerate(ubatches):
+            for cells, places, slots in prepared:
+                if len(slots[i]):
+                    cells.place(slots[i], *places[i])
+            for number, first, last in ubatch:
+                tokens = chunks[number].tokens[first:last].tolist()
+                value = self._read_tokens(chunks[number].seq, starts[number] + first, tokens)
+                self._lengths[chunks[number].seq] += len(tokens)
+                if chunks[number].wants_logits and last == len(chunks[number].tokens):
+                    row = sum(len(chunk.tokens) for chunk in chunks[: number + 1]) - 1
+                    self._rows[row] = _logits(value)
+
+    def _places(
+        self, ubatch: list[tuple[int, int, int]], chunks: list[Chunk], stream: int | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions and sequences of the tokens of a physical batch, of one stream only if it is named."""
+        parts = [part for part in ubatch if stream is None or chunks[part[0]].seq == stream]
+        pos = [np.arange(first, last) + self._lengths[chunks[number].seq] for number, first, last in parts]
+        seqs = [np.full(last - first, chunks[number].seq) for number, first, last in parts]
+        nothing = np.empty(0, np.int64)
+        return np.concatenate((nothing, *pos)), np.concatenate((nothing, *seqs))
+
+    def _read_tokens(self, seq: int, start: int, tokens: list[int]) -> int:
+        """Hash tokens, whose cells are placed, with what each of them sees; the value of the last one."""
+        kind, n_swa = self.shape.kind, self.shape.n_swa
+        base = self._seen(self._base, seq, 0, start) if kind.has_cells else {}
+        window = self._seen(self._window, seq, start - n_swa + 1, start) if kind.has_window else {}
+        everything, in_window = sum(base.values()), sum(window.values())
+        recurrent = (self._recurrent[seq] or (-1, 0))[1]
+        values = []
+        for position, token in enumerate(tokens, start):
+            value = _value(position, token, everything, in_window, recurrent)
+            values.append(value)
+            if kind.has_cells:
+                everything += value
+            if kind.has_window:
+                window[position] = value
+                in_window += value - window.pop(position - n_swa + 1, 0)
+            if kind.has_recurrent:
+                recurrent = _mix(recurrent, value)
+        if kind.has_recurrent:
+            self._recurrent[seq] = (start + len(tokens) - 1, recurrent)
+        for cells in self.caches(seq):
+            slots = cells.of(seq)
+            slots = slots[(cells.pos[slots] >= start) & (cells.pos[slots] < start + len(tokens))]
+            cells.values[slots] = np.array(values, np.uint64)[cells.pos[slots] - start]
+        return values[-1]
+
+    def _seen(self, caches: list[Cells], seq: int, start: int, end: int) -> dict[int, int]:
+        """By position, the values of the cells of a sequence in `[start, end)`, added up where one is doubled."""
+        cells = caches[0 if self.is_unified else seq]
+        seen: dict[int, int] = {}
+        for slot in cells.of(seq).tolist():
+            position = int(cells.pos[slot])
+            if start <= position < end:
+                seen[position] = seen.get(position, 0) + int(cells.values[slot])
+        return seen
+
+    def _get(self, seq: int, *, partial: bool) -> NDArray[np.uint8]:
+        """A blob's bytes: for each cache its cells, then the recurrent state."""
+        parts: list[NDArray[np.uint8]] = []
+        for cells in self._parts(seq, partial=partial):
+            slots = cells.saved(seq)
+            header = np.array([len(slots)], np.int64)
+            parts += [_bytes(header), _bytes(cells.pos[slots].astype(np.int32)), _bytes(cells.values[slots])]
+        if self.shape.kind.has_recurrent:
+            pos, state = self._recurrent[seq] or (-1, 0)
+            parts.append(_bytes(np.array([pos & _MASK, state, *[0] * 6], np.uint64)))
+        return np.concatenate(parts)
+
+    def _set(self, seq: int, data: NDArray[np.uint8], *, partial: bool) -> None:
+        """Put a blob's bytes into a sequence; it is empty if that fails."""
+        start = 0
+        for cells in self._parts(seq, partial=partial):
+            cells.remove(seq, 0)
+            n = int(data[start : start + 8].view(np.int64)[0])
+            pos = np.frombuffer(data[start + 8 : start + 8 + 4 * n].tobytes(), np.int32).astype(np.int64)
+            values = np.frombuffer(data[start + 8 + 4 * n : start + 8 + 12 * n].tobytes(), np.uint64)
+            start += 8 + 12 * n
+            slots = cells.find(n)
+            if slots is None:
+                self.drop(seq)
+                raise NoRoomError("no room for a saved state")
+            cells.place(slots, pos, np.full(n, seq))
+            cells.values[slots] = values
+        if self.shape.kind.has_recurrent:
+            pos_recurrent, state, *_ = np.frombuffer(data[start : start + _N_BYTES_RECURRENT].tobytes(), np.uint64)
+            self._recurrent[seq] = (int(pos_recurrent), int(state))
+            start += _N_BYTES_RECURRENT
+        assert start == len(data), "the blob is of another kind"
+
+    def _parts(self, seq: int, *, partial: bool) -> list[Cells]:
+        caches = self.caches(seq)
+        if not partial or self.shape.kind is MemoryKind.ATTENTION:
+            return caches
+        return caches[1:]
+
+
+def _split(chunks: list[Chunk], n_ubatch: int) -> list[list[tuple[int, int, int]]]:
+    """Physical batches as they come: parts `(number, first, last)` of the chunks."""
+    ubatches: list[list[tuple[int, int, int]]] = []
+    room = 0
+    for number, chunk in enumerate(chunks):
+        first = 0
+        while first < len(chunk.tokens):
+            if not room:
+                ubatches.append([])
+                room = n_ubatch
+            last = min(len(chunk.tokens), first + room)
+            ubatches[-1].append((number, first, last))
+            room -= last - first
+            first = last
+    return ubatches
+
+
+def _split_equally(chunks: list[Chunk], n_ubatch: int) -> list[list[tuple[int, int, int]]]:
+    """Physical batches with equally many tokens of each sequence in them."""
+    done = [0] * len(chunks)
+    ubatches = []
+    while active := [i for i, chunk in enumerate(chunks) if done[i] < len(chunk.tokens)][:n_ubatch]:
+        n = min(n_ubatch // len(active), *(len(chunks[i].tokens) - done[i] for i in active))
+        ubatches.append([(i, done[i], done[i] + n) for i in active])
+        for i in active:
+            done[i] += n
+    return ubatches
+
+
+def _read(kind: MemoryKind, tokens: Iterable[int], n_swa: int) -> Reading:
+    reading = Reading(kind, n_swa, [])
+    for token in tokens:
+        reading.read(int(token))
+    return reading
+
+
+def _value(position: int, token: int, everything: int, window: int, recurrent: int) -> int:
+    return _mix(_mix(_mix(_mix(position, token), everything), window), recurrent)
+
+
+def _mix(a: int, b: int) -> int:
+    """A well-mixed number of 64 bits of two numbers."""
+    x = (a * 0x9E3779B97F4A7C15 + b + 0x632BE59BD9B4E019) & _MASK
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
+    return x ^ (x >> 31)
+
+
+def _logits(value: int) -> Logits:
+    mixed = np.array([_mix(value, token) >> 40 for token in range(N_VOCAB)], np.float32)
+    return mixed / np.float32(1 << 21)
+
+
+def _greedy(logits: Logits, *, ignore_eos: bool) -> int:
+    allowed: Sequence[float] | Logits = logits[:END_OF_REPLY] if ignore_eos else logits
+    return int(np.argmax(allowed))
+
+
+def _bytes(array: NDArray[np.generic]) -> NDArray[np.uint8]:
+    return np.frombuffer(array.tobytes(), np.uint8)

@@ -1,0 +1,151 @@
+"""A loop without a model: its replies are given by the test, or follow from the prompt and the seed."""
+
+import itertools
+import queue
+import threading
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from segue.loop.job import (
+    Candidate,
+    EndReason,
+    Job,
+    JobEnd,
+    JobError,
+    Listener,
+    Progress,
+    SlotView,
+    Timings,
+    TokenOut,
+)
+from segue.state.reasons import CacheReport
+from tests.kit.byte_vocabulary import EOS
+
+
+@dataclass
+class FakeTicket:
+    """A submitted job."""
+
+    id: int
+    is_cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def cancel(self) -> None:
+        self.is_cancelled.set()
+
+
+def words(job: Job) -> list[int]:
+    """A reply that depends on prompt and seed alone, and ends by itself."""
+    return [*f"{zlib.crc32(job.tokens.tobytes()):08x}-{job.sampling.seed}".encode(), EOS]
+
+
+@dataclass
+class FakeLoop:
+    """Answers jobs one after the other on a thread of its own.
+
+    `reply` gives the tokens that a job would generate without limit; EOS ends it. `error` fails every job before it
+    generates, or after `error_after` tokens. `gate`, once cleared, holds every job before its first token until set
+    or cancelled. `delay_s` is the time of each token.
+    """
+
+    reply: Callable[[Job], Sequence[int]] = words
+    n_ctx: int = 4096
+    n_slots: int = 4
+    delay_s: float = 0.0
+    error: JobError | None = None
+    error_after: int = 0
+    gate: threading.Event = field(default_factory=threading.Event)
+    jobs: list[Job] = field(default_factory=list)
+    ends: list[JobEnd] = field(default_factory=list)
+    _ids: "itertools.count[int]" = field(default_factory=itertools.count)
+    _queue: "queue.SimpleQueue[tuple[Job, Listener, FakeTicket] | None]" = field(default_factory=queue.SimpleQueue)
+    _known: dict[str, list[list[int]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Job, listener: Listener) -> FakeTicket:
+        if self._is_closed:
+            raise RuntimeError("closed")
+        ticket = FakeTicket(next(self._ids))
+        self.jobs.append(job)
+        self._queue.put((job, listener, ticket))
+        return ticket
+
+    def slots(self) -> tuple[SlotView, ...]:
+        return tuple(SlotView(i, False, -1, self.n_ctx, 0, 0, 0, 0) for i in range(self.n_slots))
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def wait_for_ends(self, n: int) -> None:
+        """Wait until n jobs are over."""
+        until = time.monotonic() + 10
+        while len(self.ends) < n:
+            assert time.monotonic() < until, f"{len(self.ends)} of {n} jobs are over"
+            time.sleep(0.005)
+
+    def on_over(self, job_id: int, end: JobEnd) -> None:
+        """Hear of every job that is over, on the loop's thread."""
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            job, listener, ticket = item
+            end = self._answer(job, listener, ticket)
+            self.ends.append(end)
+            listener.on_end(end)
+            self.on_over(ticket.id, end)
+
+    def _answer(self, job: Job, listener: Listener, ticket: FakeTicket) -> JobEnd:
+        report = self._report(job)
+        if job.wants_progress:
+            for n_done in (report.n_reused, report.n_prompt):
+                listener.on_progress(Progress(report.n_prompt, report.n_reused, n_done, 1.5))
+        reason, n_predicted = EndReason.LIMIT, 0
+        tokens = iter(self.reply(job))
+        timings = Timings(report.n_reused, report.n_read, 2.0 * report.n_read, 0, 0.0)
+        while not (self.gate.wait(0.005) or ticket.is_cancelled.is_set()):
+            pass
+        while n_predicted != job.n_predict or self.error is not None:
+            if self.error is not None and n_predicted >= self.error_after:
+                return JobEnd(EndReason.ERROR, timings, report, 0, error=self.error)
+            if self.delay_s:
+                ticket.is_cancelled.wait(self.delay_s)
+            if ticket.is_cancelled.is_set():
+                reason = EndReason.CANCELLED
+                break
+            token = next(tokens, EOS)
+            n_predicted += 1
+            timings = Timings(report.n_reused, report.n_read, 2.0 * report.n_read, n_predicted, 4.0 * n_predicted)
+            if listener.on_token(self._token(job, token, timings)):
+                reason = EndReason.WORD
+                break
+            if token == EOS:
+                reason = EndReason.EOS
+                break
+        return JobEnd(reason, timings, report, max(job.id_slot, 0))
+
+    @staticmethod
+    def _token(job: Job, token: int, timings: Timings) -> TokenOut:
+        others = [(token + i) % 256 for i in range(1, job.n_probs)]
+        top = tuple(Candidate(t, -0.25 - i) for i, t in enumerate([token, *others][: job.n_probs]))
+        return TokenOut(token, token == EOS, -0.25 if job.n_probs else None, top, timings)
+
+    def _report(self, job: Job) -> CacheReport:
+        tokens = job.tokens.tolist()
+        paths = self._known.setdefault(job.scope, []) if job.use_cache else []
+        n_known = max((_common(tokens, path) for path in paths), default=0)
+        self._known.setdefault(job.scope, []).append(tokens)
+        n_read = len(tokens) - n_known
+        origin, home, age_s = ("prompt_end", "parked", 1.0) if n_known else ("", "", 0.0)
+        return CacheReport(len(tokens), n_known, n_known, n_read, n_read, 0, 0, 0, 0, 0, origin, home, age_s)
+
+
+def _common(a: list[int], b: list[int]) -> int:
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

@@ -1,0 +1,92 @@
+"""The application on a real port of this machine, around a loop without a model."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from segue.api.app import create_app
+from segue.api.service import Service
+from segue.api.start import make_backend, make_service
+from segue.settings import Settings
+from tests.kit.byte_vocabulary import ByteVocabulary
+from tests.kit.fake_loop import FakeLoop
+
+
+@dataclass
+class FakeModel:
+    """What is told of a model that does not exist."""
+
+    path: Path = Path("/models/fake.gguf")
+    description: str = "fake 1B Q4_0"
+    chat_template: str | None = None
+    n_ctx_train: int = 8192
+    n_params: int = 1_000_000
+    size_bytes: int = 500_000
+    meta: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        self.meta = {"general.architecture": "fake"}
+
+
+@dataclass
+class FakeBuilt:
+    """A loop without a model, with a vocabulary."""
+
+    loop: FakeLoop
+    vocabulary: ByteVocabulary
+    model: Any
+
+    def close(self) -> None:
+        self.loop.close()
+
+
+@dataclass
+class Live:
+    """A running server."""
+
+    url: str
+    service: Service
+    loop: FakeLoop
+    http: httpx.Client
+
+    def post(self, path: str, **body: Any) -> httpx.Response:
+        return self.http.post(path, json=body)
+
+    def events(self, path: str, **body: Any) -> list[str]:
+        """The data of all events of a stream."""
+        with self.http.stream("POST", path, json={"stream": True, **body}) as response:
+            assert response.status_code == 200, response.read()
+            assert response.headers["content-type"].startswith("text/event-stream")
+            return [line.removeprefix("data: ") for line in response.iter_lines() if line.startswith("data: ")]
+
+
+@contextmanager
+def live(loop: FakeLoop | None = None, *, is_ready: bool = True, **settings: Any) -> Iterator[Live]:
+    """Serve on a free port until the block ends."""
+    loop = FakeLoop() if loop is None else loop
+    service = make_service(Settings(**{"model": "fake.gguf", **settings}))
+    if is_ready:
+        service.attach(make_backend(FakeBuilt(loop, ByteVocabulary(), FakeModel()), service.settings))
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    config = uvicorn.Config(create_app(service), log_config=None, access_log=False, lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        with httpx.Client(base_url=url, timeout=10) as http:
+            yield Live(url, service, loop, http)
+    finally:
+        loop.gate.set()
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+        loop.close()
+    assert not thread.is_alive()

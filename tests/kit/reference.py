@@ -1,0 +1,85 @@
+"""What a model says to a prompt when nothing is cached: the truth that every cached run is compared with."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.engine.base import Chunk, Logits
+from segue.engine.context import Context, ContextParams, measure
+from segue.engine.model import Model
+from segue.state.kind import MemoryShape
+from tests.kit.rig import EXACT, Heard
+
+Tokens = NDArray[np.int32]
+
+
+class Reference:
+    """An engine that reads every prompt from its start, one sequence a call."""
+
+    def __init__(self, path: Path, n_ctx: int = 8192) -> None:
+        self.model = Model(path)
+        params = ContextParams(n_cells=n_ctx, n_seq_max=4, n_batch=512, n_ubatch=128, **EXACT)
+        self.shape: MemoryShape = measure(self.model, params)
+        self.engine = Context(self.model, params, self.shape)
+        self.noise = self._measure_noise()
+
+    def read(self, tokens: Tokens, cuts: tuple[int, ...] = (), seq: int = 0) -> Logits:
+        """The logits after a prompt, read with these cuts; the sequence stands there afterwards."""
+        bounds = [0, *cuts, len(tokens)]
+        rows = [-1]
+        for start, end in pairwise(bounds):
+            for i in range(start, end, self.engine.n_batch):
+                part = tokens[i : min(i + self.engine.n_batch, end)]
+                rows = self.engine.decode([Chunk(seq, part, wants_logits=i + len(part) == len(tokens))])
+        return self.engine.logits(rows[0]).copy()
+
+    def reply(self, tokens: Tokens, n_predict: int) -> tuple[list[int], list[float]]:
+        """Greedy reply, and by how much each token won over the second best."""
+        logits = self.read(tokens).copy()
+        logits[self._ends()] = -np.inf
+        said: list[int] = []
+        margins: list[float] = []
+        for _ in range(n_predict):
+            second, best = np.partition(logits, -2)[-2:]
+            said.append(int(logits.argmax()))
+            margins.append(float(best - second))
+            row = self.engine.decode([Chunk(0, np.array(said[-1:], np.int32), wants_logits=True)])[0]
+            logits = self.engine.logits(row).copy()
+            logits[self._ends()] = -np.inf
+        self.engine.drop(0)
+        return said, margins
+
+    def agrees(self, tokens: Tokens, heard: Heard) -> None:
+        """Assert that a reply is the uncached one; a token may differ only where two were as good as equal."""
+        said, margins = self.reply(np.asarray(tokens, np.int32), len(heard.tokens))
+        for i, (mine, theirs) in enumerate(zip(said, heard.tokens, strict=True)):
+            if mine != theirs:
+                print(f"token {i}: {theirs} instead of {mine}, ahead by {margins[i]:.2e}; noise is {self.noise:.2e}")
+                assert margins[i] <= self.noise, "the reply differs from the uncached one"
+                return
+
+    def _ends(self) -> list[int]:
+        return list(self.model.vocabulary.eog_tokens)
+
+    def _measure_noise(self) -> float:
+        """How far logits move with cuts and the composition of batches: the same 16 last tokens, read in four ways."""
+        most = 0.0
+        prompts = [np.random.default_rng(seed).integers(0, 256, 400 + 16).astype(np.int32) for seed in range(4)]
+        whole = []
+        for prompt in prompts:
+            whole.append(self.read(prompt))
+            self.engine.drop(0)
+        for prompt, logits in zip(prompts, whole, strict=True):
+            for cuts in ((400,), (1, 63, 200), tuple(range(400, 416))):
+                most = max(most, float(np.abs(self.read(prompt, cuts) - logits).max()))
+                self.engine.drop(0)
+        for seq, prompt in enumerate(prompts):
+            self.read(prompt[:400], seq=seq)
+        for i in range(400, 416):
+            rows = self.engine.decode([Chunk(seq, p[i : i + 1], wants_logits=True) for seq, p in enumerate(prompts)])
+        for seq, (row, logits) in enumerate(zip(rows, whole, strict=True)):
+            most = max(most, float(np.abs(self.engine.logits(row) - logits).max()))
+            self.engine.drop(seq)
+        return 2 * most

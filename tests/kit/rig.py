@@ -1,0 +1,134 @@
+"""The whole server below HTTP, on a tiny model: ask it for replies and look inside."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from segue.engine.context import Context, ContextParams, measure
+from segue.engine.model import Model
+from segue.engine.sampling import SamplingParams
+from segue.homes.keeper import Keeper
+from segue.loop.inbox import Submission
+from segue.loop.job import EndReason, Job, JobEnd, Progress, TokenOut, Tokens
+from segue.loop.loop import Loop
+from segue.state.placement import PromptMarks
+
+# Flash attention and 16-bit cells would let logits move so far with batch sizes that equality meant little.
+EXACT: Final[dict[str, Any]] = {"flash_attention": "off", "type_k": "f32", "type_v": "f32", "n_threads": 1}
+GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
+
+
+@dataclass
+class Heard:
+    """A listener that remembers."""
+
+    tokens: list[int] = field(default_factory=list)
+    margins: list[float] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+    stop_after: int = 1 << 30
+    on_each: Callable[[], None] | None = None
+    end: JobEnd | None = None
+    submission: Submission | None = None
+
+    def on_progress(self, progress: Progress) -> None:
+        self.progress.append(progress)
+        if self.on_each:
+            self.on_each()
+
+    def on_token(self, token: TokenOut) -> bool:
+        self.tokens.append(token.token)
+        if len(token.top) > 1:
+            self.margins.append(token.top[0].logprob - token.top[1].logprob)
+        if self.on_each:
+            self.on_each()
+        return len(self.tokens) >= self.stop_after
+
+    def on_end(self, end: JobEnd) -> None:
+        self.end = end
+        self.ended.set()
+
+    def wait(self, timeout_s: float = 120) -> JobEnd:
+        assert self.ended.wait(timeout_s), "no answer"
+        assert self.end is not None
+        return self.end
+
+    @property
+    def n_read(self) -> int:
+        """Prompt tokens read."""
+        assert self.end is not None
+        return self.end.timings.prompt_n
+
+
+class Rig:
+    """A loop over a real engine."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        n_slots: int = 4,
+        n_ctx: int = 4096,
+        n_cells: int = 16384,
+        n_parked: int = 16,
+        n_host_bytes: int = 64 << 20,
+        n_batch: int = 512,
+        n_ubatch: int = 128,
+        reproducible: bool = False,
+        flash_attention: str = "off",
+    ) -> None:
+        self.model = Model(path)
+        params = ContextParams(
+            n_cells=n_ctx if reproducible else n_cells,
+            n_seq_max=n_slots if reproducible else n_slots + 1 + n_parked,
+            n_batch=n_batch,
+            n_ubatch=n_ubatch,
+            is_unified=not reproducible,
+            **(EXACT | {"flash_attention": flash_attention}),
+        )
+        self.shape = measure(self.model, params)
+        self.engine = Context(self.model, params, self.shape)
+        self.keeper = Keeper(self.engine, n_slots, 0 if reproducible else n_parked, n_host_bytes)
+        self.loop = Loop(self.engine, self.keeper, n_slots=n_slots, n_ctx=n_ctx, is_reproducible=reproducible)
+        self.loop.start()
+
+    def send(
+        self,
+        tokens: Sequence[int] | Tokens,
+        n_predict: int = 8,
+        *,
+        marks: PromptMarks | None = None,
+        heard: Heard | None = None,
+        **job: object,
+    ) -> Heard:
+        """Submit a job; does not wait."""
+        heard = heard or Heard()
+        array = np.asarray(tokens, np.int32)
+        fields: dict[str, Any] = {"sampling": GREEDY, "n_probs": 2} | job
+        heard.submission = self.loop.submit(
+            Job(array, marks=marks or PromptMarks(), n_predict=n_predict, **fields),
+            heard,
+        )
+        return heard
+
+    def ask(self, tokens: Sequence[int] | Tokens, n_predict: int = 8, **job: object) -> Heard:
+        """Submit a job and wait for its end; the cache is whole afterwards."""
+        heard = self.send(tokens, n_predict, **job)  # type: ignore[arg-type]
+        end = heard.wait()
+        assert end.reason is not EndReason.ERROR, end.error
+        self.check()
+        return heard
+
+    def check(self) -> None:
+        """Assert the invariants of everything that is cached."""
+        self.loop.call(self.keeper.check_integrity).result(timeout=60)
+
+    def close(self) -> None:
+        """End the loop and free the model."""
+        self.loop.close()
+        self.engine.close()
+        self.model.close()

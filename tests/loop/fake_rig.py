@@ -1,0 +1,140 @@
+"""The loop over simulated memory: hold it, ask it for replies, and look inside."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from segue.engine.sampling import SamplingParams
+from segue.homes.keeper import Keeper
+from segue.homes.residence import NO_SEQ, residence_of
+from segue.loop.job import EndReason, Job
+from segue.loop.loop import Loop
+from segue.loop.runner import OnEnd
+from segue.state.kind import MemoryKind
+from segue.state.placement import PromptMarks
+from tests.kit.fake_engine import N_VOCAB, FakeEngine, expected_reply
+from tests.kit.rig import Heard
+
+GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much room there is; plenty unless a test asks for less."""
+
+    n_slots: int = 4
+    n_ctx: int = 400
+    n_cells: int = 2000
+    n_parked: int = 8
+    n_host_bytes: int = 1 << 20
+    n_batch: int = 32
+    n_ubatch: int = 16
+
+
+class FakeRig:
+    """A running loop over a FakeEngine."""
+
+    def __init__(
+        self,
+        kind: MemoryKind,
+        sizes: Sizes = Sizes(),
+        *,
+        reproducible: bool = False,
+        on_end: OnEnd = lambda _id, _end: None,
+    ) -> None:
+        self.kind = kind
+        self.sizes = sizes
+        n_parked = 0 if reproducible else sizes.n_parked
+        self.engine = FakeEngine(
+            kind,
+            n_cells=sizes.n_ctx if reproducible else sizes.n_cells,
+            n_seq_max=sizes.n_slots + (0 if reproducible else 1 + n_parked),
+            n_batch=sizes.n_batch,
+            n_ubatch=sizes.n_ubatch,
+            is_unified=not reproducible,
+        )
+        self.keeper = Keeper(self.engine, sizes.n_slots, n_parked, sizes.n_host_bytes)
+        self.loop = Loop(
+            self.engine,
+            self.keeper,
+            n_slots=sizes.n_slots,
+            n_ctx=sizes.n_ctx,
+            is_reproducible=reproducible,
+            on_end=on_end,
+        )
+        self.loop.start()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the engine's thread from going on: what is submitted meanwhile arrives at once."""
+        has_stopped, may_go_on = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            has_stopped.set()
+            may_go_on.wait()
+
+        done = self.loop.call(hold)
+        has_stopped.wait()
+        try:
+            yield
+        finally:
+            may_go_on.set()
+        done.result(timeout=60)
+
+    def send(
+        self,
+        tokens: Sequence[int],
+        n_predict: int = 4,
+        *,
+        marks: PromptMarks | None = None,
+        heard: Heard | None = None,
+        **job: object,
+    ) -> Heard:
+        """Submit a job; does not wait."""
+        heard = heard or Heard()
+        fields: dict[str, object] = {"sampling": GREEDY} | job
+        heard.submission = self.loop.submit(
+            Job(np.asarray(tokens, np.int32), marks=marks or PromptMarks(), n_predict=n_predict, **fields),  # type: ignore[arg-type]
+            heard,
+        )
+        return heard
+
+    def ask(self, tokens: Sequence[int], n_predict: int = 4, **job: object) -> Heard:
+        """Submit a job, wait for its end and see that the reply is right and the cache whole."""
+        heard = self.send(tokens, n_predict, **job)  # type: ignore[arg-type]
+        end = heard.wait()
+        assert end.reason is not EndReason.ERROR, end.error
+        assert heard.tokens == expected_reply(self.kind, tokens, n_predict)
+        self.check()
+        return heard
+
+    def check(self) -> None:
+        """Assert the invariants of everything that is cached, and that nothing is held for nobody."""
+        self.loop.call(self._check).result(timeout=60)
+
+    def _check(self) -> None:
+        self.keeper.check_integrity()
+        space = self.keeper.space
+        parked = [residence_of(c).seq for c in space.checkpoints() if residence_of(c).seq != NO_SEQ]
+        everyone = range(self.sizes.n_slots + 1, self.sizes.n_slots + 1 + space.n_parked)
+        assert sorted(parked + space.free_seqs) == list(everyone)
+        assert self.engine.occupied() <= {*parked, *space.coverage.lanes}
+        assert self.engine.n_open_samplers == sum(
+            view.is_processing and view.n_decoded > 0 for view in self.loop.slots()
+        )
+
+    def close(self) -> None:
+        """End the loop; everything that ran is over and nothing of it is left in lanes."""
+        self.loop.close()
+        self.keeper.check_integrity()
+        assert not self.keeper.space.coverage.lanes
+        assert self.engine.n_open_samplers == 0
+
+
+def text(seed: int, n_tokens: int) -> list[int]:
+    """Tokens that no other seed gives."""
+    tokens: list[int] = np.random.default_rng(seed).integers(0, N_VOCAB - 1, n_tokens).tolist()
+    return tokens

@@ -1,0 +1,75 @@
+import numpy as np
+
+from segue.engine.base import Chunk
+from segue.engine.sampling import SamplingParams
+from segue.homes.keeper import Keeper
+from segue.loop.admission import Admission
+from segue.loop.cost import CutCost
+from segue.loop.inbox import Inbox, Submission
+from segue.loop.job import Job
+from segue.loop.slot import Phase, Slot
+from segue.state.kind import MemoryKind
+from segue.state.placement import PromptMarks
+from tests.kit.fake_engine import FakeEngine
+from tests.kit.rig import Heard
+from tests.loop.fake_rig import text
+
+
+class Waiting:
+    """A slot that reads a prompt, and others that ask whether to wait for it."""
+
+    def __init__(self, kind: MemoryKind, prompt: list[int], n_read: int, *, scope: str = "") -> None:
+        self.engine = FakeEngine(kind, n_ubatch=32)
+        self.keeper = Keeper(self.engine, 4, 3, 1 << 20)
+        self.admission = Admission(self.keeper, CutCost(), is_reproducible=False)
+        self.reading = self.slot(0, prompt, scope=scope)
+        plan = self.admission.plan(self.reading)
+        self.reading.lane = 0
+        self.keeper.open(0, plan)
+        self.admission.start(self.reading, plan, "")
+        self.reading.phase = Phase.READING
+        if n_read:
+            self.engine.decode([Chunk(0, self.reading.tokens[:n_read], wants_logits=False)])
+
+    def slot(self, number: int, prompt: list[int], *, scope: str = "", use_cache: bool = True) -> Slot:
+        job = Job(np.asarray(prompt, np.int32), SamplingParams(), PromptMarks(), scope=scope, use_cache=use_cache)
+        slot = Slot(number)
+        slot.begin(Submission(number, job, Heard(), Inbox()))
+        return slot
+
+    def waits_until(self, prompt: list[int], *, scope: str = "", use_cache: bool = True) -> int:
+        """How far the one that reads must have read; 0 if nobody waits."""
+        follower = self.slot(1, prompt, scope=scope, use_cache=use_cache)
+        leader = self.admission.leader(follower, self.admission.plan(follower), [self.reading, follower])
+        assert leader is None or leader[0] is self.reading.submission
+        return leader[1] if leader else 0
+
+
+def test_a_request_waits_for_the_part_that_another_is_about_to_read(kind: MemoryKind) -> None:
+    prompt = text(1, 60)
+    desk = Waiting(kind, prompt, 20)
+    assert desk.waits_until(prompt[:40] + text(2, 9)) == 40
+    assert desk.waits_until(prompt) == 60
+    assert desk.waits_until(prompt[:20] + text(2, 9)) == 0
+    assert desk.waits_until(text(2, 60)) == 0
+
+
+def test_the_one_that_reads_stops_where_the_paths_part(kind: MemoryKind) -> None:
+    prompt = text(1, 60)
+    desk = Waiting(kind, prompt, 20)
+    desk.waits_until(prompt[:40] + text(2, 9))
+    assert [cut.n_tokens for cut in desk.reading.cuts] == [40, 60]
+
+
+def test_the_last_token_of_a_shorter_prompt_is_left_for_its_logits(kind: MemoryKind) -> None:
+    prompt = text(1, 60)
+    desk = Waiting(kind, prompt, 20)
+    assert desk.waits_until(prompt[:40]) in (39, 40)
+
+
+def test_nobody_waits_for_another_scope_or_without_the_cache(kind: MemoryKind) -> None:
+    prompt = text(1, 60)
+    desk = Waiting(kind, prompt, 20, scope="mine")
+    assert desk.waits_until(prompt, scope="yours") == 0
+    assert desk.waits_until(prompt, scope="mine", use_cache=False) == 0
+    assert desk.waits_until(prompt, scope="mine") == 60

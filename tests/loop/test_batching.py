@@ -1,0 +1,42 @@
+from itertools import pairwise
+
+from tests.kit.rig import Heard
+from tests.loop.conftest import MakeFakeRig
+from tests.loop.fake_rig import text
+
+
+def test_prompts_hold_a_reply_up_for_one_physical_batch_at_most(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_batch=64, n_ubatch=16)
+    seen: list[int] = []
+    stream = Heard(on_each=lambda: seen.append(len(rig.engine.decoded)))
+
+    def ask_more() -> None:
+        seen.append(len(rig.engine.decoded))
+        if len(stream.tokens) == 2:
+            others.extend(rig.send(text(2 + i, 200), 2) for i in range(2))
+
+    others: list[Heard] = []
+    stream.on_each = ask_more
+    with rig.held():
+        rig.send(text(1, 20), 60, heard=stream)
+    stream.wait()
+    for other in others:
+        other.wait()
+    calls = [list(call.values()) for call in rig.engine.decoded]
+    between = [sum(n for call in calls[a:b] for n in call if n > 1) for a, b in pairwise(seen)]
+    assert 14 <= max(between) <= rig.engine.n_ubatch
+    assert sum(between) >= 390
+    assert max(sum(call) for call in calls[seen[0] : seen[-1]]) <= rig.engine.n_ubatch
+
+
+def test_a_batch_holds_one_physical_batch_where_there_is_a_window(make_fake_rig: MakeFakeRig) -> None:
+    """libllama forgets window cells that the first of several physical batches needs."""
+    rig = make_fake_rig(n_batch=64, n_ubatch=16)
+    with rig.held():
+        asked = [rig.send(text(9 + i, 90 + i), 20) for i in range(4)]
+    for heard in asked:
+        heard.wait()
+    largest = max(sum(call.values()) for call in rig.engine.decoded)
+    assert largest == (16 if rig.kind.has_window else 64)
+    if rig.kind.has_window:
+        assert all(len(call) == 1 or set(call.values()) == {1} for call in rig.engine.decoded)

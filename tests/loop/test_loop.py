@@ -1,0 +1,363 @@
+"""The whole loop on simulated memory of every kind: what a client sees, and how much is read for it."""
+
+import threading
+
+import pytest
+
+from segue.engine.errors import EngineError
+from segue.engine.sampling import SamplingParams
+from segue.loop.job import EndReason, ErrorType, JobEnd, SlotView
+from segue.state.kind import MemoryKind
+from segue.state.placement import PromptMarks
+from tests.kit.fake_engine import END_OF_REPLY, expected_logits, expected_reply
+from tests.kit.rig import Heard
+from tests.loop.conftest import MakeFakeRig
+from tests.loop.fake_rig import FakeRig, text
+
+
+def test_an_exact_repeat_reads_nothing(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig()
+    prompt = text(1, 90)
+    assert rig.ask(prompt).n_read == 90
+    assert rig.ask(prompt).n_read == 0
+    assert rig.ask(prompt, 0).n_read == 0
+
+
+def test_a_reply_continued_reads_what_is_new(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig()
+    prompt = text(2, 50)
+    reply = rig.ask(prompt, 6).tokens
+    assert rig.ask(prompt + reply + text(3, 20)).n_read == 21
+
+
+def test_a_prompt_only_read_is_not_read_again(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig()
+    prompt = text(4, 70)
+    first = rig.ask(prompt, 0)
+    assert (first.n_read, first.tokens) == (70, [])
+    assert rig.ask(prompt).n_read == 0
+
+
+@pytest.mark.parametrize("n_prefix", [1, 60, 200])
+def test_eight_requests_at_once_read_their_prefix_once(make_fake_rig: MakeFakeRig, n_prefix: int) -> None:
+    rig = make_fake_rig()
+    prefix = text(5, n_prefix)
+    prompts = [[*prefix, i, *text(6 + i, 30)] for i in range(8)]
+    with rig.held():
+        asked = [rig.send(prompt) for prompt in prompts]
+    for prompt, heard in zip(prompts, asked, strict=True):
+        heard.wait()
+        assert heard.tokens == expected_reply(rig.kind, prompt, 4)
+    assert sum(heard.n_read for heard in asked) == n_prefix + 8 * 31
+    rig.check()
+
+
+def test_the_same_prompt_eight_times_at_once_is_read_once(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig()
+    prompt = text(15, 100)
+    with rig.held():
+        asked = [rig.send(prompt) for _ in range(8)]
+    assert {heard.wait().reason for heard in asked} == {EndReason.LIMIT}
+    assert [heard.tokens for heard in asked] == 8 * [expected_reply(rig.kind, prompt, 4)]
+    assert sum(heard.n_read for heard in asked) == 100
+    rig.check()
+
+
+def test_what_a_cancelled_request_read_is_kept(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig()
+    prompt = text(16, 300)
+    heard = Heard()
+    heard.on_each = lambda: heard.submission.cancel() if heard.submission and len(heard.progress) == 4 else None
+    with rig.held():
+        rig.send(prompt, heard=heard, wants_progress=True)
+    assert heard.wait().reason is EndReason.CANCELLED
+    rig.check()
+    assert heard.n_read == 3 * (16 if rig.kind.has_window else 32)
+    assert rig.ask(prompt).n_read == 300 - heard.n_read
+
+
+def test_a_cancelled_reply_ends_and_is_kept(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig()
+    prompt = text(17, 40)
+    heard = Heard()
+    heard.on_each = lambda: heard.submission.cancel() if heard.submission and len(heard.tokens) == 5 else None
+    with rig.held():
+        rig.send(prompt, 50, heard=heard)
+    assert heard.wait().reason is EndReason.CANCELLED
+    assert heard.tokens == expected_reply(rig.kind, prompt, 5)
+    assert rig.ask(prompt + heard.tokens).n_read == 1
+
+
+def test_requests_still_in_the_queue_can_be_cancelled(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_slots=1)
+    with rig.held():
+        first, second = rig.send(text(18, 30)), rig.send(text(19, 30))
+        assert second.submission is not None
+        second.submission.cancel()
+    assert first.wait().reason is EndReason.LIMIT
+    end = second.wait()
+    assert (end.reason, end.id_slot, end.report) == (EndReason.CANCELLED, -1, None)
+
+
+def test_scopes_share_nothing(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig()
+    prompt = text(20, 40)
+    assert rig.ask(prompt, scope="a").n_read == 40
+    assert rig.ask(prompt, scope="b").n_read == 40
+    with rig.held():
+        asked = [rig.send(text(21, 40), scope=scope) for scope in ("a", "b", "a", "b")]
+    assert sum(heard.wait().timings.prompt_n for heard in asked) == 80
+    rig.check()
+
+
+def test_a_request_without_the_cache_reads_everything_and_leaves_it_to_others(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig()
+    prompt = text(22, 40)
+    assert rig.ask(prompt, use_cache=False).n_read == 40
+    again = rig.ask(prompt, use_cache=False)
+    assert again.n_read == 40
+    assert again.end is not None
+    assert again.end.report is not None
+    assert (again.end.report.new, again.end.report.n_known) == (40, 0)
+    assert rig.ask(prompt).n_read == 0
+
+
+def test_reproducible_requests_start_from_what_was_read_with_the_same_cuts(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(reproducible=True)
+    prompt = text(23, 90)
+    assert rig.ask(prompt).n_read == 90
+    assert rig.ask(prompt).n_read == 0
+    assert rig.ask(prompt, marks=PromptMarks(message_ends=(30,))).n_read == 90
+    assert rig.ask(prompt, marks=PromptMarks(message_ends=(30,))).n_read == 0
+    with rig.held():
+        asked = [rig.send(text(24 + i % 3, 60)) for i in range(6)]
+    for i, heard in enumerate(asked):
+        heard.wait()
+        assert heard.tokens == expected_reply(rig.kind, text(24 + i % 3, 60), 4)
+    rig.check()
+
+
+def test_a_reply_ends_with_the_models_own_end(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig()
+    prompt = next(p for p in (text(i, 9) for i in range(99)) if ends_within(rig.kind, p, 20))
+    heard = rig.send(prompt, 200, sampling=SamplingParams(temperature=0.0))
+    assert heard.wait().reason is EndReason.EOS
+    assert heard.tokens == expected_reply(rig.kind, prompt, 200, ignore_eos=False)
+    assert heard.tokens[-1] == END_OF_REPLY
+
+
+def ends_within(kind: MemoryKind, prompt: list[int], n: int) -> bool:
+    return len(expected_reply(kind, prompt, n, ignore_eos=False)) in range(3, n)
+
+
+def test_a_listener_can_end_the_reply(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig()
+    heard = rig.send(text(30, 9), 50, heard=Heard(stop_after=3))
+    assert heard.wait().reason is EndReason.WORD
+    assert len(heard.tokens) == 3
+
+
+def test_a_reply_ends_where_the_context_is_full(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_ctx=64)
+    end = (heard := rig.send(text(31, 50), -1)).wait()
+    assert (end.reason, end.truncated) == (EndReason.LIMIT, True)
+    assert heard.tokens == expected_reply(rig.kind, text(31, 50), 14)
+    end = rig.send(text(31, 50), 3).wait()
+    assert (end.reason, end.truncated) == (EndReason.LIMIT, False)
+
+
+@pytest.mark.parametrize(
+    ("n_prompt", "kind_of_error"), [(0, "invalid_request_error"), (64, "exceed_context_size_error")]
+)
+def test_prompts_that_do_not_fit_are_refused(make_fake_rig: MakeFakeRig, n_prompt: int, kind_of_error: str) -> None:
+    rig = make_fake_rig(n_ctx=64)
+    end = rig.send(text(32, n_prompt)).wait()
+    assert end.reason is EndReason.ERROR
+    assert end.error is not None
+    assert end.error.type == kind_of_error
+    assert end.error.details == ({"n_prompt_tokens": 64, "n_ctx": 64} if n_prompt else {})
+    assert rig.ask(text(33, 63), 1).n_read == 63
+
+
+def test_requests_give_way_when_the_cells_are_full_and_go_on_later(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_cells=120, n_ctx=100, n_parked=2)
+    prompts = [text(34 + i, 40) for i in range(4)]
+    with rig.held():
+        asked = [rig.send(prompt, 40) for prompt in prompts]
+    for prompt, heard in zip(prompts, asked, strict=True):
+        assert heard.wait().reason is EndReason.LIMIT
+        assert heard.tokens == expected_reply(rig.kind, prompt, 40)
+    rig.check()
+
+
+def test_a_reply_that_gave_way_goes_on_where_it_was(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_slots=2, n_cells=120, n_ctx=100)
+    prompts = [text(70 + i, 40) for i in range(2)]
+    with rig.held():
+        asked = [rig.send(prompt, 40) for prompt in prompts]
+    for prompt, heard in zip(prompts, asked, strict=True):
+        heard.wait()
+        assert heard.tokens == expected_reply(rig.kind, prompt, 40)
+    # Each reads its prompt and its reply but for the last token; the one that gave way at most one token twice.
+    assert sum(sum(call.values()) for call in rig.engine.decoded) <= 2 * (40 + 39) + 1
+
+
+def test_a_reply_that_fills_all_cells_is_truncated(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_cells=60, n_ctx=100)
+    heard = rig.send(text(38, 50), -1)
+    end = heard.wait()
+    n_reply = 11 if rig.kind.has_cells else 50
+    assert (end.reason, end.truncated, len(heard.tokens)) == (EndReason.LIMIT, True, n_reply)
+    rig.check()
+
+
+def test_a_prompt_that_fills_all_cells_is_refused(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_cells=60, n_ctx=100)
+    end = rig.send(text(39, 70)).wait()
+    if rig.kind.has_cells:
+        assert end.error is not None
+        assert end.error.type is ErrorType.EXCEED_CONTEXT
+        assert end.error.details == {"n_prompt_tokens": 70, "n_ctx": 60}
+    else:
+        assert end.reason is EndReason.LIMIT
+    assert rig.ask(text(40, 40)).n_read == 40
+
+
+def test_a_failure_of_the_engine_ends_only_the_requests_in_the_batch(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_slots=2)
+    system = text(41, 60)
+    rig.ask(system, 0)
+    first = Heard()
+    first.on_each = lambda: rig.engine.failures.append(EngineError("out of luck")) if len(first.tokens) == 1 else None
+    with rig.held():
+        rig.send(system + text(42, 9), 9, heard=first)
+        second, third = rig.send(system + text(43, 99), 9), rig.send(system + text(44, 9), 9)
+    # Where each prompt is read by itself, it fails by itself.
+    failed = [second] if rig.kind.has_window else [first, second]
+    for heard in failed:
+        end = heard.wait()
+        assert end.error is not None
+        assert (end.reason, end.error.type) == (EndReason.ERROR, ErrorType.SERVER)
+        assert "out of luck" in end.error.message
+    assert third.wait().reason is EndReason.LIMIT
+    assert third.tokens == expected_reply(rig.kind, system + text(44, 9), 9)
+    first.wait()
+    rig.check()
+    assert rig.ask(system).n_read == 0
+
+
+@pytest.mark.parametrize("method", ["on_token", "on_progress", "on_end"])
+def test_a_listener_that_fails_harms_nobody_else(make_fake_rig: MakeFakeRig, method: str) -> None:
+    rig = make_fake_rig()
+    failing = Failing()
+    setattr(failing, method, failing.fail)
+    with rig.held():
+        rig.send(text(45, 40), heard=failing, wants_progress=True)
+        other = rig.send(text(46, 40))
+    other.wait()
+    assert other.tokens == expected_reply(rig.kind, text(46, 40), 4)
+    if method != "on_end":
+        error = failing.wait().error
+        assert error is not None
+        assert error.type is ErrorType.SERVER
+    rig.ask(text(45, 40))
+
+
+class Failing(Heard):
+    """A listener one method of which a test replaces."""
+
+    def fail(self, _: object) -> bool:
+        raise RuntimeError("a listener failed")
+
+
+def test_a_failing_hook_harms_nobody(make_fake_rig: MakeFakeRig) -> None:
+    def fail(_id: int, _end: JobEnd) -> None:
+        raise RuntimeError("the hook failed")
+
+    rig = make_fake_rig(on_end=fail)
+    for i in range(3):
+        heard = rig.send(text(47 + i, 9))
+        assert heard.wait(20).reason is EndReason.LIMIT
+
+
+def test_closing_ends_what_runs_and_refuses_what_waits(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_slots=2)
+    running = threading.Event()
+    with rig.held():
+        asked = [rig.send(text(50 + i, 40), 300, heard=Heard(on_each=running.set)) for i in range(5)]
+    assert running.wait(60)
+    rig.loop.close()
+    ends = [heard.wait(0) for heard in asked]
+    assert [end.reason for end in ends] == 2 * [EndReason.CANCELLED] + 3 * [EndReason.ERROR]
+    assert all(end.error is not None and end.error.type is ErrorType.UNAVAILABLE for end in ends[2:])
+    with pytest.raises(RuntimeError, match="shutting down"):
+        rig.send(text(55, 9))
+
+
+def test_requests_are_served_in_the_order_they_came(make_fake_rig: MakeFakeRig) -> None:
+    order: list[int] = []
+    rig = make_fake_rig(n_slots=1, on_end=lambda number, _end: order.append(number))
+    with rig.held():
+        asked = [rig.send(text(56 + i, 20 - 4 * i)) for i in range(4)]
+    for heard in asked:
+        heard.wait()
+    assert order == [heard.submission.id for heard in asked if heard.submission]
+
+
+def test_a_request_for_a_busy_slot_lets_others_pass(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_slots=2)
+    with rig.held():
+        asked = [rig.send(text(60 + i, 20), id_slot=slot) for i, slot in enumerate((1, 1, -1, 99))]
+    assert [heard.wait().id_slot for heard in asked][:3] == [1, 1, 0]
+    rig.check()
+
+
+def test_slots_show_what_runs(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_slots=2)
+    rig.ask(text(65, 30))
+    seen: list[SlotView] = []
+    heard = Heard(on_each=lambda: seen.append(rig.loop.slots()[0]))
+    with rig.held():
+        rig.send(text(65, 30) + text(66, 10), 3, heard=heard)
+    heard.wait()
+    assert heard.submission is not None
+    assert [view.n_decoded for view in seen] == [1, 2, 3]
+    for view in seen:
+        assert (view.id, view.is_processing, view.id_task, view.n_ctx) == (0, True, heard.submission.id, 400)
+        assert (view.n_prompt_tokens, view.n_prompt_tokens_cache, view.n_prompt_tokens_processed) == (40, 30, 10)
+    rig.check()
+    assert not any(view.is_processing for view in rig.loop.slots())
+
+
+def test_progress_is_told_at_the_start_and_after_every_batch(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_batch=16)
+    rig.ask(text(67, 20))
+    heard = rig.ask(text(67, 20) + text(68, 40), wants_progress=True)
+    assert [progress.n_processed for progress in heard.progress] == [20, 36, 52, 60]
+    assert {(progress.n_total, progress.n_cached) for progress in heard.progress} == {(60, 20)}
+
+
+def test_probabilities_are_those_of_the_path(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig()
+    prompt = text(69, 30)
+    for _ in range(2):
+        heard = rig.ask(prompt, 2, n_probs=3)
+        logits = expected_logits(rig.kind, prompt + heard.tokens[:1])
+        best = sorted(logits.tolist(), reverse=True)
+        assert heard.margins[1] == pytest.approx(best[0] - best[1])
+
+
+def test_nobody_waits_for_an_engine_that_is_beyond_repair(kind: MemoryKind) -> None:
+    rig = FakeRig(kind)
+    rig.ask(text(80, 20))
+    rig.engine.drop = refuse  # type: ignore[method-assign]
+    with rig.held():
+        asked = [rig.send(text(81 + i, 20)) for i in range(6)]
+    for heard in asked:
+        heard.wait(20)
+    assert rig.send(text(88, 20)).wait(20).reason is EndReason.ERROR
+    rig.loop.close()
+
+
+def refuse(seq: int) -> None:
+    raise EngineError(f"sequence {seq} cannot be dropped")

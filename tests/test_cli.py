@@ -1,0 +1,195 @@
+"""The command line, with a fake loop behind it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from segue import __version__
+from segue.cli import main
+
+
+@pytest.fixture
+def gguf(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.gguf"
+    path.write_bytes(b"GGUF and so on")
+    return path
+
+
+@contextmanager
+def segue(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-W", "error", "-m", "tests.kit.fake_segue", *arguments]
+    env = {**os.environ, **environment}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def run(*arguments: str, **environment: str) -> tuple[int, str]:
+    """The exit code and what was printed."""
+    with segue(*arguments, **environment) as process:
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out + err
+
+
+def address(process: "subprocess.Popen[str]") -> str:
+    """Wait for the line that tells the address."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if found := re.search(r"http://\S+", line):
+            return found[0]
+    raise AssertionError("no address")
+
+
+def stop(process: "subprocess.Popen[str]", number: int) -> tuple[int, str]:
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    return process.returncode, err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_serve_tells_its_address_and_ends_cleanly(gguf: Path, number: int, code: int) -> None:
+    with segue("serve", "-m", str(gguf), "--port", "0", "-c", "512", "--jinja") as process:
+        url = address(process)
+        assert httpx.get(f"{url}/health").json() == {"status": "ok"}
+        assert httpx.get(f"{url}/v1/models").json()["data"][0]["id"] == "tiny.gguf"
+        assert httpx.get(f"{url}/props").json()["default_generation_settings"]["n_ctx"] == 512
+        assert httpx.post(f"{url}/v1/completions", json={"prompt": "secret", "max_tokens": 2}).status_code == 200
+        returned, log = stop(process, number)
+    assert returned == code
+    assert "Traceback" not in log
+    assert re.search(r"request 0 on slot 0, prompt 7: 0 reused, 7 read in 14 ms \(7 new\), 2 generated", log)
+    assert "secret" not in log
+
+
+def test_ctrl_c_ends_running_streams_with_an_error(gguf: Path) -> None:
+    with segue("serve", "-m", str(gguf), "--port", "0") as process:
+        body = {"prompt": "x", "stream": True}
+        with httpx.stream("POST", f"{address(process)}/v1/completions", json=body, timeout=20) as response:
+            lines = response.iter_lines()
+            next(lines)
+            process.send_signal(signal.SIGINT)
+            events = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+        returned, log = stop(process, signal.SIGINT)
+    assert returned == 130
+    assert "Traceback" not in log
+    assert events[-1]["error"]["type"] == "unavailable_error"
+
+
+def test_serve_answers_while_the_model_loads_and_can_be_stopped(gguf: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with segue("serve", "-m", str(gguf), "--port", str(port), FAKE_BUILD="slow") as process:
+        until = time.monotonic() + 30
+        while True:
+            try:
+                response = httpx.get(f"http://127.0.0.1:{port}/health")
+                break
+            except httpx.ConnectError:
+                assert time.monotonic() < until
+                time.sleep(0.1)
+        assert response.json()["error"] | {"progress": 0.5} == {
+            "code": 503,
+            "message": "Loading model",
+            "type": "unavailable_error",
+            "progress": 0.5,
+        }
+        started = time.monotonic()
+        returned, log = stop(process, signal.SIGINT)
+    assert returned == 130
+    assert time.monotonic() - started < 10
+    assert "Traceback" not in log
+
+
+def test_a_model_that_cannot_be_loaded(gguf: Path) -> None:
+    code, printed = run("serve", "-m", str(gguf), "--port", "0", FAKE_BUILD="torn")
+    assert (code, printed) == (1, "segue: model.gguf is torn; download it again\n")
+    code, printed = run("serve", "-m", str(gguf), "--port", "0", FAKE_BUILD="bug")
+    assert code == 1
+    assert printed.endswith("segue: loading failed: ZeroDivisionError\n")
+    code, printed = run("serve", "-m", str(gguf), "--port", "0", "--chat-template", "{% if %}")
+    assert code == 1
+    assert "--chat-template-file" in printed
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("segue: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = tmp_path / "text.gguf"
+    text.write_text("hello")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for arguments, part in (
+            ([], "-m"),
+            (["-m", str(tmp_path / "none.gguf")], "No such file"),
+            (["-m", str(tmp_path)], "directory"),
+            (["-m", str(text)], "not a GGUF file"),
+            (["-m", str(gguf), "--port", port], "choose another --port"),
+            (["-m", str(gguf), "--host", "256.0.0.1"], "--host"),
+            (["-m", str(gguf), "--samplers", "top_k;warp"], "--samplers"),
+            (["-m", str(gguf), "--api-key-file", str(tmp_path / "none")], "--api-key-file"),
+        ):
+            assert main(["serve", *arguments]) == 1
+            assert part in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--port", "70000"], "--port: "),
+        (["--port"], "--port requires"),
+        (["-c", "many"], "--ctx-size: "),
+        (["-fa", "maybe"], "--flash-attn: "),
+        (["-np", "0"], "--parallel: a server needs at least one slot"),
+        (["--cache-ram", "-2"], "--cache-ram: "),
+        (["--cachram", "5"], "did you mean --cache-ram?"),
+        (["-ctz", "q8_0"], "did you mean -ct"),
+        (["--qqqqqq"], "--help"),
+        (["--mlock"], "use --load-mode mlock"),
+        (["-md", "draft.gguf"], "guess"),
+        (["--ctx-checkpoints", "8"], "--cache-ram"),
+        (["model.gguf"], "passed with --model"),
+        (["-t", "-1", "5"], "'5' belongs to no flag"),
+        (["--chat-template", "a{", "--chat-template-file", "b"], "exclude each other"),
+        (["--chat-template-kwargs", "{"], "--chat-template-kwargs"),
+    ],
+)
+def test_a_command_line_that_cannot_be_understood(
+    arguments: list[str], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", *arguments]) == 2
+    assert part in one_line(capsys)
+
+
+def test_other_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == __version__
+    assert main([]) == 0
+    assert "serve" in capsys.readouterr().out
+    assert main(["srve"]) == 2
+    assert 'Did you mean "serve"?' in one_line(capsys)
+
+
+def test_help_names_every_flag_with_its_variable_and_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for part in ("--ctx-size -c", "LLAMA_ARG_CTX_SIZE", "--reproducible", "Chat template", "[default: 2048]"):
+        assert part in text
