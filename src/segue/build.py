@@ -75,10 +75,11 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         host_mib=settings.cache_ram,
         free_bytes=psutil.virtual_memory().available,
         is_unified=is_unified,
+        active_bytes=model.active_bytes,
     )
     n_seq_max = settings.parallel + (1 + sizes.n_parked if is_unified else 0)
     engine = Context(model, params(sizes.n_cells, n_seq_max), shape)
-    keeper = Keeper(engine, settings.parallel, sizes.n_parked, sizes.n_host_bytes)
+    keeper = Keeper(engine, settings.parallel, sizes.n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
     loop = Loop(
         engine,
         keeper,

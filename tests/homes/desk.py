@@ -46,13 +46,21 @@ def n_restorable(checkpoint: Checkpoint, prompt: Path, shape: MemoryShape) -> in
 class Desk:
     """Lanes of a keeper with their paths. `n_cells`, `n_parked` and `limit_host_bytes` are all the room there is."""
 
-    def __init__(self, kind: MemoryKind, *, n_parked: int = 4, limit_host_bytes: int = 1 << 20, n_cells: int = 400):
+    def __init__(
+        self,
+        kind: MemoryKind,
+        *,
+        n_parked: int = 4,
+        limit_host_bytes: int = 1 << 20,
+        n_cells: int = 400,
+        n_idle_cells: int = 400,
+    ):
         self.kind = kind
         self.paths: dict[int, Path] = {}
         self.scopes: dict[int, str] = {}
         self.engine = FakeEngine(kind, n_cells=n_cells, n_seq_max=N_LANES + 1 + n_parked, n_batch=16, n_ubatch=16)
         clock = itertools.count()
-        self.keeper = Keeper(self.engine, N_LANES, n_parked, limit_host_bytes, lambda: float(next(clock)))
+        self.keeper = Keeper(self.engine, N_LANES, n_parked, limit_host_bytes, n_idle_cells, lambda: float(next(clock)))
 
     def check(self) -> None:
         """Assert that everything cached is whole, within its budget, and that no sequence is lost."""

@@ -76,6 +76,7 @@ class Rig:
         n_cells: int = 16384,
         n_parked: int = 16,
         n_host_bytes: int = 64 << 20,
+        n_idle_cells: int = 300,
         n_batch: int = 512,
         n_ubatch: int = 128,
         reproducible: bool = False,
@@ -92,7 +93,7 @@ class Rig:
         )
         self.shape = measure(self.model, params)
         self.engine = Context(self.model, params, self.shape)
-        self.keeper = Keeper(self.engine, n_slots, 0 if reproducible else n_parked, n_host_bytes)
+        self.keeper = Keeper(self.engine, n_slots, 0 if reproducible else n_parked, n_host_bytes, n_idle_cells)
         self.loop = Loop(self.engine, self.keeper, n_slots=n_slots, n_ctx=n_ctx, is_reproducible=reproducible)
         self.loop.start()
 

@@ -30,6 +30,7 @@ class Sizes:
     n_cells: int = 2000
     n_parked: int = 8
     n_host_bytes: int = 1 << 20
+    n_idle_cells: int = 100
     n_batch: int = 32
     n_ubatch: int = 16
 
@@ -56,7 +57,7 @@ class FakeRig:
             n_ubatch=sizes.n_ubatch,
             is_unified=not reproducible,
         )
-        self.keeper = Keeper(self.engine, sizes.n_slots, n_parked, sizes.n_host_bytes)
+        self.keeper = Keeper(self.engine, sizes.n_slots, n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
         self.loop = Loop(
             self.engine,
             self.keeper,

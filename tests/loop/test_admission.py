@@ -20,7 +20,7 @@ class Waiting:
 
     def __init__(self, kind: MemoryKind, prompt: list[int], n_read: int, *, scope: str = "") -> None:
         self.engine = FakeEngine(kind, n_ubatch=32)
-        self.keeper = Keeper(self.engine, 4, 3, 1 << 20)
+        self.keeper = Keeper(self.engine, 4, 3, 1 << 20, 1 << 20)
         self.admission = Admission(self.keeper, CutCost(), is_reproducible=False)
         self.reading = self.slot(0, prompt, scope=scope)
         plan = self.admission.plan(self.reading)

@@ -14,6 +14,7 @@ from segue.loop.job import LoopFront
 from segue.settings import Settings
 
 _MAGIC = b"GGUF"
+_BACKLOG = 2048
 
 
 class StartError(Exception):
@@ -75,7 +76,10 @@ def check_model_file(settings: Settings) -> None:
 
 
 def bind(settings: Settings) -> socket.socket:
-    """Take the address before anything slow begins. Raises StartError, for a port in use among others."""
+    """Take the address before anything slow begins; who connects from now on waits for the server.
+
+    Raises StartError, for a port in use among others.
+    """
     address = f"{settings.host}:{settings.port}"
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(
@@ -87,6 +91,7 @@ def bind(settings: Settings) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(where)
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise StartError(f"cannot listen on {address}: {error.strerror}; choose another --port") from error

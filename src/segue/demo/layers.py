@@ -12,7 +12,7 @@ from segue.demo.model_file import Tensor, constant, matrix, normal, uniform, vec
 from segue.demo.vocabulary import N_VOCAB, spoken_tokens
 
 EMBEDDING_STD = 0.5
-SHARPNESS = 1.7
+SHARPNESS = 3.0
 
 
 def embeddings(n_embd: int, std: float = EMBEDDING_STD, output_norm: str = "output_norm") -> list[Tensor]:

@@ -52,6 +52,7 @@ class Model:
         self.n_params = int(llama_cpp.llama_model_n_params(self.handle))
         self.n_embd = int(llama_cpp.llama_model_n_embd(self.handle))
         self.size_bytes = int(llama_cpp.llama_model_size(self.handle))
+        self.active_bytes = int(self.size_bytes * self._active_share())
         self.description = self._describe()
         self.name = self.meta.get("general.name") or path.stem
         template = llama_cpp.llama_model_chat_template(self.handle, None)
@@ -67,6 +68,12 @@ class Model:
         if llama_cpp.llama_model_is_hybrid(self.handle):
             return MemoryKind.HYBRID_WINDOW if self.n_swa > 0 else MemoryKind.HYBRID
         return MemoryKind.SLIDING_WINDOW if self.n_swa > 0 else MemoryKind.ATTENTION
+
+    def _active_share(self) -> float:
+        """The share of the weights that one token needs, as if all of them were in experts if there are any."""
+        architecture = self.meta.get("general.architecture", "")
+        n_experts = int(self.meta.get(f"{architecture}.expert_count", 0))
+        return int(self.meta.get(f"{architecture}.expert_used_count", n_experts)) / n_experts if n_experts else 1.0
 
     def _describe(self) -> str:
         buffer = ctypes.create_string_buffer(256)

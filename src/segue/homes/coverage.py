@@ -62,11 +62,16 @@ class Coverage:
 
     def n_shared(self, checkpoint: Checkpoint, *, on_device: bool = False) -> int:
         """How many of the checkpoint's first cells others keep as well, on the device only if asked so."""
-        n_shared = 0
-        tree = residence_of(checkpoint).tree
-        for holder in self.holders(tree):
+        n_shared = self.n_on_lanes(checkpoint)
+        for holder in self.holders(residence_of(checkpoint).tree):
             if holder is not checkpoint and (not on_device or residence_of(holder).seq >= 0):
                 n_shared = max(n_shared, common(checkpoint, holder))
+        return n_shared
+
+    def n_on_lanes(self, checkpoint: Checkpoint) -> int:
+        """How many of the checkpoint's first cells running lanes keep."""
+        n_shared = 0
+        tree = residence_of(checkpoint).tree
         for lane in self.lanes.values():
             if lane.tree is tree and lane.anchor is not None:
                 n_shared = max(n_shared, min(lane.n_anchor, common(checkpoint, lane.anchor)))

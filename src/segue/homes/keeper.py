@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from segue.engine.base import Blob, Engine, Logits, Tokens
 from segue.engine.errors import NoRoomError
 from segue.homes.coverage import Lane
+from segue.homes.idle import Idle
 from segue.homes.integrity import check_integrity
 from segue.homes.residence import NO_SEQ, Residence, residence_of
 from segue.homes.space import Clock, Space, log_event
@@ -49,12 +50,19 @@ class Keeper:
     """
 
     def __init__(
-        self, engine: Engine, n_lanes: int, n_parked: int, limit_host_bytes: int, clock: Clock = time.monotonic
+        self,
+        engine: Engine,
+        n_lanes: int,
+        n_parked: int,
+        limit_host_bytes: int,
+        n_idle_cells: int,
+        clock: Clock = time.monotonic,
     ) -> None:
         self.engine = engine
         self.kind = engine.shape.kind
         self.clock = clock
         self.space = Space(engine, n_lanes, n_parked, limit_host_bytes, clock)
+        self.idle = Idle(self.space, n_idle_cells)
         self.max_known_tokens = 1 << 24
 
     def plan(
@@ -89,11 +97,13 @@ class Keeper:
         """
         self.space.coverage.lanes[lane] = Lane(plan.tree)
         if plan.restore is None:
+            self.idle.send_away()
             return ""
         checkpoint, n_tokens = plan.restore.checkpoint, plan.restore.n_tokens
         home = residence_of(checkpoint).home
         started = time.perf_counter()
         with self.space.keeping(checkpoint):
+            self.idle.send_away()
             while True:
                 try:
                     self._stand(lane, checkpoint, n_tokens)
@@ -107,6 +117,7 @@ class Keeper:
             self.space.retention.note_hit(checkpoint.origin)
         checkpoint.n_hits += 1
         checkpoint.last_used = self.clock()
+        self.idle.send_away()
         log_event("restored", checkpoint, home, started)
         return home
 

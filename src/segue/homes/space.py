@@ -83,7 +83,7 @@ class Space:
         while not self.free_seqs:
             parked = [c for c in self.checkpoints() if residence_of(c).seq != NO_SEQ]
             shared = [c for c in parked if self._n_shared(c) == c.n_tokens]
-            victim = self._least(shared or parked, lambda _: self.engine.shape.n_bytes_state or 1)
+            victim = self.least(shared or parked, lambda _: self.engine.shape.n_bytes_state or 1)
             if victim is None:
                 return None
             self.demote(victim)
@@ -96,8 +96,8 @@ class Space:
         shape = self.engine.shape
         n_bytes_window = shape.n_bytes_state if shape.kind.has_window else 0
         # Paths tell what can be shared, not what is: the same path, read twice, lies in cells of its own.
-        victim = self._least(freed, lambda c: freed[c] * shape.n_bytes_cell + n_bytes_window)
-        victim = victim or self._least(freed, lambda _: 1)
+        victim = self.least(freed, lambda c: freed[c] * shape.n_bytes_cell + n_bytes_window)
+        victim = victim or self.least(freed, lambda _: 1)
         if victim is None:
             return False
         if not freed[victim]:
@@ -115,6 +115,15 @@ class Space:
         worth_whole = 2 * n_shared <= checkpoint.n_tokens
         if not ((covered or worth_whole) and self._to_host(checkpoint, partial=covered)):
             self.evict(checkpoint)
+
+    def move_to_host(self, checkpoint: Checkpoint) -> bool:
+        """Move a parked checkpoint to the host if there is room; nothing else moves or goes for it."""
+        residence = residence_of(checkpoint)
+        partial = self._n_shared(checkpoint) == checkpoint.n_tokens
+        n_bytes = self.engine.state_bytes(residence.seq, partial=partial)
+        if not self.host.fits(n_bytes - (residence.blob.n_bytes if residence.blob else 0)):
+            return False
+        return self._to_host(checkpoint, partial=partial)
 
     def evict(self, checkpoint: Checkpoint) -> None:
         """Drop a checkpoint, and those that cannot live without its cells; their paths stay known."""
@@ -226,17 +235,19 @@ class Space:
         while self._host_victims:
             checkpoint, ranked = self._host_victims.pop()
             is_as_ranked = checkpoint.branch is not None and checkpoint.last_used <= ranked
-            if is_as_ranked and host_bytes(checkpoint) and not self._is_kept(checkpoint):
+            if is_as_ranked and host_bytes(checkpoint) and not self.is_kept(checkpoint):
                 return checkpoint
         now = self.clock()
-        ordered = self.retention.ranked((c for c in self.checkpoints() if not self._is_kept(c)), now, host_bytes)
+        ordered = self.retention.ranked((c for c in self.checkpoints() if not self.is_kept(c)), now, host_bytes)
         self._host_victims = [(c, now) for c in reversed(ordered[: 1 + len(ordered) // _SHARE_RANKED])]
         return self._host_victims.pop()[0] if self._host_victims else None
 
-    def _least(self, candidates: Iterable[Checkpoint], freed: Callable[[Checkpoint], int]) -> Checkpoint | None:
-        return self.retention.victim((c for c in candidates if not self._is_kept(c)), self.clock(), freed)
+    def least(self, candidates: Iterable[Checkpoint], freed: Callable[[Checkpoint], int]) -> Checkpoint | None:
+        """The least valuable of those that would free anything and are not kept."""
+        return self.retention.victim((c for c in candidates if not self.is_kept(c)), self.clock(), freed)
 
-    def _is_kept(self, checkpoint: Checkpoint) -> bool:
+    def is_kept(self, checkpoint: Checkpoint) -> bool:
+        """Whether it must stay for the sake of what `keeping` names."""
         kept = self._kept
         if kept is None or checkpoint is kept:
             return checkpoint is kept

@@ -10,16 +10,23 @@ _N_PARKED_MAX = 64
 _N_PARKED_MIN = 4
 _DEFAULT_PARKED_BYTES = 1 << 30
 _MIB = 1 << 20
+_IDLE_SHARE = 0.05
+_CELL_COST = 8
+"""A byte of an attention cell takes about as long as this many bytes of weights, measured on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """`n_ctx`: tokens of one request at most; `n_cells`: attention cells in all; `n_parked`: parked sequences."""
+    """`n_ctx`: tokens of one request at most; `n_cells`: attention cells in all; `n_parked`: parked sequences.
+
+    `n_idle_cells`: cells that idle branches may keep, so that they cost the others at most 5 % of decoding speed.
+    """
 
     n_ctx: int
     n_cells: int
     n_parked: int
     n_host_bytes: int
+    n_idle_cells: int
 
 
 def choose_sizes(
@@ -32,11 +39,13 @@ def choose_sizes(
     host_mib: int | None,
     free_bytes: int,
     is_unified: bool,
+    active_bytes: int,
 ) -> Sizes:
     """Sizes that fit into the free memory; what was asked for explicitly is kept or refused, never reduced.
 
     `n_ctx` 0 takes what the model was trained with, or less if that does not fit; the MiB figures None choose a share
-    of the free memory, `host_mib` -1 all of it. Raises ModelError if the context does not fit.
+    of the free memory, `host_mib` -1 all of it. `active_bytes` are the weights that one token needs. Raises ModelError
+    if the context does not fit.
     """
     n_parked, n_extra = _parked(shape, n_slots, parked_mib, free_bytes) if is_unified else (0, 0)
     n_seq = n_slots + (1 + n_parked if is_unified else 0)
@@ -55,7 +64,8 @@ def choose_sizes(
     n_cells = n_ctx + min(n_extra, 2 * n_ctx)
     rest = max(0, free_bytes - n_cells * n_bytes_cell - n_seq * shape.n_bytes_state)
     n_host_bytes = rest // 4 if host_mib is None else rest * 9 // 10 if host_mib < 0 else host_mib * _MIB
-    return Sizes(n_ctx, n_cells, n_parked, n_host_bytes)
+    n_idle_cells = int(_IDLE_SHARE * active_bytes / _CELL_COST / max(1, shape.n_bytes_cell))
+    return Sizes(n_ctx, n_cells, n_parked, n_host_bytes, n_idle_cells)
 
 
 def _parked(shape: MemoryShape, n_slots: int, parked_mib: int | None, free_bytes: int) -> tuple[int, int]:

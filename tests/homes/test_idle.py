@@ -1,0 +1,71 @@
+"""Idle branches leave the device before they slow the others."""
+
+import pytest
+
+from segue.homes.residence import residence_of
+from segue.state.kind import MemoryKind
+from tests.homes.desk import Desk, at, path
+
+KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.has_cells]
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
+def test_idle_branches_leave_the_device_when_another_is_read(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_idle_cells=50)
+    for first in range(3):
+        desk.leave(path(first, 40))
+    assert desk.start(0, path(3, 60))
+    assert desk.keeper.idle.n_cells() == 40
+    assert _n_used(desk) == 40
+    desk.read(0, path(3, 60))
+    desk.check()
+    for first in range(3):
+        found = at(desk, path(first, 40))
+        assert found is not None
+        assert desk.start(1, (*path(first, 40), 9))
+        assert len(desk.paths[1]) == 40, "nothing was dropped"
+        desk.read(1, (9,))
+        desk.forget(1)
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
+def test_what_a_running_lane_shares_is_not_idle(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_idle_cells=0)
+    desk.leave(path(1, 40))
+    assert desk.start(0, (*path(1, 40), 9))
+    assert desk.keeper.idle.n_cells() == 0
+    parked = at(desk, path(1, 40))
+    assert parked is not None
+    assert residence_of(parked).home == "parked"
+    desk.read(0, (9,))
+    desk.check()
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
+def test_without_room_on_the_host_idle_branches_stay(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_idle_cells=0, limit_host_bytes=10)
+    desk.leave(path(1, 40))
+    assert desk.start(0, path(2, 20))
+    assert desk.keeper.idle.n_cells() == 40
+    desk.read(0, path(2, 20))
+    desk.check()
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
+def test_checkpoints_of_an_idle_branch_live_on_its_end(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_idle_cells=0)
+    desk.leave(path(1, 30))
+    desk.leave(path(1, 60))
+    assert desk.start(0, path(2, 20))
+    assert _n_used(desk) == 0
+    desk.read(0, path(2, 20))
+    desk.check()
+    middle = at(desk, path(1, 30))
+    assert middle is not None
+    blob = residence_of(middle).blob
+    assert blob is None or blob.is_partial
+
+
+def _n_used(desk: Desk) -> int:
+    """Attention cells in use."""
+    return int(desk.engine.caches(0)[0].seqs.any(axis=1).sum())
