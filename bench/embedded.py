@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +54,10 @@ class Embedded:
 
     def __init__(self, model: Path, *, n_ctx: int, n_slots: int, n_threads: int) -> None:
         settings = Settings(model=str(model), ctx_size=n_ctx, parallel=n_slots, threads=n_threads)
-        self.built: Built = build(settings, lambda _: None, lambda _id, _end: None)
+        # Every thread that ever computed keeps OpenMP workers while it lives, and too many of them stop waiting busily:
+        # a token of a small model then takes several times as long. A server loads on a thread that ends, and so here.
+        with ThreadPoolExecutor(1) as loader:
+            self.built: Built = loader.submit(build, settings, lambda _: None, lambda _id, _end: None).result()
         self._settings = settings
 
     @property
@@ -79,6 +84,10 @@ class Embedded:
             self.built.loop.submit(job, waiter)
         waiter.wait()
         return time.perf_counter() - started
+
+    def on_its_thread(self, measure: Callable[[], float]) -> float:
+        """What `measure` says, run on the thread that the loop decodes on, while it is idle."""
+        return self.built.loop.call(measure).result()
 
     def close(self) -> None:
         """End the loop and free the model."""

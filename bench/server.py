@@ -86,8 +86,8 @@ def _running(command: list[str], setup: Setup) -> Iterator[Client]:
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen([*command, *setup.flags(port)], stdin=subprocess.PIPE, stdout=log, stderr=log)
         try:
-            # Servers close connections that were idle for 5 seconds: one that is about to be closed must not be used.
-            limits = httpx.Limits(keepalive_expiry=2)
+            # A server closes connections that were idle or used often: one that is about to be closed must not be used.
+            limits = httpx.Limits(max_keepalive_connections=0)
             url = f"http://127.0.0.1:{port}"
             with httpx.Client(base_url=url, timeout=900, trust_env=False, limits=limits) as http:
                 _wait_until_ready(http, process, log.fileno())

@@ -22,9 +22,12 @@ class KeeperMachine(RuleBasedStateMachine):
         n_parked=st.integers(0, 4),
         limit_host_bytes=st.sampled_from((0, 200, 600, 1500, 1 << 20)),
         n_cells=st.sampled_from((24, 48, 400)),
+        n_idle_cells=st.sampled_from((0, 10, 400)),
     )
-    def begin(self, n_parked: int, limit_host_bytes: int, n_cells: int) -> None:
-        self.desk = Desk(self.kind, n_parked=n_parked, limit_host_bytes=limit_host_bytes, n_cells=n_cells)
+    def begin(self, n_parked: int, limit_host_bytes: int, n_cells: int, n_idle_cells: int) -> None:
+        self.desk = Desk(
+            self.kind, n_parked=n_parked, limit_host_bytes=limit_host_bytes, n_cells=n_cells, n_idle_cells=n_idle_cells
+        )
 
     @precondition(lambda self: len(self.desk.paths) < N_LANES)
     @rule(data=st.data(), tail=TAILS, scope=st.sampled_from(SCOPES), use_cache=st.integers(0, 9))
@@ -79,6 +82,10 @@ class KeeperMachine(RuleBasedStateMachine):
     @rule()
     def free_cells(self) -> None:
         self.desk.keeper.space.free_cells()
+
+    @rule()
+    def tidy(self) -> None:
+        self.desk.keeper.tidy(0.0)
 
     @invariant()
     def is_whole(self) -> None:

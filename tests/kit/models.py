@@ -59,6 +59,21 @@ LARGER_MODELS: Final[dict[str, TinyModel]] = {
                 write_qwen35, n_layer=8, n_embd=512, n_ff=1536, n_head=8, d_state=64, n_head_state=8, weight_type="Q8_0"
             ),
         ),
+        TinyModel(
+            "qwen35-140m",
+            MemoryKind.HYBRID,
+            0,
+            partial(
+                write_qwen35,
+                n_layer=12,
+                n_embd=1024,
+                n_ff=3072,
+                n_head=16,
+                d_state=64,
+                n_head_state=16,
+                weight_type="Q8_0",
+            ),
+        ),
         TinyModel("llama-25m", MemoryKind.ATTENTION, 0, _drawn(llama(_LARGER), weight_type="Q8_0")),
         TinyModel(
             "gemma3-25m",

@@ -7,7 +7,7 @@ from segue.state.checkpoint import Origin
 from segue.state.placement import Cut, PromptMarks, cuts, digests, stable_cuts
 
 COST = 8.0
-BUDGET = 0.03
+BUDGET = 0.02
 OTHERS = (Origin.MESSAGE_END, Origin.STRIDE)
 
 

@@ -39,8 +39,7 @@ class Batch:
                 raise ValueError(f"a batch holds 1 to {self.n_max} tokens")
             position = lengths[chunk.seq]
             self._token[start:end] = chunk.tokens
-            self._pos[start:end] = self._positions[:n]
-            self._pos[start:end] += position
+            np.add(self._positions[:n], position, out=self._pos[start:end])
             self._seq[start:end] = chunk.seq
             self._wants_logits[start:end] = 0
             if chunk.wants_logits:

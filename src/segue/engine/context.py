@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from segue.engine import libllama
 from segue.engine.base import Blob, Chunk, Logits, Tokens
 from segue.engine.batch import Batch
+from segue.engine.cells import N_BLOB_HEADER, Cells
 from segue.engine.chain import Chain
 from segue.engine.errors import EngineError, ModelError, NoRoomError
 from segue.engine.model import Model
@@ -146,6 +147,39 @@ class Context:
             raise ValueError("a partial state needs the attention cells below it: borrow them")
         self._set(seq, blob.data, _PARTIAL if blob.is_partial else 0)
         self._lengths[seq] = blob.n_tokens
+
+    def save_cells(self, seq: int, start: int, end: int, via: int) -> Cells:  # noqa: D102
+        self._require_empty(via)
+        if not self.is_unified:
+            raise ValueError("sequences of a context that is not unified share nothing")
+        if not 0 <= start < end <= self._lengths[seq]:
+            raise ValueError(f"sequence {seq} holds {self._lengths[seq]} tokens, not those from {start} to {end}")
+        llama_cpp.llama_memory_seq_cp(self._memory, seq, via, start, end)
+        try:
+            data = self._get(via, 0)
+            is_plain = self.shape.kind is MemoryKind.ATTENTION
+            n_bytes_part = 0 if is_plain else self.state_bytes(via, partial=True) - N_BLOB_HEADER
+        finally:
+            self.drop(via)
+        data.resize(len(data) - n_bytes_part, refcheck=False)
+        return Cells(data, start, end)
+
+    def put_cells(self, seq: int, cells: Cells, end: int, part: Blob | None, via: int) -> None:  # noqa: D102
+        self._require_empty(via)
+        if not cells.start <= self._lengths[seq] < end <= cells.end:
+            raise ValueError(f"cells from {cells.start} to {end} do not follow the {self._lengths[seq]} of {seq}")
+        if (part is None) != (self.shape.kind is MemoryKind.ATTENTION):
+            raise ValueError("only plain attention stands anywhere without a state of its own")
+        data = cells.data if part is None else np.concatenate((cells.data, part.data[N_BLOB_HEADER:]))
+        self._set(via, data, 0)
+        llama_cpp.llama_memory_seq_cp(self._memory, via, seq, self._lengths[seq], end)
+        self.drop(via)
+        self._lengths[seq] = end
+
+    def put_part(self, seq: int, part: Blob) -> None:  # noqa: D102
+        if not part.is_partial or part.n_tokens != self._lengths[seq]:
+            raise ValueError("the state does not belong to this many tokens")
+        self._set(seq, part.data, _PARTIAL)
 
     def sampler(self, params: SamplingParams, prompt: Tokens) -> Chain:  # noqa: D102
         chain = Chain(self._handle, self.model.vocabulary, params, n_ctx=self.n_cells)

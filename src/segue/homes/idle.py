@@ -9,8 +9,8 @@ from segue.state.lineage import common
 class Idle:
     """Moves idle branches to the host, as far as there is room, while they keep more than `n_cells_most` cells.
 
-    A branch is idle if no running lane is on it. Nothing is dropped for the sake of speed. Belongs to the engine's
-    thread.
+    A branch is idle if no running lane is on it. While none runs at all, the one used last may stay: it is likely to go
+    on, and slows nobody. Nothing is dropped for the sake of speed. Belongs to the engine's thread.
     """
 
     def __init__(self, space: Space, n_cells_most: int) -> None:
@@ -18,9 +18,9 @@ class Idle:
         self._n_cells_most = n_cells_most
 
     def n_cells(self) -> int:
-        """Cells that parked checkpoints keep and no running lane; what is being restored is not idle."""
+        """Cells that idle parked checkpoints keep."""
         parked = self._parked()
-        counted = [c for c in parked if self._space.is_kept(c)]
+        counted = self._spared(parked)
         n_cells = 0
         for checkpoint in parked:
             n_shared = max((common(checkpoint, other) for other in counted), default=0)
@@ -28,15 +28,21 @@ class Idle:
             counted.append(checkpoint)
         return n_cells
 
-    def send_away(self) -> None:
-        """Move the least valuable idle branches to the host until the others may stay."""
-        if not self._space.engine.shape.kind.has_cells:
-            return
-        while self.n_cells() > self._n_cells_most:
-            freed = {c: c.n_tokens - self._space.coverage.n_shared(c, on_device=True) for c in self._parked()}
-            victim = self._space.least(freed, freed.__getitem__)
-            if victim is None or not self._space.move_to_host(victim):
-                return
+    def send_one_away(self) -> bool:
+        """Move the least valuable idle branch to the host; False if all may stay or none can go."""
+        if not self._space.engine.shape.kind.has_cells or self.n_cells() <= self._n_cells_most:
+            return False
+        parked = self._parked()
+        spared = self._spared(parked)
+        coverage = self._space.coverage
+        freed = {c: c.n_tokens - coverage.n_shared(c, on_device=True) for c in parked if c not in spared}
+        victim = self._space.least(freed, freed.__getitem__)
+        return victim is not None and self._space.move_to_host(victim)
+
+    def _spared(self, parked: list[Checkpoint]) -> list[Checkpoint]:
+        if self._space.coverage.lanes or not parked:
+            return []
+        return [max(parked, key=lambda checkpoint: checkpoint.last_used)]
 
     def _parked(self) -> list[Checkpoint]:
         return [c for c in self._space.checkpoints() if residence_of(c).seq != NO_SEQ]

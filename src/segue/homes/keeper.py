@@ -64,6 +64,7 @@ class Keeper:
         self.space = Space(engine, n_lanes, n_parked, limit_host_bytes, clock)
         self.idle = Idle(self.space, n_idle_cells)
         self.max_known_tokens = 1 << 24
+        self._is_tidy = True
 
     def plan(
         self,
@@ -96,14 +97,13 @@ class Keeper:
         Raises NoRoomError, with the lane empty, if the cells are full and nothing more can be freed.
         """
         self.space.coverage.lanes[lane] = Lane(plan.tree)
+        self._is_tidy = False
         if plan.restore is None:
-            self.idle.send_away()
             return ""
         checkpoint, n_tokens = plan.restore.checkpoint, plan.restore.n_tokens
         home = residence_of(checkpoint).home
         started = time.perf_counter()
         with self.space.keeping(checkpoint):
-            self.idle.send_away()
             while True:
                 try:
                     self._stand(lane, checkpoint, n_tokens)
@@ -117,7 +117,6 @@ class Keeper:
             self.space.retention.note_hit(checkpoint.origin)
         checkpoint.n_hits += 1
         checkpoint.last_used = self.clock()
-        self.idle.send_away()
         log_event("restored", checkpoint, home, started)
         return home
 
@@ -138,6 +137,7 @@ class Keeper:
         a holder.
         """
         assert self.engine.length(lane) == len(tokens), "a checkpoint must stand where its lane stands"
+        self._is_tidy = False
         started = time.perf_counter()
         tree = self.space.coverage.lanes[lane].tree
         checkpoint = tree.at(tokens)
@@ -171,10 +171,20 @@ class Keeper:
 
     def discard(self, lane: int) -> None:
         """Empty a lane and keep nothing of what it read since its last checkpoint."""
+        self._is_tidy = False
         gone = self.space.coverage.lanes.pop(lane, None)
         self.engine.drop(lane)
         if gone is not None and gone.anchor is not None and self.kind.has_cells:
             self._drop_uncovered(gone.anchor)
+
+    def tidy(self, seconds: float) -> bool:
+        """Move idle branches, at least one and no further one after `seconds`; False once there is nothing to do."""
+        started = time.perf_counter()
+        while not self._is_tidy:
+            self._is_tidy = not self.idle.send_one_away()
+            if time.perf_counter() - started >= seconds:
+                break
+        return not self._is_tidy
 
     def move(self, src: int, dst: int) -> None:
         """Let the empty lane `dst` stand where `src` stood, and empty `src`."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 _DEFAULT_CUT_TOKENS = 8.0
 _SHARE = 0.1
 _N_LARGE = 256
-_N_SMALL = 32
+_N_SMALL = 128
 
 
 @dataclass(slots=True)

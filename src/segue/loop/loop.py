@@ -21,6 +21,8 @@ from segue.loop.slot import Phase, Slot
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_TIDY_SHARE = 0.1
+
 
 class Loop:
     """The LoopFront over an engine. `start` begins the thread, `close` ends it and waits for it."""
@@ -46,6 +48,8 @@ class Loop:
         self._runner = Runner(
             engine, keeper, self._slots, n_ctx=n_ctx, is_reproducible=is_reproducible, cost=self.cost, on_end=on_end
         )
+        self._is_tidy = True
+        self._turned = time.perf_counter()
         self._thread = threading.Thread(target=self._run, name="segue-engine", daemon=True)
 
     def start(self) -> None:
@@ -74,6 +78,7 @@ class Loop:
             try:
                 self._receive()
                 self._plan()
+                self._tidy()
                 for chunks, slots in self._batching.fill(self._slots):
                     for slot, row in zip(slots, self._decode(chunks, slots), strict=False):
                         self._runner.settle(slot, row)
@@ -84,7 +89,7 @@ class Loop:
 
     def _receive(self) -> None:
         """Take in what other threads ask; sleep while there is nothing to do."""
-        is_idle = not self._queue and all(slot.phase is Phase.IDLE for slot in self._slots)
+        is_idle = self._is_tidy and not self._queue and all(slot.phase is Phase.IDLE for slot in self._slots)
         jobs, calls = self._inbox.take(wait=is_idle)
         for call in calls:
             call()
@@ -110,6 +115,12 @@ class Loop:
                 self._runner.refuse(submission, EndReason.ERROR, _does_not_fit(n_prompt, self.n_ctx))
         for slot in sorted((slot for slot in self._slots if slot.phase is Phase.WAITING), key=_age):
             self._runner.start(slot)
+
+    def _tidy(self) -> None:
+        """Use a small part of the time for what can wait, and all of it while nobody waits."""
+        now = time.perf_counter()
+        self._is_tidy = not self.keeper.tidy(_TIDY_SHARE * (now - self._turned))
+        self._turned = time.perf_counter()
 
     def _decode(self, chunks: list[Chunk], slots: list[Slot]) -> list[int]:
         """Read one batch, making room as long as that helps; no rows if it could not be read."""

@@ -49,7 +49,7 @@ def cuts(
     *,
     fork: int | None,
     cut_cost_tokens: float,
-    budget: float = 0.03,
+    budget: float = 0.02,
     n_min_stride: int = 64,
     n_most: int = 64,
 ) -> tuple[Cut, ...]:

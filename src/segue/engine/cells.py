@@ -1,0 +1,125 @@
+"""The attention cells of a part of a path, as libllama writes them; neighbours can be joined into one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.engine.errors import EngineError
+
+Bytes = NDArray[np.uint8]
+
+N_BLOB_HEADER = 8
+_N_CELLS_HEADER = 8
+_META_BYTES = (12, 24)
+"""Position, count and id of the sequence; with M-RoPE a position in two dimensions and the token as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Attention cells of the tokens `[start, end)` of a path: a state blob up to the part that sequences cannot share.
+
+    Of use only behind those of `[0, start)`. `data` is not to be written to.
+    """
+
+    data: Bytes = field(repr=False)
+    start: int
+    end: int
+
+    @property
+    def n_bytes(self) -> int:
+        """What they take."""
+        return self.data.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """What one layer keeps of its keys or values: `n_rows` rows of one element of `n_bytes` for each cell.
+
+    Keys have one row, whose elements are whole vectors; transposed values have a row for each dimension.
+    """
+
+    head: slice
+    body: slice
+    n_rows: int
+    n_bytes: int
+
+    def matrix(self, data: Bytes, n_cells: int) -> Bytes:
+        """Its bytes as `[n_rows, n_cells, n_bytes]`; a view."""
+        return data[self.body].reshape(self.n_rows, n_cells, self.n_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where everything lies in the cells of one blob, all of it in one stream."""
+
+    n_cells: int
+    meta: slice
+    counts: slice
+    fields: tuple[_Field, ...]
+
+
+def join(parts: Sequence[Cells]) -> Cells:
+    """Parts that follow one another as one. Raises EngineError for a format that is not known; copies once."""
+    if len(parts) == 1:
+        return parts[0]
+    if any(a.end != b.start for a, b in pairwise(parts)):
+        raise ValueError("cells that do not follow one another cannot be joined")
+    layouts = [_layout(part.data) for part in parts]
+    first, head = layouts[0], parts[0].data
+    pieces: list[Bytes] = [head[: N_BLOB_HEADER + 4], _number(sum(layout.n_cells for layout in layouts))]
+    pieces += [part.data[layout.meta] for part, layout in zip(parts, layouts, strict=True)]
+    pieces.append(head[first.counts])
+    for i, one in enumerate(first.fields):
+        same = [layout.fields[i] for layout in layouts]
+        if any((other.n_rows, other.n_bytes) != (one.n_rows, one.n_bytes) for other in same):
+            raise EngineError("cells of different formats cannot be joined")
+        matrices = [f.matrix(p.data, n.n_cells) for f, p, n in zip(same, parts, layouts, strict=True)]
+        pieces.append(head[one.head])
+        pieces += [m.reshape(-1) for m in matrices] if one.n_rows == 1 else [np.concatenate(matrices, 1).reshape(-1)]
+    return Cells(np.concatenate(pieces), parts[0].start, parts[-1].end)
+
+
+def _layout(data: Bytes) -> _Layout:
+    """Find everything; what tells how much is written of a cell is only which of the forms fits to the last byte."""
+    for n_bytes_meta in _META_BYTES:
+        found = _try_layout(data, n_bytes_meta)
+        if found is not None:
+            return found
+    raise EngineError("libllama wrote attention cells in a format that is not known")
+
+
+def _try_layout(data: Bytes, n_bytes_meta: int) -> _Layout | None:
+    n_cells = _read(data, N_BLOB_HEADER + 4, 4)
+    meta = slice(N_BLOB_HEADER + _N_CELLS_HEADER, N_BLOB_HEADER + _N_CELLS_HEADER + n_cells * n_bytes_meta)
+    counts = slice(meta.stop, meta.stop + 8)
+    if not n_cells or counts.stop > len(data):
+        return None
+    is_transposed, n_layers = _read(data, counts.start, 4), _read(data, counts.start + 4, 4)
+    if is_transposed > 1 or n_layers > len(data):
+        return None
+    fields: list[_Field] = []
+    at = counts.stop
+    while at < len(data):
+        is_row = len(fields) < n_layers or not is_transposed
+        head = slice(at, at + 12)
+        if is_row:
+            n_rows, n_bytes = 1, _read(data, at + 4, 8)
+        else:
+            n_rows, n_bytes = _read(data, at + 8, 4), _read(data, at + 4, 4)
+        body = slice(head.stop, head.stop + n_rows * n_cells * n_bytes)
+        if body.stop > len(data) or body.stop <= head.stop:
+            return None
+        fields.append(_Field(head, body, n_rows, n_bytes))
+        at = body.stop
+    return _Layout(n_cells, meta, counts, tuple(fields)) if len(fields) >= n_layers else None
+
+
+def _read(data: Bytes, at: int, n_bytes: int) -> int:
+    return int.from_bytes(data[at : at + n_bytes].tobytes(), "little")
+
+
+def _number(value: int) -> Bytes:
+    return np.frombuffer(value.to_bytes(4, "little"), np.uint8)
