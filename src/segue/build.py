@@ -2,16 +2,21 @@
 
 import logging
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from segue.engine.context import Context, ContextParams, measure
+from segue.engine.errors import ModelError
+from segue.engine.fingerprint import fingerprint
 from segue.engine.model import Model, ModelParams
 from segue.engine.vocabulary import Vocabulary
+from segue.homes.disk.directory import Directory
+from segue.homes.disk.errors import DiskError
 from segue.homes.keeper import Keeper
 from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
@@ -22,6 +27,7 @@ log = logging.getLogger(__name__)
 
 # The engine's thread must get the interpreter back at once when libllama returns; 5 ms would cost whole tokens.
 _SWITCH_INTERVAL_S = 0.0002
+_MOST_DISK_BYTES = 64 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,8 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         active_bytes=model.active_bytes,
     )
     n_seq_max = settings.parallel + (1 + sizes.n_parked if is_unified else 0)
-    engine = Context(model, params(sizes.n_cells, n_seq_max), shape)
+    engine_params = params(sizes.n_cells, n_seq_max)
+    engine = Context(model, engine_params, shape)
     keeper = Keeper(engine, settings.parallel, sizes.n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
     loop = Loop(
         engine,
@@ -88,6 +95,8 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         is_reproducible=settings.reproducible,
         on_end=on_end,
     )
+    if settings.cache_dir is not None:
+        _open_disk(loop, settings.cache_dir, settings.cache_disk, fingerprint(model.path, engine_params))
     log.info(
         "%s memory: %d tokens a request, %d cells, %d parked checkpoints, %.0f MiB of host memory for more",
         shape.kind.value,
@@ -98,6 +107,18 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     )
     loop.start()
     return Built(model, model.vocabulary, loop, engine)
+
+
+def _open_disk(loop: Loop, path: Path, limit_mib: int | None, stored_under: Mapping[str, str]) -> None:
+    """Let a directory be the last home. Raises ModelError, with a line to show, where it cannot be."""
+    try:
+        directory = Directory(path)
+        free_bytes = shutil.disk_usage(path).free + directory.used_bytes
+        limit_bytes = min(free_bytes // 4, _MOST_DISK_BYTES) if limit_mib is None else limit_mib << 20
+        n_found = loop.keeper.open_disk(directory, stored_under, limit_bytes, loop.wake)
+    except DiskError as error:
+        raise ModelError(str(error)) from error
+    log.info("%d checkpoints found in %s, which may take %.0f MiB", n_found, path, limit_bytes / 2**20)
 
 
 def _model_params(settings: Settings) -> ModelParams:

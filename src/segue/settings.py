@@ -133,6 +133,12 @@ class Settings(BaseSettings):
         "MiB for checkpoints inside the context, beside those in use; absent, it is chosen.",
         ge=0,
     )
+    cache_dir: Annotated[Path | None, _flag(_CACHE, "--cache-dir")] = _own(
+        None, "A directory in which checkpoints outlive the process; absent, they do not."
+    )
+    cache_disk: Annotated[int | None, _flag(_CACHE, "--cache-disk")] = _own(
+        None, "MiB that --cache-dir may take; absent, a quarter of what is free there, 64 GiB at most.", ge=0
+    )
     cache_share_keys: Annotated[Switch, _flag(_CACHE, "--cache-share-keys")] = _own(
         False, "Let clients with different API keys profit from each other's prompts."
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from segue.engine.base import Blob, Chunk, Logits
+from segue.engine.cells import Cells as StoredCells
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.model import Model
 from segue.state.kind import MemoryKind
@@ -100,7 +101,43 @@ def borrowed_from_whole(context: Context, a: Tokens) -> None:
     context.drop(2)
 
 
-@pytest.mark.parametrize("restore", [parked, borrowed, whole, borrowed_from_whole])
+def stored(context: Context, a: Tokens) -> tuple[list[StoredCells], Blob | None]:
+    """What a chain keeps of `a`, taken from a sequence that has moved on; the first part is cut from a longer one."""
+    read(context, 3, a)
+    part = partial(context, 3)
+    read(context, 3, text(9, 200))
+    cells = [context.save_cells(3, start, end, 4) for start, end in ((0, 180), (120, 121), (121, 140), (140, N_A))]
+    cells[0] = context.cut(cells[0], 120)
+    context.drop(3)
+    return cells, part
+
+
+def chained(context: Context, a: Tokens) -> None:
+    if not context.shape.kind.has_cells:
+        whole(context, a)
+        return
+    cells, part = stored(context, a)
+    for one in cells:
+        context.put_cells(0, one, one.end, part, 4)
+    if part is not None and context.shape.kind.has_window:
+        context.put_part(0, part)
+
+
+def chained_and_joined(context: Context, a: Tokens) -> None:
+    if not context.shape.kind.has_cells:
+        whole(context, a)
+        return
+    cells, part = stored(context, a)
+    context.put_cells(0, context.join(cells[:3]), 130, part, 4)
+    context.put_cells(0, context.join(cells[2:]), N_A, part, 4)
+    if part is not None and context.shape.kind.has_window:
+        context.put_part(0, part)
+
+
+RESTORES = [parked, borrowed, whole, borrowed_from_whole, chained, chained_and_joined]
+
+
+@pytest.mark.parametrize("restore", RESTORES)
 def test_a_restored_state_is_the_saved_one(contexts: Bench, restore: Callable[[Context, Tokens], None]) -> None:
     context, fresh = contexts
     a, b = text(1, N_A), text(2, N_B)
@@ -127,6 +164,20 @@ def test_in_an_otherwise_equal_cache_logits_are_the_same_bit_for_bit(contexts: B
     context.drop(0)
     context.load(blob, 0)
     assert np.array_equal(read(context, 0, b), want)
+
+
+def test_stored_cells_take_what_was_measured(contexts: Bench) -> None:
+    context, _ = contexts
+    if not context.shape.kind.has_cells:
+        pytest.skip("has no cells")
+    read(context, 0, text(1, N_A))
+    for start, end in ((0, N_A), (0, 1), (100, 250)):
+        cells = context.save_cells(0, start, end, 4)
+        assert cells.n_bytes == context.shape.n_bytes_link + (end - start) * context.shape.n_bytes_cell
+    joined = context.join([context.save_cells(0, 0, 100, 4), context.save_cells(0, 100, 250, 4)])
+    assert joined.n_bytes == context.shape.n_bytes_link + 250 * context.shape.n_bytes_cell
+    assert context.length(4) == 0
+    assert context.span(4) == (-1, -1)
 
 
 def test_another_path_s_state_is_seen(contexts: Bench) -> None:

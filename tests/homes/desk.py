@@ -67,7 +67,8 @@ class Desk:
         self.keeper.check_integrity()
         space = self.keeper.space
         checkpoints = list(space.checkpoints())
-        assert sum(host_bytes(c) for c in checkpoints) == space.host.used_bytes <= space.host.limit_bytes
+        n_link_bytes = sum(link.n_bytes for root in space.copies.chains.roots.values() for link in root.below())
+        assert sum(map(host_bytes, checkpoints)) + n_link_bytes == space.host.used_bytes <= space.host.limit_bytes
         parked = [residence_of(c).seq for c in checkpoints if residence_of(c).seq != NO_SEQ]
         assert sorted(parked + space.free_seqs) == list(range(N_LANES + 1, self.engine.n_seq_max))
         assert self.engine.occupied() <= {*parked, *self.paths}
@@ -84,6 +85,8 @@ class Desk:
         self.paths[lane], self.scopes[lane] = prompt[: plan.n_start], scope
         try:
             self.keeper.open(lane, plan)
+            while not self.keeper.is_open(lane):
+                self.keeper.step(lane)
         except NoRoomError:
             assert len(self.paths) > 1, "alone, a request must always find room to start"
             self.forget(lane)

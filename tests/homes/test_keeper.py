@@ -42,7 +42,7 @@ def test_a_parked_window_may_lose_the_cell_that_the_next_token_does_not_see() ->
 
 
 def test_what_a_checkpoint_goes_on_living_on_is_not_dropped_for_its_sake() -> None:
-    desk = Desk(MemoryKind.HYBRID, n_parked=2, limit_host_bytes=350)
+    desk = Desk(MemoryKind.HYBRID, n_parked=2, limit_host_bytes=450)
     desk.leave(path(1, 10))
     desk.leave(path(1, 20))
     assert desk.keeper.space.free_cells()

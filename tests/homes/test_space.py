@@ -76,15 +76,64 @@ def test_a_covered_checkpoint_is_demoted_to_the_part_that_is_its_own(kind: Memor
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
-def test_what_would_mostly_be_a_copy_is_not_made(kind: MemoryKind) -> None:
+def test_what_paths_share_is_stored_once(kind: MemoryKind) -> None:
     desk = Desk(kind)
-    desk.leave(path(1, 20))
-    desk.leave(path(1, 30))
-    top = at(desk, path(1, 30))
-    assert top is not None
-    desk.keeper.space.demote(top)
-    assert home(desk, path(1, 30)) == ""
-    assert home(desk, path(1, 20)) == "parked"
+    prompts = [path(1, 30) + path(first, 10) for first in range(2, 5)]
+    for prompt in prompts:
+        desk.leave(prompt)
+    space, shape = desk.keeper.space, desk.engine.shape
+    for prompt in prompts:
+        top = at(desk, prompt)
+        assert top is not None
+        space.demote(top)
+        desk.check()
+    n_links = sum(link.n_bytes for root in space.copies.chains.roots.values() for link in root.below())
+    assert n_links == (30 + 3 * 10) * shape.n_bytes_cell
+    for prompt in prompts:
+        assert home(desk, prompt) == "host"
+        assert desk.start(0, (*prompt, 9))
+        assert len(desk.paths[0]) == 40
+        desk.read(0, (9,))
+        desk.forget(0)
+        desk.check()
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
+def test_a_tail_that_nobody_needs_goes(kind: MemoryKind) -> None:
+    desk = Desk(kind)
+    prompts = [path(1, 30) + path(first, 10) for first in (2, 3)]
+    for prompt in prompts:
+        desk.leave(prompt)
+    space = desk.keeper.space
+    tops = [found for prompt in prompts if (found := at(desk, prompt))]
+    for top in tops:
+        space.demote(top)
+    n_bytes = [residence_of(top).blob for top in tops]
+    used = space.host.used_bytes
+    space.evict(tops[0])
+    desk.check()
+    freed = used - space.host.used_bytes
+    assert freed == 10 * desk.engine.shape.n_bytes_cell + (n_bytes[0].n_bytes if n_bytes[0] else 0)
+    assert desk.start(0, (*prompts[1], 9))
+    assert len(desk.paths[0]) == 40
+    desk.read(0, (9,))
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
+def test_an_interior_state_goes_while_its_cells_stay(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_parked=0)
+    assert desk.start(0, path(1, 30))
+    for n in (20, 30):
+        desk.read(0, path(1, 30)[len(desk.paths[0]) : n])
+        desk.take(0)
+    desk.close(0)
+    inner = at(desk, path(1, 20))
+    assert inner is not None
+    desk.keeper.space.evict(inner)
+    desk.check()
+    assert desk.start(0, (*path(1, 30), 9))
+    assert len(desk.paths[0]) == 30
+    desk.read(0, (9,))
     desk.check()
 
 
@@ -129,7 +178,7 @@ def test_what_cannot_live_without_a_holder_goes_with_it(kind: MemoryKind) -> Non
     top: Checkpoint | None = at(desk, path(1, 30))
     assert top is not None
     desk.keeper.space.evict(top)
-    assert not any(residence_of(c).seq < 0 and not residence_of(c).is_holder for c in desk.keeper.space.checkpoints())
+    assert all(residence_of(c).is_parked for c in desk.keeper.space.checkpoints())
     desk.check()
     assert desk.start(0, path(1, 30))
 

@@ -9,12 +9,14 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.engine.base import Blob, Chunk, Logits, Tokens
+from segue.engine.cells import Cells as StoredCells
 from segue.engine.errors import EngineError, NoRoomError
 from segue.engine.sampling import SamplingParams
 from segue.state.kind import MemoryKind, MemoryShape
@@ -24,7 +26,7 @@ END_OF_REPLY: Final = N_VOCAB - 1
 N_SWA: Final = 8
 
 _MASK: Final = (1 << 64) - 1
-_N_BYTES_CELL: Final = 12
+_N_BYTES_CELL: Final = 16
 _N_BYTES_RECURRENT: Final = 64
 _Slots = NDArray[np.intp]
 
@@ -174,9 +176,9 @@ class Cells:
         if len(emptied):
             self._head = min(self._head, int(emptied[0]))
 
-    def share(self, src: int, dst: int, end: int = 1 << 62) -> None:
-        """Let `dst` see what `src` sees before `end`."""
-        self.seqs[self.seqs[:, src] & (self.pos < end), dst] = True
+    def share(self, src: int, dst: int, end: int = 1 << 62, start: int = 0) -> None:
+        """Let `dst` see what `src` sees in `[start, end)`."""
+        self.seqs[self.seqs[:, src] & (self.pos >= start) & (self.pos < end), dst] = True
 
     def saved(self, seq: int) -> _Slots:
         """The cells that a blob carries: those that the last token of the sequence sees."""
@@ -335,6 +337,53 @@ class FakeEngine:
         self._set(seq, blob.data, partial=blob.is_partial)
         self._lengths[seq] = blob.n_tokens
 
+    def save_cells(self, seq: int, start: int, end: int, via: int) -> StoredCells:
+        self._enter()
+        self._require_unified_and_empty(via)
+        assert 0 <= start < end <= self._lengths[seq]
+        self._base[0].share(seq, via, end, start)
+        slots = self._base[0].saved(via)
+        data = np.concatenate([_bytes(self._base[0].pos[slots]), _bytes(self._base[0].values[slots])])
+        self.drop(via)
+        assert data.nbytes == (end - start) * self.shape.n_bytes_cell
+        return StoredCells(data, start, end)
+
+    def put_cells(self, seq: int, cells: StoredCells, end: int, part: Blob | None, via: int) -> None:
+        self._enter()
+        self._require_unified_and_empty(via)
+        assert cells.start <= self._lengths[seq] < end <= cells.end
+        assert (part is None) == (self.shape.kind is MemoryKind.ATTENTION)
+        assert part is None or part.is_partial
+        base = self._base[0]
+        slots = base.find(cells.end - cells.start)
+        if slots is None:
+            raise NoRoomError("no room for stored cells")
+        pos, values = _stored(cells)
+        base.place(slots, pos, np.full(len(pos), via))
+        base.values[slots] = values
+        base.share(via, seq, end, self._lengths[seq])
+        self.drop(via)
+        self._lengths[seq] = end
+        if part is not None and self.shape.kind.has_recurrent:
+            self._recurrent[seq] = _recurrent(part.data)
+
+    def put_part(self, seq: int, part: Blob) -> None:
+        self._enter()
+        assert part.is_partial
+        assert part.n_tokens == self._lengths[seq]
+        self._set(seq, part.data, partial=True)
+
+    def join(self, parts: Sequence[StoredCells]) -> StoredCells:
+        assert all(a.end == b.start for a, b in pairwise(parts))
+        stored = [_stored(part) for part in parts]
+        data = np.concatenate([_bytes(np.concatenate(column)) for column in zip(*stored, strict=True)])
+        return StoredCells(data, parts[0].start, parts[-1].end)
+
+    def cut(self, cells: StoredCells, end: int) -> StoredCells:
+        assert cells.start < end <= cells.end
+        pos, values = _stored(cells)
+        return StoredCells(np.concatenate([_bytes(pos[pos < end]), _bytes(values[pos < end])]), cells.start, end)
+
     def sampler(self, params: SamplingParams, prompt: Tokens) -> FakeSampler:  # noqa: ARG002
         self._enter()
         return FakeSampler(self, params)
@@ -442,7 +491,7 @@ class FakeEngine:
         for cells in self._parts(seq, partial=partial):
             slots = cells.saved(seq)
             header = np.array([len(slots)], np.int64)
-            parts += [_bytes(header), _bytes(cells.pos[slots].astype(np.int32)), _bytes(cells.values[slots])]
+            parts += [_bytes(header), _bytes(cells.pos[slots]), _bytes(cells.values[slots])]
         if self.shape.kind.has_recurrent:
             pos, state = self._recurrent[seq] or (-1, 0)
             parts.append(_bytes(np.array([pos & _MASK, state, *[0] * 6], np.uint64)))
@@ -454,9 +503,9 @@ class FakeEngine:
         for cells in self._parts(seq, partial=partial):
             cells.remove(seq, 0)
             n = int(data[start : start + 8].view(np.int64)[0])
-            pos = np.frombuffer(data[start + 8 : start + 8 + 4 * n].tobytes(), np.int32).astype(np.int64)
-            values = np.frombuffer(data[start + 8 + 4 * n : start + 8 + 12 * n].tobytes(), np.uint64)
-            start += 8 + 12 * n
+            pos = np.frombuffer(data[start + 8 : start + 8 + 8 * n].tobytes(), np.int64)
+            values = np.frombuffer(data[start + 8 + 8 * n : start + 8 + 16 * n].tobytes(), np.uint64)
+            start += 8 + 16 * n
             slots = cells.find(n)
             if slots is None:
                 self.drop(seq)
@@ -464,8 +513,7 @@ class FakeEngine:
             cells.place(slots, pos, np.full(n, seq))
             cells.values[slots] = values
         if self.shape.kind.has_recurrent:
-            pos_recurrent, state, *_ = np.frombuffer(data[start : start + _N_BYTES_RECURRENT].tobytes(), np.uint64)
-            self._recurrent[seq] = (int(pos_recurrent), int(state))
+            self._recurrent[seq] = _recurrent(data)
             start += _N_BYTES_RECURRENT
         assert start == len(data), "the blob is of another kind"
 
@@ -474,6 +522,18 @@ class FakeEngine:
         if not partial or self.shape.kind is MemoryKind.ATTENTION:
             return caches
         return caches[1:]
+
+
+def _stored(cells: StoredCells) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Positions and values of stored cells."""
+    n = cells.end - cells.start
+    return np.frombuffer(cells.data[: 8 * n], np.int64), np.frombuffer(cells.data[8 * n :], np.uint64)
+
+
+def _recurrent(data: NDArray[np.uint8]) -> tuple[int, int]:
+    """Position and state at the end of a blob."""
+    pos, state, *_ = np.frombuffer(data[-_N_BYTES_RECURRENT:].tobytes(), np.uint64)
+    return int(pos), int(state)
 
 
 def _split(chunks: list[Chunk], n_ubatch: int) -> list[list[tuple[int, int, int]]]:

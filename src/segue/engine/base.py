@@ -1,11 +1,13 @@
 """The engine as the loop and the homes see it: sequences of token ids, their states, their logits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.engine.cells import Cells
 from segue.engine.sampling import SamplingParams
 from segue.state.kind import MemoryShape
 
@@ -114,6 +116,28 @@ class Engine(Protocol):
 
     def load(self, blob: Blob, seq: int) -> None:
         """Put a whole state into the empty `seq`, in cells of its own. Raises NoRoomError if there are too few."""
+
+    def save_cells(self, seq: int, start: int, end: int, via: int) -> Cells:
+        """Copy the attention cells of the tokens `[start, end)` of `seq` to host memory, by way of the empty `via`.
+
+        They take `n_bytes_link + (end - start) * n_bytes_cell`. Refused where cells are not unified.
+        """
+
+    def put_cells(self, seq: int, cells: Cells, end: int, part: Blob | None, via: int) -> None:
+        """Let `seq` hold the cells up to `end` as well, by way of the empty `via`; `cells` reach back to what it has.
+
+        `part` is the one that `seq` shall have in the end, None for plain attention: `put_part` follows the last cells
+        where the kind has a window. Raises NoRoomError, with `via` empty, if there are too few cells.
+        """
+
+    def put_part(self, seq: int, part: Blob) -> None:
+        """Give `seq`, which has all its attention cells, the rest. Raises NoRoomError, with `seq` empty."""
+
+    def join(self, parts: Sequence[Cells]) -> Cells:
+        """Cells that follow one another as one; any thread."""
+
+    def cut(self, cells: Cells, end: int) -> Cells:
+        """Those before `end` alone, in memory of their own; any thread."""
 
     def sampler(self, params: SamplingParams, prompt: Tokens) -> Sampler:
         """Make a new chain that has seen `prompt` as far as its penalties look back."""

@@ -1,4 +1,4 @@
-"""The attention cells of a part of a path, as libllama writes them; neighbours can be joined into one."""
+"""The attention cells of a part of a path, as libllama writes them: neighbours can be joined, and tails cut off."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -80,6 +80,19 @@ def join(parts: Sequence[Cells]) -> Cells:
         pieces.append(head[one.head])
         pieces += [m.reshape(-1) for m in matrices] if one.n_rows == 1 else [np.concatenate(matrices, 1).reshape(-1)]
     return Cells(np.concatenate(pieces), parts[0].start, parts[-1].end)
+
+
+def cut(cells: Cells, end: int) -> Cells:
+    """Those before `end` alone, copied. Raises EngineError for a format that is not known."""
+    if not cells.start < end <= cells.end:
+        raise ValueError(f"cells from {cells.start} to {cells.end} cannot be cut at {end}")
+    data, layout = cells.data, _layout(cells.data)
+    meta = data[layout.meta].reshape(layout.n_cells, -1)
+    stays = np.flatnonzero(meta[:, :4].copy().view(np.int32)[:, 0] < end)
+    pieces: list[Bytes] = [data[: N_BLOB_HEADER + 4], _number(len(stays)), meta[stays].reshape(-1), data[layout.counts]]
+    for one in layout.fields:
+        pieces += [data[one.head], one.matrix(data, layout.n_cells)[:, stays].reshape(-1)]
+    return Cells(np.concatenate(pieces), cells.start, end)
 
 
 def _layout(data: Bytes) -> _Layout:

@@ -1,6 +1,7 @@
 """A model's context: sequences, their memory and their states."""
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import llama_cpp
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from segue.engine import libllama
 from segue.engine.base import Blob, Chunk, Logits, Tokens
 from segue.engine.batch import Batch
-from segue.engine.cells import N_BLOB_HEADER, Cells
+from segue.engine.cells import N_BLOB_HEADER, Cells, cut, join
 from segue.engine.chain import Chain
 from segue.engine.errors import EngineError, ModelError, NoRoomError
 from segue.engine.model import Model
@@ -176,6 +177,12 @@ class Context:
         self.drop(via)
         self._lengths[seq] = end
 
+    def join(self, parts: Sequence[Cells]) -> Cells:  # noqa: D102
+        return join(parts)
+
+    def cut(self, cells: Cells, end: int) -> Cells:  # noqa: D102
+        return cut(cells, end)
+
     def put_part(self, seq: int, part: Blob) -> None:  # noqa: D102
         if not part.is_partial or part.n_tokens != self._lengths[seq]:
             raise ValueError("the state does not belong to this many tokens")
@@ -226,13 +233,14 @@ def measure(model: Model, params: ContextParams) -> MemoryShape:
         for n in (2, 32):
             context.decode([Chunk(0, np.zeros(n, np.int32), wants_logits=False)])
             partial = 0 if model.kind is MemoryKind.ATTENTION else context._get(0, _PARTIAL).nbytes
-            sizes.append((context._get(0, 0).nbytes - partial, partial))
+            sizes.append((context._get(0, 0).nbytes - max(0, partial - N_BLOB_HEADER), partial))
     finally:
         context.close()
     (cells_2, part_2), (cells_34, part_34) = sizes
     n_bytes_window = (part_34 - part_2) // 32 * max(0, model.n_swa - 2)
     n_bytes_cell = (cells_34 - cells_2) // 32
-    return MemoryShape(model.kind, model.n_swa, n_bytes_cell, part_2 + n_bytes_window, n_bytes_logits)
+    n_bytes_link = cells_2 - 2 * n_bytes_cell
+    return MemoryShape(model.kind, model.n_swa, n_bytes_cell, part_2 + n_bytes_window, n_bytes_logits, n_bytes_link)
 
 
 def _create(model: Model, params: ContextParams) -> int:

@@ -1,11 +1,11 @@
-"""Which sequences and whole blobs keep the attention cells that checkpoints live on."""
+"""Which sequences keep the attention cells that checkpoints live on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from segue.homes.residence import residence_of
+from segue.homes.residence import has_cells, residence_of
 from segue.state.checkpoint import Checkpoint
-from segue.state.lineage import common, is_prefix, nearest_ancestor
+from segue.state.lineage import ancestors, common, is_prefix
 from segue.state.tree import Tree
 
 
@@ -19,23 +19,23 @@ class Lane:
 
 
 class Coverage:
-    """All that keeps attention cells: holders among the checkpoints, and the running lanes."""
+    """All that keeps attention cells on the device: parked checkpoints, and the running lanes."""
 
     def __init__(self) -> None:
         self.lanes: dict[int, Lane] = {}
-        self._holders: dict[Tree, set[Checkpoint]] = {}
+        self._parked: dict[Tree, dict[Checkpoint, None]] = {}
 
-    def holders(self, tree: Tree) -> set[Checkpoint]:
-        """The checkpoints of a tree that keep the cells of their whole path."""
-        return self._holders.setdefault(tree, set())
+    def parked(self, tree: Tree) -> dict[Checkpoint, None]:
+        """The parked checkpoints of a tree, which keep the cells of their whole path; as keys, in order."""
+        return self._parked.setdefault(tree, {})
 
     def update(self, checkpoint: Checkpoint) -> None:
         """Take note of what became of a checkpoint's residence."""
-        tree = residence_of(checkpoint).tree
-        if checkpoint.branch is not None and residence_of(checkpoint).is_holder:
-            self.holders(tree).add(checkpoint)
+        residence = residence_of(checkpoint)
+        if checkpoint.branch is not None and residence.is_parked:
+            self.parked(residence.tree)[checkpoint] = None
         else:
-            self.holders(tree).discard(checkpoint)
+            self.parked(residence.tree).pop(checkpoint, None)
 
     def lane_over(self, checkpoint: Checkpoint) -> int | None:
         """A running lane that holds the checkpoint's cells."""
@@ -50,22 +50,24 @@ class Coverage:
                 return seq
         return None
 
-    def holder_over(self, checkpoint: Checkpoint) -> Checkpoint | None:
-        """A holder whose path passes through the checkpoint, a parked one if there is any."""
-        found = None
-        for holder in self.holders(residence_of(checkpoint).tree):
-            if holder.n_tokens >= checkpoint.n_tokens and is_prefix(checkpoint, holder):
-                if residence_of(holder).seq >= 0:
-                    return holder
-                found = holder
-        return found
+    def parked_over(self, checkpoint: Checkpoint) -> Checkpoint | None:
+        """A parked checkpoint whose path passes through this one."""
+        for parked in self.parked(residence_of(checkpoint).tree):
+            if parked.n_tokens >= checkpoint.n_tokens and is_prefix(checkpoint, parked):
+                return parked
+        return None
 
-    def n_shared(self, checkpoint: Checkpoint, *, on_device: bool = False) -> int:
-        """How many of the checkpoint's first cells others keep as well, on the device only if asked so."""
+    def seq_over(self, checkpoint: Checkpoint) -> int | None:
+        """A sequence that holds the checkpoint's cells, a parked one if there is any."""
+        parked = self.parked_over(checkpoint)
+        return self.lane_over(checkpoint) if parked is None else residence_of(parked).seq
+
+    def n_shared(self, checkpoint: Checkpoint) -> int:
+        """How many of the checkpoint's first cells other sequences keep as well."""
         n_shared = self.n_on_lanes(checkpoint)
-        for holder in self.holders(residence_of(checkpoint).tree):
-            if holder is not checkpoint and (not on_device or residence_of(holder).seq >= 0):
-                n_shared = max(n_shared, common(checkpoint, holder))
+        for parked in self.parked(residence_of(checkpoint).tree):
+            if parked is not checkpoint:
+                n_shared = max(n_shared, common(checkpoint, parked))
         return n_shared
 
     def n_on_lanes(self, checkpoint: Checkpoint) -> int:
@@ -78,9 +80,10 @@ class Coverage:
         return n_shared
 
     def orphans(self, checkpoint: Checkpoint) -> Iterator[Checkpoint]:
-        """Checkpoints that would lose their cells with this one, deepest first."""
+        """Checkpoints on its path that have no cells but those of its sequence, deepest first."""
         n_shared = self.n_shared(checkpoint)
-        ancestor = nearest_ancestor(checkpoint)
-        while ancestor is not None and ancestor.n_tokens > n_shared:
-            yield ancestor
-            ancestor = nearest_ancestor(ancestor)
+        for ancestor in ancestors(checkpoint):
+            if ancestor.n_tokens <= n_shared:
+                break
+            if not has_cells(ancestor):
+                yield ancestor

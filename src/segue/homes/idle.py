@@ -1,6 +1,5 @@
 """Idle branches on the device: libllama's attention spans their cells for everybody who runs."""
 
-from segue.homes.residence import NO_SEQ, residence_of
 from segue.homes.space import Space
 from segue.state.checkpoint import Checkpoint
 from segue.state.lineage import common
@@ -19,7 +18,7 @@ class Idle:
 
     def n_cells(self) -> int:
         """Cells that idle parked checkpoints keep."""
-        parked = self._parked()
+        parked = self._space.parked()
         counted = self._spared(parked)
         n_cells = 0
         for checkpoint in parked:
@@ -32,10 +31,10 @@ class Idle:
         """Move the least valuable idle branch to the host; False if all may stay or none can go."""
         if not self._space.engine.shape.kind.has_cells or self.n_cells() <= self._n_cells_most:
             return False
-        parked = self._parked()
+        parked = self._space.parked()
         spared = self._spared(parked)
         coverage = self._space.coverage
-        freed = {c: c.n_tokens - coverage.n_shared(c, on_device=True) for c in parked if c not in spared}
+        freed = {c: c.n_tokens - coverage.n_shared(c) for c in parked if c not in spared}
         victim = self._space.least(freed, freed.__getitem__)
         return victim is not None and self._space.move_to_host(victim)
 
@@ -43,6 +42,3 @@ class Idle:
         if self._space.coverage.lanes or not parked:
             return []
         return [max(parked, key=lambda checkpoint: checkpoint.last_used)]
-
-    def _parked(self) -> list[Checkpoint]:
-        return [c for c in self._space.checkpoints() if residence_of(c).seq != NO_SEQ]

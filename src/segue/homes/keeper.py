@@ -1,35 +1,43 @@
 """The cache as the loop uses it: find, restore, take, retire."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
-from segue.engine.base import Blob, Engine, Logits, Tokens
+from segue.engine.base import Engine, Logits, Tokens
 from segue.engine.errors import NoRoomError
 from segue.homes.coverage import Lane
+from segue.homes.disk.directory import Directory
 from segue.homes.idle import Idle
 from segue.homes.integrity import check_integrity
-from segue.homes.residence import NO_SEQ, Residence, residence_of
+from segue.homes.opening import Opening
+from segue.homes.price import Prices
+from segue.homes.residence import Residence, residence_of
 from segue.homes.space import Clock, Space, log_event
+from segue.homes.vault import Vault
 from segue.state.checkpoint import Checkpoint, Origin
 from segue.state.kind import MemoryKind
-from segue.state.lineage import nearest_ancestor
 from segue.state.match import Match
 from segue.state.restore import Restore, restores
 from segue.state.tree import Tree
+
+_N_PRICED = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Where a prompt can start. Good until the cache changes: restore it at once or plan again.
 
-    `needs_last`: all of the prompt could be restored, but nobody kept its logits.
+    `needs_last`: all of the prompt could be restored, but nobody kept its logits. `n_cheaper_to_read`: how many tokens
+    could be restored, but are read sooner.
     """
 
     tree: Tree
     match: Match
     restore: Restore | None
     needs_last: bool
+    n_cheaper_to_read: int = 0
 
     @property
     def n_start(self) -> int:
@@ -65,6 +73,20 @@ class Keeper:
         self.idle = Idle(self.space, n_idle_cells)
         self.max_known_tokens = 1 << 24
         self._is_tidy = True
+        self.prices = Prices()
+        self.vault: Vault | None = None
+        self._openings: dict[int, Opening] = {}
+
+    def open_disk(
+        self, directory: Directory, fingerprint: Mapping[str, str], limit_bytes: int, wake: Callable[[], None]
+    ) -> int:
+        """Let a directory be the home below the host, before anything else is done; how many checkpoints it has.
+
+        `wake` is called, from any thread, when `tidy` has something to do again.
+        """
+        self.vault = Vault(self.space, directory, fingerprint, limit_bytes, self.prices, wake)
+        self.space.disk = self.vault
+        return self.vault.n_loaded
 
     def plan(
         self,
@@ -74,51 +96,104 @@ class Keeper:
         use_cache: bool = True,
         reads_last: bool = False,
         digests: Mapping[int, int] | None = None,
+        only_near: bool = False,
     ) -> Plan:
-        """Where a prompt can start; changes nothing. Under 1 ms for 150,000 tokens and 10,000 checkpoints.
+        """Where a prompt starts soonest; changes nothing. Under 1 ms for 150,000 tokens and 10,000 checkpoints.
 
-        `reads_last` leaves the last token to be read even if its logits are kept. `digests`, in reproducible mode
-        only, are those of the prompt's cuts by position.
+        `only_near` takes nothing that must be fetched from the disk. `reads_last` leaves the last token to be read even
+        if its logits are kept. `digests`, in reproducible mode only, are those of the prompt's cuts by position.
         """
         tree = self.space.tree(scope)
         match = tree.match(tokens)
-        restore = None
+        restore, n_deepest = None, 0
         if use_cache:
             shape, by_position = self.engine.shape, digests.get if digests is not None else None
-            found = restores(tree, match, shape, len(tokens), usable=lambda _: True, cuts=by_position)
-            restore = next((restore for restore in found if not (reads_last and restore.with_logits)), None)
+            usable = self.is_near if only_near else (lambda _: True)
+            found = restores(tree, match, shape, len(tokens), usable=usable, cuts=by_position)
+            restore, n_deepest = self._soonest((r for r in found if not (reads_last and r.with_logits)), len(tokens))
         is_known = use_cache and match.n_known == len(tokens) and not (restore and restore.with_logits)
         needs_last = is_known and (self.kind is MemoryKind.ATTENTION or tree.at(tokens) is not None)
-        return Plan(tree, match, restore, needs_last)
+        n_cheaper = n_deepest - (restore.n_tokens if restore else 0)
+        return Plan(tree, match, restore, needs_last and not n_cheaper, n_cheaper)
+
+    def _soonest(self, found: Iterator[Restore], n_prompt: int) -> tuple[Restore | None, int]:
+        """The cheapest of the deepest ways to go on, reading what is left included, and how deep the deepest is."""
+        best, n_deepest = None, 0
+        best_s = self.prices.read_s(n_prompt)
+        for restore in islice(found, _N_PRICED):
+            n_deepest = n_deepest or restore.n_tokens
+            seconds = self.prices.read_s(n_prompt - restore.n_tokens) + self._restore_s(restore.checkpoint)
+            if seconds < best_s or (best is None and seconds == best_s):
+                best, best_s = restore, seconds
+            if self._is_on_device(restore.checkpoint):
+                break
+        return best, n_deepest
+
+    def _restore_s(self, checkpoint: Checkpoint) -> float:
+        residence = residence_of(checkpoint)
+        if self._is_on_device(checkpoint):
+            return 0.0
+        shape = self.engine.shape
+        n_host_bytes = shape.n_bytes_state + residence.n_linked * shape.n_bytes_cell
+        n_disk_bytes = self.vault.bytes_to_fetch(checkpoint) if self.vault is not None else 0
+        return self.prices.restore_s(n_host_bytes, n_disk_bytes)
+
+    def _is_on_device(self, checkpoint: Checkpoint) -> bool:
+        residence = residence_of(checkpoint)
+        has_state = residence.is_parked or residence.blob is not None or not self.space.copies.needs_blob
+        has_cells = residence.is_parked or self.space.coverage.seq_over(checkpoint) is not None
+        return has_state and has_cells
+
+    def is_near(self, checkpoint: Checkpoint) -> bool:
+        """Whether nothing of a checkpoint must be fetched from the disk before it can be restored."""
+        return self.vault is None or not self.vault.bytes_to_fetch(checkpoint)
+
+    def fetch(self, checkpoint: Checkpoint) -> bool:
+        """Begin to fetch a checkpoint that is not near, unless that is under way; False if there is no room for it."""
+        return self.vault is not None and self.vault.fetch(checkpoint)
 
     def open(self, lane: int, plan: Plan) -> str:
-        """Make an empty lane stand at the plan's start; the home it came from, "" for a cold start.
+        """Begin to make an empty lane stand at the plan's start; the home it comes from, "" for a cold start.
 
-        Raises NoRoomError, with the lane empty, if the cells are full and nothing more can be freed.
+        `step` until `is_open`. Raises NoRoomError, with the lane empty, if the cells are full and nothing can be freed.
         """
         self.space.coverage.lanes[lane] = Lane(plan.tree)
         self._is_tidy = False
         if plan.restore is None:
             return ""
-        checkpoint, n_tokens = plan.restore.checkpoint, plan.restore.n_tokens
+        checkpoint = plan.restore.checkpoint
         home = residence_of(checkpoint).home
-        started = time.perf_counter()
-        with self.space.keeping(checkpoint):
-            while True:
-                try:
-                    self._stand(lane, checkpoint, n_tokens)
-                    break
-                except NoRoomError:
-                    self.engine.drop(lane)
-                    if not self.space.free_cells():
-                        raise
-        self.space.coverage.lanes[lane] = Lane(plan.tree, checkpoint, n_tokens)
-        if checkpoint.n_hits == 0:
-            self.space.retention.note_hit(checkpoint.origin)
-        checkpoint.n_hits += 1
-        checkpoint.last_used = self.clock()
-        log_event("restored", checkpoint, home, started)
+        self.space.held.add(checkpoint)
+        self._openings[lane] = Opening(self.space, lane, checkpoint, plan.restore.n_tokens)
+        self.step(lane)
         return home
+
+    def is_open(self, lane: int) -> bool:
+        """Whether a lane that was opened stands where it should."""
+        return lane not in self._openings
+
+    def step(self, lane: int) -> None:
+        """Go on with opening a lane, by a piece of bounded size. Raises NoRoomError as `open` does."""
+        opening = self._openings[lane]
+        checkpoint = opening.checkpoint
+        while not opening.is_done:
+            try:
+                opening.step()
+                break
+            except NoRoomError:
+                with self.space.keeping(checkpoint):
+                    if not self.space.free_cells():
+                        self.engine.drop(lane)
+                        raise
+        if opening.is_done:
+            del self._openings[lane]
+            self.space.held.discard(checkpoint)
+            self.space.coverage.lanes[lane] = Lane(opening.tree, checkpoint, opening.n_tokens)
+            if checkpoint.n_hits == 0:
+                self.space.retention.note_hit(checkpoint.origin)
+            checkpoint.n_hits += 1
+            checkpoint.last_used = self.clock()
+            log_event("restored", checkpoint, residence_of(checkpoint).home, opening.started)
 
     def take(
         self,
@@ -157,9 +232,12 @@ class Keeper:
                 if is_new:
                     self.space.evict(checkpoint)
                 return
-            self._keep_logits(checkpoint, logits)
+            if logits is not None:
+                self.space.copies.keep_logits(checkpoint, logits, self.space.host_room)
         if is_new:
             self.space.retention.note_taken(origin)
+            if self.vault is not None:
+                self.vault.note(checkpoint)
             log_event("created", checkpoint, residence_of(checkpoint).home, started)
         tree.trim(self.max_known_tokens)
 
@@ -172,65 +250,43 @@ class Keeper:
     def discard(self, lane: int) -> None:
         """Empty a lane and keep nothing of what it read since its last checkpoint."""
         self._is_tidy = False
+        opening = self._openings.pop(lane, None)
+        if opening is not None:
+            self.space.held.discard(opening.checkpoint)
         gone = self.space.coverage.lanes.pop(lane, None)
         self.engine.drop(lane)
         if gone is not None and gone.anchor is not None and self.kind.has_cells:
-            self._drop_uncovered(gone.anchor)
+            self.space.settle(gone.anchor)
 
     def tidy(self, seconds: float) -> bool:
-        """Move idle branches, at least one and no further one after `seconds`; False once there is nothing to do."""
+        """Move idle branches and store checkpoints, a step at least and no new one after `seconds`; False once done."""
         started = time.perf_counter()
-        while not self._is_tidy:
-            self._is_tidy = not self.idle.send_one_away()
+        if self.vault is not None:
+            self.vault.settle()
+        is_left = True
+        while is_left:
+            is_left = self._tidy_once()
             if time.perf_counter() - started >= seconds:
                 break
-        return not self._is_tidy
+        return is_left
+
+    def _tidy_once(self) -> bool:
+        self._is_tidy = self._is_tidy or not self.idle.send_one_away()
+        return not self._is_tidy or (self.vault is not None and self.vault.step())
+
+    def end(self, timeout_s: float) -> None:
+        """Store what is not stored yet, as far as there is time; the cache is of no use afterwards."""
+        if self.vault is not None:
+            self.vault.close(timeout_s)
 
     def move(self, src: int, dst: int) -> None:
         """Let the empty lane `dst` stand where `src` stood, and empty `src`."""
         self.engine.copy(src, dst)
         self.engine.drop(src)
+        if src in self._openings:
+            self._openings[dst] = self._openings.pop(src)
+            self._openings[dst].lane = dst
         self.space.coverage.lanes[dst] = self.space.coverage.lanes.pop(src)
-
-    def _drop_uncovered(self, checkpoint: Checkpoint) -> None:
-        """Forget what lived on the cells of a lane that is gone, from `checkpoint` down to what others still hold."""
-        coverage = self.space.coverage
-        left: Checkpoint | None = checkpoint
-        while left is not None and coverage.holder_over(left) is None and coverage.lane_over(left) is None:
-            below = nearest_ancestor(left)
-            self.space.evict(left)
-            left = below
-
-    def _stand(self, lane: int, checkpoint: Checkpoint, n_tokens: int) -> None:
-        residence = residence_of(checkpoint)
-        if residence.seq != NO_SEQ:
-            self.engine.copy(residence.seq, lane)
-        elif residence.is_holder:
-            assert residence.blob is not None
-            self.engine.load(residence.blob, lane)
-        else:
-            self._borrow(lane, checkpoint, residence.blob)
-        if n_tokens < checkpoint.n_tokens:
-            self.engine.rewind(lane, n_tokens)
-
-    def _borrow(self, lane: int, checkpoint: Checkpoint, part: Blob | None) -> None:
-        coverage = self.space.coverage
-        holder = coverage.holder_over(checkpoint)
-        src = residence_of(holder).seq if holder is not None else NO_SEQ
-        if src == NO_SEQ:
-            running = coverage.lane_over(checkpoint)
-            src = NO_SEQ if running is None else running
-        if src != NO_SEQ:
-            self.engine.borrow(src, lane, checkpoint.n_tokens, part)
-            return
-        assert holder is not None, "a checkpoint in the tree has lost its cells"
-        whole = residence_of(holder).blob
-        assert whole is not None
-        self.engine.load(whole, self.space.scratch)
-        try:
-            self.engine.borrow(self.space.scratch, lane, checkpoint.n_tokens, part)
-        finally:
-            self.engine.drop(self.space.scratch)
 
     def _attach(self, lane: int, tree: Tree, tokens: Tokens, origin: Origin, digest: int | None) -> Checkpoint:
         pos_min, pos_max = self.engine.span(lane)
@@ -258,15 +314,9 @@ class Keeper:
 
     def _house(self, lane: int, checkpoint: Checkpoint, *, is_new: bool, is_tip: bool) -> bool:
         """See that a checkpoint has a home; False if there is no room in any."""
-        if is_tip and self.space.coverage.holder_over(checkpoint) is None:
+        if is_tip and self.space.coverage.parked_over(checkpoint) is None:
             return self._place_tip(lane, checkpoint)
         return not is_new or self._place(lane, checkpoint)
-
-    def _keep_logits(self, checkpoint: Checkpoint, logits: Logits | None) -> None:
-        if logits is not None and checkpoint.logits is None and self.space.host_room(logits.nbytes):
-            self.space.host.take(logits.nbytes)
-            checkpoint.logits = logits.copy()
-            checkpoint.n_bytes += logits.nbytes
 
     def _place(self, lane: int, checkpoint: Checkpoint) -> bool:
         """Give a checkpoint on a running lane's path a home; parked if sequences abound, else the host."""
@@ -275,7 +325,7 @@ class Keeper:
         spare = len(self.space.free_seqs) > self.space.n_parked // 2
         if spare and not self.kind.has_window and self._park(lane, checkpoint, self.space.free_seqs.pop()):
             return True
-        if self._copy_out(lane, checkpoint, partial=self.engine.is_unified and self.kind.has_cells):
+        if self.space.copies.copy_blob(checkpoint, lane, self.space.host_room):
             return True
         return bool(self.space.free_seqs) and self._park(lane, checkpoint, self.space.free_seqs.pop())
 
@@ -283,9 +333,9 @@ class Keeper:
         """Give a checkpoint a home that keeps its cells when the lane goes."""
         seq = self.space.seq() if self.engine.is_unified else None
         if seq is not None and self._park(lane, checkpoint, seq):
-            self.space.drop_blob(checkpoint)
+            self.space.copies.drop_state(checkpoint)
             return True
-        return self._copy_out(lane, checkpoint, partial=False)
+        return self.space.copy_all(checkpoint, lane, self.space.host_room)
 
     def _park(self, lane: int, checkpoint: Checkpoint, seq: int) -> bool:
         try:
@@ -297,13 +347,6 @@ class Keeper:
         residence_of(checkpoint).seq = seq
         self.space.note_window(checkpoint)
         self.space.coverage.update(checkpoint)
-        return True
-
-    def _copy_out(self, lane: int, checkpoint: Checkpoint, *, partial: bool) -> bool:
-        if not self.space.copy_out(checkpoint, lane, partial=partial):
-            return False
-        if self.kind.has_window:
-            checkpoint.pos_min = max(checkpoint.pos_min, checkpoint.n_tokens - self.engine.shape.n_swa)
         return True
 
     def check_integrity(self) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from segue.engine.base import Blob
+from segue.homes.link import Link
 from segue.state.checkpoint import Checkpoint
 from segue.state.tree import Tree
 
@@ -11,27 +12,48 @@ NO_SEQ = -1
 
 @dataclass(slots=True)
 class Residence:
-    """A parked sequence that stands at the checkpoint, a blob in host memory, or neither.
+    """A parked sequence that stands at the checkpoint, copies in host memory and on disk, or none of them.
 
-    With neither, or with a partial blob, the checkpoint lives on attention cells that a holder keeps: a parked
-    sequence, a whole blob or a running lane whose path passes through it. `tree` is that of the cache scope.
+    A `blob` is the whole state, or the part of it that sequences cannot share. Then the attention cells are those of a
+    chain of links, whose last one is `link` and of which the first `n_linked` tokens are the checkpoint's; or, if these
+    are not all, those that a parked sequence or a running lane keeps whose path passes through it. `is_loaded` says
+    that the chain is in memory. On disk it is `row` of the index, and its blob and logits are `file` of
+    `n_disk_bytes` ("": there are none). `tree` is that of the cache scope.
     """
 
     tree: Tree
     seq: int = NO_SEQ
     blob: Blob | None = None
+    link: Link | None = None
+    n_linked: int = 0
+    is_loaded: bool = False
+    row: int | None = None
+    file: str = ""
+    n_disk_bytes: int = 0
 
     @property
-    def is_holder(self) -> bool:
-        """Whether it keeps the attention cells of its whole path by itself."""
-        return self.seq != NO_SEQ or (self.blob is not None and not self.blob.is_partial)
+    def is_parked(self) -> bool:
+        """Whether it keeps the attention cells of its whole path on the device."""
+        return self.seq != NO_SEQ
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its blob is all that it takes."""
+        return self.blob is not None and not self.blob.is_partial
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it is on disk."""
+        return self.row is not None
 
     @property
     def home(self) -> str:
-        """The home's name in logs: `parked`, `host`, or `live` for what lives on other sequences' cells alone."""
-        if self.seq != NO_SEQ:
+        """The nearest home, by its name in logs; `live` is what lives on other sequences' cells alone."""
+        if self.is_parked:
             return "parked"
-        return "host" if self.blob is not None else "live"
+        if self.blob is not None or self.is_loaded:
+            return "host"
+        return "disk" if self.is_stored else "live"
 
 
 def residence_of(checkpoint: Checkpoint) -> Residence:
@@ -41,8 +63,15 @@ def residence_of(checkpoint: Checkpoint) -> Residence:
     return residence
 
 
+def has_cells(checkpoint: Checkpoint) -> bool:
+    """Whether it has all of its attention cells itself, in whatever home, or needs none."""
+    residence = residence_of(checkpoint)
+    is_linked = residence.n_linked == checkpoint.n_tokens
+    return residence.is_parked or residence.is_whole or residence.is_stored or is_linked
+
+
 def host_bytes(checkpoint: Checkpoint) -> int:
-    """What the checkpoint takes of host memory, its logits included."""
+    """What the checkpoint takes of host memory, its logits included, but for the links that it may share."""
     blob = residence_of(checkpoint).blob
     n_bytes = 0 if blob is None else blob.n_bytes
     return n_bytes + (0 if checkpoint.logits is None else checkpoint.logits.nbytes)

@@ -4,15 +4,16 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from segue.engine.base import Engine
 from segue.engine.errors import NoRoomError
 from segue.homes.budget import Budget
+from segue.homes.copies import Copies
 from segue.homes.coverage import Coverage
-from segue.homes.residence import NO_SEQ, host_bytes, residence_of
+from segue.homes.residence import NO_SEQ, has_cells, residence_of
 from segue.state.checkpoint import Checkpoint
-from segue.state.kind import MemoryKind
-from segue.state.lineage import is_prefix, nearest_ancestor
+from segue.state.lineage import ancestors, is_prefix, nearest_ancestor
 from segue.state.retention import Retention
 from segue.state.tree import Tree
 
@@ -23,10 +24,17 @@ Clock = Callable[[], float]
 _SHARE_RANKED = 16
 
 
+class Disk(Protocol):
+    """The home below the host."""
+
+    def drop(self, checkpoint: Checkpoint) -> None:
+        """Forget what is stored of a checkpoint that goes."""
+
+
 class Space:
     """The room that checkpoints take: parked sequences on the device, bytes on the host.
 
-    `lane_seqs` are left to the loop, `scratch` to restores; every other sequence of the engine may be parked.
+    `n_lanes` sequences are left to the loop, `scratch` to copies; every other sequence of the engine may be parked.
     Belongs to the engine's thread. Nothing valid is dropped but for room.
     """
 
@@ -39,11 +47,14 @@ class Space:
         self.n_parked = n_parked
         self.free_seqs = list(range(n_lanes + n_parked, n_lanes, -1))
         self.host = Budget(limit_host_bytes)
+        self.copies = Copies(engine, self.host, self.scratch)
         self.coverage = Coverage()
         self.retention = Retention()
         self.trees: dict[str, Tree] = {}
         self.n_evicted = 0
-        self._kept: Checkpoint | None = None
+        self.disk: Disk | None = None
+        self.held: set[Checkpoint] = set()
+        self._kept: list[Checkpoint] = []
         self._host_victims: list[tuple[Checkpoint, float]] = []
 
     def tree(self, scope: str) -> Tree:
@@ -55,14 +66,18 @@ class Space:
         for tree in self.trees.values():
             yield from tree.checkpoints()
 
+    def parked(self) -> list[Checkpoint]:
+        """All parked checkpoints."""
+        return [checkpoint for tree in self.trees.values() for checkpoint in self.coverage.parked(tree)]
+
     @contextmanager
-    def keeping(self, checkpoint: Checkpoint | None) -> Iterator[None]:
+    def keeping(self, checkpoint: Checkpoint) -> Iterator[None]:
         """Meanwhile neither this checkpoint goes nor any whose cells it may live on."""
-        self._kept = checkpoint
+        self._kept.append(checkpoint)
         try:
             yield
         finally:
-            self._kept = None
+            self._kept.pop()
 
     def host_room(self, n_bytes: int) -> bool:
         """Make room for this much on the host by dropping what is worth least; False if it can never fit."""
@@ -72,17 +87,32 @@ class Space:
             victim = self._next_host_victim()
             if victim is None:
                 return False
-            if residence_of(victim).blob is None:
-                self.drop_logits(victim)
+            if residence_of(victim).is_stored:
+                self.copies.leave_memory(victim)
+            elif residence_of(victim).is_parked:
+                self.copies.drop_state(victim)
+                self.copies.drop_logits(victim)
+            elif not self.copies.is_complete(victim) and victim.logits is not None:
+                self.copies.drop_logits(victim)
             else:
                 self.evict(victim)
+        return True
+
+    def stored_room(self, n_bytes: int) -> bool:
+        """Make room for this much on the host by letting go what is on disk too; nothing is lost for it."""
+        while not self.host.fits(n_bytes):
+            stored = [c for c in self.checkpoints() if residence_of(c).is_stored and self._is_on_host(c)]
+            victim = self.least(stored, self.copies.freed_bytes)
+            if victim is None:
+                return False
+            self.copies.leave_memory(victim)
         return True
 
     def seq(self) -> int | None:
         """A free sequence to park on, if need be by moving the least valuable parked checkpoint out of the way."""
         while not self.free_seqs:
-            parked = [c for c in self.checkpoints() if residence_of(c).seq != NO_SEQ]
-            shared = [c for c in parked if self._n_shared(c) == c.n_tokens]
+            parked = self.parked()
+            shared = [c for c in parked if self._is_shared(c)]
             victim = self.least(shared or parked, lambda _: self.engine.shape.n_bytes_state or 1)
             if victim is None:
                 return None
@@ -91,8 +121,7 @@ class Space:
 
     def free_cells(self) -> bool:
         """Free some attention cells of parked checkpoints; False if none of them would free any."""
-        parked = [c for c in self.checkpoints() if residence_of(c).seq != NO_SEQ]
-        freed = {c: c.n_tokens - self.coverage.n_shared(c, on_device=True) for c in parked}
+        freed = {c: c.n_tokens - self.coverage.n_shared(c) for c in self.parked()}
         shape = self.engine.shape
         n_bytes_window = shape.n_bytes_state if shape.kind.has_window else 0
         # Paths tell what can be shared, not what is: the same path, read twice, lies in cells of its own.
@@ -100,94 +129,73 @@ class Space:
         victim = victim or self.least(freed, lambda _: 1)
         if victim is None:
             return False
-        if not freed[victim]:
-            self.demote(victim)
-            return True
-        is_mostly_its_own = 2 * freed[victim] >= victim.n_tokens
-        if not (is_mostly_its_own and self._to_host(victim, partial=False)) and not self._shrink(victim):
+        if not self._to_host(victim, self.host_room) and not self._shrink(victim):
             self.evict(victim)
         return True
 
     def demote(self, checkpoint: Checkpoint) -> None:
-        """Move a parked checkpoint to the host, or drop it if it does not fit or would mostly be a copy."""
-        n_shared = self._n_shared(checkpoint)
-        covered = n_shared == checkpoint.n_tokens
-        worth_whole = 2 * n_shared <= checkpoint.n_tokens
-        if not ((covered or worth_whole) and self._to_host(checkpoint, partial=covered)):
+        """Move a parked checkpoint to the host, or drop it if it does not fit."""
+        if not self._to_host(checkpoint, self.host_room):
             self.evict(checkpoint)
 
     def move_to_host(self, checkpoint: Checkpoint) -> bool:
         """Move a parked checkpoint to the host if there is room; nothing else moves or goes for it."""
-        residence = residence_of(checkpoint)
-        partial = self._n_shared(checkpoint) == checkpoint.n_tokens
-        n_bytes = self.engine.state_bytes(residence.seq, partial=partial)
-        if not self.host.fits(n_bytes - (residence.blob.n_bytes if residence.blob else 0)):
+        return self._to_host(checkpoint, self.host.fits)
+
+    def copy_all(self, checkpoint: Checkpoint, seq: int, room: Callable[[int], bool]) -> bool:
+        """Copy all of a checkpoint that `seq` stands at to the host; False if there is no room, with nothing copied."""
+        had_blob = residence_of(checkpoint).blob is not None
+        if not room(self.copies.missing_bytes(checkpoint, seq)):
             return False
-        return self._to_host(checkpoint, partial=partial)
+        while not self.copies.is_complete(checkpoint):
+            if not self.copies.copy_next(checkpoint, seq, room):
+                self.copies.drop_link(checkpoint)
+                if not had_blob:
+                    self.copies.drop_blob(checkpoint)
+                return False
+        return True
 
     def evict(self, checkpoint: Checkpoint) -> None:
         """Drop a checkpoint, and those that cannot live without its cells; their paths stay known."""
-        keeps_cells = self.engine.shape.kind.has_cells and residence_of(checkpoint).is_holder
-        orphans = list(self.coverage.orphans(checkpoint)) if keeps_cells else []
-        for gone in (checkpoint, *orphans):
-            self._forget(gone)
+        orphans = list(self.coverage.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
+        self._forget(checkpoint)
+        self._rehome(orphans)
 
-    def drop_logits(self, checkpoint: Checkpoint) -> None:
-        """Give up the logits of a checkpoint, which then needs one token read for them."""
-        if checkpoint.logits is not None:
-            self.host.give(checkpoint.logits.nbytes)
-            checkpoint.n_bytes -= checkpoint.logits.nbytes
-            checkpoint.logits = None
+    def settle(self, checkpoint: Checkpoint) -> None:
+        """A lane is gone that had read up to a checkpoint: those that lived on its cells move to a chain, or go."""
+        left = [checkpoint, *ancestors(checkpoint)]
+        self._rehome(c for c in left if not has_cells(c) and self.coverage.seq_over(c) is None)
 
     def release_seq(self, checkpoint: Checkpoint) -> None:
-        """Take a checkpoint off its parked sequence."""
+        """Take a checkpoint off its parked sequence; those on its cells move to its chain, or go."""
         residence = residence_of(checkpoint)
-        if residence.seq != NO_SEQ:
-            self.engine.drop(residence.seq)
-            self.free_seqs.append(residence.seq)
-            residence.seq = NO_SEQ
-            self.coverage.update(checkpoint)
+        if not residence.is_parked:
+            return
+        orphans = list(self.coverage.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
+        self.engine.drop(residence.seq)
+        self.free_seqs.append(residence.seq)
+        residence.seq = NO_SEQ
+        self.coverage.update(checkpoint)
+        self._rehome(orphans)
 
     def note_window(self, checkpoint: Checkpoint) -> None:
         """Record what a parked window surely holds: libllama may take the cells that the next token would not see."""
         if self.engine.shape.kind.has_window:
             checkpoint.pos_min = max(checkpoint.pos_min, checkpoint.n_tokens - self.engine.shape.n_swa + 1)
 
-    def copy_out(self, checkpoint: Checkpoint, seq: int, *, partial: bool) -> bool:
-        """Copy the state of `seq`, which stands at the checkpoint, to the host; False if it does not fit."""
-        before = residence_of(checkpoint).blob
-        n_bytes = self.engine.state_bytes(seq, partial=partial)
-        if not self.host_room(n_bytes - (before.n_bytes if before else 0)):
-            return False
-        self.drop_blob(checkpoint)
-        blob = self.engine.save(seq, partial=partial)
-        self.host.take(blob.n_bytes)
-        residence_of(checkpoint).blob = blob
-        checkpoint.n_bytes += blob.n_bytes
-        self.coverage.update(checkpoint)
-        return True
-
-    def _to_host(self, checkpoint: Checkpoint, *, partial: bool) -> bool:
-        """Move a parked checkpoint to the host; the attention kind has no partial state and leaves nothing."""
+    def _to_host(self, checkpoint: Checkpoint, room: Callable[[int], bool]) -> bool:
+        """Move a parked checkpoint to the host; of one whose cells others keep only what they do not."""
         started = time.perf_counter()
-        kind = self.engine.shape.kind
-        if not (partial and kind is MemoryKind.ATTENTION):
-            seq = residence_of(checkpoint).seq
-            if not self.copy_out(checkpoint, seq, partial=partial and kind.has_cells):
+        seq = residence_of(checkpoint).seq
+        with self.keeping(checkpoint):
+            if self._is_shared(checkpoint) and not self.copies.copy_blob(checkpoint, seq, room):
                 return False
-            if partial and self._n_shared(checkpoint) < checkpoint.n_tokens:
-                return False  # what it was to live on had to go for its sake
+            # What it was to live on may have had to go for its sake.
+            if not self._is_shared(checkpoint) and not self.copy_all(checkpoint, seq, room):
+                return False
         self.release_seq(checkpoint)
         log_event("demoted", checkpoint, residence_of(checkpoint).home, started)
         return True
-
-    def drop_blob(self, checkpoint: Checkpoint) -> None:
-        """Give up the host copy of a checkpoint."""
-        residence = residence_of(checkpoint)
-        if residence.blob is not None:
-            self.host.give(residence.blob.n_bytes)
-            checkpoint.n_bytes -= residence.blob.n_bytes
-            residence.blob = None
 
     def _shrink(self, checkpoint: Checkpoint) -> bool:
         """Let the deepest checkpoint below keep the cells instead, so that only the tail is freed."""
@@ -205,54 +213,78 @@ class Space:
         residence_of(checkpoint).seq = NO_SEQ
         residence_of(heir).seq = seq
         self.note_window(heir)
-        self.drop_blob(heir)
+        self.copies.drop_state(heir)
         self.coverage.update(heir)
         self._forget(checkpoint)
         return True
 
     def _forget(self, checkpoint: Checkpoint) -> None:
         started = time.perf_counter()
-        home = residence_of(checkpoint).home
+        residence = residence_of(checkpoint)
         heir = nearest_ancestor(checkpoint)
         for lane in self.coverage.lanes.values():
             if lane.anchor is checkpoint:
                 lane.anchor = heir
                 lane.n_anchor = min(lane.n_anchor, heir.n_tokens) if heir else 0
-        log_event("evicted", checkpoint, home, started)
-        self.drop_logits(checkpoint)
-        self.drop_blob(checkpoint)
-        self.release_seq(checkpoint)
-        residence_of(checkpoint).tree.detach(checkpoint)
+        log_event("evicted", checkpoint, residence.home, started)
+        if residence.is_stored and self.disk is not None:
+            self.disk.drop(checkpoint)
+        self.copies.drop_logits(checkpoint)
+        self.copies.drop_state(checkpoint)
+        if residence.is_parked:
+            self.engine.drop(residence.seq)
+            self.free_seqs.append(residence.seq)
+            residence.seq = NO_SEQ
+        residence.tree.detach(checkpoint)
         self.coverage.update(checkpoint)
         self.n_evicted += 1
 
-    def _n_shared(self, checkpoint: Checkpoint) -> int:
-        """How many of its cells others keep; all of them where the memory has none."""
-        return self.coverage.n_shared(checkpoint) if self.engine.shape.kind.has_cells else checkpoint.n_tokens
+    def _rehome(self, orphans: Iterable[Checkpoint]) -> None:
+        for orphan in orphans:
+            if not self.copies.adopt(orphan):
+                self._forget(orphan)
+
+    def _keeps_cells(self, checkpoint: Checkpoint) -> bool:
+        return residence_of(checkpoint).is_parked and self.engine.shape.kind.has_cells
+
+    def _is_shared(self, checkpoint: Checkpoint) -> bool:
+        """Whether other sequences keep all of its cells as well; so it is where the memory has none."""
+        return not self.engine.shape.kind.has_cells or self.coverage.n_shared(checkpoint) == checkpoint.n_tokens
 
     def _next_host_victim(self) -> Checkpoint | None:
         """The least valuable on the host; ranking thousands for each one dropped would stop the engine."""
         while self._host_victims:
             checkpoint, ranked = self._host_victims.pop()
             is_as_ranked = checkpoint.branch is not None and checkpoint.last_used <= ranked
-            if is_as_ranked and host_bytes(checkpoint) and not self.is_kept(checkpoint):
+            if is_as_ranked and self._is_on_host(checkpoint) and not self.is_kept(checkpoint):
                 return checkpoint
         now = self.clock()
-        ordered = self.retention.ranked((c for c in self.checkpoints() if not self.is_kept(c)), now, host_bytes)
+        here = [c for c in self.checkpoints() if self._is_on_host(c) and not self.is_kept(c)]
+        # What is on disk as well loses nothing but time.
+        here = [c for c in here if residence_of(c).is_stored] or here
+        ordered = self.retention.ranked(here, now, self.copies.freed_bytes)
+        # Where checkpoints share all their links, none of them would free anything by itself.
+        ordered = ordered or self.retention.ranked(here, now, lambda _: 1)
         self._host_victims = [(c, now) for c in reversed(ordered[: 1 + len(ordered) // _SHARE_RANKED])]
         return self._host_victims.pop()[0] if self._host_victims else None
+
+    def _is_on_host(self, checkpoint: Checkpoint) -> bool:
+        residence = residence_of(checkpoint)
+        return residence.blob is not None or residence.is_loaded or checkpoint.logits is not None
 
     def least(self, candidates: Iterable[Checkpoint], freed: Callable[[Checkpoint], int]) -> Checkpoint | None:
         """The least valuable of those that would free anything and are not kept."""
         return self.retention.victim((c for c in candidates if not self.is_kept(c)), self.clock(), freed)
 
     def is_kept(self, checkpoint: Checkpoint) -> bool:
-        """Whether it must stay for the sake of what `keeping` names."""
-        kept = self._kept
-        if kept is None or checkpoint is kept:
-            return checkpoint is kept
-        needs_others = kept.branch is not None and not residence_of(kept).is_holder
-        return needs_others and residence_of(checkpoint).is_holder and is_prefix(kept, checkpoint)
+        """Whether it must stay: one of `held`, or for the sake of what `keeping` names."""
+        return checkpoint in self.held or any(self._keeps(kept, checkpoint) for kept in self._kept)
+
+    def _keeps(self, kept: Checkpoint, checkpoint: Checkpoint) -> bool:
+        if checkpoint is kept:
+            return True
+        needs_others = kept.branch is not None and not has_cells(kept)
+        return needs_others and residence_of(checkpoint).is_parked and is_prefix(kept, checkpoint)
 
 
 def log_event(what: str, checkpoint: Checkpoint, home: str, started: float) -> None:

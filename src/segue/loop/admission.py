@@ -28,8 +28,8 @@ class Admission:
         n_fit = keeper.space.host.limit_bytes // max(1, keeper.engine.shape.n_bytes_state)
         self._n_most_cuts = max(_N_CUTS_MIN, min(_N_CUTS_MAX, n_fit // 4))
 
-    def plan(self, slot: Slot) -> Plan:
-        """Where the slot's path can start, given all that is cached now."""
+    def plan(self, slot: Slot, *, only_near: bool = False) -> Plan:
+        """Where the slot's path starts soonest, given all that is cached now."""
         assert slot.submission is not None
         job = slot.submission.job
         slot.digests = digests(stable_cuts(job.marks, slot.n_target)) if self._is_reproducible else None
@@ -37,7 +37,12 @@ class Admission:
         goes_on = slot.n_generated > 0
         path = slot.tokens[: slot.n_target + goes_on]
         return self._keeper.plan(
-            job.scope, path, use_cache=job.use_cache or goes_on, reads_last=goes_on, digests=slot.digests
+            job.scope,
+            path,
+            use_cache=job.use_cache or goes_on,
+            reads_last=goes_on,
+            digests=slot.digests,
+            only_near=only_near,
         )
 
     def leader(self, slot: Slot, plan: Plan, others: Iterable[Slot]) -> tuple[Submission, int] | None:
@@ -89,6 +94,7 @@ class Admission:
                 plan.n_start,
                 evicted_upto=evicted_upto(plan.match, rewinds=self._keeper.kind is MemoryKind.ATTENTION),
                 needs_last=plan.needs_last,
+                n_cheaper_to_read=plan.n_cheaper_to_read,
                 from_origin=checkpoint.origin.value if checkpoint else "",
                 from_home=home,
                 from_age_s=self._keeper.clock() - checkpoint.created if checkpoint else 0.0,

@@ -1,6 +1,7 @@
 """The loop: one thread that owns the engine and serves all slots in turns: plan, decode, settle."""
 
 import logging
+import operator
 import threading
 import time
 from collections import deque
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _TIDY_SHARE = 0.1
+_END_S = 20.0
 
 
 class Loop:
@@ -69,6 +71,10 @@ class Loop:
         """Run a function on the engine's thread between two batches; any thread."""
         return self._inbox.call(function)
 
+    def wake(self) -> None:
+        """Let the engine's thread look again for something to do; any thread."""
+        self._inbox.wake()
+
     def slots(self) -> tuple[SlotView, ...]:
         """A snapshot of the slots; any thread."""
         return tuple(slot.view(self.n_ctx) for slot in self._slots)
@@ -89,8 +95,7 @@ class Loop:
 
     def _receive(self) -> None:
         """Take in what other threads ask; sleep while there is nothing to do."""
-        is_idle = self._is_tidy and not self._queue and all(slot.phase is Phase.IDLE for slot in self._slots)
-        jobs, calls = self._inbox.take(wait=is_idle)
+        jobs, calls = self._inbox.take(wait=self._may_rest())
         for call in calls:
             call()
         self._queue.extend(jobs)
@@ -100,6 +105,13 @@ class Loop:
         for slot in self._slots:
             if slot.submission is not None and slot.submission.is_cancelled:
                 self._runner.finish(slot, EndReason.CANCELLED)
+
+    def _may_rest(self) -> bool:
+        """Whether there is nothing to do until another thread has done something."""
+        is_idle = [slot.phase is Phase.IDLE for slot in self._slots]
+        is_waiting = [slot.is_fetching for slot in self._slots]
+        is_admitting = bool(self._queue) and any(is_idle)
+        return self._is_tidy and not is_admitting and all(map(operator.or_, is_idle, is_waiting))
 
     def _plan(self) -> None:
         """Give idle slots to queued jobs, and start every slot that need not wait."""
@@ -113,6 +125,8 @@ class Loop:
                 slot.begin(submission)
             else:
                 self._runner.refuse(submission, EndReason.ERROR, _does_not_fit(n_prompt, self.n_ctx))
+        for slot in [slot for slot in self._slots if slot.phase is Phase.LOADING]:
+            self._runner.load(slot)
         for slot in sorted((slot for slot in self._slots if slot.phase is Phase.WAITING), key=_age):
             self._runner.start(slot)
 
@@ -139,6 +153,7 @@ class Loop:
                 return []
         if all(slot.phase is Phase.READING for slot in slots):
             self.cost.note_read(sum(len(chunk.tokens) for chunk in chunks), time.perf_counter() - started)
+            self.keeper.prices.tokens_s = 1 / self.cost.token_s if self.cost.token_s else 0.0
         return rows
 
     def _fail(self, slots: list[Slot], message: str) -> None:
@@ -162,6 +177,7 @@ class Loop:
         for submission in (*self._queue, *jobs):
             error = JobError(ErrorType.UNAVAILABLE, "the server is shutting down")
             self._runner.refuse(submission, EndReason.ERROR, error)
+        self.keeper.end(_END_S)
 
     def _idle_slot(self, job: Job) -> Slot | None:
         """The slot asked for, or any; None while there is none idle."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from segue.engine.base import Engine, Logits
 from segue.engine.errors import NoRoomError
-from segue.homes.keeper import Keeper
+from segue.homes.keeper import Keeper, Plan
 from segue.loop.admission import Admission
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Submission
@@ -53,6 +53,10 @@ class Runner:
         """Let a waiting slot read from the deepest checkpoint, unless another is about to read the same."""
         with_failure(self, slot, self._start)
 
+    def load(self, slot: Slot) -> None:
+        """Go on with opening a slot's lane, by a step that does not keep others long."""
+        with_failure(self, slot, lambda slot: self._open(slot, is_first=False))
+
     def settle(self, slot: Slot, row: int) -> None:
         """After a batch: take a checkpoint where one is due, draw a token where one is next."""
         with_failure(self, slot, lambda slot: self._settle(slot, row))
@@ -65,7 +69,8 @@ class Runner:
         end = JobEnd(reason, slot.timings(), slot.report, slot.id, truncated, error)
         try:
             if slot.lane != NO_LANE:
-                self._leave(slot, keep=error is None and not self._is_reproducible)
+                is_whole = slot.phase is not Phase.LOADING
+                self._leave(slot, keep=is_whole and error is None and not self._is_reproducible)
         finally:
             slot.clear()
             self.tell_end(submission, end)
@@ -102,23 +107,46 @@ class Runner:
     def _start(self, slot: Slot) -> None:
         if slot.wait is not None and not self._is_over(*slot.wait):
             return
-        plan = self._admission.plan(slot)
+        plan = self._near_plan(slot)
+        if plan is None:
+            return
         if self._admission.publish(slot, plan, self._slots):
-            plan = self._admission.plan(slot)
+            plan = self._admission.plan(slot, only_near=True)
         slot.wait = self._admission.leader(slot, plan, self._slots)
         if slot.wait is not None:
             return
+        slot.plan, slot.phase = plan, Phase.LOADING
+        self._open(slot, is_first=True)
+
+    def _near_plan(self, slot: Slot) -> Plan | None:
+        """Where a slot starts; None while that is fetched from the disk."""
+        plan = self._admission.plan(slot)
+        slot.is_fetching = False
+        if plan.restore is None or self._keeper.is_near(plan.restore.checkpoint):
+            return plan
+        slot.is_fetching = self._keeper.fetch(plan.restore.checkpoint)
+        return None if slot.is_fetching else self._admission.plan(slot, only_near=True)
+
+    def _open(self, slot: Slot, *, is_first: bool) -> None:
+        """Begin to open a lane, or go on with it; read once it stands where it should."""
+        assert slot.plan is not None
         try:
-            home = self._keeper.open(self._lanes.give(slot), plan)
+            if is_first:
+                slot.home = self._keeper.open(self._lanes.give(slot), slot.plan)
+            else:
+                self._keeper.step(slot.lane)
         except NoRoomError:
             self._leave(slot, keep=False)
+            slot.phase = Phase.WAITING
             running = sorted((other for other in self._slots if other.lane != NO_LANE), key=_id)
             if not running:
                 raise
             slot.wait = (_submission(running[0]), None)
             return
-        slot.phase = Phase.READING
-        self._admission.start(slot, plan, home)
+        if not self._keeper.is_open(slot.lane):
+            return
+        plan, slot.plan, slot.phase = slot.plan, None, Phase.READING
+        self._admission.start(slot, plan, slot.home)
         self._tell_progress(slot)
         if plan.n_start == slot.n_target:
             self._begin_reply(slot, None, plan.logits)
@@ -199,7 +227,7 @@ class Runner:
         log.info("request %d gives way: the attention cells are full", _id(slot))
         if slot.phase is Phase.GENERATING:
             slot.n_target = slot.n_tokens - 1
-        self._leave(slot, keep=not self._is_reproducible)
+        self._leave(slot, keep=slot.phase is not Phase.LOADING and not self._is_reproducible)
         slot.phase = Phase.WAITING
         slot.wait = (_submission(other), None)
 

@@ -8,6 +8,7 @@ from enum import Enum, auto
 import numpy as np
 
 from segue.engine.base import Sampler
+from segue.homes.keeper import Plan
 from segue.loop.inbox import Submission
 from segue.loop.job import SlotView, Timings, Tokens
 from segue.state.placement import Cut
@@ -21,6 +22,7 @@ class Phase(Enum):
 
     IDLE = auto()
     WAITING = auto()
+    LOADING = auto()
     READING = auto()
     GENERATING = auto()
 
@@ -31,9 +33,9 @@ class Slot:
 
     `tokens` are all those of the path so far; the lane has read the first of them. `n_target` is where reading ends:
     the prompt's end, or where the reply had got to when it had to give way. Of the prompt `n_cached` tokens were found
-    and `n_read` read. `wait` names what a waiting slot waits
-    for: another request, and how far that must have read, None for its end. `digests` are those of the prompt's cuts,
-    in reproducible mode only.
+    and `n_read` read. `wait` names what a waiting slot waits for: another request, and how far that must have read,
+    None for its end; `is_fetching` says that it waits for the disk. `plan` is where a lane that is loading shall stand,
+    and `home` where that comes from. `digests` are those of the prompt's cuts, in reproducible mode only.
     """
 
     id: int
@@ -49,6 +51,9 @@ class Slot:
     sampler: Sampler | None = None
     report: CacheReport | None = None
     wait: tuple[Submission, int | None] | None = None
+    plan: Plan | None = None
+    home: str = ""
+    is_fetching: bool = False
     digests: dict[int, int] | None = None
     started: float = 0.0
     first_token: float = 0.0
@@ -64,17 +69,19 @@ class Slot:
         self._tokens = np.empty(len(prompt) + 256, np.int32)
         self._tokens[: len(prompt)] = prompt
         self.n_cached = self.n_read = self.n_generated = 0
-        self.report = self.wait = None
+        self.report = self.wait = self.plan = None
         self.started = time.perf_counter()
         self.first_token = 0.0
+        self.is_fetching = False
 
     def clear(self) -> None:
         """Become idle."""
         if self.sampler is not None:
             self.sampler.close()
-        self.sampler = self.submission = self.wait = self.report = None
+        self.sampler = self.submission = self.wait = self.report = self.plan = None
         self.cuts.clear()
         self.lane = NO_LANE
+        self.is_fetching = False
         self.phase = Phase.IDLE
         self._tokens = np.empty(0, np.int32)
         self.n_tokens = 0

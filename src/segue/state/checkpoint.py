@@ -32,9 +32,9 @@ class Checkpoint:
 
     `pos_min` and `pos_max` are the positions that the memory held (both inclusive), `pos_end` the exclusive end of the
     saved prefix. `n_bytes` is what its own state part and its logits take, without cells that it shares. Times are
-    monotonic seconds, given by the caller. `cuts` is the digest of the cut positions it was read with, in reproducible
-    mode only (`placement.digests`). `residence` belongs to the homes and is opaque here; `branch` belongs to the tree,
-    and is None while the checkpoint is not attached.
+    monotonic seconds, given by the caller. `has_far_logits`: logits are kept that must be fetched first. `cuts` is the
+    digest of the cut positions it was read with, in reproducible mode only (`placement.digests`). `residence` belongs
+    to the homes and is opaque here; `branch` belongs to the tree, and is None while the checkpoint is not attached.
     """
 
     n_tokens: int
@@ -47,7 +47,13 @@ class Checkpoint:
     n_bytes: int = 0
     n_hits: int = 0
     logits: NDArray[np.float32] | None = None
+    has_far_logits: bool = False
     pinned: bool = False
     cuts: int | None = None
     residence: object | None = None
     branch: Branch | None = field(default=None, repr=False)
+
+    @property
+    def has_logits(self) -> bool:
+        """Whether the logits after its last token are kept, in memory or further away."""
+        return self.logits is not None or self.has_far_logits

@@ -34,7 +34,8 @@ class MemoryShape:
     """Kind and sizes of a model's memory: all that placement and retention know of the model.
 
     `n_bytes_cell` is what one token adds to the full-attention cells; `n_bytes_state` what the recurrent or
-    window part of one checkpoint takes at its largest; `n_bytes_logits` the logits of one position.
+    window part of one checkpoint takes at its largest; `n_bytes_logits` the logits of one position. Stored, a run of
+    cells takes `n_bytes_link` beside them.
     """
 
     kind: MemoryKind
@@ -42,3 +43,4 @@ class MemoryShape:
     n_bytes_cell: int
     n_bytes_state: int
     n_bytes_logits: int
+    n_bytes_link: int = 0

@@ -41,7 +41,7 @@ def restores(
     def exactly() -> Iterator[Restore]:
         for checkpoint in deepest(match, n_prompt):
             n = checkpoint.n_tokens
-            if n == n_prompt and checkpoint.logits is None:
+            if n == n_prompt and not checkpoint.has_logits:
                 continue
             if cuts is not None and (checkpoint.cuts is None or checkpoint.cuts != cuts(n)):
                 continue

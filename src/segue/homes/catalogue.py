@@ -1,0 +1,91 @@
+"""Between checkpoints and the rows of a disk's index."""
+
+import logging
+import time
+
+import numpy as np
+
+from segue.engine.base import Tokens
+from segue.homes.disk.index import Index
+from segue.homes.disk.rows import CheckpointRow
+from segue.homes.link import Link
+from segue.homes.residence import Residence
+from segue.homes.space import Space
+from segue.state.checkpoint import Checkpoint, Origin
+from segue.state.lineage import tokens_of
+
+log = logging.getLogger("segue.cache")
+
+
+def row_of(
+    checkpoint: Checkpoint, scope: str, file: tuple[str, int], times: tuple[float, float], *, is_chained: bool
+) -> CheckpointRow:
+    """The row of a checkpoint; `file` is where its blob and logits are, `times` when it was made and used last."""
+    return CheckpointRow(
+        scope=scope,
+        n_tokens=checkpoint.n_tokens,
+        pos_min=checkpoint.pos_min,
+        pos_max=checkpoint.pos_max,
+        origin=checkpoint.origin.value,
+        created=times[0],
+        last_used=times[1],
+        tokens=None if is_chained else tokens_of(checkpoint),
+        file=file[0] or None,
+        n_bytes=file[1],
+        has_logits=checkpoint.has_logits,
+        n_hits=checkpoint.n_hits,
+        pinned=checkpoint.pinned,
+        cuts=None if checkpoint.cuts is None else str(checkpoint.cuts),
+    )
+
+
+def load(space: Space, index: Index, model: int) -> int:
+    """Make known all that an index has of a model; nothing but tokens comes into memory. How many checkpoints."""
+    links: dict[int | None, Link] = {}
+    for row in index.links(model):
+        root = space.copies.chains.roots.setdefault(space.tree(row.scope), Link.root())
+        parent = root if row.parent is None else links.get(row.parent)
+        if parent is None or (row.start, int(row.tokens[0])) in parent.children:
+            continue
+        link = space.copies.chains.add(parent, row.start, row.tokens, None)
+        link.row, link.file, link.n_disk_bytes = row.id, row.file, row.n_bytes
+        links[row.id] = link
+    n_loaded = 0
+    for found in index.checkpoints(model):
+        tip = links.get(found.link)
+        tokens = found.tokens if tip is None else _path(tip, found.n_tokens)
+        tree = space.tree(found.scope)
+        if tokens is None or (found.link is not None and tip is None) or tree.at(tokens) is not None:
+            log.warning("stored checkpoint %s cannot be found a place", found.id)
+            continue
+        residence = Residence(tree, link=tip, n_linked=found.n_tokens if tip else 0, row=found.id)
+        residence.file, residence.n_disk_bytes = found.file or "", found.n_bytes
+        tree.attach(_checkpoint(found, residence, space.clock()), tokens)
+        if tip is not None:
+            tip.n_users += 1
+            tip.n_stored += 1
+        n_loaded += 1
+    return n_loaded
+
+
+def _checkpoint(row: CheckpointRow, residence: Residence, now: float) -> Checkpoint:
+    # A clock that jumped must not make a checkpoint young for ever, nor older than all others.
+    age_s, idle_s = (max(0.0, time.time() - at) for at in (row.created, row.last_used))
+    return Checkpoint(
+        n_tokens=row.n_tokens,
+        pos_min=row.pos_min,
+        pos_max=row.pos_max,
+        pos_end=row.pos_max + 1,
+        origin=Origin(row.origin),
+        created=now - age_s,
+        last_used=now - idle_s,
+        n_hits=row.n_hits,
+        has_far_logits=row.has_logits,
+        pinned=row.pinned,
+        cuts=None if row.cuts is None else int(row.cuts),
+        residence=residence,
+    )
+
+
+def _path(link: Link, n_tokens: int) -> Tokens:
+    return np.concatenate([part.tokens[: end - part.start] for part, end in link.chain(n_tokens)])

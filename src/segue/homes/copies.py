@@ -1,0 +1,195 @@
+"""Copies of checkpoints in host memory: blobs, chains of links and logits, made piece by piece and dropped."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from segue.engine.base import Blob, Engine, Logits
+from segue.engine.cells import Bytes
+from segue.homes.budget import Budget
+from segue.homes.chains import Chains
+from segue.homes.link import Link
+from segue.homes.residence import Residence, host_bytes, residence_of
+from segue.state.checkpoint import Checkpoint
+from segue.state.kind import MemoryKind
+from segue.state.lineage import ancestors, tokens_of
+
+_PIECE_BYTES = 32 << 20
+
+Room = Callable[[int], bool]
+
+
+class Copies:
+    """Makes and drops the host copies of checkpoints; `via` is an empty sequence that copying may pass through.
+
+    A `Room` makes room for so many bytes, or says that there is none. Belongs to the engine's thread.
+    """
+
+    def __init__(self, engine: Engine, budget: Budget, via: int) -> None:
+        kind = engine.shape.kind
+        self._engine = engine
+        self._budget = budget
+        self._via = via
+        self._n_piece = max(64, _PIECE_BYTES // max(1, engine.shape.n_bytes_cell))
+        self.chains = Chains(engine, budget)
+        self.is_chained = kind.has_cells and engine.is_unified
+        self.needs_blob = not (self.is_chained and kind is MemoryKind.ATTENTION)
+
+    def is_complete(self, checkpoint: Checkpoint) -> bool:
+        """Whether the checkpoint can be restored from the host and the disk alone."""
+        residence = residence_of(checkpoint)
+        if residence.is_stored:
+            return True
+        has_cells = not self.is_chained or residence.n_linked == checkpoint.n_tokens
+        return has_cells and (residence.blob is not None or not self.needs_blob)
+
+    def missing_bytes(self, checkpoint: Checkpoint, seq: int) -> int:
+        """What is still to be copied of a checkpoint that `seq` stands at."""
+        residence = residence_of(checkpoint)
+        n_bytes = 0
+        if residence.blob is None and self.needs_blob:
+            n_bytes += self._engine.state_bytes(seq, partial=self.is_chained)
+        if self.is_chained:
+            shape = self._engine.shape
+            _, n = self.chains.find(residence.tree, tokens_of(checkpoint))
+            n_pieces = len(self._ends(checkpoint, n))
+            n_bytes += (checkpoint.n_tokens - n) * shape.n_bytes_cell + n_pieces * shape.n_bytes_link
+        return n_bytes
+
+    def copy_next(self, checkpoint: Checkpoint, seq: int, room: Room) -> bool:
+        """Copy the next piece of an incomplete checkpoint that `seq` stands at; False if there is no room for it."""
+        residence = residence_of(checkpoint)
+        if not self.is_chained or residence.n_linked == checkpoint.n_tokens:
+            return self.copy_blob(checkpoint, seq, room)
+        tokens = tokens_of(checkpoint)
+        link, start = self.chains.find(residence.tree, tokens)
+        if start > residence.n_linked:
+            self._link(residence, link, start)
+            return True
+        end = self._ends(checkpoint, start)[0]
+        shape = self._engine.shape
+        # While room is made, the chain so far must stay.
+        self.chains.hold(link)
+        try:
+            if not room(shape.n_bytes_link + (end - start) * shape.n_bytes_cell):
+                return False
+            cells = self._engine.save_cells(seq, start, end, self._via)
+            self._link(residence, self.chains.add(link, start, tokens[start:end], cells), end)
+        finally:
+            self.chains.release(link)
+        return True
+
+    def copy_blob(self, checkpoint: Checkpoint, seq: int, room: Room) -> bool:
+        """Copy what of the state no link holds, unless it is there; False if there is no room for it."""
+        residence = residence_of(checkpoint)
+        if residence.blob is not None or not self.needs_blob:
+            return True
+        if not room(self._engine.state_bytes(seq, partial=self.is_chained)):
+            return False
+        blob = self._engine.save(seq, partial=self.is_chained)
+        self._budget.take(blob.n_bytes)
+        residence.blob = blob
+        checkpoint.n_bytes += blob.n_bytes
+        if self._engine.shape.kind.has_window:
+            checkpoint.pos_min = max(checkpoint.pos_min, checkpoint.n_tokens - self._engine.shape.n_swa)
+        return True
+
+    def adopt(self, checkpoint: Checkpoint) -> bool:
+        """Let a checkpoint that loses its cells live on a chain that is there; False if none reaches so far."""
+        residence = residence_of(checkpoint)
+        if not self.is_chained or (self.needs_blob and residence.blob is None):
+            return False
+        link, n = self.chains.find(residence.tree, tokens_of(checkpoint))
+        if n == checkpoint.n_tokens:
+            self._link(residence, link, n)
+        return n == checkpoint.n_tokens
+
+    def keep_logits(self, checkpoint: Checkpoint, logits: Logits, room: Room) -> None:
+        """Keep the logits after a checkpoint's last token, if there is room."""
+        if checkpoint.logits is None and room(logits.nbytes):
+            self._budget.take(logits.nbytes)
+            checkpoint.logits = logits.copy()
+            checkpoint.n_bytes += logits.nbytes
+
+    def drop_logits(self, checkpoint: Checkpoint) -> None:
+        """Give up the logits of a checkpoint, which then needs one token read for them."""
+        if checkpoint.logits is not None:
+            self._budget.give(checkpoint.logits.nbytes)
+            checkpoint.n_bytes -= checkpoint.logits.nbytes
+            checkpoint.logits = None
+
+    def drop_state(self, checkpoint: Checkpoint) -> None:
+        """Give up the copy of a checkpoint's state."""
+        self.drop_blob(checkpoint)
+        self.drop_link(checkpoint)
+
+    def drop_blob(self, checkpoint: Checkpoint) -> None:
+        """Give up what of the state no link holds."""
+        residence = residence_of(checkpoint)
+        if residence.blob is not None:
+            self._budget.give(residence.blob.n_bytes)
+            checkpoint.n_bytes -= residence.blob.n_bytes
+            residence.blob = None
+
+    def drop_link(self, checkpoint: Checkpoint) -> None:
+        """Leave the chain of links."""
+        self._leave(residence_of(checkpoint))
+
+    def _leave(self, residence: Residence) -> None:
+        if residence.link is not None:
+            (self.chains.release if residence.is_loaded else self.chains.forget)(residence.link)
+            residence.link, residence.n_linked, residence.is_loaded = None, 0, False
+
+    def take_back(self, checkpoint: Checkpoint, parts: Sequence[Bytes]) -> None:
+        """Take a checkpoint's blob and logits, as they came from the disk, into memory; there is room."""
+        residence, left = residence_of(checkpoint), list(parts)
+        if self.needs_blob:
+            data = left.pop(0)
+            if residence.blob is None:
+                n, is_partial = checkpoint.n_tokens, self.is_chained
+                residence.blob = Blob(data, n, is_partial, checkpoint.pos_min, checkpoint.pos_max)
+                self._budget.take(data.nbytes)
+                checkpoint.n_bytes += data.nbytes
+        if left and checkpoint.logits is None:
+            checkpoint.logits = left[0].view(np.float32)
+            self._budget.take(checkpoint.logits.nbytes)
+            checkpoint.n_bytes += checkpoint.logits.nbytes
+        checkpoint.has_far_logits = False
+
+    def leave_memory(self, checkpoint: Checkpoint) -> None:
+        """Give up the copies in memory of a checkpoint that is on disk."""
+        residence = residence_of(checkpoint)
+        assert residence.is_stored
+        checkpoint.has_far_logits |= checkpoint.logits is not None
+        self.drop_logits(checkpoint)
+        self.drop_blob(checkpoint)
+        if residence.is_loaded:
+            assert residence.link is not None
+            residence.is_loaded = False
+            self.chains.leave_host(residence.link)
+
+    def freed_bytes(self, checkpoint: Checkpoint) -> int:
+        """What dropping all copies of a checkpoint would free."""
+        residence = residence_of(checkpoint)
+        link = residence.link if residence.is_loaded else None
+        return host_bytes(checkpoint) + (self.chains.freed_bytes(link) if link is not None else 0)
+
+    def _link(self, residence: Residence, link: Link, n_linked: int) -> None:
+        self.chains.hold(link)
+        self._leave(residence)
+        residence.link, residence.n_linked, residence.is_loaded = link, n_linked, True
+
+    def _ends(self, checkpoint: Checkpoint, start: int) -> list[int]:
+        """Where the links of `[start, n_tokens)` end: at each checkpoint, so that each can go alone, and in bounds."""
+        ends = [checkpoint.n_tokens]
+        for ancestor in ancestors(checkpoint):
+            if ancestor.n_tokens <= start:
+                break
+            ends.append(ancestor.n_tokens)
+        ends.append(start)
+        ends.reverse()
+        cut: list[int] = []
+        for low, high in pairwise(ends):
+            cut += [*range(low + self._n_piece, high, self._n_piece), high]
+        return cut

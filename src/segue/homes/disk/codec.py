@@ -1,0 +1,84 @@
+"""Packing of bytes for the disk, where it pays.
+
+A state is 16- or 32-bit floats: their exponents are alike, the rest is noise. So the bytes are packed by their place in
+items of 4. `bench/codecs.py` compares: this saves 14 to 32 % of f16, f32 and bf16 states, with items of 2 no more.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+
+RAW: Final = 0
+PLANES: Final = 1
+"""Of each block, all first bytes of the items, all second ones, and so on, each packed by itself into one zstd frame."""
+
+_N_ITEM = 4
+_N_BLOCK = 1 << 20
+_N_SAMPLE = 1 << 20
+_LEVEL = 1
+_PAYS = 0.9
+
+
+def encode(data: Bytes) -> tuple[int, Bytes]:
+    """The codec, and the bytes; they are packed where that saves a tenth, else it is RAW and the same array.
+
+    Any thread. A sample from the middle decides, so that what does not pack costs little.
+    """
+    start = max(0, len(data) - _N_SAMPLE) // 2 // _N_ITEM * _N_ITEM
+    sample = data[start : start + _N_SAMPLE]
+    if len(pack(sample)) <= _PAYS * len(sample):
+        packed = pack(data)
+        if len(packed) <= _PAYS * len(data):
+            return PLANES, packed
+    return RAW, data
+
+
+def decode(codec: int, payload: Bytes, n_raw: int) -> Bytes:
+    """What was encoded, `n_raw` bytes; with RAW the same array. Raises ValueError if it is nothing of the kind."""
+    if codec == PLANES:
+        return unpack(payload, n_raw)
+    if codec != RAW:
+        raise ValueError(f"codec {codec} is not known")
+    if len(payload) != n_raw:
+        raise ValueError(f"{len(payload)} bytes are not {n_raw}")
+    return payload
+
+
+def pack(data: Bytes) -> Bytes:
+    """The bytes in PLANES, whether that pays or not."""
+    packer = zstandard.ZstdCompressor(level=_LEVEL).compressobj(size=len(data))
+    pieces = []
+    for plane in _planes(data):
+        packed = packer.compress(np.ascontiguousarray(plane).data)
+        pieces += [packed, packer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)]
+    return np.frombuffer(b"".join([*pieces, packer.flush()]), np.uint8)
+
+
+def unpack(payload: Bytes, n_raw: int) -> Bytes:
+    """What was packed; raises ValueError if it is not in PLANES, or not `n_raw` bytes."""
+    data = np.empty(n_raw, np.uint8)
+    scratch = np.empty(_N_BLOCK, np.uint8)
+    try:
+        if zstandard.frame_content_size(payload.data) != n_raw:
+            raise ValueError(f"it does not hold {n_raw} bytes")
+        reader = zstandard.ZstdDecompressor().stream_reader(payload.data)
+        for plane in _planes(data):
+            packed = scratch[: len(plane)]
+            if reader.readinto(packed.data) != len(plane):
+                raise ValueError(f"it ends before {n_raw} bytes")
+            plane[:] = packed
+    except zstandard.ZstdError as error:
+        raise ValueError(str(error)) from error
+    return data
+
+
+def _planes(data: Bytes) -> Iterator[Bytes]:
+    for start in range(0, len(data), _N_BLOCK):
+        block = data[start : start + _N_BLOCK]
+        for place in range(min(_N_ITEM, len(block))):
+            yield block[place::_N_ITEM]

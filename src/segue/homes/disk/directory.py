@@ -1,0 +1,131 @@
+"""A cache directory: a lock, an index, and a file for each link and each checkpoint that has bytes."""
+
+import os
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from segue.homes.disk import blobfile
+from segue.homes.disk.codec import Bytes
+from segue.homes.disk.errors import DamagedError, DiskError, disk_error
+from segue.homes.disk.index import Index
+from segue.homes.disk.lock import DirectoryLock
+from segue.homes.disk.rows import CheckpointRow, LinkRow
+
+_NAME = re.compile(r"[0-9a-f]{16}")
+_LEFT_OVER = re.compile(r"[0-9a-f]{16}|\.[0-9a-f]{16}\.tmp")
+
+
+class Directory:
+    """Any thread may call; the directory is this process' alone until `close()`. Everything raises DiskError.
+
+    A file is written before the index names it, and deleted after the index has forgotten it. So whatever a process
+    that was killed leaves behind is found, and gone, when the directory is opened again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._blobs = path / "blobs"
+        with ExitStack() as opened:
+            opened.callback(DirectoryLock(path).close)
+            self.index = Index(path / "index.sqlite")
+            opened.callback(self.index.close)
+            try:
+                self._blobs.mkdir(0o700, exist_ok=True)
+                self._clean()
+            except OSError as error:
+                raise disk_error(f"cannot use {self._blobs}", error) from error
+            self._opened = opened.pop_all()
+
+    def close(self) -> None:
+        """Let another process have the directory; again is harmless."""
+        self._opened.close()
+
+    @property
+    def used_bytes(self) -> int:
+        """What all files that the index names take."""
+        return self.index.used_bytes()
+
+    def write_blob(self, parts: Sequence[Bytes]) -> tuple[str, int]:
+        """Write arrays to a new file, to be named in the index next; its name, and the bytes that it takes."""
+        name = secrets.token_hex(8)
+        return name, blobfile.write(self._blobs, name, parts)
+
+    def read_blob(self, name: str) -> list[Bytes]:
+        """The arrays of a file, all verified. Raises DamagedError where it is not what was written."""
+        return blobfile.read(self._path(name))
+
+    def delete_blobs(self, names: Iterable[str]) -> None:
+        """Delete files that the index has forgotten; those that are gone already are as good."""
+        for name in names:
+            path = self._path(name)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise disk_error(f"cannot delete {path}", error) from error
+
+    def verify(self) -> list[str]:
+        """Read every file and follow every chain; a line about each thing that is wrong."""
+        wrong = []
+        for name in self.index.files():
+            try:
+                self.read_blob(name)
+            except DiskError as error:
+                wrong.append(str(error))
+        for model in self.index.fingerprints():
+            links = {link.id: link for link in self.index.links(model)}
+            wrong += [f"link {link.id} does not continue link {link.parent}" for link in _torn(links)]
+            for checkpoint in self.index.checkpoints(model):
+                if not _stands(checkpoint, links):
+                    wrong.append(f"checkpoint {checkpoint.id} does not stand on link {checkpoint.link}")
+        return wrong
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise DamagedError(f"{name!r} is not the name of a file in {self._blobs}")
+        return self._blobs / name
+
+    def _clean(self) -> None:
+        """Forget what lost its file, then delete the files that nothing names; other programs' files stay."""
+        present = set(os.listdir(self._blobs))
+        missing = self.index.files().keys() - present
+        if missing:
+            self.index.remove(self._without(missing))
+        left_over = {name for name in present if _LEFT_OVER.fullmatch(name)} - self.index.files().keys()
+        for name in left_over:
+            (self._blobs / name).unlink()
+
+    def _without(self, files: set[str]) -> list[int]:
+        """The checkpoints that need one of these files."""
+        found: list[int] = []
+        for model in self.index.fingerprints():
+            broken: set[int | None] = set()
+            for link in self.index.links(model):
+                if link.file in files or link.parent in broken:
+                    broken.add(link.id)
+            rows = self.index.checkpoints(model)
+            found += [row.id for row in rows if row.id and (row.file in files or row.link in broken)]
+        return found
+
+
+def _torn(links: dict[int | None, LinkRow]) -> list[LinkRow]:
+    """Links that do not begin where their parent leads to."""
+    torn = []
+    for link in links.values():
+        parent = links.get(link.parent)
+        if parent is None:
+            is_whole = link.parent is None and link.start == 0
+        else:
+            is_whole = parent.scope == link.scope and parent.start < link.start <= parent.end
+        if not is_whole or not len(link.tokens):
+            torn.append(link)
+    return torn
+
+
+def _stands(checkpoint: CheckpointRow, links: dict[int | None, LinkRow]) -> bool:
+    """Whether its chain, or its own tokens, lead to where it stands."""
+    if checkpoint.tokens is not None:
+        return len(checkpoint.tokens) == checkpoint.n_tokens
+    link = links.get(checkpoint.link)
+    return link is not None and link.scope == checkpoint.scope and link.start < checkpoint.n_tokens <= link.end

@@ -1,0 +1,48 @@
+"""What can go wrong on disk, as exceptions a caller can tell apart."""
+
+import errno
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+_REASONS: Final = {
+    errno.EACCES: "permission denied; change its owner or mode, or use another --cache-dir",
+    errno.EPERM: "permission denied; change its owner or mode, or use another --cache-dir",
+    errno.EROFS: "the file system is read-only; use another --cache-dir",
+    errno.ENOTDIR: "that is not a directory; use another --cache-dir",
+    errno.EEXIST: "that is not a directory; use another --cache-dir",
+    errno.ENOSPC: "the disk is full; free some space, or use another --cache-dir",
+    errno.EDQUOT: "the disk quota is used up; free some space, or use another --cache-dir",
+    errno.ENOLCK: "the file system has no locks; use another --cache-dir",
+    errno.EOPNOTSUPP: "the file system has no locks; use another --cache-dir",
+}
+
+DAMAGED_INDEX: Final = "it is damaged, or no index; delete the directory, or use another --cache-dir"
+
+_INDEX_REASONS: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full; free some space, or use another --cache-dir",
+    sqlite3.SQLITE_READONLY: "it is read-only; change its mode, or use another --cache-dir",
+    sqlite3.SQLITE_CORRUPT: DAMAGED_INDEX,
+    sqlite3.SQLITE_NOTADB: DAMAGED_INDEX,
+}
+_PRIMARY_CODE = 0xFF
+
+
+class DiskError(Exception):
+    """The directory cannot be used or written to; the message is a line for the user that says what to do."""
+
+
+class DamagedError(DiskError):
+    """A file is missing, torn, altered or foreign; the message says which, and how."""
+
+
+def disk_error(failed: str, error: OSError) -> DiskError:
+    """What to raise for an operating system's error; `failed` says what could not be done."""
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return DiskError(f"{failed}: {reason}")
+
+
+def index_error(path: Path, error: sqlite3.Error) -> DiskError:
+    """What to raise for an error of SQLite's."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    return DiskError(f"cannot use the index {path}: {_INDEX_REASONS.get(code, error)}")

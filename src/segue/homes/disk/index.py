@@ -1,0 +1,134 @@
+"""The index of a cache directory: which checkpoints and links its files hold."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from segue.homes.disk.errors import index_error
+from segue.homes.disk.rows import Added, CheckpointRow, LinkRow, columns, loaded, stored
+from segue.homes.disk.schema import connect
+
+_FILES = "(SELECT file, n_bytes FROM links UNION ALL SELECT file, n_bytes FROM checkpoints WHERE file IS NOT NULL)"
+_DROP_LINK = """DELETE FROM links WHERE id = :id
+    AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE link = :id)
+    AND NOT EXISTS (SELECT 1 FROM links AS child WHERE child.parent = :id)
+    RETURNING parent, file"""
+
+
+class Index:
+    """An SQLite file. Any thread may call; every change is one transaction, and on disk when the call returns.
+
+    Everything raises DiskError where SQLite fails; then nothing was changed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = Lock()
+        with self._explained():
+            self._database = connect(path)
+
+    def close(self) -> None:
+        """Close the file; again is harmless."""
+        with self._lock:
+            self._database.close()
+
+    def model_id(self, fingerprint: str) -> int:
+        """The number of a model, which it keeps from its first sight on."""
+        with self._change() as database:
+            database.execute("INSERT INTO models (fingerprint) VALUES (?) ON CONFLICT DO NOTHING", (fingerprint,))
+            return int(database.execute("SELECT id FROM models WHERE fingerprint = ?", (fingerprint,)).fetchone()[0])
+
+    def fingerprints(self) -> dict[int, str]:
+        """All models that were ever seen, by number."""
+        return dict(self._rows("SELECT id, fingerprint FROM models ORDER BY id"))
+
+    def add(self, model: int, links: Sequence[LinkRow], checkpoint: CheckpointRow) -> Added:
+        """Store a checkpoint and those of its links that have no id yet, root first: their files are written.
+
+        The first link hangs on its `parent`, every other on the one before it, and the checkpoint stands on the last;
+        without links it stands on its own `link`, or has tokens.
+        """
+        with self._change() as database:
+            above = links[0].parent if links else checkpoint.link
+            ids: list[int] = []
+            for row in links:
+                if row.id is None:
+                    above = _insert(database, "links", {**stored(row), "model": model, "parent": above})
+                else:
+                    above = row.id
+                ids.append(above)
+            id_ = _insert(database, "checkpoints", {**stored(checkpoint), "model": model, "link": above})
+            return Added(tuple(ids), id_)
+
+    def links(self, model: int) -> list[LinkRow]:
+        """All links of a model, parents before their children."""
+        query = f"SELECT {columns(LinkRow)} FROM links WHERE model = ? ORDER BY id"
+        return [loaded(LinkRow, row) for row in self._rows(query, model)]
+
+    def checkpoints(self, model: int) -> list[CheckpointRow]:
+        """All checkpoints of a model, in the order in which they were stored."""
+        query = f"SELECT {columns(CheckpointRow)} FROM checkpoints WHERE model = ? ORDER BY id"
+        return [loaded(CheckpointRow, row) for row in self._rows(query, model)]
+
+    def all_checkpoints(self) -> dict[int, list[CheckpointRow]]:
+        """All checkpoints by the model's number, those without any left out."""
+        return {model: rows for model in self.fingerprints() if (rows := self.checkpoints(model))}
+
+    def remove(self, checkpoints: Iterable[int]) -> list[str]:
+        """Forget checkpoints, and links that nothing needs any more; the files that are theirs, to be deleted now."""
+        files: list[str | None] = []
+        with self._change() as database:
+            for checkpoint in checkpoints:
+                query = "DELETE FROM checkpoints WHERE id = ? RETURNING link, file"
+                link, file = database.execute(query, (checkpoint,)).fetchone() or (None, None)
+                files.append(file)
+                while link is not None:
+                    link, file = database.execute(_DROP_LINK, {"id": link}).fetchone() or (None, None)
+                    files.append(file)
+        return [file for file in files if file is not None]
+
+    def touch(self, checkpoint: int, last_used: float, n_hits: int) -> None:
+        """Note when a checkpoint was last used, in wall-clock seconds, and how often in all."""
+        with self._change() as database:
+            database.execute(
+                "UPDATE checkpoints SET last_used = ?, n_hits = ? WHERE id = ?", (last_used, n_hits, checkpoint)
+            )
+
+    def pin(self, checkpoint: int, pinned: bool) -> None:
+        """Note whether a checkpoint is pinned."""
+        with self._change() as database:
+            database.execute("UPDATE checkpoints SET pinned = ? WHERE id = ?", (pinned, checkpoint))
+
+    def used_bytes(self) -> int:
+        """What all files take."""
+        return int(self._rows(f"SELECT coalesce(sum(n_bytes), 0) FROM {_FILES}")[0][0])
+
+    def files(self) -> dict[str, int]:
+        """All files that rows name, and what they take."""
+        return dict(self._rows(f"SELECT file, n_bytes FROM {_FILES}"))
+
+    def _rows(self, query: str, *values: int) -> list[Any]:
+        with self._lock, self._explained():
+            return self._database.execute(query, values).fetchall()
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._explained(), self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield self._database
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise index_error(self._path, error) from error
+
+
+def _insert(database: sqlite3.Connection, table: str, values: Mapping[str, object]) -> int:
+    names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+    query = f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id"
+    return int(database.execute(query, values).fetchone()[0])

@@ -1,0 +1,89 @@
+"""A lane on its way to a checkpoint: at once where cells can be shared, else piece by piece from a chain of links."""
+
+import time
+from collections import deque
+from collections.abc import Iterable
+
+from segue.engine.cells import Cells
+from segue.engine.errors import NoRoomError
+from segue.homes.link import Link
+from segue.homes.residence import residence_of
+from segue.homes.space import Space
+from segue.state.checkpoint import Checkpoint
+
+_PIECE_BYTES = 64 << 20
+
+Piece = tuple[list[Cells], int]
+
+
+class Opening:
+    """Makes the empty `lane` stand at the first `n_tokens` of a checkpoint's path.
+
+    All that it needs is in memory, and must stay there until it is done. Belongs to the engine's thread.
+    """
+
+    def __init__(self, space: Space, lane: int, checkpoint: Checkpoint, n_tokens: int) -> None:
+        self.lane = lane
+        self.checkpoint = checkpoint
+        self.n_tokens = n_tokens
+        self.tree = residence_of(checkpoint).tree
+        self.started = time.perf_counter()
+        self.is_done = False
+        self._space = space
+        self._pieces: deque[Piece] | None = None
+
+    def step(self) -> None:
+        """Take one step. Raises NoRoomError if the cells are full: make room and step again."""
+        engine, checkpoint, residence = self._space.engine, self.checkpoint, residence_of(self.checkpoint)
+        if self._pieces is not None:
+            self._load()
+        elif residence.is_parked:
+            engine.copy(residence.seq, self.lane)
+        elif residence.is_whole:
+            assert residence.blob is not None
+            engine.load(residence.blob, self.lane)
+        elif (src := self._space.coverage.seq_over(checkpoint)) is not None:
+            engine.borrow(src, self.lane, checkpoint.n_tokens, residence.blob)
+        else:
+            assert residence.link is not None, "a checkpoint in the tree has lost its cells"
+            # Plain attention can stop anywhere; what has a state of its own must first stand where that belongs.
+            n_load = self.n_tokens if residence.blob is None else residence.n_linked
+            self._pieces = deque(_pieces(residence.link.chain(residence.n_linked), n_load))
+            self._load()
+        self.is_done = not self._pieces
+        if self.is_done and self.n_tokens < engine.length(self.lane):
+            engine.rewind(self.lane, self.n_tokens)
+
+    def _load(self) -> None:
+        assert self._pieces
+        engine, part = self._space.engine, residence_of(self.checkpoint).blob
+        cells, end = self._pieces[0]
+        if engine.length(self.lane) < end:
+            engine.put_cells(self.lane, engine.join(cells), end, part, self._space.scratch)
+        if len(self._pieces) == 1 and part is not None and engine.shape.kind.has_window:
+            try:
+                engine.put_part(self.lane, part)
+            except NoRoomError:
+                self._pieces = None  # the lane was emptied: from the start again
+                raise
+        self._pieces.popleft()
+
+
+def _pieces(chain: Iterable[tuple[Link, int]], n_tokens: int) -> list[Piece]:
+    """Neighbours gathered up to a size; only the last link of a piece may be followed less than to its end."""
+    pieces: list[Piece] = []
+    n_bytes = 0
+    can_grow = False
+    for link, end in chain:
+        if link.start >= n_tokens:
+            break
+        assert link.cells is not None, "a link is not in memory"
+        end = min(end, n_tokens)
+        if can_grow and n_bytes + link.n_bytes <= _PIECE_BYTES:
+            pieces[-1] = ([*pieces[-1][0], link.cells], end)
+            n_bytes += link.n_bytes
+        else:
+            pieces.append(([link.cells], end))
+            n_bytes = link.n_bytes
+        can_grow = end == link.end
+    return pieces

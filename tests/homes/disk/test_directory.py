@@ -1,0 +1,216 @@
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segue.homes.disk.directory import Directory
+from segue.homes.disk.errors import DamagedError, DiskError
+from segue.homes.disk.rows import Added, CheckpointRow, LinkRow
+from tests.homes.disk.making import alone, halves, link, noise, on_chain
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def directory(path: Path) -> Iterator[Directory]:
+    directory = Directory(path)
+    yield directory
+    directory.close()
+
+
+def store(directory: Directory, links: list[LinkRow], checkpoint: CheckpointRow) -> Added:
+    return directory.index.add(directory.index.model_id("{}"), links, checkpoint)
+
+
+def written_link(directory: Directory, start: int, n: int, parent: int | None = None) -> LinkRow:
+    name, n_bytes = directory.write_blob([halves(2 * n)])
+    return LinkRow("", start, np.arange(start, start + n, dtype=np.int32), name, n_bytes, parent)
+
+
+def filled(directory: Directory) -> tuple[Added, Added]:
+    """Two branches of one trunk, the second of which has a state of its own."""
+    trunk = [written_link(directory, 0, 100), written_link(directory, 100, 50)]
+    one = store(directory, trunk, on_chain(150))
+    name, n_bytes = directory.write_blob([noise(100), halves(4000)])
+    branch = written_link(directory, 100, 20, parent=one.links[0])
+    two = store(directory, [branch], on_chain(120, name, has_logits=True))
+    directory.index._database.execute("UPDATE checkpoints SET n_bytes = ? WHERE file = ?", (n_bytes, name))
+    return one, two
+
+
+def reopened(directory: Directory, path: Path) -> Directory:
+    directory.close()
+    return Directory(path)
+
+
+def blobs(path: Path) -> set[str]:
+    return set(os.listdir(path / "blobs"))
+
+
+def test_what_is_written_is_read(directory: Directory, path: Path) -> None:
+    parts = [noise(100), halves(4000)]
+    name, n_bytes = directory.write_blob(parts)
+    assert len(name) == 16
+    assert n_bytes == (path / "blobs" / name).stat().st_size
+    assert all(np.array_equal(a, b) for a, b in zip(directory.read_blob(name), parts, strict=True))
+    directory.delete_blobs([name, name])
+    with pytest.raises(DamagedError, match="missing"):
+        directory.read_blob(name)
+
+
+def test_nobody_else_may_look(directory: Directory, path: Path) -> None:
+    filled(directory)
+    for at in (path, *path.rglob("*")):
+        assert stat.S_IMODE(at.stat().st_mode) == (0o700 if at.is_dir() else 0o600), at
+
+
+def test_all_is_there_again(directory: Directory, path: Path) -> None:
+    filled(directory)
+    files = directory.index.files()
+    assert directory.verify() == []
+    assert blobs(path) == files.keys()
+    assert directory.used_bytes == sum((path / "blobs" / name).stat().st_size for name in files)
+    again = reopened(directory, path)
+    assert again.index.files() == files
+    assert again.verify() == []
+    again.close()
+    again.close()
+
+
+def test_one_process_at_a_time(directory: Directory, path: Path) -> None:
+    with pytest.raises(DiskError, match="uses it"):
+        Directory(path)
+    assert directory.verify() == []
+
+
+def test_a_directory_that_cannot_be_opened_is_not_kept_locked(directory: Directory, path: Path) -> None:
+    directory.close()
+    (path / "index.sqlite").write_bytes(b"x" * 5000)
+    for _ in range(2):
+        with pytest.raises(DiskError, match="it is damaged"):
+            Directory(path)
+    (path / "index.sqlite").unlink()
+    shutil.rmtree(path / "blobs")
+    (path / "blobs").touch()
+    for _ in range(2):
+        with pytest.raises(DiskError, match="not a directory"):
+            Directory(path)
+
+
+def test_files_that_nothing_names_go(directory: Directory, path: Path) -> None:
+    filled(directory)
+    orphan, _ = directory.write_blob([noise(10)])
+    (path / "blobs" / f".{'a' * 16}.tmp").touch()
+    (path / "blobs" / "sha256-0123").touch()
+    (path / "blobs" / "notes.txt").touch()
+    again = reopened(directory, path)
+    assert orphan not in again.index.files()
+    assert blobs(path) == again.index.files().keys() | {"sha256-0123", "notes.txt"}
+    assert again.verify() == []
+    again.close()
+
+
+def test_rows_without_their_files_go(directory: Directory, path: Path) -> None:
+    one, two = filled(directory)
+    tail = next(row for row in directory.index.links(1) if row.id == one.links[1])
+    (path / "blobs" / tail.file).unlink()
+    assert [str(path / "blobs" / tail.file) in line for line in directory.verify()] == [True]
+    again = reopened(directory, path)
+    assert [row.id for row in again.index.checkpoints(1)] == [two.checkpoint]
+    assert again.verify() == []
+    assert blobs(path) == again.index.files().keys()
+    own = again.index.checkpoints(1)[0].file
+    assert own is not None
+    (path / "blobs" / own).unlink()
+    last = reopened(again, path)
+    assert last.index.files() == {}
+    assert blobs(path) == set()
+    last.close()
+
+
+def test_a_trunk_that_is_gone_takes_all_that_hangs_on_it(directory: Directory, path: Path) -> None:
+    filled(directory)
+    store(directory, [], alone(5))
+    (path / "blobs" / directory.index.links(1)[0].file).unlink()
+    again = reopened(directory, path)
+    assert again.index.links(1) == []
+    assert [row.n_tokens for row in again.index.checkpoints(1)] == [5]
+    assert blobs(path) == set()
+    again.close()
+
+
+def test_damage_is_told(directory: Directory, path: Path) -> None:
+    filled(directory)
+    first, second, *_ = [path / "blobs" / name for name in sorted(directory.index.files())]
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(b"foreign" * 9)
+    lines = directory.verify()
+    assert len(lines) == 2
+    assert any(f"{first} is damaged: it was written as {second.name}" in line for line in lines)
+    assert any(f"{second} is damaged: it was not written by Segue" in line for line in lines)
+
+
+def test_chains_that_lead_nowhere_are_told(directory: Directory, path: Path) -> None:
+    name, n_bytes = directory.write_blob([noise(3)])
+    store(directory, [link(7, 3, name)], on_chain(10))
+    store(directory, [written_link(directory, 0, 10)], on_chain(11))
+    store(directory, [written_link(directory, 0, 10), written_link(directory, 11, 3)], on_chain(12))
+    other = LinkRow("tenant", 10, np.ones(3, np.int32), directory.write_blob([noise(3)])[0], n_bytes, parent=2)
+    store(directory, [other], on_chain(12))
+    store(directory, [], alone(4))
+    directory.index._database.execute("UPDATE checkpoints SET n_tokens = 5 WHERE n_tokens = 4")
+    directory.close()
+    database = sqlite3.connect(path / "index.sqlite")
+    database.execute("DELETE FROM links WHERE id = 3")
+    database.commit()
+    database.close()
+    again = Directory(path)
+    lines = again.verify()
+    assert sorted(lines) == [
+        "checkpoint 2 does not stand on link 2",
+        "checkpoint 4 does not stand on link 5",
+        "checkpoint 5 does not stand on link None",
+        "link 1 does not continue link None",
+        "link 4 does not continue link 3",
+        "link 5 does not continue link 2",
+    ]
+    again.close()
+
+
+@pytest.mark.parametrize("name", ["../index.sqlite", "", "/etc/passwd", "A" * 16, "0" * 16 + "\n", ".tmp"])
+def test_no_name_leads_out_of_the_directory(directory: Directory, path: Path, name: str) -> None:
+    with pytest.raises(DamagedError, match="is not the name of a file"):
+        directory.read_blob(name)
+    with pytest.raises(DamagedError, match="is not the name of a file"):
+        directory.delete_blobs([name])
+    assert (path / "index.sqlite").exists()
+
+
+def test_a_file_that_cannot_be_deleted(directory: Directory, path: Path) -> None:
+    (path / "blobs" / ("0" * 16)).mkdir()
+    with pytest.raises(DiskError, match="cannot delete"):
+        directory.delete_blobs(["0" * 16])
+    (path / "blobs" / ("0" * 16)).rmdir()
+
+
+def test_a_full_disk_changes_nothing(directory: Directory, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(directory)
+    before = blobs(path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(DiskError, match="the disk is full"):
+            directory.write_blob([noise(100)])
+    assert blobs(path) == before
+    assert directory.verify() == []
