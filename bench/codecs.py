@@ -40,7 +40,7 @@ def main() -> None:
     """Show a table for each state."""
     codecs = list(_codecs())
     for title, state in _states():
-        table = Table(title=f"{title}: {state.nbytes / 1e6:.1f} MB", title_justify="left")
+        table = Table(title=f"{title}: {state.nbytes / 1e3:,.0f} kB", title_justify="left")
         for column in ("codec", "stored / raw", "encode MB/s", "decode MB/s"):
             table.add_column(column, justify="left" if column == "codec" else "right")
         for codec in codecs:
@@ -60,8 +60,14 @@ def _codecs() -> Iterator[_Codec]:
     yield _Codec("raw, a copy", np.copy, lambda packed, _: np.copy(packed))
     for level in (1, 3):
         yield _Codec(f"zstd {level}, all at once", partial(_zstd, level), _unpack_zstd)
-    yield _Codec("segue", pack, unpack)
+    yield _Codec("segue", _pack, unpack)
     yield from _blosc2_codecs()
+
+
+def _pack(data: Bytes) -> Bytes:
+    packed = pack(data, 2 * len(data))
+    assert packed is not None
+    return packed
 
 
 def _zstd(level: int, data: Bytes) -> Bytes:

@@ -23,7 +23,7 @@ from tests.kit.models import model_path
 CONCURRENCIES: Final = (1, 4, 8)
 _N_ROUNDS: Final = 7
 _N_READ: Final = 2048
-_N_DECODED: Final = 128
+_N_DECODED: Final = 256
 _N_PROMPT: Final = 8
 _N_MESSAGES: Final = 9
 _seeds = count()

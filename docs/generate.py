@@ -1,6 +1,6 @@
 """Writes the generated parts of the documentation, or with --check says which are out of date.
 
-The flags come from `segue serve --help`, the modules from their docstrings, the endpoints from the routes.
+The flags come from `--help` of each command, the modules from their docstrings, the endpoints from the routes.
 """
 
 import ast
@@ -12,14 +12,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "segue"
+COMMANDS = ("serve", "demo", "cache", *(f"cache {name}" for name in ("ls", "show", "verify", "rm", "prune", "pin")))
 
 
 def flags() -> str:
     """The help text of every command, as the terminal shows it."""
     environment = os.environ | {"COLUMNS": "110", "NO_COLOR": "1", "TERM": "dumb"}
     parts = ["# Commands and flags\n\nGenerated from the program's help by `make docs`.\n"]
-    for command in ("serve", "demo"):
-        arguments = [sys.executable, "-m", "segue", command, "--help"]
+    for command in COMMANDS:
+        arguments = [sys.executable, "-m", "segue", *command.split(), "--help"]
         run = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment)
         text = "\n".join(line.rstrip() for line in run.stdout.strip().splitlines())
         parts.append(f"\n## segue {command}\n\n```text\n{text}\n```\n")
@@ -31,13 +32,12 @@ def structure() -> str:
     lines = [
         "# Structure\n",
         "Generated from the modules' docstrings by `make docs`. Imports point downwards:",
-        "`cli → api → watch, chat, loop → homes → engine, state`; `state` imports nothing of Segue but itself,",
+        "`cli → api → watch, chat, loop → homes → engine, state`; `cli → cache → homes/disk, engine`;",
+        "`homes/disk` and `state` import nothing of Segue but themselves,",
         "`engine` of it only the kinds of memory, and only `engine` imports `llama_cpp`.\n",
     ]
-    folders = [SOURCE, *sorted(path for path in SOURCE.iterdir() if (path / "__init__.py").exists())]
-    for folder in folders:
-        name = "segue" if folder == SOURCE else f"segue/{folder.name}"
-        lines.append(f"## {name}\n\n{_first_sentence(folder / '__init__.py')}\n")
+    for folder in sorted(path.parent for path in SOURCE.rglob("__init__.py")):
+        lines.append(f"## {folder.relative_to(SOURCE.parent)}\n\n{_first_sentence(folder / '__init__.py')}\n")
         lines.append("| module | what |\n|---|---|")
         modules = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
         lines += [f"| `{path.name}` | {_first_sentence(path)} |" for path in modules]

@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,8 +95,9 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         is_reproducible=settings.reproducible,
         on_end=on_end,
     )
+    keeper.fingerprint = fingerprint(model.path, engine_params)
     if settings.cache_dir is not None:
-        _open_disk(loop, settings.cache_dir, settings.cache_disk, fingerprint(model.path, engine_params))
+        _open_disk(loop, settings.cache_dir, settings.cache_disk)
     log.info(
         "%s memory: %d tokens a request, %d cells, %d parked checkpoints, %.0f MiB of host memory for more",
         shape.kind.value,
@@ -109,13 +110,13 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     return Built(model, model.vocabulary, loop, engine)
 
 
-def _open_disk(loop: Loop, path: Path, limit_mib: int | None, stored_under: Mapping[str, str]) -> None:
+def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
     """Let a directory be the last home. Raises ModelError, with a line to show, where it cannot be."""
     try:
         directory = Directory(path)
         free_bytes = shutil.disk_usage(path).free + directory.used_bytes
         limit_bytes = min(free_bytes // 4, _MOST_DISK_BYTES) if limit_mib is None else limit_mib << 20
-        n_found = loop.keeper.open_disk(directory, stored_under, limit_bytes, loop.wake)
+        n_found = loop.keeper.open_disk(directory, limit_bytes, loop.wake)
     except DiskError as error:
         raise ModelError(str(error)) from error
     log.info("%d checkpoints found in %s, which may take %.0f MiB", n_found, path, limit_bytes / 2**20)

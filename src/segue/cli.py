@@ -9,7 +9,10 @@ from pydantic import ValidationError
 from segue import __version__
 from segue.api.command import serve
 from segue.api.flags import FlagError, explain, serve_flags
+from segue.cache.command import cache
 from segue.demo.command import demo
+from segue.engine.errors import ModelError
+from segue.homes.disk.errors import DiskError
 
 app = App(
     name="segue",
@@ -20,10 +23,14 @@ app = App(
 )
 app.command(serve)
 app.command(demo)
+app.command(cache)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code, which is 2 for a command line that cannot be understood."""
+    """Run a command; its exit code.
+
+    That is 2 for a command line that cannot be understood, and 1 for what failed, after one line that says why.
+    """
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if tokens[:1] == ["serve"]:
@@ -32,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CycloptsError, FlagError, ValidationError) as error:
         print(f"segue: {_explain(error)}", file=sys.stderr)
         return 2
+    except (DiskError, ModelError) as error:
+        print(f"segue: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     return result if isinstance(result, int) else 0

@@ -162,6 +162,9 @@ class Settings(BaseSettings):
         "Seconds of silence after which a stream sends a comment; -1 is never.",
         ge=-1,
     )
+    slot_save_path: Annotated[Path | None, _flag(_SERVER, "--slot-save-path")] = _env(
+        "LLAMA_ARG_SLOT_SAVE_PATH", None, "A directory for POST /slots/{id}?action=save and restore; absent, neither."
+    )
     slots: Annotated[Switch, _flag(_SERVER, "--slots", negative="--no-slots")] = _env(
         "LLAMA_ARG_ENDPOINT_SLOTS", True, "Answer GET /slots."
     )

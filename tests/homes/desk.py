@@ -33,7 +33,7 @@ def n_restorable(checkpoint: Checkpoint, prompt: Path, shape: MemoryShape) -> in
     n_same = next(
         (i for i, (a, b) in enumerate(zip(path, prompt, strict=False)) if a != b), min(len(path), len(prompt))
     )
-    if n_same == len(path) and (n_same < len(prompt) or checkpoint.logits is not None):
+    if n_same == len(path) and (n_same < len(prompt) or checkpoint.has_logits):
         return n_same
     if shape.kind.has_recurrent:
         return 0
@@ -54,11 +54,15 @@ class Desk:
         limit_host_bytes: int = 1 << 20,
         n_cells: int = 400,
         n_idle_cells: int = 400,
+        is_unified: bool = True,
     ):
         self.kind = kind
         self.paths: dict[int, Path] = {}
         self.scopes: dict[int, str] = {}
-        self.engine = FakeEngine(kind, n_cells=n_cells, n_seq_max=N_LANES + 1 + n_parked, n_batch=16, n_ubatch=16)
+        n_seq_max = N_LANES + 1 + n_parked
+        self.engine = FakeEngine(
+            kind, n_cells=n_cells, n_seq_max=n_seq_max, n_batch=16, n_ubatch=16, is_unified=is_unified
+        )
         clock = itertools.count()
         self.keeper = Keeper(self.engine, N_LANES, n_parked, limit_host_bytes, n_idle_cells, lambda: float(next(clock)))
 
@@ -68,7 +72,8 @@ class Desk:
         space = self.keeper.space
         checkpoints = list(space.checkpoints())
         n_link_bytes = sum(link.n_bytes for root in space.copies.chains.roots.values() for link in root.below())
-        assert sum(map(host_bytes, checkpoints)) + n_link_bytes == space.host.used_bytes <= space.host.limit_bytes
+        n_host_bytes = sum(map(host_bytes, checkpoints)) + n_link_bytes + space.host.reserved_bytes
+        assert n_host_bytes == space.host.used_bytes <= space.host.limit_bytes
         parked = [residence_of(c).seq for c in checkpoints if residence_of(c).seq != NO_SEQ]
         assert sorted(parked + space.free_seqs) == list(range(N_LANES + 1, self.engine.n_seq_max))
         assert self.engine.occupied() <= {*parked, *self.paths}
@@ -80,8 +85,7 @@ class Desk:
 
     def start(self, lane: int, prompt: Path, *, scope: str = "", use_cache: bool = True) -> bool:
         """Open a lane where the cache has the prompt deepest; False if there was no room for it."""
-        plan = self.keeper.plan(scope, array(prompt), use_cache=use_cache)
-        self.assert_deepest(plan, prompt, scope if use_cache else None)
+        plan = self.plan(prompt, scope, use_cache=use_cache)
         self.paths[lane], self.scopes[lane] = prompt[: plan.n_start], scope
         try:
             self.keeper.open(lane, plan)
@@ -96,6 +100,12 @@ class Desk:
             assert plan.n_start == len(prompt)
             assert np.array_equal(plan.logits, expected_logits(self.kind, prompt))
         return True
+
+    def plan(self, prompt: Path, scope: str, *, use_cache: bool = True) -> Plan:
+        """Where a prompt starts, which is as deep as can be."""
+        plan = self.keeper.plan(scope, array(prompt), use_cache=use_cache)
+        self.assert_deepest(plan, prompt, scope if use_cache else None)
+        return plan
 
     def assert_deepest(self, plan: Plan, prompt: Path, scope: str | None) -> None:
         checkpoints = [] if scope is None else list(self.keeper.space.tree(scope).checkpoints())

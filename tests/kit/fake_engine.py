@@ -379,10 +379,12 @@ class FakeEngine:
         data = np.concatenate([_bytes(np.concatenate(column)) for column in zip(*stored, strict=True)])
         return StoredCells(data, parts[0].start, parts[-1].end)
 
-    def cut(self, cells: StoredCells, end: int) -> StoredCells:
-        assert cells.start < end <= cells.end
+    def cut(self, cells: StoredCells, end: int, start: int | None = None) -> StoredCells:
+        start = cells.start if start is None else start
+        assert cells.start <= start < end <= cells.end
         pos, values = _stored(cells)
-        return StoredCells(np.concatenate([_bytes(pos[pos < end]), _bytes(values[pos < end])]), cells.start, end)
+        stays = (start <= pos) & (pos < end)
+        return StoredCells(np.concatenate([_bytes(pos[stays]), _bytes(values[stays])]), start, end)
 
     def sampler(self, params: SamplingParams, prompt: Tokens) -> FakeSampler:  # noqa: ARG002
         self._enter()

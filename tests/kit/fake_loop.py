@@ -6,8 +6,14 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+import numpy as np
+
+from segue.engine.cells import Bytes
+from segue.homes.parcel import Parcel, parse
 from segue.loop.job import (
     Candidate,
     EndReason,
@@ -79,6 +85,16 @@ class FakeLoop:
     def slots(self) -> tuple[SlotView, ...]:
         return tuple(SlotView(i, False, -1, self.n_ctx, 0, 0, 0, 0) for i in range(self.n_slots))
 
+    def save_slot(self, id_slot: int, scope: str) -> "Future[Parcel | None]":  # noqa: ARG002
+        tokens = np.array([1, 2, 3], np.int32)
+        return _done(Parcel({}, tokens, (), ()))
+
+    def restore_slot(self, id_slot: int, scope: str, arrays: Sequence[Bytes]) -> "Future[int]":  # noqa: ARG002
+        return _done(len(parse(arrays, {}).tokens))
+
+    def erase_slot(self, id_slot: int, scope: str) -> "Future[int]":  # noqa: ARG002
+        return _done(7)
+
     def close(self) -> None:
         self._is_closed = True
         self._queue.put(None)
@@ -145,6 +161,15 @@ class FakeLoop:
         n_read = len(tokens) - n_known
         origin, home, age_s = ("prompt_end", "parked", 1.0) if n_known else ("", "", 0.0)
         return CacheReport(len(tokens), n_known, n_known, n_read, n_read, 0, 0, 0, 0, 0, origin, home, age_s)
+
+
+T = TypeVar("T")
+
+
+def _done(value: T) -> "Future[T]":
+    future: Future[T] = Future()
+    future.set_result(value)
+    return future
 
 
 def _common(a: list[int], b: list[int]) -> int:

@@ -1,6 +1,7 @@
 """The whole server below HTTP, on a tiny model: ask it for replies and look inside."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from segue.engine.context import Context, ContextParams, measure
+from segue.engine.fingerprint import fingerprint
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
+from segue.homes.disk.directory import Directory
 from segue.homes.keeper import Keeper
 from segue.loop.inbox import Submission
 from segue.loop.job import EndReason, Job, JobEnd, Progress, TokenOut, Tokens
@@ -81,20 +84,27 @@ class Rig:
         n_ubatch: int = 128,
         reproducible: bool = False,
         flash_attention: str = "off",
+        cache_dir: Path | None = None,
+        n_disk_bytes: int = 1 << 30,
+        **params: Any,
     ) -> None:
         self.model = Model(path)
-        params = ContextParams(
+        context = ContextParams(
             n_cells=n_ctx if reproducible else n_cells,
             n_seq_max=n_slots if reproducible else n_slots + 1 + n_parked,
             n_batch=n_batch,
             n_ubatch=n_ubatch,
             is_unified=not reproducible,
-            **(EXACT | {"flash_attention": flash_attention}),
+            **(EXACT | {"flash_attention": flash_attention} | params),
         )
-        self.shape = measure(self.model, params)
-        self.engine = Context(self.model, params, self.shape)
+        self.shape = measure(self.model, context)
+        self.engine = Context(self.model, context, self.shape)
         self.keeper = Keeper(self.engine, n_slots, 0 if reproducible else n_parked, n_host_bytes, n_idle_cells)
         self.loop = Loop(self.engine, self.keeper, n_slots=n_slots, n_ctx=n_ctx, is_reproducible=reproducible)
+        self.keeper.fingerprint = fingerprint(path, context)
+        if cache_dir is not None:
+            self.keeper.open_disk(Directory(cache_dir), n_disk_bytes, self.loop.wake)
+        self.has_ended = False
         self.loop.start()
 
     def send(
@@ -128,8 +138,22 @@ class Rig:
         """Assert the invariants of everything that is cached."""
         self.loop.call(self.keeper.check_integrity).result(timeout=60)
 
+    def wait_until_stored(self, timeout_s: float = 60) -> None:
+        """Return once all that can be on disk is."""
+        give_up = time.monotonic() + timeout_s
+        while not self.loop.call(lambda: self.keeper.vault is None or self.keeper.vault.is_idle).result():
+            assert time.monotonic() < give_up, "the disk is not done"
+            time.sleep(0.01)
+
+    def end(self) -> None:
+        """Check a last time, and end as a server does that is told to stop."""
+        if not self.has_ended:
+            self.check()
+            self.loop.close()
+            self.has_ended = True
+
     def close(self) -> None:
-        """End the loop and free the model."""
-        self.loop.close()
+        """End, and free the model."""
+        self.end()
         self.engine.close()
         self.model.close()

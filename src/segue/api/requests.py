@@ -120,3 +120,9 @@ class DetokenizeRequest(BaseModel):
     """POST /detokenize."""
 
     tokens: list[Int] | None = None
+
+
+class SlotRequest(BaseModel):
+    """POST /slots/{id}. `filename`: a plain name in --slot-save-path."""
+
+    filename: Text | None = None

@@ -136,8 +136,8 @@ class Engine(Protocol):
     def join(self, parts: Sequence[Cells]) -> Cells:
         """Cells that follow one another as one; any thread."""
 
-    def cut(self, cells: Cells, end: int) -> Cells:
-        """Those before `end` alone, in memory of their own; any thread."""
+    def cut(self, cells: Cells, end: int, start: int | None = None) -> Cells:
+        """Those before `end` alone, and from `start` on if it is given, in memory of their own; any thread."""
 
     def sampler(self, params: SamplingParams, prompt: Tokens) -> Sampler:
         """Make a new chain that has seen `prompt` as far as its penalties look back."""

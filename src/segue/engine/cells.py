@@ -82,17 +82,19 @@ def join(parts: Sequence[Cells]) -> Cells:
     return Cells(np.concatenate(pieces), parts[0].start, parts[-1].end)
 
 
-def cut(cells: Cells, end: int) -> Cells:
-    """Those before `end` alone, copied. Raises EngineError for a format that is not known."""
-    if not cells.start < end <= cells.end:
-        raise ValueError(f"cells from {cells.start} to {cells.end} cannot be cut at {end}")
+def cut(cells: Cells, end: int, start: int | None = None) -> Cells:
+    """Those in `[start, end)` alone, copied; without a start from the first on. Raises EngineError as `join` does."""
+    start = cells.start if start is None else start
+    if not cells.start <= start < end <= cells.end:
+        raise ValueError(f"cells from {cells.start} to {cells.end} cannot be cut to those from {start} to {end}")
     data, layout = cells.data, _layout(cells.data)
     meta = data[layout.meta].reshape(layout.n_cells, -1)
-    stays = np.flatnonzero(meta[:, :4].copy().view(np.int32)[:, 0] < end)
+    positions = meta[:, :4].copy().view(np.int32)[:, 0]
+    stays = np.flatnonzero((start <= positions) & (positions < end))
     pieces: list[Bytes] = [data[: N_BLOB_HEADER + 4], _number(len(stays)), meta[stays].reshape(-1), data[layout.counts]]
     for one in layout.fields:
         pieces += [data[one.head], one.matrix(data, layout.n_cells)[:, stays].reshape(-1)]
-    return Cells(np.concatenate(pieces), cells.start, end)
+    return Cells(np.concatenate(pieces), start, end)
 
 
 def _layout(data: Bytes) -> _Layout:

@@ -180,8 +180,8 @@ class Context:
     def join(self, parts: Sequence[Cells]) -> Cells:  # noqa: D102
         return join(parts)
 
-    def cut(self, cells: Cells, end: int) -> Cells:  # noqa: D102
-        return cut(cells, end)
+    def cut(self, cells: Cells, end: int, start: int | None = None) -> Cells:  # noqa: D102
+        return cut(cells, end, start)
 
     def put_part(self, seq: int, part: Blob) -> None:  # noqa: D102
         if not part.is_partial or part.n_tokens != self._lengths[seq]:

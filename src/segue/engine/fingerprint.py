@@ -22,7 +22,7 @@ def fingerprint(model: Path, params: ContextParams) -> dict[str, str]:
     between them, which lie in all tensors of any size.
     """
     return {
-        "model": _digest(model),
+        "model": digest(model),
         "libllama": llama_cpp.__version__,
         "state format": str(llama_cpp.LLAMA_STATE_SEQ_VERSION),
         "type of keys": params.type_k,
@@ -38,19 +38,20 @@ def differences(stored: Mapping[str, str], now: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {stored.get(name, 'unknown')} instead of {now.get(name, 'unknown')}" for name in names)
 
 
-def _digest(model: Path) -> str:
-    digest = blake3.blake3()
+def digest(model: Path) -> str:
+    """What tells a model's file, or all parts of a split one, from others. Raises OSError."""
+    hashed = blake3.blake3()
     for path in _files(model):
         n_bytes = path.stat().st_size
-        digest.update(n_bytes.to_bytes(8, "little"))
+        hashed.update(n_bytes.to_bytes(8, "little"))
         with path.open("rb") as file:
-            digest.update(file.read(_N_END_BYTES))
+            hashed.update(file.read(_N_END_BYTES))
             for i in range(_N_SAMPLES):
                 file.seek(n_bytes * i // _N_SAMPLES)
-                digest.update(file.read(_N_SAMPLE_BYTES))
+                hashed.update(file.read(_N_SAMPLE_BYTES))
             file.seek(max(0, n_bytes - _N_END_BYTES))
-            digest.update(file.read())
-    return digest.hexdigest()[:32]
+            hashed.update(file.read())
+    return hashed.hexdigest()[:32]
 
 
 def _files(model: Path) -> list[Path]:

@@ -1,7 +1,8 @@
 """A GGUF model: its weights, its facts and its vocabulary."""
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +91,18 @@ class Model:
         return meta
 
 
+@contextmanager
+def open_vocabulary(path: Path) -> Iterator[Vocabulary]:
+    """The vocabulary of a GGUF file until the block ends, without the weights. Raises ModelError."""
+    libllama.start()
+    _check_file(path)
+    handle = _load(path, ModelParams(), None, vocab_only=True)
+    try:
+        yield Vocabulary(llama_cpp.llama_model_get_vocab(handle))
+    finally:
+        llama_cpp.llama_model_free(handle)
+
+
 def _check_file(path: Path) -> None:
     if not path.exists():
         raise ModelError(f"no such model file: {path}")
@@ -104,8 +117,11 @@ def _check_file(path: Path) -> None:
         raise ModelError(f"{path} is not a GGUF file (it starts with {magic!r}); convert the model to GGUF first")
 
 
-def _load(path: Path, params: ModelParams, on_progress: Callable[[float], None] | None) -> int:
+def _load(
+    path: Path, params: ModelParams, on_progress: Callable[[float], None] | None, *, vocab_only: bool = False
+) -> int:
     native = llama_cpp.llama_model_default_params()
+    native.vocab_only = vocab_only
     native.n_gpu_layers = params.n_gpu_layers
     native.split_mode = _SPLIT_MODES[params.split_mode]
     native.main_gpu = params.main_gpu

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Budget:
-    """Bytes that a home may use, and those in use."""
+    """Bytes that a home may use, and those in use; of these `reserved_bytes` are for what is still to come."""
 
     limit_bytes: int
     used_bytes: int = 0
     peak_bytes: int = 0
+    reserved_bytes: int = 0
 
     def fits(self, n_bytes: int) -> bool:
         """Whether this much more may be used."""
@@ -25,3 +26,14 @@ class Budget:
         """Use this much less."""
         self.used_bytes -= n_bytes
         assert self.used_bytes >= 0, "a home gave back more than it took"
+
+    def reserve(self, n_bytes: int) -> None:
+        """Take this much for what is to come; the caller has made room."""
+        self.take(n_bytes)
+        self.reserved_bytes += n_bytes
+
+    def release(self, n_bytes: int) -> None:
+        """Give back what was reserved."""
+        self.give(n_bytes)
+        self.reserved_bytes -= n_bytes
+        assert self.reserved_bytes >= 0, "a home gave back more than it reserved"

@@ -17,10 +17,8 @@ from segue.state.lineage import tokens_of
 log = logging.getLogger("segue.cache")
 
 
-def row_of(
-    checkpoint: Checkpoint, scope: str, file: tuple[str, int], times: tuple[float, float], *, is_chained: bool
-) -> CheckpointRow:
-    """The row of a checkpoint; `file` is where its blob and logits are, `times` when it was made and used last."""
+def row_of(checkpoint: Checkpoint, scope: str, times: tuple[float, float], *, is_chained: bool) -> CheckpointRow:
+    """The row of a checkpoint that has no file yet; `times` are when it was made and used last."""
     return CheckpointRow(
         scope=scope,
         n_tokens=checkpoint.n_tokens,
@@ -30,17 +28,18 @@ def row_of(
         created=times[0],
         last_used=times[1],
         tokens=None if is_chained else tokens_of(checkpoint),
-        file=file[0] or None,
-        n_bytes=file[1],
-        has_logits=checkpoint.has_logits,
+        has_logits=checkpoint.logits is not None,
         n_hits=checkpoint.n_hits,
         pinned=checkpoint.pinned,
         cuts=None if checkpoint.cuts is None else str(checkpoint.cuts),
     )
 
 
-def load(space: Space, index: Index, model: int) -> int:
-    """Make known all that an index has of a model; nothing but tokens comes into memory. How many checkpoints."""
+def load(space: Space, index: Index, model: int) -> tuple[int, list[int]]:
+    """Make known all that an index has of a model; nothing but tokens comes into memory.
+
+    How many checkpoints, and the rows of those that have no place in the tree.
+    """
     links: dict[int | None, Link] = {}
     for row in index.links(model):
         root = space.copies.chains.roots.setdefault(space.tree(row.scope), Link.root())
@@ -51,21 +50,25 @@ def load(space: Space, index: Index, model: int) -> int:
         link.row, link.file, link.n_disk_bytes = row.id, row.file, row.n_bytes
         links[row.id] = link
     n_loaded = 0
+    misplaced: list[int] = []
     for found in index.checkpoints(model):
+        assert found.id is not None
         tip = links.get(found.link)
         tokens = found.tokens if tip is None else _path(tip, found.n_tokens)
         tree = space.tree(found.scope)
-        if tokens is None or (found.link is not None and tip is None) or tree.at(tokens) is not None:
-            log.warning("stored checkpoint %s cannot be found a place", found.id)
+        if tokens is None or len(tokens) != found.n_tokens or tree.at(tokens) is not None:
+            log.warning("stored checkpoint %d cannot be found a place, and is forgotten", found.id)
+            misplaced.append(found.id)
             continue
         residence = Residence(tree, link=tip, n_linked=found.n_tokens if tip else 0, row=found.id)
         residence.file, residence.n_disk_bytes = found.file or "", found.n_bytes
+        residence.stores_logits = found.has_logits
         tree.attach(_checkpoint(found, residence, space.clock()), tokens)
         if tip is not None:
             tip.n_users += 1
             tip.n_stored += 1
         n_loaded += 1
-    return n_loaded
+    return n_loaded, misplaced
 
 
 def _checkpoint(row: CheckpointRow, residence: Residence, now: float) -> Checkpoint:

@@ -81,7 +81,7 @@ class Chains:
             self._drop_cells(link)
             del parent.children[link.start, int(link.tokens[0])]
             link = parent
-        if not link.n_users and link.row is None:
+        if not link.n_users and link.row is None and not link.is_being_written:
             self._trim(link)
 
     def freed_bytes(self, link: Link) -> int:

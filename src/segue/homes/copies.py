@@ -83,7 +83,7 @@ class Copies:
     def copy_blob(self, checkpoint: Checkpoint, seq: int, room: Room) -> bool:
         """Copy what of the state no link holds, unless it is there; False if there is no room for it."""
         residence = residence_of(checkpoint)
-        if residence.blob is not None or not self.needs_blob:
+        if residence.blob is not None or residence.is_stored or not self.needs_blob:
             return True
         if not room(self._engine.state_bytes(seq, partial=self.is_chained)):
             return False
@@ -109,20 +109,24 @@ class Copies:
         """Keep the logits after a checkpoint's last token, if there is room."""
         if checkpoint.logits is None and room(logits.nbytes):
             self._budget.take(logits.nbytes)
-            checkpoint.logits = logits.copy()
+            checkpoint.logits, checkpoint.has_far_logits = logits.copy(), False
             checkpoint.n_bytes += logits.nbytes
 
     def drop_logits(self, checkpoint: Checkpoint) -> None:
-        """Give up the logits of a checkpoint, which then needs one token read for them."""
+        """Give up the logits of a checkpoint, which then needs one token read for them if the disk has none."""
         if checkpoint.logits is not None:
             self._budget.give(checkpoint.logits.nbytes)
             checkpoint.n_bytes -= checkpoint.logits.nbytes
             checkpoint.logits = None
+            checkpoint.has_far_logits = residence_of(checkpoint).stores_logits
 
     def drop_state(self, checkpoint: Checkpoint) -> None:
-        """Give up the copy of a checkpoint's state."""
+        """Give up the copy of a checkpoint's state in memory."""
         self.drop_blob(checkpoint)
-        self.drop_link(checkpoint)
+        if residence_of(checkpoint).is_stored:
+            self.leave_host(checkpoint)
+        else:
+            self.drop_link(checkpoint)
 
     def drop_blob(self, checkpoint: Checkpoint) -> None:
         """Give up what of the state no link holds."""
@@ -155,19 +159,33 @@ class Copies:
             checkpoint.logits = left[0].view(np.float32)
             self._budget.take(checkpoint.logits.nbytes)
             checkpoint.n_bytes += checkpoint.logits.nbytes
-        checkpoint.has_far_logits = False
+            checkpoint.has_far_logits = False
 
     def leave_memory(self, checkpoint: Checkpoint) -> None:
         """Give up the copies in memory of a checkpoint that is on disk."""
-        residence = residence_of(checkpoint)
-        assert residence.is_stored
-        checkpoint.has_far_logits |= checkpoint.logits is not None
+        assert residence_of(checkpoint).is_stored
         self.drop_logits(checkpoint)
-        self.drop_blob(checkpoint)
+        self.drop_state(checkpoint)
+
+    def stay_on_host(self, checkpoint: Checkpoint) -> None:
+        """Let a checkpoint's chain stay in memory, as far as it is there."""
+        residence = residence_of(checkpoint)
+        if residence.link is not None and not residence.is_loaded:
+            residence.is_loaded = True
+            residence.link.n_host += 1
+
+    def leave_host(self, checkpoint: Checkpoint) -> None:
+        """Let the chain of a checkpoint leave memory that is on disk."""
+        residence = residence_of(checkpoint)
         if residence.is_loaded:
             assert residence.link is not None
             residence.is_loaded = False
             self.chains.leave_host(residence.link)
+
+    def has_links(self, checkpoint: Checkpoint) -> bool:
+        """Whether it has a chain that is in memory as far as it reaches."""
+        link = residence_of(checkpoint).link
+        return link is not None and all(one.cells is not None for one in link.up())
 
     def freed_bytes(self, checkpoint: Checkpoint) -> int:
         """What dropping all copies of a checkpoint would free."""

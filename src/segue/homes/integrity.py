@@ -42,7 +42,7 @@ def check_integrity(space: Space) -> None:
     for root in space.copies.chains.roots.values():
         for link in root.below():
             assert (link.n_users, link.n_host, link.n_stored) == (n_users[link], n_host[link], n_stored[link])
-    assert n_host_bytes == space.host.used_bytes <= space.host.limit_bytes
+    assert n_host_bytes + space.host.reserved_bytes == space.host.used_bytes <= space.host.limit_bytes
     if engine.n_seq_max > space.scratch:
         assert engine.length(space.scratch) == 0
     everyone = [*parked, *space.free_seqs, *range(space.scratch + 1)]

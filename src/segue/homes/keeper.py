@@ -12,13 +12,15 @@ from segue.homes.disk.directory import Directory
 from segue.homes.idle import Idle
 from segue.homes.integrity import check_integrity
 from segue.homes.opening import Opening
+from segue.homes.parcel import Parcel, pack, unpack
 from segue.homes.price import Prices
 from segue.homes.residence import Residence, residence_of
 from segue.homes.space import Clock, Space, log_event
 from segue.homes.vault import Vault
 from segue.state.checkpoint import Checkpoint, Origin
 from segue.state.kind import MemoryKind
-from segue.state.match import Match
+from segue.state.lineage import descendants
+from segue.state.match import Match, deepest
 from segue.state.restore import Restore, restores
 from segue.state.tree import Tree
 
@@ -75,16 +77,16 @@ class Keeper:
         self._is_tidy = True
         self.prices = Prices()
         self.vault: Vault | None = None
+        self.fingerprint: Mapping[str, str] = {}
         self._openings: dict[int, Opening] = {}
 
-    def open_disk(
-        self, directory: Directory, fingerprint: Mapping[str, str], limit_bytes: int, wake: Callable[[], None]
-    ) -> int:
+    def open_disk(self, directory: Directory, limit_bytes: int, wake: Callable[[], None]) -> int:
         """Let a directory be the home below the host, before anything else is done; how many checkpoints it has.
 
+        What it has of another `fingerprint` than the keeper's is never used.
         `wake` is called, from any thread, when `tidy` has something to do again.
         """
-        self.vault = Vault(self.space, directory, fingerprint, limit_bytes, self.prices, wake)
+        self.vault = Vault(self.space, directory, self.fingerprint, limit_bytes, self.prices, wake)
         self.space.disk = self.vault
         return self.vault.n_loaded
 
@@ -163,7 +165,9 @@ class Keeper:
             return ""
         checkpoint = plan.restore.checkpoint
         home = residence_of(checkpoint).home
-        self.space.held.add(checkpoint)
+        self.space.hold(checkpoint)
+        if self.space.copies.has_links(checkpoint):
+            self.space.copies.stay_on_host(checkpoint)
         self._openings[lane] = Opening(self.space, lane, checkpoint, plan.restore.n_tokens)
         self.step(lane)
         return home
@@ -187,7 +191,7 @@ class Keeper:
                         raise
         if opening.is_done:
             del self._openings[lane]
-            self.space.held.discard(checkpoint)
+            self.space.release(checkpoint)
             self.space.coverage.lanes[lane] = Lane(opening.tree, checkpoint, opening.n_tokens)
             if checkpoint.n_hits == 0:
                 self.space.retention.note_hit(checkpoint.origin)
@@ -234,10 +238,10 @@ class Keeper:
                 return
             if logits is not None:
                 self.space.copies.keep_logits(checkpoint, logits, self.space.host_room)
+        if self.vault is not None and (is_new or checkpoint.logits is not None):
+            self.vault.note(checkpoint)
         if is_new:
             self.space.retention.note_taken(origin)
-            if self.vault is not None:
-                self.vault.note(checkpoint)
             log_event("created", checkpoint, residence_of(checkpoint).home, started)
         tree.trim(self.max_known_tokens)
 
@@ -252,17 +256,21 @@ class Keeper:
         self._is_tidy = False
         opening = self._openings.pop(lane, None)
         if opening is not None:
-            self.space.held.discard(opening.checkpoint)
+            self.space.release(opening.checkpoint)
         gone = self.space.coverage.lanes.pop(lane, None)
         self.engine.drop(lane)
         if gone is not None and gone.anchor is not None and self.kind.has_cells:
             self.space.settle(gone.anchor)
 
+    def settle(self) -> None:
+        """Take over what has come from the disk, or is there now."""
+        if self.vault is not None:
+            self.vault.settle()
+
     def tidy(self, seconds: float) -> bool:
         """Move idle branches and store checkpoints, a step at least and no new one after `seconds`; False once done."""
         started = time.perf_counter()
-        if self.vault is not None:
-            self.vault.settle()
+        self.settle()
         is_left = True
         while is_left:
             is_left = self._tidy_once()
@@ -273,6 +281,39 @@ class Keeper:
     def _tidy_once(self) -> bool:
         self._is_tidy = self._is_tidy or not self.idle.send_one_away()
         return not self._is_tidy or (self.vault is not None and self.vault.step())
+
+    def pack(self, scope: str, tokens: Tokens) -> Parcel | None:
+        """Copy all checkpoints of a path; None while some are on their way from the disk."""
+        tree = self.space.tree(scope)
+        far = [c for c in deepest(tree.match(tokens), len(tokens)) if not self.is_near(c)]
+        # All of them are asked for at once; those that there is no room for stay where they are.
+        coming = [self.fetch(checkpoint) for checkpoint in far]
+        if any(coming):
+            return None
+        return pack(self.space, tree, tokens, self.fingerprint)
+
+    def unpack(self, scope: str, parcel: Parcel) -> int:
+        """Make a parcel's checkpoints known, as far as there is room; how many tokens the deepest one stands at."""
+        tree = self.space.tree(scope)
+        n_tokens = unpack(self.space, tree, parcel)
+        if self.vault is not None:
+            for checkpoint in deepest(tree.match(parcel.tokens), len(parcel.tokens)):
+                self.vault.note(checkpoint)
+        return n_tokens
+
+    def erase(self, scope: str, tokens: Tokens) -> int:
+        """Forget the checkpoints at the end of a path that no other path goes on from; the tokens given up."""
+        kept: Checkpoint | None = None
+        n_erased = 0
+        for checkpoint in list(deepest(self.space.tree(scope).match(tokens), len(tokens))):
+            if checkpoint.branch is None:
+                continue  # it went with one that was below it
+            if next(descendants(checkpoint), None) is not None or self.space.is_kept(checkpoint):
+                kept = checkpoint
+                break
+            n_erased = max(n_erased, checkpoint.n_tokens)
+            self.space.evict(checkpoint)
+        return max(0, n_erased - (kept.n_tokens if kept else 0))
 
     def end(self, timeout_s: float) -> None:
         """Store what is not stored yet, as far as there is time; the cache is of no use afterwards."""
@@ -333,7 +374,8 @@ class Keeper:
         """Give a checkpoint a home that keeps its cells when the lane goes."""
         seq = self.space.seq() if self.engine.is_unified else None
         if seq is not None and self._park(lane, checkpoint, seq):
-            self.space.copies.drop_state(checkpoint)
+            if checkpoint not in self.space.held:
+                self.space.copies.drop_state(checkpoint)
             return True
         return self.space.copy_all(checkpoint, lane, self.space.host_room)
 

@@ -18,7 +18,7 @@ class Link:
     `cells` are in host memory, or None. On disk it is `row` of the index, in `file` of `n_disk_bytes`; its parents are
     there too. A child begins where its path leaves this one, at its end or before: `children[start, first token]`. Of
     the checkpoints whose chain ends here `n_users` counts all, `n_host` those that are in memory, `n_stored` those on
-    disk. A root holds no tokens.
+    disk. One that `is_being_written`, or written upon, stays on disk as it is. A root holds no tokens.
     """
 
     parent: Link | None
@@ -32,6 +32,7 @@ class Link:
     row: int | None = None
     file: str = ""
     n_disk_bytes: int = 0
+    is_being_written: bool = False
 
     @classmethod
     def root(cls) -> Link:
@@ -60,8 +61,9 @@ class Link:
 
     @property
     def is_needed_on_disk(self) -> bool:
-        """Whether a checkpoint or a child on disk lives on it."""
-        return self.n_stored > 0 or any(child.row is not None for child in self.children.values())
+        """Whether a checkpoint or a child on disk lives on it, or one that is just being written."""
+        has_child = any(child.row is not None for child in self.children.values())
+        return self.n_stored > 0 or has_child or self.is_being_written
 
     def up(self) -> Iterator[Link]:
         """This link and those that it hangs on, but for the root."""

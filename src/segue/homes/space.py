@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -53,7 +54,7 @@ class Space:
         self.trees: dict[str, Tree] = {}
         self.n_evicted = 0
         self.disk: Disk | None = None
-        self.held: set[Checkpoint] = set()
+        self.held: Counter[Checkpoint] = Counter()
         self._kept: list[Checkpoint] = []
         self._host_victims: list[tuple[Checkpoint, float]] = []
 
@@ -79,6 +80,16 @@ class Space:
         finally:
             self._kept.pop()
 
+    def hold(self, checkpoint: Checkpoint) -> None:
+        """Until `release`, which may be much later, its copies in memory and on disk stay."""
+        self.held[checkpoint] += 1
+
+    def release(self, checkpoint: Checkpoint) -> None:
+        """Take back one `hold`."""
+        self.held[checkpoint] -= 1
+        if not self.held[checkpoint]:
+            del self.held[checkpoint]
+
     def host_room(self, n_bytes: int) -> bool:
         """Make room for this much on the host by dropping what is worth least; False if it can never fit."""
         if n_bytes > self.host.limit_bytes:
@@ -101,8 +112,8 @@ class Space:
     def stored_room(self, n_bytes: int) -> bool:
         """Make room for this much on the host by letting go what is on disk too; nothing is lost for it."""
         while not self.host.fits(n_bytes):
-            stored = [c for c in self.checkpoints() if residence_of(c).is_stored and self._is_on_host(c)]
-            victim = self.least(stored, self.copies.freed_bytes)
+            here = [c for c in self.checkpoints() if self._is_on_host(c) and c not in self.held]
+            victim = self.least((c for c in here if residence_of(c).is_stored), self.copies.freed_bytes)
             if victim is None:
                 return False
             self.copies.leave_memory(victim)
@@ -144,6 +155,8 @@ class Space:
 
     def copy_all(self, checkpoint: Checkpoint, seq: int, room: Callable[[int], bool]) -> bool:
         """Copy all of a checkpoint that `seq` stands at to the host; False if there is no room, with nothing copied."""
+        if self.copies.is_complete(checkpoint):
+            return True
         had_blob = residence_of(checkpoint).blob is not None
         if not room(self.copies.missing_bytes(checkpoint, seq)):
             return False
@@ -273,12 +286,15 @@ class Space:
         return residence.blob is not None or residence.is_loaded or checkpoint.logits is not None
 
     def least(self, candidates: Iterable[Checkpoint], freed: Callable[[Checkpoint], int]) -> Checkpoint | None:
-        """The least valuable of those that would free anything and are not kept."""
-        return self.retention.victim((c for c in candidates if not self.is_kept(c)), self.clock(), freed)
+        """The least valuable of those that would free anything and that nothing must stay for meanwhile."""
+        return self.retention.victim((c for c in candidates if not self._is_needed(c)), self.clock(), freed)
 
     def is_kept(self, checkpoint: Checkpoint) -> bool:
         """Whether it must stay: one of `held`, or for the sake of what `keeping` names."""
-        return checkpoint in self.held or any(self._keeps(kept, checkpoint) for kept in self._kept)
+        return checkpoint in self.held or self._is_needed(checkpoint)
+
+    def _is_needed(self, checkpoint: Checkpoint) -> bool:
+        return any(self._keeps(kept, checkpoint) for kept in self._kept)
 
     def _keeps(self, kept: Checkpoint, checkpoint: Checkpoint) -> bool:
         if checkpoint is kept:

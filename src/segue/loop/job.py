@@ -1,6 +1,7 @@
 """What the outside hands to the loop, and what the loop says back: token ids only, no text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -8,7 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.engine.cells import Bytes
 from segue.engine.sampling import SamplingParams
+from segue.homes.parcel import Parcel
 from segue.state.placement import PromptMarks
 from segue.state.reasons import CacheReport
 
@@ -163,6 +166,15 @@ class LoopFront(Protocol):
 
     def slots(self) -> tuple[SlotView, ...]:
         """A snapshot of the slots."""
+
+    def save_slot(self, id_slot: int, scope: str) -> "Future[Parcel | None]":
+        """Pack the path that a slot served last, empty if it was another scope's; None: ask again in a moment."""
+
+    def restore_slot(self, id_slot: int, scope: str, arrays: Sequence[Bytes]) -> "Future[int]":
+        """Unpack a parcel's arrays; how many tokens. The future raises ParcelError for what cannot be used here."""
+
+    def erase_slot(self, id_slot: int, scope: str) -> "Future[int]":
+        """Forget the end of the path that a slot served last; how many tokens."""
 
     @property
     def n_ctx(self) -> int:

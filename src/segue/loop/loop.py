@@ -5,13 +5,15 @@ import operator
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
-from segue.engine.base import Chunk, Engine
+from segue.engine.base import Chunk, Engine, Tokens
+from segue.engine.cells import Bytes
 from segue.engine.errors import EngineError, NoRoomError
 from segue.homes.keeper import Keeper
+from segue.homes.parcel import Parcel, parse
 from segue.loop.batching import Batching
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Inbox, Submission
@@ -79,6 +81,28 @@ class Loop:
         """A snapshot of the slots; any thread."""
         return tuple(slot.view(self.n_ctx) for slot in self._slots)
 
+    def save_slot(self, id_slot: int, scope: str) -> "Future[Parcel | None]":
+        """Pack the path that a slot served last; any thread."""
+        return self.call(lambda: self.keeper.pack(scope, self._path(id_slot, scope)))
+
+    def restore_slot(self, id_slot: int, scope: str, arrays: Sequence[Bytes]) -> "Future[int]":
+        """Unpack a parcel, which becomes the slot's path; any thread."""
+        parcel = parse(arrays, self.keeper.fingerprint)
+
+        def restore() -> int:
+            self._slots[id_slot].last = (scope, parcel.tokens)
+            return self.keeper.unpack(scope, parcel)
+
+        return self.call(restore)
+
+    def erase_slot(self, id_slot: int, scope: str) -> "Future[int]":
+        """Forget the end of the path that a slot served last; any thread."""
+        return self.call(lambda: self.keeper.erase(scope, self._path(id_slot, scope)))
+
+    def _path(self, id_slot: int, scope: str) -> Tokens:
+        last_scope, tokens = self._slots[id_slot].last
+        return tokens if last_scope == scope else tokens[:0]
+
     def _run(self) -> None:
         while not self._inbox.is_closed:
             try:
@@ -96,6 +120,7 @@ class Loop:
     def _receive(self) -> None:
         """Take in what other threads ask; sleep while there is nothing to do."""
         jobs, calls = self._inbox.take(wait=self._may_rest())
+        self.keeper.settle()
         for call in calls:
             call()
         self._queue.extend(jobs)

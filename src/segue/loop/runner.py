@@ -124,7 +124,7 @@ class Runner:
         slot.is_fetching = False
         if plan.restore is None or self._keeper.is_near(plan.restore.checkpoint):
             return plan
-        slot.is_fetching = self._keeper.fetch(plan.restore.checkpoint)
+        slot.is_fetching = slot.has_fetched = self._keeper.fetch(plan.restore.checkpoint)
         return None if slot.is_fetching else self._admission.plan(slot, only_near=True)
 
     def _open(self, slot: Slot, *, is_first: bool) -> None:
@@ -132,7 +132,8 @@ class Runner:
         assert slot.plan is not None
         try:
             if is_first:
-                slot.home = self._keeper.open(self._lanes.give(slot), slot.plan)
+                home = self._keeper.open(self._lanes.give(slot), slot.plan)
+                slot.home = "disk" if slot.has_fetched and home == "host" else home
             else:
                 self._keeper.step(slot.lane)
         except NoRoomError:

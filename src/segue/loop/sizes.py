@@ -10,7 +10,7 @@ _N_PARKED_MAX = 64
 _N_PARKED_MIN = 4
 _DEFAULT_PARKED_BYTES = 1 << 30
 _MIB = 1 << 20
-_IDLE_SHARE = 0.05
+_IDLE_SHARE = 0.02
 _CELL_COST = 8
 """A byte of an attention cell takes about as long as this many bytes of weights, measured on a CPU."""
 

@@ -34,8 +34,9 @@ class Slot:
     `tokens` are all those of the path so far; the lane has read the first of them. `n_target` is where reading ends:
     the prompt's end, or where the reply had got to when it had to give way. Of the prompt `n_cached` tokens were found
     and `n_read` read. `wait` names what a waiting slot waits for: another request, and how far that must have read,
-    None for its end; `is_fetching` says that it waits for the disk. `plan` is where a lane that is loading shall stand,
-    and `home` where that comes from. `digests` are those of the prompt's cuts, in reproducible mode only.
+    None for its end; `is_fetching` says that it waits for the disk, `has_fetched` that it did. `plan` is where a lane
+    that is loading shall stand, and `home` where that comes from. `digests` are those of the prompt's cuts, in
+    reproducible mode only. `last` is the path of the request before, with its scope.
     """
 
     id: int
@@ -54,9 +55,11 @@ class Slot:
     plan: Plan | None = None
     home: str = ""
     is_fetching: bool = False
+    has_fetched: bool = False
     digests: dict[int, int] | None = None
     started: float = 0.0
     first_token: float = 0.0
+    last: tuple[str, Tokens] = field(default_factory=lambda: ("", np.empty(0, np.int32)))
     _tokens: Tokens = field(default_factory=lambda: np.empty(0, np.int32))
     n_tokens: int = 0
 
@@ -72,10 +75,12 @@ class Slot:
         self.report = self.wait = self.plan = None
         self.started = time.perf_counter()
         self.first_token = 0.0
-        self.is_fetching = False
+        self.is_fetching = self.has_fetched = False
 
     def clear(self) -> None:
-        """Become idle."""
+        """Become idle, but remember the path."""
+        if self.submission is not None:
+            self.last = (self.submission.job.scope, self.tokens.copy())
         if self.sampler is not None:
             self.sampler.close()
         self.sampler = self.submission = self.wait = self.report = self.plan = None

@@ -80,7 +80,10 @@ def test_all_is_there_again(directory: Directory, path: Path) -> None:
     assert directory.used_bytes == sum((path / "blobs" / name).stat().st_size for name in files)
     again = reopened(directory, path)
     assert again.index.files() == files
-    assert again.verify() == []
+    assert again.forgotten == ()
+    read: list[int] = []
+    assert again.verify(read.append) == []
+    assert sorted(read) == sorted(files.values())
     again.close()
     again.close()
 
@@ -124,6 +127,7 @@ def test_rows_without_their_files_go(directory: Directory, path: Path) -> None:
     (path / "blobs" / tail.file).unlink()
     assert [str(path / "blobs" / tail.file) in line for line in directory.verify()] == [True]
     again = reopened(directory, path)
+    assert again.forgotten == [one.checkpoint]
     assert [row.id for row in again.index.checkpoints(1)] == [two.checkpoint]
     assert again.verify() == []
     assert blobs(path) == again.index.files().keys()

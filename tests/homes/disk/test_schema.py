@@ -1,5 +1,8 @@
+import random
+import shutil
 import sqlite3
 import stat
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -41,7 +44,7 @@ def test_another_version_is_refused(path: Path) -> None:
     database.execute("PRAGMA user_version = 99")
     database.close()
     before = path.read_bytes()
-    with pytest.raises(DiskError, match=r"another version of Segue .*--cache-dir.*`segue cache prune`"):
+    with pytest.raises(DiskError, match=r"another version of Segue .*delete the directory, or use another --cache-dir"):
         Index(path)
     assert path.read_bytes() == before
 
@@ -90,3 +93,49 @@ def test_an_empty_file_is_a_new_index(path: Path) -> None:
 def test_a_directory_is_no_index(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match="cannot use the index"):
         Index(tmp_path)
+
+
+def test_bytes_that_were_altered_anywhere_are_an_error_of_the_disk(path: Path) -> None:
+    data = path.read_bytes()
+    places = [i for i, byte in enumerate(data) if byte]
+    rng = random.Random(0)
+    for _ in range(300):
+        altered = bytearray(data)
+        altered[rng.choice(places[:2000])] = rng.randrange(256)
+        altered[rng.choice(places)] = rng.randrange(256)
+        path.write_bytes(altered)
+        with suppress(DiskError):
+            index = Index(path, read_only=True)
+            with closing(index):
+                index.all_checkpoints()
+
+
+def test_a_reader_sees_what_was_there_and_changes_nothing(path: Path) -> None:
+    with closing(Index(path)) as index, closing(Index(path, read_only=True)) as reader:
+        files = reader.files()
+        index.remove([1])
+        assert reader.files() == files
+        assert reader.files() != index.files()
+        for change in (lambda: reader.remove([2]), lambda: reader.pin(2, pinned=True), lambda: reader.model_id("[]")):
+            with pytest.raises(DiskError):
+                change()
+        assert len(index.files()) == len(files) - 1
+
+
+def test_a_reader_sees_what_a_killed_process_wrote(path: Path, tmp_path: Path) -> None:
+    index = Index(path)
+    index.remove([1])
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in (path, path.with_name("index.sqlite-wal")):
+        shutil.copy(file, copy)
+    with closing(Index(copy / path.name, read_only=True)) as reader:
+        assert reader.files() == index.files()
+    index.close()
+
+
+def test_a_reader_makes_no_index(tmp_path: Path) -> None:
+    for missing in (tmp_path / "index.sqlite", tmp_path / "none" / "index.sqlite"):
+        with pytest.raises(DiskError, match=r"is no cache directory: there is no index\.sqlite; check --cache-dir"):
+            Index(missing, read_only=True)
+    assert list(tmp_path.iterdir()) == []

@@ -45,6 +45,11 @@ def write(directory: Path, name: str, parts: Sequence[Bytes]) -> int:
     return n_bytes
 
 
+def most_bytes(sizes: Sequence[int], n_name: int) -> int:
+    """What a file of arrays of so many bytes takes at most, with a name so long."""
+    return _HEAD.size + n_name + len(sizes) * _PART.size + sum(sizes) + _N_DIGEST
+
+
 def read(path: Path) -> list[Bytes]:
     """The arrays that were written, each one's memory its own; all is verified before anything is unpacked.
 

@@ -15,7 +15,7 @@ Bytes = NDArray[np.uint8]
 
 RAW: Final = 0
 PLANES: Final = 1
-"""Of each block, all first bytes of the items, all second ones, and so on, each packed by itself into one zstd frame."""
+"""Of each block all first bytes of the items, then all second ones, and so on, each packed alone; one zstd frame."""
 
 _N_ITEM = 4
 _N_BLOCK = 1 << 20
@@ -31,9 +31,9 @@ def encode(data: Bytes) -> tuple[int, Bytes]:
     """
     start = max(0, len(data) - _N_SAMPLE) // 2 // _N_ITEM * _N_ITEM
     sample = data[start : start + _N_SAMPLE]
-    if len(pack(sample)) <= _PAYS * len(sample):
-        packed = pack(data)
-        if len(packed) <= _PAYS * len(data):
+    if pack(sample, int(_PAYS * len(sample))) is not None:
+        packed = pack(data, int(_PAYS * len(data)))
+        if packed is not None:
             return PLANES, packed
     return RAW, data
 
@@ -49,14 +49,24 @@ def decode(codec: int, payload: Bytes, n_raw: int) -> Bytes:
     return payload
 
 
-def pack(data: Bytes) -> Bytes:
-    """The bytes in PLANES, whether that pays or not."""
+def pack(data: Bytes, n_room: int) -> Bytes | None:
+    """The bytes in PLANES; None if they do not fit into so many."""
+    packed, n = np.empty(n_room, np.uint8), 0
+    for piece in _packed_planes(data):
+        if n + len(piece) > n_room:
+            return None
+        # Numpy copies without the interpreter's lock; joining the pieces in Python would hold it.
+        packed[n : n + len(piece)] = np.frombuffer(piece, np.uint8)
+        n += len(piece)
+    return packed[:n]
+
+
+def _packed_planes(data: Bytes) -> Iterator[bytes]:
     packer = zstandard.ZstdCompressor(level=_LEVEL).compressobj(size=len(data))
-    pieces = []
     for plane in _planes(data):
-        packed = packer.compress(np.ascontiguousarray(plane).data)
-        pieces += [packed, packer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)]
-    return np.frombuffer(b"".join([*pieces, packer.flush()]), np.uint8)
+        yield packer.compress(np.ascontiguousarray(plane).data)
+        yield packer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    yield packer.flush()
 
 
 def unpack(payload: Bytes, n_raw: int) -> Bytes:

@@ -3,7 +3,7 @@
 import os
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from segue.homes.disk.index import Index
 from segue.homes.disk.lock import DirectoryLock
 from segue.homes.disk.rows import CheckpointRow, LinkRow
 
+_N_BYTES_NAME = 8
 _NAME = re.compile(r"[0-9a-f]{16}")
 _LEFT_OVER = re.compile(r"[0-9a-f]{16}|\.[0-9a-f]{16}\.tmp")
 
@@ -22,10 +23,12 @@ class Directory:
     """Any thread may call; the directory is this process' alone until `close()`. Everything raises DiskError.
 
     A file is written before the index names it, and deleted after the index has forgotten it. So whatever a process
-    that was killed leaves behind is found, and gone, when the directory is opened again.
+    that was killed leaves behind is found, and gone, when the directory is opened again. `forgotten` are checkpoints
+    that had lost a file by then, and were removed.
     """
 
     def __init__(self, path: Path) -> None:
+        self.forgotten: Sequence[int] = ()
         self._blobs = path / "blobs"
         with ExitStack() as opened:
             opened.callback(DirectoryLock(path).close)
@@ -47,9 +50,14 @@ class Directory:
         """What all files that the index names take."""
         return self.index.used_bytes()
 
+    @staticmethod
+    def most_bytes(sizes: Sequence[int]) -> int:
+        """What a file of arrays of so many bytes takes at most."""
+        return blobfile.most_bytes(sizes, 2 * _N_BYTES_NAME)
+
     def write_blob(self, parts: Sequence[Bytes]) -> tuple[str, int]:
         """Write arrays to a new file, to be named in the index next; its name, and the bytes that it takes."""
-        name = secrets.token_hex(8)
+        name = secrets.token_hex(_N_BYTES_NAME)
         return name, blobfile.write(self._blobs, name, parts)
 
     def read_blob(self, name: str) -> list[Bytes]:
@@ -65,14 +73,18 @@ class Directory:
             except OSError as error:
                 raise disk_error(f"cannot delete {path}", error) from error
 
-    def verify(self) -> list[str]:
-        """Read every file and follow every chain; a line about each thing that is wrong."""
+    def verify(self, on_read: Callable[[int], None] = lambda _: None) -> list[str]:
+        """Read every file and follow every chain; a line about each thing that is wrong.
+
+        `on_read` hears, file by file, the bytes that it takes by the index.
+        """
         wrong = []
-        for name in self.index.files():
+        for name, n_bytes in self.index.files().items():
             try:
                 self.read_blob(name)
             except DiskError as error:
                 wrong.append(str(error))
+            on_read(n_bytes)
         for model in self.index.fingerprints():
             links = {link.id: link for link in self.index.links(model)}
             wrong += [f"link {link.id} does not continue link {link.parent}" for link in _torn(links)]
@@ -91,7 +103,8 @@ class Directory:
         present = set(os.listdir(self._blobs))
         missing = self.index.files().keys() - present
         if missing:
-            self.index.remove(self._without(missing))
+            self.forgotten = self._without(missing)
+            self.index.remove(self.forgotten)
         left_over = {name for name in present if _LEFT_OVER.fullmatch(name)} - self.index.files().keys()
         for name in left_over:
             (self._blobs / name).unlink()

@@ -42,7 +42,8 @@ def disk_error(failed: str, error: OSError) -> DiskError:
     return DiskError(f"{failed}: {reason}")
 
 
-def index_error(path: Path, error: sqlite3.Error) -> DiskError:
-    """What to raise for an error of SQLite's."""
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+def index_error(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> DiskError:
+    """What to raise for an error of SQLite's, or for the damage that its message quotes, where that is no text."""
+    no_code = sqlite3.SQLITE_CORRUPT if isinstance(error, UnicodeDecodeError) else 0
+    code = getattr(error, "sqlite_errorcode", no_code) & _PRIMARY_CODE
     return DiskError(f"cannot use the index {path}: {_INDEX_REASONS.get(code, error)}")

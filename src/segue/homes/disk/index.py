@@ -9,7 +9,7 @@ from typing import Any
 
 from segue.homes.disk.errors import index_error
 from segue.homes.disk.rows import Added, CheckpointRow, LinkRow, columns, loaded, stored
-from segue.homes.disk.schema import connect
+from segue.homes.disk.schema import connect, connect_reader
 
 _FILES = "(SELECT file, n_bytes FROM links UNION ALL SELECT file, n_bytes FROM checkpoints WHERE file IS NOT NULL)"
 _DROP_LINK = """DELETE FROM links WHERE id = :id
@@ -21,14 +21,15 @@ _DROP_LINK = """DELETE FROM links WHERE id = :id
 class Index:
     """An SQLite file. Any thread may call; every change is one transaction, and on disk when the call returns.
 
-    Everything raises DiskError where SQLite fails; then nothing was changed.
+    Everything raises DiskError where SQLite fails; then nothing was changed. One that is `read_only` stays as it was
+    when it was opened, whatever another process writes meanwhile, and refuses changes.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
         self._lock = Lock()
         with self._explained():
-            self._database = connect(path)
+            self._database = connect_reader(path) if read_only else connect(path)
 
     def close(self) -> None:
         """Close the file; again is harmless."""
@@ -124,7 +125,7 @@ class Index:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise index_error(self._path, error) from error
 
 

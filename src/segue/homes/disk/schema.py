@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from segue.homes.disk.errors import DAMAGED_INDEX, DiskError, disk_error
@@ -10,9 +11,10 @@ VERSION = 1
 _APPLICATION = 0x53454755
 """`SEGU`, in the header of every index: no other program's database is taken for one."""
 
-# Tokens stand last: SQLite then sums sizes without reading them. A parent is always older than its children.
+# Tokens stand last: SQLite then sums sizes without reading them. A parent is always older than its children. Of a
+# strict table, quick_check notices values of the wrong type too.
 _TABLES = (
-    "CREATE TABLE models (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE models (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE) STRICT",
     """CREATE TABLE links (
         id INTEGER PRIMARY KEY,
         model INTEGER NOT NULL REFERENCES models,
@@ -21,7 +23,7 @@ _TABLES = (
         start INTEGER NOT NULL,
         file TEXT NOT NULL UNIQUE,
         n_bytes INTEGER NOT NULL,
-        tokens BLOB NOT NULL)""",
+        tokens BLOB NOT NULL) STRICT""",
     """CREATE TABLE checkpoints (
         id INTEGER PRIMARY KEY,
         model INTEGER NOT NULL REFERENCES models,
@@ -40,7 +42,7 @@ _TABLES = (
         pinned INTEGER NOT NULL,
         cuts TEXT,
         tokens BLOB,
-        CHECK ((link IS NULL) <> (tokens IS NULL)))""",
+        CHECK ((link IS NULL) <> (tokens IS NULL))) STRICT""",
     "CREATE INDEX links_of_parent ON links (parent)",
     "CREATE INDEX checkpoints_of_link ON checkpoints (link)",
     f"PRAGMA application_id = {_APPLICATION}",
@@ -53,20 +55,36 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Raises DiskError, or sqlite3.Error as SQLite does.
     """
+    return _connect(path, os.O_RDWR | os.O_CREAT, "rw", _prepare)
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """The index as it is now, whatever another process writes to it; it cannot be changed, and must be there.
+
+    Raises DiskError, or sqlite3.Error as SQLite does.
+    """
+    return _connect(path, os.O_RDONLY, "ro", lambda database: database.execute("BEGIN"))
+
+
+def _connect(path: Path, flags: int, mode: str, prepare: Callable[[sqlite3.Connection], object]) -> sqlite3.Connection:
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+        os.close(os.open(path, flags | os.O_NOFOLLOW, 0o600))
+    except FileNotFoundError as error:
+        raise DiskError(f"{path.parent} is no cache directory: there is no {path.name}; check --cache-dir") from error
     except OSError as error:
         raise disk_error(f"cannot use the index {path}", error) from error
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
-        _prepare(database, path)
+        prepare(database)
+        _check(database, path)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
+def _prepare(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA foreign_keys = ON")
     database.execute("PRAGMA synchronous = FULL")
     if not _number(database, "SELECT count(*) FROM sqlite_master"):
@@ -75,13 +93,16 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             database.execute("BEGIN IMMEDIATE")
             for statement in _TABLES:
                 database.execute(statement)
+
+
+def _check(database: sqlite3.Connection, path: Path) -> None:
     if _number(database, "PRAGMA application_id") != _APPLICATION:
         raise DiskError(f"{path} is not an index of Segue; use another --cache-dir")
     version = _number(database, "PRAGMA user_version")
     if version != VERSION:
         raise DiskError(
             f"{path} was written by another version of Segue (format {version}, not {VERSION}); "
-            "use another --cache-dir, or run `segue cache prune`"
+            "delete the directory, or use another --cache-dir"
         )
     (state,) = database.execute("PRAGMA quick_check(1)").fetchone()
     if state != "ok":

@@ -1,0 +1,97 @@
+"""POST /slots/{id}?action=save, restore and erase: a slot's path with all of its checkpoints, to a file and back."""
+
+import asyncio
+import re
+import time
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+
+from segue.api.body import JsonRoute
+from segue.api.errors import SERVER, UNAVAILABLE, ApiError, invalid, not_supported
+from segue.api.requests import SlotRequest
+from segue.api.service import Service
+from segue.api.wire import JsonObject
+from segue.homes.disk import blobfile
+from segue.homes.disk.errors import DamagedError, DiskError
+from segue.homes.parcel import Parcel, ParcelError
+
+_NAME = re.compile(r"[^/\\\x00-\x1f]{1,255}")
+_POLL_S = 0.005
+_FETCH_S = 60.0
+
+
+def router(service: Service) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(route_class=JsonRoute)
+
+    @routes.post("/slots/{id_slot}", response_model=None)
+    async def slot_action(http: Request, id_slot: str, request: SlotRequest, action: str = "") -> Response:
+        """Save, restore or erase what a slot served last."""
+        number = _slot(service, id_slot)
+        scope = http.state.cache_scope
+        if action == "erase":
+            n_erased = await asyncio.wrap_future(service.backend.loop.erase_slot(number, scope))
+            return JSONResponse({"id_slot": number, "n_erased": n_erased})
+        if action not in ("save", "restore"):
+            raise invalid("Query 'action' must be save, restore or erase")
+        path = _path(service, request.filename)
+        started = time.perf_counter()
+        act = _save if action == "save" else _restore
+        done = await act(service, number, scope, path)
+        elapsed_ms = 1000 * (time.perf_counter() - started)
+        return JSONResponse({"id_slot": number, "filename": path.name, **done, "timings": {f"{action}_ms": elapsed_ms}})
+
+    return routes
+
+
+async def _save(service: Service, id_slot: int, scope: str, path: Path) -> JsonObject:
+    parcel = await _packed(service, id_slot, scope)
+    try:
+        n_written = await run_in_threadpool(blobfile.write, path.parent, path.name, parcel.arrays())
+    except DiskError as error:
+        raise ApiError(SERVER, f"The slot could not be saved: {error}") from error
+    return {"n_saved": len(parcel.tokens), "n_written": n_written}
+
+
+async def _packed(service: Service, id_slot: int, scope: str) -> Parcel:
+    """The slot's path, once all of it has come from the disk."""
+    give_up = time.monotonic() + _FETCH_S
+    while time.monotonic() < give_up:
+        parcel = await asyncio.wrap_future(service.backend.loop.save_slot(id_slot, scope))
+        if parcel is not None:
+            return parcel
+        await asyncio.sleep(_POLL_S)
+    raise ApiError(UNAVAILABLE, "The slot's state could not be fetched from the disk in time")
+
+
+async def _restore(service: Service, id_slot: int, scope: str, path: Path) -> JsonObject:
+    try:
+        arrays = await run_in_threadpool(blobfile.read, path)
+        n_read = path.stat().st_size
+        restored = service.backend.loop.restore_slot(id_slot, scope, arrays)
+    except (DamagedError, ParcelError) as error:
+        raise invalid(f"The slot cannot be restored: {error}") from error
+    except (DiskError, OSError) as error:
+        raise ApiError(SERVER, f"The slot cannot be restored: {error}") from error
+    n_restored: int = await asyncio.wrap_future(restored)
+    return {"n_restored": n_restored, "n_read": n_read}
+
+
+def _slot(service: Service, id_slot: str) -> int:
+    if not (id_slot.isascii() and id_slot.isdigit() and len(id_slot) < 9):
+        raise invalid("Invalid slot ID")
+    if int(id_slot) >= service.settings.parallel:
+        raise invalid(f"There is no slot {id_slot}; they are numbered from 0 to {service.settings.parallel - 1}")
+    return int(id_slot)
+
+
+def _path(service: Service, name: str | None) -> Path:
+    folder = service.settings.slot_save_path
+    if folder is None:
+        raise not_supported("This server does not save slots. Start it with --slot-save-path")
+    if name is None or not _NAME.fullmatch(name) or name.startswith("."):
+        raise invalid("Invalid filename: it must be a plain name, without a folder and without a dot in front")
+    return folder / name

@@ -1,0 +1,1 @@
+"""`segue cache`: what a cache directory holds, and how to change that from outside."""

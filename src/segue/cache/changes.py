@@ -1,0 +1,95 @@
+"""`segue cache rm`, `prune` and `pin`: they need the directory for themselves."""
+
+import time
+from datetime import timedelta
+from typing import Annotated
+
+from cyclopts import ArgumentCollection, CycloptsError, Group, Parameter
+from cyclopts.types import NonNegativeInt
+
+from segue.cache.parameters import CacheDir, Ids
+
+
+def _check(arguments: ArgumentCollection) -> None:
+    if not any(argument.has_tokens for argument in arguments):
+        raise CycloptsError(msg="nothing says what to remove: pass --older-than, --to-mib or --other-models")
+
+
+_CONDITIONS = Group("What to remove", validator=_check, sort_key=1)
+
+
+def rm(ids: Ids, /, *, cache_dir: CacheDir) -> int:
+    """Remove checkpoints, pinned ones too. What others need of their links stays."""
+    from segue.cache.opening import opened
+    from segue.cache.removal import Removal, remove
+
+    with opened(cache_dir) as (directory, stock):
+        holdings = stock.find(ids)
+        remove(directory, holdings)
+    print(Removal.of(holdings, stock).text("removed"))
+    return 0
+
+
+def prune(
+    *,
+    cache_dir: CacheDir,
+    older_than: Annotated[timedelta | None, Parameter(group=_CONDITIONS)] = None,
+    to_mib: Annotated[NonNegativeInt | None, Parameter(group=_CONDITIONS)] = None,
+    other_models: Annotated[bool, Parameter(group=_CONDITIONS, negative="", show_default=False)] = False,
+    dry_run: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+) -> int:
+    """Remove checkpoints that are old, of other models, or more than there is room for; never pinned ones.
+
+    With several conditions, what meets the first or the third goes, and then --to-mib counts what is left.
+
+    Parameters
+    ----------
+    older_than
+        Those last used longer ago than this, such as 30d, 12h or 2w.
+    to_mib
+        Those used longest ago, until the files take no more than so many MiB.
+    other_models
+        Those of every model, or other settings of the same, but the one used last.
+    dry_run
+        Only say what would be removed; a server may be at work meanwhile.
+    """
+    from segue.cache.choice import Choice
+    from segue.cache.opening import opened
+    from segue.cache.removal import Removal, remove
+    from segue.cache.stock import Stock
+
+    choice = Choice(
+        None if older_than is None else older_than.total_seconds(),
+        None if to_mib is None else to_mib << 20,
+        other_models,
+    )
+    if dry_run:
+        stock = Stock.look(cache_dir)
+        print(Removal.of(choice.of(stock, time.time()), stock).text("would be removed"))
+        return 0
+    with opened(cache_dir) as (directory, stock):
+        holdings = choice.of(stock, time.time())
+        remove(directory, holdings)
+    print(Removal.of(holdings, stock).text("removed"))
+    return 0
+
+
+def pin(
+    ids: Ids, /, *, cache_dir: CacheDir, off: Annotated[bool, Parameter(negative="", show_default=False)] = False
+) -> int:
+    """Pin checkpoints: prune never removes them, and a server that needs room removes them last.
+
+    Parameters
+    ----------
+    off
+        Let them go again like all others.
+    """
+    from segue.cache.opening import opened
+    from segue.cache.units import counted
+
+    with opened(cache_dir) as (directory, stock):
+        holdings = stock.find(ids)
+        for holding in holdings:
+            directory.index.pin(holding.id, not off)
+    print(f"{counted(len(holdings), 'checkpoint')} {'no longer pinned' if off else 'pinned'}")
+    return 0

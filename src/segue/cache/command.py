@@ -1,0 +1,16 @@
+"""`segue cache` on the command line."""
+
+from cyclopts import App
+
+from segue.cache.changes import pin, prune, rm
+from segue.cache.looks import ls, show
+from segue.cache.verify import verify
+
+cache = App(
+    name="cache",
+    help="Look at the checkpoints in a server's --cache-dir, verify them, pin or remove them.",
+    help_epilogue="ls and show work while a server uses the directory; the others need it for themselves.",
+    result_action="return_value",
+)
+for command in (ls, show, verify, rm, prune, pin):
+    cache.command(command)

@@ -1,0 +1,32 @@
+"""How the ends of stored prompts read."""
+
+from pathlib import Path
+from typing import Final
+
+from segue.cache.stock import Stock
+from segue.engine.fingerprint import digest
+from segue.engine.model import open_vocabulary
+
+_N_TOKENS: Final = 200
+_N_CHARACTERS: Final = 60
+
+
+def previews(stock: Stock, model: Path) -> dict[int, str]:
+    """By id, how the last tokens of each checkpoint of this model begin, as one line; others have no text.
+
+    Reads the model's vocabulary only. Raises ModelError.
+    """
+    with open_vocabulary(model) as vocabulary:
+        own = digest(model)
+        texts = {}
+        for holding in stock.holdings:
+            if stock.models[holding.model].get("model") == own:
+                ids = [int(token) for token in holding.tail(_N_TOKENS) if 0 <= token < vocabulary.n_tokens]
+                text = b"".join(vocabulary.piece(token) for token in ids).decode("utf-8", "replace")
+                texts[holding.id] = _line(text)[:_N_CHARACTERS]
+    return texts
+
+
+def _line(text: str) -> str:
+    """Without line breaks, and without what a terminal would obey."""
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())

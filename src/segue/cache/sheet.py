@@ -1,0 +1,59 @@
+"""`segue cache show`: everything about one checkpoint."""
+
+from collections.abc import Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from segue.cache.holding import Holding
+from segue.cache.remainder import Remainder
+from segue.cache.stock import Stock
+from segue.cache.table import grid
+from segue.cache.units import moment, size
+
+
+def sheet(holding: Holding, stock: Stock, now: float) -> Group:
+    """Its row in the index, its chain of links, and the fingerprint of its model."""
+    remainder = stock.remainder()
+    parts: list[RenderableType] = [_pairs(_facts(holding, remainder, now))]
+    parts += ["", _links(holding, remainder)] if holding.chain else []
+    parts += ["", Text(f"model {stock.model_name(holding.model)}", style="bold")]
+    return Group(*parts, _pairs(stock.models[holding.model]))
+
+
+def _facts(holding: Holding, remainder: Remainder, now: float) -> dict[str, str]:
+    row = holding.row
+    return {
+        "checkpoint": str(holding.id),
+        "tokens": f"{row.n_tokens:,}, " + ("those of its links" if row.tokens is None else "stored with it"),
+        "positions in memory": f"{row.pos_min:,} to {row.pos_max:,}",
+        "origin": row.origin.replace("_", " "),
+        "scope": row.scope or "shared",
+        "created": moment(row.created, now),
+        "last used": moment(row.last_used, now),
+        "hits": f"{row.n_hits:,}",
+        "pinned": "yes" if row.pinned else "no",
+        "logits": "yes" if row.has_logits else "no",
+        "cuts": row.cuts or "none",
+        "file": f"{row.file}, {size(row.n_bytes)}" if row.file else "none",
+        "its removal frees": size(remainder.freed_bytes(holding)),
+    }
+
+
+def _links(holding: Holding, remainder: Remainder) -> Table:
+    made = grid(("link", "right", "bold"), ("positions", "left", ""), ("file", "left", ""), ("size", "right", "yellow"))
+    made.add_column("needed by", justify="right")
+    for link, end in zip(holding.chain, holding.ends, strict=True):
+        positions = f"{link.start:,} to {end - 1:,}" + (f" of {link.end - 1:,}" if end < link.end else "")
+        made.add_row(str(link.id), positions, link.file, size(link.n_bytes), f"{remainder.n_needing[link.id]:,}")
+    return made
+
+
+def _pairs(values: Mapping[str, str]) -> Table:
+    made = Table.grid(padding=(0, 2))
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in values.items():
+        made.add_row(name, Text(value))
+    return made

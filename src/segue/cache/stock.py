@@ -1,0 +1,80 @@
+"""All that a cache directory holds."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from segue.cache.holding import Holding
+from segue.cache.remainder import Remainder
+from segue.homes.disk.errors import DamagedError, DiskError
+from segue.homes.disk.index import Index
+from segue.homes.disk.rows import LinkRow
+
+_N_SHORT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """A directory at one moment: its checkpoints, those used last first, and each model's fingerprint by number."""
+
+    path: Path
+    holdings: tuple[Holding, ...]
+    models: Mapping[int, Mapping[str, str]]
+    n_files: int
+    used_bytes: int
+
+    @classmethod
+    def of(cls, path: Path, index: Index) -> "Stock":
+        """What the index of a directory says. Raises DiskError."""
+        models = {number: _fields(text, path) for number, text in index.fingerprints().items()}
+        holdings = [holding for number in models for holding in _holdings(index, number)]
+        holdings.sort(key=lambda holding: (holding.row.last_used, holding.id), reverse=True)
+        return cls(path, tuple(holdings), models, len(index.files()), index.used_bytes())
+
+    @classmethod
+    def look(cls, path: Path) -> "Stock":
+        """What a directory holds now; it may be in use, and nothing is changed. Raises DiskError."""
+        index = Index(path / "index.sqlite", read_only=True)
+        try:
+            return cls.of(path, index)
+        finally:
+            index.close()
+
+    def find(self, ids: Iterable[int]) -> list[Holding]:
+        """The checkpoints of these ids. Raises DiskError if there is none of one."""
+        by_id = {holding.id: holding for holding in self.holdings}
+        wanted = dict.fromkeys(ids)
+        if missing := [str(id_) for id_ in wanted if id_ not in by_id]:
+            raise DiskError(f"{self.path} has no checkpoint {', '.join(missing)}; segue cache ls shows those it has")
+        return [by_id[id_] for id_ in wanted]
+
+    def model_name(self, number: int) -> str:
+        """The beginning of a model file's digest; with the number if other settings of the same file are here too."""
+        name = self.models[number].get("model", "unknown")[:_N_SHORT]
+        same = [fields for fields in self.models.values() if fields.get("model", "unknown")[:_N_SHORT] == name]
+        return f"{name}-{number}" if len(same) > 1 else name
+
+    def remainder(self) -> Remainder:
+        """What is left as long as nothing is removed."""
+        return Remainder(self.holdings)
+
+
+def _fields(text: str, path: Path) -> dict[str, str]:
+    try:
+        return {str(name): str(value) for name, value in json.loads(text).items()}
+    except (ValueError, AttributeError) as error:
+        raise DamagedError(f"the index in {path} is damaged: {text[:40]!r} is no fingerprint") from error
+
+
+def _holdings(index: Index, model: int) -> list[Holding]:
+    links = {link.id: link for link in index.links(model)}
+    found = []
+    for row in index.checkpoints(model):
+        chain: list[LinkRow] = []
+        link = links.get(row.link)
+        while link is not None:
+            chain.append(link)
+            link = links.get(link.parent)
+        found.append(Holding(row, model, tuple(reversed(chain))))
+    return found

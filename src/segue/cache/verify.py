@@ -1,0 +1,27 @@
+"""`segue cache verify`: reads all that a directory holds."""
+
+from segue.cache.parameters import CacheDir
+
+
+def verify(*, cache_dir: CacheDir) -> int:
+    """Read every file, compare its checksum, and follow every chain of links.
+
+    Prints a line about each thing that is wrong; exit code 1 if there is any. Nothing wrong is ever used: a server
+    that meets it says so, forgets what needs it, and reads those prompts again.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from segue.cache.opening import opened
+    from segue.cache.units import counted, size
+
+    columns = TextColumn("Reading"), BarColumn(), DownloadColumn(binary_units=True), TimeRemainingColumn()
+    console = Console(stderr=True)
+    with opened(cache_dir) as (directory, stock):
+        wrong = [f"checkpoint {id_} has lost a file, and is forgotten" for id_ in directory.forgotten]
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("", total=stock.used_bytes)
+            wrong += directory.verify(lambda n_bytes: bar.advance(task, n_bytes))
+    read = f"{counted(stock.n_files, 'file')} of {size(stock.used_bytes)}"
+    print(*wrong, f"{read} read: {counted(len(wrong), 'thing')} wrong" if wrong else f"{read}: all clean", sep="\n")
+    return 1 if wrong else 0

@@ -1,0 +1,155 @@
+"""Fetching checkpoints from the disk into memory, while the engine does other things."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from segue.engine.cells import Bytes, Cells
+from segue.homes.disk.directory import Directory
+from segue.homes.link import Link
+from segue.homes.price import Prices
+from segue.homes.residence import residence_of
+from segue.homes.shelf import Shelf
+from segue.homes.space import Space
+from segue.homes.worker import Worker
+from segue.state.checkpoint import Checkpoint
+
+log = logging.getLogger("segue.cache")
+
+_SLACK_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came from the disk: cells by link, and the blob and the logits where they were asked for."""
+
+    cells: tuple[tuple[Link, Bytes], ...]
+    parts: tuple[Bytes, ...]
+    seconds: float
+
+
+class FetchError(Exception):
+    """A file could not be read: that of `link`, or, if that is None, the checkpoint's own."""
+
+    def __init__(self, link: Link | None, error: Exception) -> None:
+        super().__init__(str(error))
+        self.link = link
+
+
+class Fetching:
+    """The checkpoints that are on their way from the disk. Belongs to the engine's thread."""
+
+    def __init__(self, space: Space, shelf: Shelf, worker: Worker, directory: Directory, prices: Prices) -> None:
+        self._space = space
+        self._shelf = shelf
+        self._worker = worker
+        self._directory = directory
+        self._prices = prices
+        self._fetching: set[Checkpoint] = set()
+        self._arrived: list[Checkpoint] = []
+        self._n_excess_bytes = 0
+
+    def bytes_to_fetch(self, checkpoint: Checkpoint) -> int:
+        """What must come from the disk, in bytes of memory, before a checkpoint can be restored."""
+        shape = self._space.engine.shape
+        n_bytes = sum(shape.n_bytes_link + len(link.tokens) * shape.n_bytes_cell for link in self._far(checkpoint))
+        if self._is_file_needed(checkpoint):
+            n_bytes += shape.n_bytes_state + shape.n_bytes_logits + _SLACK_BYTES
+            n_bytes += 0 if self._space.copies.is_chained else checkpoint.n_tokens * shape.n_bytes_cell
+        return n_bytes + self._n_excess_bytes if n_bytes else 0
+
+    def fetch(self, checkpoint: Checkpoint) -> bool:
+        """Begin to fetch a checkpoint, unless that is under way; False if the host has no room for it."""
+        if checkpoint in self._fetching:
+            return True
+        residence = residence_of(checkpoint)
+        self._space.hold(checkpoint)
+        was_loaded = residence.is_loaded
+        self._space.copies.stay_on_host(checkpoint)
+        n_reserved = self.bytes_to_fetch(checkpoint)
+        with self._space.keeping(checkpoint):
+            if not self._space.host_room(n_reserved):
+                self._space.release(checkpoint)
+                if not was_loaded:
+                    self._space.copies.leave_host(checkpoint)
+                return False
+        self._space.host.reserve(n_reserved)
+        self._fetching.add(checkpoint)
+        links = [(link, link.file) for link in self._far(checkpoint)]
+        file = residence.file if self._is_file_needed(checkpoint) else ""
+        n_disk_bytes = sum(link.n_disk_bytes for link, _ in links) + (residence.n_disk_bytes if file else 0)
+        self._worker.submit(
+            partial(_read, self._directory, links, file),
+            partial(self._fetched, checkpoint, n_reserved, n_disk_bytes),
+            partial(self._failed, checkpoint, n_reserved),
+        )
+        return True
+
+    def let_go(self) -> None:
+        """What has arrived before may be dropped again: who waited for it had a turn of the loop to open it."""
+        while self._arrived:
+            self._space.release(self._arrived.pop())
+
+    def _fetched(self, checkpoint: Checkpoint, n_reserved: int, n_disk_bytes: int, fetched: Fetched) -> None:
+        self._prices.note_disk(n_disk_bytes, fetched.seconds)
+        self._end(checkpoint, n_reserved)
+        residence, copies = residence_of(checkpoint), self._space.copies
+        if checkpoint.branch is None:
+            return
+        chain = set(residence.link.up()) if residence.link is not None and residence.is_loaded else set()
+        cells = [(link, data) for link, data in fetched.cells if link in chain and link.cells is None]
+        n_bytes = sum(data.nbytes for _, data in cells) + sum(part.nbytes for part in fetched.parts)
+        self._n_excess_bytes = max(self._n_excess_bytes, n_bytes - n_reserved)
+        with self._space.keeping(checkpoint):
+            if not self._space.host_room(n_bytes):
+                return
+        for link, data in cells:
+            copies.chains.put(link, Cells(data, link.start, link.end))
+        if fetched.parts and residence.is_stored:
+            copies.take_back(checkpoint, fetched.parts)
+
+    def _failed(self, checkpoint: Checkpoint, n_reserved: int, error: Exception) -> None:
+        self._end(checkpoint, n_reserved)
+        link = error.link if isinstance(error, FetchError) else None
+        if link is not None and link.cells is not None:
+            return
+        log.warning("stored state is lost, and will be read again: %s", error)
+        if link is not None:
+            self._shelf.lose_link(link)
+        elif checkpoint.branch is not None:
+            self._shelf.lose(checkpoint)
+
+    def _end(self, checkpoint: Checkpoint, n_reserved: int) -> None:
+        self._fetching.discard(checkpoint)
+        self._arrived.append(checkpoint)
+        self._space.host.release(n_reserved)
+
+    def _far(self, checkpoint: Checkpoint) -> list[Link]:
+        """The links that a restore needs and that are not in memory."""
+        residence = residence_of(checkpoint)
+        if residence.link is None or residence.is_parked or self._space.coverage.seq_over(checkpoint) is not None:
+            return []
+        return [link for link, _ in residence.link.chain(residence.n_linked) if link.cells is None]
+
+    def _is_file_needed(self, checkpoint: Checkpoint) -> bool:
+        residence = residence_of(checkpoint)
+        lacks_blob = self._space.copies.needs_blob and residence.blob is None and not residence.is_parked
+        return bool(residence.file) and (lacks_blob or checkpoint.has_far_logits)
+
+
+def _read(directory: Directory, links: Sequence[tuple[Link, str]], file: str) -> Fetched:
+    """On a disk's thread; raises FetchError."""
+    started = time.perf_counter()
+    at: Link | None = None
+    try:
+        cells = []
+        for at, name in links:
+            (data,) = directory.read_blob(name)
+            cells.append((at, data))
+        at = None
+        parts = tuple(directory.read_blob(file)) if file else ()
+    except Exception as error:
+        raise FetchError(at, error) from error
+    return Fetched(tuple(cells), parts, time.perf_counter() - started)

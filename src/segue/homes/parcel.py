@@ -1,0 +1,177 @@
+"""A path with all of its checkpoints, as arrays that can be written to a file and unpacked elsewhere."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from segue.engine.base import Engine, Tokens
+from segue.engine.cells import Bytes, Cells
+from segue.engine.fingerprint import differences
+from segue.homes.residence import Residence, residence_of
+from segue.homes.space import Space
+from segue.state.checkpoint import Checkpoint, Origin
+from segue.state.match import deepest
+from segue.state.tree import Tree
+
+
+class ParcelError(Exception):
+    """Arrays that are no parcel, or one of another model; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What is told of one checkpoint. `has_blob` and `has_logits` say which of its arrays follow."""
+
+    n_tokens: int
+    pos_min: int
+    pos_max: int
+    origin: str
+    pinned: bool
+    cuts: str | None
+    has_blob: bool
+    has_logits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """`tokens` from position 0, runs of attention cells that follow one another, and checkpoints with their arrays."""
+
+    fingerprint: Mapping[str, str]
+    tokens: Tokens
+    cells: tuple[Cells, ...]
+    checkpoints: tuple[tuple[Packed, tuple[Bytes, ...]], ...]
+
+    def arrays(self) -> list[Bytes]:
+        """All of it as arrays; `parse` takes them back."""
+        packed = [asdict(one) for one, _ in self.checkpoints]
+        spans = [(cells.start, cells.end) for cells in self.cells]
+        head = json.dumps({"fingerprint": dict(self.fingerprint), "cells": spans, "checkpoints": packed}).encode()
+        found = [np.frombuffer(head, np.uint8), np.ascontiguousarray(self.tokens, "<i4").view(np.uint8)]
+        found += [cells.data for cells in self.cells]
+        return found + [array for _, arrays in self.checkpoints for array in arrays]
+
+
+def parse(arrays: Sequence[Bytes], fingerprint: Mapping[str, str]) -> Parcel:
+    """Take arrays back. Raises ParcelError if they were packed under another fingerprint, or are no parcel."""
+    try:
+        head = json.loads(arrays[0].tobytes())
+        left = iter(arrays[2:])
+        tokens = np.frombuffer(arrays[1].tobytes(), "<i4").astype(np.int32)
+        cells = tuple(Cells(next(left), start, end) for start, end in head["cells"])
+        packed = [Packed(**one) for one in head["checkpoints"]]
+        checkpoints = tuple((one, tuple(next(left) for _ in range(one.has_blob + one.has_logits))) for one in packed)
+        found = dict(head["fingerprint"])
+    except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
+        raise ParcelError("the file holds no saved slot") from error
+    if found != dict(fingerprint):
+        raise ParcelError(f"the slot was saved under other conditions: {differences(found, fingerprint)}")
+    return Parcel(found, tokens, cells, checkpoints)
+
+
+def pack(space: Space, tree: Tree, tokens: Tokens, fingerprint: Mapping[str, str]) -> Parcel:
+    """Copy what is known of a path: all of its checkpoints that are not on disk alone. Changes nothing that is kept."""
+    found = [c for c in deepest(tree.match(tokens), len(tokens)) if _is_near(space, c)][::-1]
+    n_tokens = found[-1].n_tokens if found else 0
+    cells: tuple[Cells, ...] = ()
+    if found and space.copies.is_chained:
+        cells = tuple(_cells(space, found[-1]))
+    checkpoints = tuple((_packed(space, c), tuple(_arrays(space, c))) for c in found)
+    return Parcel(fingerprint, tokens[:n_tokens].copy(), cells, checkpoints)
+
+
+def unpack(space: Space, tree: Tree, parcel: Parcel) -> int:
+    """Make a parcel's checkpoints known, as far as the host has room; how many tokens the deepest one stands at."""
+    n_restored = 0
+    chains, is_chained = space.copies.chains, space.copies.is_chained
+    link, n_held = chains.find(tree, parcel.tokens)
+    chains.hold(link)
+    try:
+        for cells in parcel.cells if is_chained else ():
+            if cells.end <= n_held:
+                continue
+            cells = _from(space.engine, cells, n_held)
+            if not space.host_room(cells.n_bytes):
+                break
+            new = chains.add(link, cells.start, parcel.tokens[cells.start : cells.end], cells)
+            chains.hold(new)
+            chains.release(link)
+            link, n_held = new, cells.end
+        for packed, arrays in parcel.checkpoints:
+            is_held = not is_chained or packed.n_tokens <= n_held
+            path = parcel.tokens[: packed.n_tokens]
+            if is_held and tree.at(path) is None and space.host_room(sum(array.nbytes for array in arrays)):
+                checkpoint = _unpacked(space, tree, packed)
+                tree.attach(checkpoint, path)
+                space.copies.take_back(checkpoint, arrays)
+                if is_chained:
+                    space.copies.adopt(checkpoint)
+            if is_held:
+                n_restored = max(n_restored, packed.n_tokens)
+    finally:
+        chains.release(link)
+    return n_restored
+
+
+def _is_near(space: Space, checkpoint: Checkpoint) -> bool:
+    residence = residence_of(checkpoint)
+    has_blob = not space.copies.needs_blob or residence.is_parked or residence.blob is not None
+    if not space.copies.is_chained or residence.is_parked or space.coverage.seq_over(checkpoint) is not None:
+        return has_blob
+    return has_blob and residence.link is not None and all(link.cells is not None for link in residence.link.up())
+
+
+def _cells(space: Space, checkpoint: Checkpoint) -> Iterable[Cells]:
+    residence = residence_of(checkpoint)
+    seq = residence.seq if residence.is_parked else space.coverage.seq_over(checkpoint)
+    if seq is not None:
+        yield space.engine.save_cells(seq, 0, checkpoint.n_tokens, space.scratch)
+        return
+    assert residence.link is not None
+    for link, end in residence.link.chain(residence.n_linked):
+        assert link.cells is not None
+        yield link.cells if end == link.end else space.engine.cut(link.cells, end)
+
+
+def _from(engine: Engine, cells: Cells, start: int) -> Cells:
+    return cells if cells.start >= start else engine.cut(cells, cells.end, start)
+
+
+def _packed(space: Space, checkpoint: Checkpoint) -> Packed:
+    return Packed(
+        n_tokens=checkpoint.n_tokens,
+        pos_min=checkpoint.pos_min,
+        pos_max=checkpoint.pos_max,
+        origin=checkpoint.origin.value,
+        pinned=checkpoint.pinned,
+        cuts=None if checkpoint.cuts is None else str(checkpoint.cuts),
+        has_blob=space.copies.needs_blob,
+        has_logits=checkpoint.logits is not None,
+    )
+
+
+def _arrays(space: Space, checkpoint: Checkpoint) -> Iterable[Bytes]:
+    residence = residence_of(checkpoint)
+    if residence.blob is not None:
+        yield residence.blob.data
+    elif space.copies.needs_blob:
+        yield space.engine.save(residence.seq, partial=space.copies.is_chained).data
+    if checkpoint.logits is not None:
+        yield checkpoint.logits.view(np.uint8)
+
+
+def _unpacked(space: Space, tree: Tree, packed: Packed) -> Checkpoint:
+    now = space.clock()
+    return Checkpoint(
+        n_tokens=packed.n_tokens,
+        pos_min=packed.pos_min,
+        pos_max=packed.pos_max,
+        pos_end=packed.pos_max + 1,
+        origin=Origin(packed.origin),
+        created=now,
+        last_used=now,
+        pinned=packed.pinned,
+        cuts=None if packed.cuts is None else int(packed.cuts),
+        residence=Residence(tree),
+    )

@@ -1,0 +1,135 @@
+"""Storing checkpoints while there is time: copied to the host piece by piece, then handed to the disk's thread."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from segue.homes.catalogue import row_of
+from segue.homes.disk.directory import Directory
+from segue.homes.disk.rows import LinkRow
+from segue.homes.link import Link
+from segue.homes.residence import residence_of
+from segue.homes.shelf import Shelf
+from segue.homes.space import Space, log_event
+from segue.homes.worker import Worker
+from segue.homes.writing import Writing, Written, most_bytes, write
+from segue.state.checkpoint import Checkpoint
+
+log = logging.getLogger("segue.cache")
+
+
+class Saving:
+    """The checkpoints that are to be stored, oldest first; one at a time is written. Belongs to the engine's thread."""
+
+    def __init__(
+        self,
+        space: Space,
+        shelf: Shelf,
+        worker: Worker,
+        directory: Directory,
+        model: int,
+        wall: Callable[[float], float],
+    ) -> None:
+        self._space = space
+        self._shelf = shelf
+        self._worker = worker
+        self._directory = directory
+        self._model = model
+        self._wall = wall
+        self._unsaved: dict[Checkpoint, None] = {}
+        self.is_writing = False
+        self.is_stuck = False
+
+    def note(self, checkpoint: Checkpoint) -> None:
+        """Hear of a checkpoint that is not on disk yet, or not with its logits."""
+        residence = residence_of(checkpoint)
+        has_news = checkpoint.logits is not None and not residence.stores_logits
+        if residence.is_stored and has_news and self._shelf.stands(checkpoint):
+            self._shelf.lose(checkpoint)
+        if not residence.is_stored:
+            self._unsaved[checkpoint] = None
+            self.is_stuck = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all is stored for which there is room."""
+        return not self.is_writing and (not self._unsaved or self.is_stuck)
+
+    def step(self) -> bool:
+        """Copy one piece of a checkpoint to the host, or hand a copied one to be written; False if neither can be."""
+        if self.is_writing:
+            return False
+        has_room = True
+        for checkpoint in list(self._unsaved):
+            if checkpoint.branch is None or residence_of(checkpoint).is_stored:
+                del self._unsaved[checkpoint]
+            elif self._space.copies.is_complete(checkpoint):
+                del self._unsaved[checkpoint]
+                if self._save(checkpoint):
+                    return True
+            elif has_room:
+                # Where one finds no room, others would hardly: they wait without being tried.
+                has_room = self._copy(checkpoint)
+                if has_room:
+                    return True
+        self.is_stuck = True
+        return False
+
+    def _copy(self, checkpoint: Checkpoint) -> bool:
+        residence = residence_of(checkpoint)
+        seq = residence.seq if residence.is_parked else self._space.coverage.seq_over(checkpoint)
+        if seq is None:
+            return True
+        with self._space.keeping(checkpoint):
+            return self._space.copies.copy_next(checkpoint, seq, self._space.stored_room)
+
+    def _save(self, checkpoint: Checkpoint) -> bool:
+        residence = residence_of(checkpoint)
+        chain = [link for link, _ in residence.link.chain(residence.n_linked)] if residence.link is not None else []
+        parts = [] if residence.blob is None else [residence.blob.data]
+        parts += [] if checkpoint.logits is None else [checkpoint.logits.view(np.uint8)]
+
+        def need() -> int:
+            return most_bytes([link.n_bytes for link in chain if link.row is None], [part.nbytes for part in parts])
+
+        self._space.hold(checkpoint)
+        if not self._shelf.make_room(need, checkpoint) or not self._space.copies.is_complete(checkpoint):
+            self._space.release(checkpoint)
+            return False
+        n_bytes = need()
+        self._shelf.used_bytes += n_bytes
+        for link in chain:
+            link.is_being_written = True
+        scope = next(name for name, tree in self._space.trees.items() if tree is residence.tree)
+        times = self._wall(checkpoint.created), self._wall(checkpoint.last_used)
+        row = row_of(checkpoint, scope, times, is_chained=bool(chain))
+        links = [LinkRow(scope, link.start, link.tokens, link.file, link.n_disk_bytes, id=link.row) for link in chain]
+        cells = [link.cells.data if link.cells is not None and link.row is None else None for link in chain]
+        writing = Writing(row, tuple(links), tuple(cells), tuple(parts))
+        self.is_writing = True
+        self._worker.submit(
+            partial(write, self._directory, self._model, writing),
+            partial(self._written, checkpoint, chain, n_bytes),
+            partial(self._failed, checkpoint, chain, n_bytes),
+        )
+        return True
+
+    def _written(self, checkpoint: Checkpoint, chain: list[Link], n_reserved: int, written: Written) -> None:
+        self._end(checkpoint, n_reserved)
+        self._shelf.put(checkpoint, chain, written)
+        log_event("stored", checkpoint, residence_of(checkpoint).home, time.perf_counter())
+        if checkpoint.branch is not None:
+            self.note(checkpoint)
+
+    def _failed(self, checkpoint: Checkpoint, chain: list[Link], n_reserved: int, error: Exception) -> None:
+        self._end(checkpoint, n_reserved)
+        self._shelf.give_up(checkpoint, chain)
+        log.warning("a checkpoint could not be stored: %s", error)
+
+    def _end(self, checkpoint: Checkpoint, n_reserved: int) -> None:
+        self.is_writing = self.is_stuck = False
+        self._space.release(checkpoint)
+        self._shelf.used_bytes -= n_reserved

@@ -1,0 +1,148 @@
+"""What of a space is on disk, counted; and which of it goes for room, or because it cannot be read."""
+
+from collections.abc import Callable, Sequence
+
+from segue.homes.link import Link
+from segue.homes.residence import residence_of
+from segue.homes.space import Space
+from segue.homes.strangers import Strangers
+from segue.homes.writing import Written
+from segue.state.checkpoint import Checkpoint
+
+
+class Shelf:
+    """The stored checkpoints of a space and the bytes that all files take, which never exceed the limit.
+
+    `remove` has rows forgotten, after everything that was asked of the disk before. Belongs to the engine's thread.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        limit_bytes: int,
+        used_bytes: int,
+        strangers: Strangers,
+        wall: Callable[[float], float],
+        remove: Callable[[Sequence[int]], None],
+    ) -> None:
+        self._space = space
+        self._limit_bytes = limit_bytes
+        self._strangers = strangers
+        self._wall = wall
+        self._remove = remove
+        self.used_bytes = used_bytes
+
+    def put(self, checkpoint: Checkpoint, chain: Sequence[Link], written: Written) -> None:
+        """Count a checkpoint that was written with its chain; at once it is dropped if it has gone meanwhile."""
+        for link, row, number in zip(chain, written.links, written.added.links, strict=True):
+            link.is_being_written = False
+            if link.row is None:
+                link.row, link.file, link.n_disk_bytes = number, row.file, row.n_bytes
+                self.used_bytes += row.n_bytes
+        residence = residence_of(checkpoint)
+        tip = chain[-1] if chain else None
+        if checkpoint.branch is None or residence.link is not tip:
+            self._remove([written.added.checkpoint])
+            self._clear(tip, checkpoint)
+            return
+        residence.row, residence.file = written.added.checkpoint, written.row.file or ""
+        residence.n_disk_bytes, residence.stores_logits = written.row.n_bytes, written.row.has_logits
+        self.used_bytes += residence.n_disk_bytes
+        if tip is not None:
+            tip.n_stored += 1
+
+    def give_up(self, checkpoint: Checkpoint, chain: Sequence[Link]) -> None:
+        """Hear that a checkpoint could not be written."""
+        for link in chain:
+            link.is_being_written = False
+        self._clear(chain[-1] if chain else None, checkpoint)
+
+    def drop(self, checkpoint: Checkpoint) -> None:
+        """Forget what is stored of a checkpoint, and lose those that only its links were left for."""
+        residence = residence_of(checkpoint)
+        assert residence.row is not None
+        self._remove([residence.row])
+        self.used_bytes -= residence.n_disk_bytes
+        residence.row, residence.file, residence.n_disk_bytes, residence.stores_logits = None, "", 0, False
+        checkpoint.has_far_logits = False
+        if residence.link is not None:
+            residence.link.n_stored -= 1
+            self._clear(residence.link, checkpoint)
+
+    def lose(self, checkpoint: Checkpoint, *, with_link: bool = False) -> None:
+        """Forget a checkpoint on disk, and altogether if neither the device nor memory has it.
+
+        `with_link`: its chain is of no use any more.
+        """
+        residence = residence_of(checkpoint)
+        if residence.is_stored:
+            self.drop(checkpoint)
+        if with_link or not self._space.copies.has_links(checkpoint):
+            self._space.copies.drop_link(checkpoint)
+        else:
+            self._space.copies.stay_on_host(checkpoint)
+        if checkpoint.branch is not None and not self.stands(checkpoint):
+            self._space.evict(checkpoint)
+
+    def lose_link(self, link: Link, but: Checkpoint | None = None) -> None:
+        """Lose all whose chains pass through a link that is gone."""
+        below = set(link.below())
+        for user in [c for c in self._space.checkpoints() if residence_of(c).link in below and c is not but]:
+            if user.branch is not None:
+                self.lose(user, with_link=True)
+
+    def make_room(self, need: Callable[[], int], newcomer: Checkpoint | None = None) -> bool:
+        """Drop what is worth least until `need()` bytes fit; False if they cannot.
+
+        What other models have goes first where nobody has used it for longer.
+        """
+        if need() > self._limit_bytes:
+            return False
+        while self.used_bytes + need() > self._limit_bytes:
+            held = self._space.held
+            stored = [c for c in self._space.checkpoints() if residence_of(c).is_stored and c not in held]
+            victim = self._space.least((c for c in stored if c is not newcomer), lambda c: max(1, self._freed_bytes(c)))
+            stranger = self._strangers.first()
+            if stranger is not None and (victim is None or stranger.last_used <= self._wall(victim.last_used)):
+                row, n_bytes = self._strangers.pop()
+                self.used_bytes -= n_bytes
+                self._remove([row])
+            elif victim is not None:
+                self.lose(victim)
+            else:
+                return False
+        return True
+
+    def stands(self, checkpoint: Checkpoint) -> bool:
+        """Whether it can be restored without the disk."""
+        residence = residence_of(checkpoint)
+        has_state = residence.blob is not None or not self._space.copies.needs_blob
+        if residence.is_parked or residence.is_whole or not has_state:
+            return residence.is_parked or residence.is_whole
+        is_linked = residence.n_linked == checkpoint.n_tokens and self._space.copies.has_links(checkpoint)
+        return is_linked or self._space.coverage.seq_over(checkpoint) is not None
+
+    def _clear(self, tip: Link | None, checkpoint: Checkpoint) -> None:
+        """Forget the links on disk, from `tip` up, that nothing on disk needs any more."""
+        lost = []
+        for link in tip.up() if tip is not None else ():
+            if link.row is None or link.is_needed_on_disk:
+                break
+            self.used_bytes -= link.n_disk_bytes
+            link.row, link.file, link.n_disk_bytes = None, "", 0
+            if link.cells is None:
+                lost.append(link)
+        for link in lost:
+            self.lose_link(link, checkpoint)
+
+    def _freed_bytes(self, checkpoint: Checkpoint) -> int:
+        residence = residence_of(checkpoint)
+        n_bytes = residence.n_disk_bytes
+        n_own, n_below = 1, 0
+        for link in residence.link.up() if residence.link is not None else ():
+            n_stored_below = sum(child.row is not None for child in link.children.values())
+            if link.is_being_written or link.n_stored > n_own or n_stored_below > n_below:
+                break
+            n_bytes += link.n_disk_bytes
+            n_own, n_below = 0, 1
+        return n_bytes

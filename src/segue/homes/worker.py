@@ -1,0 +1,58 @@
+"""A thread for what is slow; what it has done is taken over on the engine's thread."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+class Worker:
+    """Does jobs one after another. All its methods belong to the engine's thread.
+
+    `wake` is called from the worker's thread after each job: then there is something to settle.
+    """
+
+    def __init__(self, name: str, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._done: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._thread = ThreadPoolExecutor(1, name)
+        self.n_pending = 0
+
+    def submit(self, job: Callable[[], _T], then: Callable[[_T], None], failed: Callable[[Exception], None]) -> None:
+        """Queue a job; `settle` calls `then` with what it returned, or `failed` with what it raised."""
+        self.n_pending += 1
+        self._thread.submit(self._run, job, then, failed)
+
+    def settle(self) -> None:
+        """Take over what is done."""
+        while True:
+            try:
+                done = self._done.get_nowait()
+            except Empty:
+                return
+            self._take(done)
+
+    def wait(self) -> None:
+        """Wait for a job that is under way, and take it over."""
+        self._take(self._done.get())
+
+    def close(self) -> None:
+        """Let all jobs be done, and the thread go."""
+        self._thread.shutdown()
+        self.settle()
+
+    def _take(self, done: Callable[[], None]) -> None:
+        self.n_pending -= 1
+        done()
+
+    def _run(self, job: Callable[[], _T], then: Callable[[_T], None], failed: Callable[[Exception], None]) -> None:
+        try:
+            result = job()
+        except Exception as error:
+            self._done.put(partial(failed, error))
+        else:
+            self._done.put(partial(then, result))
+        self._wake()

@@ -1,0 +1,65 @@
+"""POST /slots/{id} as llama-server answers it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.kit.live import live
+
+
+def test_a_slot_is_saved_restored_and_erased(tmp_path: Path) -> None:
+    with live(slot_save_path=tmp_path) as server:
+        saved = server.post("/slots/1?action=save", filename="talk.bin")
+        assert saved.status_code == 200, saved.text
+        body = saved.json()
+        assert body["timings"].pop("save_ms") >= 0
+        n_written = (tmp_path / "talk.bin").stat().st_size
+        assert body == {"id_slot": 1, "filename": "talk.bin", "n_saved": 3, "n_written": n_written, "timings": {}}
+        restored = server.post("/slots/1?action=restore", filename="talk.bin").json()
+        assert restored["timings"].pop("restore_ms") >= 0
+        assert restored == {"id_slot": 1, "filename": "talk.bin", "n_restored": 3, "n_read": n_written, "timings": {}}
+        assert server.post("/slots/1?action=erase").json() == {"id_slot": 1, "n_erased": 7}
+
+
+@pytest.mark.parametrize("name", ["../talk.bin", "/etc/passwd", "", ".", "..", ".hidden", "a\\b", "x" * 300, None])
+def test_only_plain_names_are_taken(tmp_path: Path, name: str | None) -> None:
+    with live(slot_save_path=tmp_path / "slots") as server:
+        for action in ("save", "restore"):
+            answer = server.post(f"/slots/0?action={action}", filename=name)
+            assert answer.status_code == 400
+            assert "filename" in answer.json()["error"]["message"]
+
+
+def test_what_cannot_be_restored_says_why(tmp_path: Path) -> None:
+    with live(slot_save_path=tmp_path) as server:
+        server.post("/slots/0?action=save", filename="good.bin")
+        data = bytearray((tmp_path / "good.bin").read_bytes())
+        data[-40] ^= 1
+        (tmp_path / "altered.bin").write_bytes(data)
+        (tmp_path / "foreign.bin").write_bytes(b"not at all")
+        for name in ("altered.bin", "foreign.bin", "missing.bin"):
+            answer = server.post("/slots/0?action=restore", filename=name)
+            assert answer.status_code == 400
+            assert "cannot be restored" in answer.json()["error"]["message"]
+
+
+def test_a_slot_that_is_not_there(tmp_path: Path) -> None:
+    with live(slot_save_path=tmp_path) as server:
+        for number in ("99", "-1", "one"):
+            assert server.post(f"/slots/{number}?action=erase").status_code == 400
+        assert server.post("/slots/0?action=copy", filename="a").status_code == 400
+        assert server.post("/slots/0", filename="a").status_code == 400
+
+
+def test_without_a_folder_nothing_is_saved() -> None:
+    with live() as server:
+        answer = server.post("/slots/0?action=save", filename="a.bin")
+        assert answer.status_code == 501
+        assert answer.json()["error"]["type"] == "not_supported_error"
+
+
+def test_a_folder_that_is_not_there_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    with live(slot_save_path=tmp_path / "none") as server:
+        answer = server.post("/slots/0?action=save", filename="a.bin")
+        assert answer.status_code == 500
+        assert "could not be saved" in answer.json()["error"]["message"]

@@ -1,0 +1,20 @@
+"""A filled cache directory that nobody uses."""
+
+from pathlib import Path
+
+import pytest
+
+from segue.cache.stock import Stock
+from tests.cache.making import fill
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "cache"
+    fill(path)
+    return path
+
+
+@pytest.fixture
+def stock(path: Path) -> Stock:
+    return Stock.look(path)

@@ -1,0 +1,46 @@
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segue.cache.preview import previews
+from segue.cache.stock import Stock
+from segue.engine.errors import ModelError
+from segue.engine.fingerprint import digest
+from segue.engine.model import open_vocabulary
+from segue.homes.disk.directory import Directory
+from segue.homes.disk.rows import CheckpointRow
+from tests.cache.making import NEW, add
+from tests.kit.models import model_path
+
+TEXT = "never seen" * 30 + "\x1b[31m red\n\tand  a long tail that ends. " + "z" * 160
+
+
+@pytest.fixture
+def model() -> Path:
+    return model_path("llama")
+
+
+def test_the_end_of_a_prompt(tmp_path: Path, model: Path) -> None:
+    with open_vocabulary(model) as vocabulary:
+        tokens = vocabulary.tokenize(TEXT, add_special=False, parse_special=False)
+        end = b"".join(vocabulary.piece(int(token)) for token in tokens[-200:]).decode()
+    tokens = np.array([*tokens, -7, 10**6], np.int32)
+    row = CheckpointRow("", len(tokens), 0, len(tokens) - 1, "message_end", 0, 0, tokens=tokens)
+    with closing(Directory(tmp_path / "cache")) as directory:
+        add(directory, {"model": digest(model)}, [], row)
+        add(directory, NEW, [], row)
+    texts = previews(Stock.look(tmp_path / "cache"), model)
+    assert list(texts) == [1]
+    assert len(texts[1]) <= 60
+    assert texts[1].isprintable()
+    assert texts[1][:10] in " ".join(end.split())
+
+
+def test_a_model_that_is_none(stock: Stock, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no such model file"):
+        previews(stock, tmp_path / "none.gguf")
+    (tmp_path / "torn.gguf").write_bytes(b"GGUF and so on")
+    with pytest.raises(ModelError, match="cannot load"):
+        previews(stock, tmp_path / "torn.gguf")

@@ -1,0 +1,28 @@
+import itertools
+import os
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from segue.cache.stock import Stock
+from segue.homes.disk.directory import Directory
+
+
+def bytes_on_disk(path: Path) -> int:
+    return sum(file.stat().st_size for file in os.scandir(path / "blobs"))
+
+
+@pytest.mark.parametrize("ids", [ids for n in (1, 2, 3, 4) for ids in itertools.combinations(range(1, 7), n)])
+def test_it_says_what_a_removal_leaves(path: Path, stock: Stock, ids: tuple[int, ...]) -> None:
+    remainder = stock.remainder()
+    assert remainder.used_bytes == stock.used_bytes == bytes_on_disk(path)
+    for holding in stock.find(ids):
+        before, freed = remainder.used_bytes, remainder.freed_bytes(holding)
+        remainder.remove(holding)
+        assert remainder.used_bytes == before - freed
+    with closing(Directory(path)) as directory:
+        directory.delete_blobs(directory.index.remove(ids))
+    assert remainder.used_bytes == bytes_on_disk(path) == Stock.look(path).used_bytes
+    shutil.rmtree(path)

@@ -1,0 +1,32 @@
+import io
+
+from rich.console import Console
+
+from segue.cache.sheet import sheet
+from segue.cache.stock import Stock
+from tests.cache.making import NOW
+
+
+def shown(stock: Stock, id_: int) -> str:
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(sheet(stock.find([id_])[0], stock, NOW))
+    return " ".join(console.export_text().split())
+
+
+def test_everything_about_a_chain(stock: Stock) -> None:
+    text = shown(stock, 2)
+    for part in (
+        *("checkpoint 2", "tokens 75, those of its links", "positions in memory 0 to 74", "scope shared", "pinned no"),
+        *("(2 d ago)", "(3 d ago)", "hits 0", "logits no", "cuts none", "0 to 59 of 99", "60 to 74 of 79"),
+        *("model aaaaaaaa-1", "libllama 0.3.36", f"model {'a' * 32}"),
+        *(link.file for link in stock.find([2])[0].chain),
+    ):
+        assert part in text
+    assert "logits yes" in shown(stock, 1)
+
+
+def test_one_that_stands_alone(stock: Stock) -> None:
+    text = shown(stock, 5)
+    assert "tokens 10, stored with it" in text
+    assert "pinned yes" in text
+    assert "needed by" not in text

@@ -1,0 +1,73 @@
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from segue.cache.stock import Stock
+from segue.homes.disk.directory import Directory
+from segue.homes.disk.errors import DiskError
+from tests.cache.making import NEW, add, filled
+from tests.homes.disk.making import alone
+
+
+def test_what_a_directory_holds(stock: Stock) -> None:
+    assert [holding.id for holding in stock.holdings] == [2, 1, 6, 3, 4, 5]
+    assert [len(holding.chain) for holding in stock.holdings] == [2, 2, 0, 0, 1, 0]
+    assert stock.n_files == 9
+    assert stock.models[1] == NEW
+
+
+def test_settings_of_one_file_are_told_apart(stock: Stock) -> None:
+    assert [stock.model_name(number) for number in (1, 2)] == ["aaaaaaaa-1", "aaaaaaaa-2"]
+    one = Stock(stock.path, stock.holdings, {1: NEW, 2: {}}, 0, 0)
+    assert [one.model_name(number) for number in (1, 2)] == ["aaaaaaaa", "unknown"]
+
+
+def test_a_directory_in_use_is_seen_as_it_was_and_goes_on(tmp_path: Path) -> None:
+    with filled(tmp_path) as directory:
+        assert len(Stock.look(tmp_path).holdings) == 6
+        add(directory, NEW, [], alone(7))
+        assert len(Stock.look(tmp_path).holdings) == 7
+        directory.index.remove([1, 2])
+        assert len(Stock.look(tmp_path).holdings) == 5
+        directory.index.pin(3, pinned=True)
+        assert directory.verify() == []
+
+
+def test_looking_changes_nothing(path: Path) -> None:
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    Stock.look(path)
+    assert before == {file: file.read_bytes() for file in before}
+    assert {file.name for file in path.iterdir()} <= {
+        *("lock", "blobs", "index.sqlite", "index.sqlite-shm", "index.sqlite-wal")
+    }
+    Directory(path).close()
+
+
+def test_a_directory_without_an_index(tmp_path: Path) -> None:
+    for wrong in (tmp_path, tmp_path / "none"):
+        with pytest.raises(DiskError, match=r"is no cache directory: there is no index\.sqlite"):
+            Stock.look(wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_whose_name_is_odd(path: Path) -> None:
+    odd = path.with_name("a?mode=rw&b#c %41 d")
+    shutil.move(path, odd)
+    assert len(Stock.look(odd).holdings) == 6
+
+
+def test_a_fingerprint_that_is_none(path: Path) -> None:
+    for text in ("{", "[1]", "7"):
+        with closing(sqlite3.connect(path / "index.sqlite")) as database, database:
+            database.execute("UPDATE models SET fingerprint = ? WHERE id = 1", (text,))
+        with pytest.raises(DiskError, match="is no fingerprint"):
+            Stock.look(path)
+
+
+def test_wrong_ids_are_named_once(stock: Stock) -> None:
+    with pytest.raises(DiskError, match="has no checkpoint 9, 7; segue cache ls"):
+        stock.find([9, 1, 7, 9])
+    assert [holding.id for holding in stock.find([3, 1, 3])] == [3, 1]

@@ -1,0 +1,57 @@
+import io
+from dataclasses import replace
+
+from rich.console import Console, RenderableType
+
+from segue.cache.stock import Stock
+from segue.cache.table import table, text_table, totals
+from tests.cache.making import NOW
+
+
+def shown(what: RenderableType) -> list[list[str]]:
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(what)
+    return [line.split() for line in console.export_text().splitlines()]
+
+
+def test_a_row_for_each_checkpoint(stock: Stock) -> None:
+    lines = shown(table(stock, NOW))
+    assert lines[0] == ["id", "tokens", "origin", "size", "age", "used", "hits", "pinned", "model"]
+    freed = stock.find([2])[0].row.n_bytes + stock.find([2])[0].chain[1].n_bytes
+    assert lines[2] == [
+        "2",
+        "75",
+        "message",
+        "end",
+        f"{freed / 1024:.1f}",
+        "KiB",
+        "3",
+        "d",
+        "2",
+        "d",
+        "0",
+        "aaaaaaaa-1",
+    ]
+    assert [line[0] for line in lines[2:]] == ["2", "1", "6", "3", "4", "5"]
+    assert lines[-1][-2:] == ["yes", "aaaaaaaa-1"]
+
+
+def test_the_widest_row_fits(stock: Stock) -> None:
+    row = replace(
+        stock.holdings[0].row, n_tokens=1_000_000, origin="message_end", n_bytes=999 << 30, n_hits=9_999, id=99_999
+    )
+    wide = replace(stock, holdings=(replace(stock.holdings[0], row=row, chain=()),))
+    assert "…" not in str(shown(table(wide, NOW - 100)))
+
+
+def test_totals(stock: Stock) -> None:
+    shared = stock.find([1])[0].chain[0].n_bytes
+    line = (
+        f"6 checkpoints of 2 models: {stock.used_bytes / 1024:.1f} KiB in 9 files, {shared / 1024:.1f} KiB of it shared"
+    )
+    assert totals(stock) == line
+    assert totals(Stock(stock.path, (), {}, 0, 0)) == "0 checkpoints of 0 models: 0 B in 0 files, 0 B of it shared"
+
+
+def test_texts_are_no_markup() -> None:
+    assert shown(text_table({3: "[bold]x[/]"}))[-1] == ["3", "[bold]x[/]"]

@@ -1,0 +1,206 @@
+"""A desk whose keeper has a disk: it can be restarted, killed, and find its files damaged."""
+
+import itertools
+import os
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path as File
+from threading import Event
+from typing import Any
+from unittest.mock import patch
+
+from segue.homes.disk.directory import Directory
+from segue.homes.keeper import Plan
+from segue.homes.residence import residence_of
+from segue.homes.vault import Vault
+from segue.state.kind import MemoryKind
+from tests.homes.desk import Desk, Path, array, n_restorable
+
+_PATIENCE_S = 10.0
+_N_TRIES = 50
+
+
+class Hands:
+    """In place of threads: jobs are done when `work` says so, or at once while `is_eager`."""
+
+    def __init__(self) -> None:
+        self.is_eager = False
+        self._jobs: deque[Callable[[], None]] = deque()
+
+    def __call__(self, _n_threads: int, _name: str) -> "Hands":
+        return self
+
+    def submit(self, function: Callable[..., None], *arguments: Any) -> None:
+        self._jobs.append(partial(function, *arguments))
+        while self.is_eager and self.work():
+            pass
+
+    def work(self) -> bool:
+        """Do the oldest job; False if there is none."""
+        if self._jobs:
+            self._jobs.popleft()()
+            return True
+        return False
+
+    def shutdown(self) -> None:
+        while self.work():
+            pass
+
+
+class DiskDesk(Desk):
+    """A desk on a directory, which every restart keeps and every crash leaves for a copy of it.
+
+    `room` is that of a Desk. With `hands` no thread works.
+    """
+
+    def __init__(
+        self,
+        kind: MemoryKind,
+        at: File,
+        *,
+        limit_disk_bytes: int = 1 << 20,
+        model: str = "fake",
+        hands: Hands | None = None,
+        **room: Any,
+    ) -> None:
+        self._at = at
+        self._hands = hands
+        self._n_copies = itertools.count()
+        self._boot(kind, limit_disk_bytes, model, room)
+
+    def _boot(self, kind: MemoryKind, limit_disk_bytes: int, model: str, room: dict[str, Any]) -> None:
+        super().__init__(kind, **room)
+        self._room = room
+        self.limit_disk_bytes = limit_disk_bytes
+        self.model = model
+        self._woken = Event()
+        self.directory = Directory(self._at)
+        self.keeper.fingerprint = {"model": model}
+        workers: Any = patch("segue.homes.worker.ThreadPoolExecutor", self._hands) if self._hands else nullcontext()
+        with workers:
+            self.n_found = self.keeper.open_disk(self.directory, limit_disk_bytes, self._woken.set)
+
+    @property
+    def vault(self) -> Vault:
+        vault = self.keeper.vault
+        assert vault is not None
+        return vault
+
+    @property
+    def files(self) -> list[File]:
+        """All files of states that have been written, in that order."""
+        return [self._at / "blobs" / name for name in self.directory.index.files()]
+
+    def n_file_bytes(self) -> int:
+        """What the files of states take, those that are just being written included."""
+        n_bytes = 0
+        with os.scandir(self._at / "blobs") as entries:
+            for entry in entries:
+                try:
+                    n_bytes += entry.stat().st_size
+                except FileNotFoundError:
+                    continue
+        return n_bytes
+
+    def check(self) -> None:
+        super().check()
+        assert self.n_file_bytes() <= self.limit_disk_bytes
+        assert self.vault.used_bytes <= self.limit_disk_bytes
+        for checkpoint in self.keeper.space.checkpoints():
+            residence = residence_of(checkpoint)
+            if residence.is_stored and residence.link is not None:
+                assert all(link.row is not None for link in residence.link.up())
+
+    def store(self) -> None:
+        """Let everything be stored for which there is room."""
+        for _ in range(10_000):
+            self._woken.clear()
+            if self.keeper.tidy(0.0):
+                continue
+            if self.vault.is_idle:
+                break
+            self._wait()
+        else:
+            raise AssertionError("storing does not end")
+        self.check()
+        assert self.vault.used_bytes == self.directory.used_bytes
+        assert sum(self.directory.index.files().values()) == self.directory.used_bytes
+        assert set(os.listdir(self._at / "blobs")) <= self.directory.index.files().keys()
+
+    def _wait(self) -> None:
+        """Wait until a thread has done something, or do it."""
+        if self._hands:
+            self._hands.work()
+        assert self._woken.wait(_PATIENCE_S)
+
+    def restart(
+        self,
+        *,
+        timeout_s: float = _PATIENCE_S,
+        limit_disk_bytes: int | None = None,
+        model: str | None = None,
+        **room: Any,
+    ) -> None:
+        """End, and begin again on the same directory."""
+        for lane in list(self.paths):
+            self.close(lane)
+        self._end(timeout_s)
+        self._reboot(limit_disk_bytes, model, room)
+
+    def crash(self) -> None:
+        """Be killed, and begin again on what the disk had at that moment."""
+        at = self._at.with_name(f"{self._at.name}-{next(self._n_copies)}")
+        give_up = time.monotonic() + _PATIENCE_S
+        while self.vault.is_busy:
+            assert time.monotonic() < give_up
+            if self._hands:
+                self._hands.work()
+            self.vault.settle()
+        shutil.copytree(self._at, at)
+        for lane in list(self.paths):
+            self.forget(lane)
+        self._end(0.0)
+        self._at = at
+        self._reboot(None, None, {})
+
+    def end(self) -> None:
+        """Store nothing more, and leave the directory."""
+        self._end(0.0)
+
+    def _end(self, timeout_s: float) -> None:
+        if self._hands:
+            self._hands.is_eager = True
+            self._hands.shutdown()
+        self.keeper.end(timeout_s)
+        if self._hands:
+            self._hands.is_eager = False
+
+    def _reboot(self, limit_disk_bytes: int | None, model: str | None, room: dict[str, Any]) -> None:
+        limit = self.limit_disk_bytes if limit_disk_bytes is None else limit_disk_bytes
+        self._boot(self.kind, limit, model or self.model, {**self._room, **room})
+        self.check()
+
+    def plan(self, prompt: Path, scope: str, *, use_cache: bool = True) -> Plan:
+        """Where a prompt starts; what must be fetched for it is fetched, if there is room."""
+        for _ in range(_N_TRIES):
+            self._woken.clear()
+            plan = super().plan(prompt, scope, use_cache=use_cache)
+            if plan.restore is None or self.keeper.is_near(plan.restore.checkpoint):
+                return plan
+            if not self.keeper.fetch(plan.restore.checkpoint):
+                return self._near_plan(prompt, scope)
+            self.check()
+            self._wait()
+            self.keeper.tidy(0.0)
+            self.check()
+        raise AssertionError("fetching does not end")
+
+    def _near_plan(self, prompt: Path, scope: str) -> Plan:
+        plan = self.keeper.plan(scope, array(prompt), only_near=True)
+        near = [c for c in self.keeper.space.tree(scope).checkpoints() if self.keeper.is_near(c)]
+        assert plan.n_start == max((n_restorable(c, prompt, self.engine.shape) for c in near), default=0)
+        return plan

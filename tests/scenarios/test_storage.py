@@ -1,0 +1,213 @@
+"""S14, S15, S23 and S25 where files come in: saved slots, restarts, full and damaged disks; and what is stored once."""
+
+import contextlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from segue.homes.parcel import ParcelError
+from segue.homes.residence import host_bytes
+from segue.state.kind import MemoryKind
+from tests.conftest import MakeRig
+from tests.kit.conversation import N_HEADER, Prompt, chat, raw, text
+from tests.kit.models import MODELS
+from tests.kit.reference import Reference
+from tests.kit.rig import Heard, Rig
+
+SYSTEM = ("system", text(1, 300))
+WITH_CELLS = [name for name, model in MODELS.items() if model.kind.has_cells]
+
+
+def ask(rig: Rig, reference: Reference, prompt: Prompt, n_predict: int = 6) -> Heard:
+    """Ask, and compare the reply with the uncached one."""
+    heard = rig.ask(prompt.tokens, n_predict, marks=prompt.marks)
+    reference.agrees(prompt.tokens, heard)
+    return heard
+
+
+def conversation(n_turns: int) -> list[Prompt]:
+    """The prompts of a conversation, one longer than the other."""
+    history = [SYSTEM, ("user", text(2, 120))]
+    prompts = [chat(*history)]
+    for seed in range(3, 2 + n_turns):
+        history += [("assistant", text(seed, 40)), ("user", text(seed + 50, 60))]
+        prompts.append(chat(*history))
+    return prompts
+
+
+def branch_off() -> Prompt:
+    """A prompt that leaves the conversation after its first turn."""
+    return chat(SYSTEM, ("user", text(2, 120)), ("assistant", text(90, 30)), ("user", text(91, 40)))
+
+
+def must_read(rig: Rig, prompt: Prompt, end: int) -> int:
+    """What is read of a prompt from a message end on; plain attention need not read the next message's header."""
+    return prompt.n - end - (N_HEADER if rig.shape.kind is MemoryKind.ATTENTION else 0)
+
+
+def n_bytes_in(folder: Path) -> int:
+    """What the files take at the moment; some may go while they are counted."""
+    n_bytes = 0
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            n_bytes += path.stat().st_size
+    return n_bytes
+
+
+def test_s14_a_slot_saved_erased_and_restored(make_rig: MakeRig, reference: Reference) -> None:
+    rig = make_rig(n_slots=1)
+    prompts = conversation(4)
+    for prompt in prompts:
+        ask(rig, reference, prompt)
+    parcel = rig.loop.save_slot(0, "").result()
+    assert parcel is not None
+    n_erased = rig.loop.erase_slot(0, "").result()
+    rig.check()
+    assert n_erased > 0
+    assert ask(rig, reference, raw(text(95, 50))).n_read == 50
+    n_restored = rig.loop.restore_slot(0, "", parcel.arrays()).result()
+    rig.check()
+    assert n_restored >= prompts[-1].n
+    assert ask(rig, reference, prompts[-1]).n_read == 0
+    other = branch_off()
+    assert ask(rig, reference, other).n_read == must_read(rig, other, prompts[0].ends[-1])
+
+
+def test_s14_a_slot_is_restored_in_another_process(make_rig: MakeRig, reference: Reference) -> None:
+    rig = make_rig(n_slots=1)
+    prompts = conversation(3)
+    for prompt in prompts:
+        ask(rig, reference, prompt)
+    parcel = rig.loop.save_slot(0, "").result()
+    assert parcel is not None
+    fresh = make_rig(n_slots=1)
+    ask(fresh, reference, prompts[0])
+    fresh.loop.restore_slot(0, "", parcel.arrays()).result()
+    fresh.check()
+    assert ask(fresh, reference, prompts[-1]).n_read == 0
+    assert ask(fresh, reference, branch_off()).n_read == must_read(fresh, branch_off(), prompts[0].ends[-1])
+    if rig.shape.kind.has_cells:
+        other = make_rig(n_slots=1, type_k="f16")
+        with pytest.raises(ParcelError, match="type of keys f32 instead of f16"):
+            other.loop.restore_slot(0, "", parcel.arrays())
+
+
+def test_s14_another_scope_s_slot_is_empty(make_rig: MakeRig, reference: Reference) -> None:
+    rig = make_rig(n_slots=1)
+    ask(rig, reference, conversation(1)[0])
+    parcel = rig.loop.save_slot(0, "somebody else").result()
+    assert parcel is not None
+    assert len(parcel.tokens) == 0
+    assert rig.loop.erase_slot(0, "somebody else").result() == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"reproducible": True, "n_ctx": 1024}, {"n_parked": 0}])
+def test_s15_a_restart_loses_nothing(
+    make_rig: MakeRig, reference: Reference, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    before = make_rig(cache_dir=tmp_path / "cache", n_slots=2, **options)
+    prompts = conversation(4)
+    for prompt in prompts:
+        before.ask(prompt.tokens, 6, marks=prompt.marks)
+    aside = chat(("user", text(80, 70)))
+    before.ask(aside.tokens, 6, marks=aside.marks)
+    before.wait_until_stored()
+    before.end()
+    after = make_rig(cache_dir=tmp_path / "cache", n_slots=2, **options)
+    again = after.ask(prompts[-1].tokens, 6, marks=prompts[-1].marks)
+    assert again.n_read == 0
+    assert again.end is not None
+    assert again.end.report is not None
+    assert again.end.report.from_home == "disk"
+    assert after.ask(aside.tokens, 6, marks=aside.marks).n_read == 0
+    other = branch_off()
+    heard = after.ask(other.tokens, 6, marks=other.marks)
+    end = prompts[0].ends[-1]
+    assert heard.n_read == (other.n - end if "reproducible" in options else must_read(after, other, end))
+    if not options:
+        for prompt, reply in ((prompts[-1], again), (other, heard)):
+            reference.agrees(prompt.tokens, reply)
+
+
+def test_s15_another_quantisation_of_the_cache_is_refused_with_its_reason(
+    make_rig: MakeRig, reference: Reference, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prompt = conversation(1)[0]
+    first = make_rig(cache_dir=tmp_path)
+    ask(first, reference, prompt)
+    first.wait_until_stored()
+    first.end()
+    with caplog.at_level(logging.INFO, "segue.cache"):
+        other = make_rig(cache_dir=tmp_path, type_k="f16")
+    assert "type of keys f32 instead of f16" in caplog.text
+    assert other.ask(prompt.tokens, 2, marks=prompt.marks).n_read == prompt.n
+    other.wait_until_stored()
+    other.end()
+    back = make_rig(cache_dir=tmp_path)
+    assert ask(back, reference, prompt).n_read == 0
+
+
+def test_s23_the_disk_stays_within_its_budget(make_rig: MakeRig, reference: Reference, tmp_path: Path) -> None:
+    rig = make_rig(cache_dir=tmp_path, n_disk_bytes=600_000, n_host_bytes=300_000, n_parked=4, n_slots=2)
+    for i in range(14):
+        prompt = chat(SYSTEM, ("user", text(90 + i % 9, 150 + 20 * (i % 9))))
+        ask(rig, reference, prompt)
+        if i % 3 == 2:
+            rig.wait_until_stored()
+        assert n_bytes_in(tmp_path / "blobs") <= 600_000
+        assert rig.keeper.space.host.peak_bytes <= 300_000
+
+
+@pytest.mark.parametrize("damage", ["deleted", "truncated", "altered", "swapped"])
+def test_s25_damaged_files_are_a_miss(
+    make_rig: MakeRig, reference: Reference, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = make_rig(cache_dir=tmp_path)
+    prompts = conversation(3)
+    for prompt in prompts:
+        ask(before, reference, prompt)
+    before.wait_until_stored()
+    before.end()
+    after = make_rig(cache_dir=tmp_path)
+    files = sorted((tmp_path / "blobs").iterdir())
+    for i, file in enumerate(files):
+        if damage == "deleted":
+            file.unlink()
+        elif damage == "truncated":
+            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        elif damage == "altered":
+            data = bytearray(file.read_bytes())
+            data[len(data) // 2] ^= 1
+            file.write_bytes(data)
+        elif i % 2:
+            first, second = files[i - 1].read_bytes(), file.read_bytes()
+            files[i - 1].write_bytes(second)
+            file.write_bytes(first)
+    with caplog.at_level(logging.WARNING, "segue.cache"):
+        for prompt in prompts:
+            ask(after, reference, prompt)
+    assert "stored state is lost" in caplog.text
+    for prompt in prompts:
+        assert ask(after, reference, prompt).n_read == 0
+
+
+@pytest.mark.parametrize("model_name", WITH_CELLS)
+def test_what_conversations_share_is_stored_once(make_rig: MakeRig, model_name: str) -> None:
+    n_conversations, n_shared, n_own = 50, 3000, 1000
+    rig = make_rig(n_ctx=8192, n_cells=16384, n_batch=512, n_host_bytes=1 << 30, n_parked=0)
+    shared = text(1, n_shared - 2)
+    for i in range(n_conversations):
+        prompt = raw(shared, np.array([i, 255 - i], np.int32), text(100 + i, n_own))
+        rig.ask(prompt.tokens, 1)
+    shape, space = rig.shape, rig.keeper.space
+    ends = [c for c in space.checkpoints() if c.n_tokens == n_shared + n_own]
+    n_state = sum(host_bytes(c) for c in ends)
+    assert len(ends) == n_conversations
+    n_links = sum(link.n_bytes for root in space.copies.chains.roots.values() for link in root.below())
+    n_cells = n_shared + n_conversations * n_own
+    expected = n_cells * shape.n_bytes_cell + n_conversations * (shape.n_bytes_state + shape.n_bytes_logits)
+    print(f"{model_name}: {n_links + n_state:,} bytes stored, {expected:,} expected in {MODELS[model_name].kind.value}")
+    assert abs(n_links + n_state - expected) <= 0.02 * expected
