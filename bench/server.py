@@ -60,9 +60,9 @@ def servers() -> dict[str, Callable[[Setup], AbstractContextManager[Client]]]:
 
 
 @contextlib.contextmanager
-def segue_server(setup: Setup) -> Iterator[Client]:
-    """Run Segue."""
-    with _running([sys.executable, "-m", "segue", "serve"], setup) as client:
+def segue_server(setup: Setup, *flags: str) -> Iterator[Client]:
+    """Run Segue, with flags of its own."""
+    with _running([sys.executable, "-m", "segue", "serve", *flags], setup) as client:
         yield client
 
 

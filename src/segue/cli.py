@@ -13,6 +13,7 @@ from segue.cache.command import cache
 from segue.demo.command import demo
 from segue.engine.errors import ModelError
 from segue.homes.disk.errors import DiskError
+from segue.warm.command import warm
 
 app = App(
     name="segue",
@@ -24,6 +25,7 @@ app = App(
 app.command(serve)
 app.command(demo)
 app.command(cache)
+app.command(warm)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,8 +1,6 @@
 """The keeper with a disk under any sequence of calls: restarted, killed, its files damaged meanwhile."""
 
-import shutil
-import tempfile
-from pathlib import Path as File
+from contextlib import ExitStack
 
 import hypothesis.strategies as st
 from hypothesis.stateful import initialize, precondition, rule
@@ -12,7 +10,7 @@ from segue.state.checkpoint import Origin
 from segue.state.lineage import tokens_of
 from tests.homes.damage import Damage, damage
 from tests.homes.desk import N_LANES, Path
-from tests.homes.disk_desk import DiskDesk, Hands
+from tests.homes.disk_desk import DiskDesk, Hands, quick_directory
 from tests.homes.keeper_machine import SCOPES, TAILS, KeeperMachine
 
 
@@ -29,14 +27,15 @@ class VaultMachine(KeeperMachine):
         n_idle_cells=st.sampled_from((0, 10, 400)),
         limit_disk_bytes=st.sampled_from((0, 700, 2500, 1 << 20)),
     )
-    def begin(  # type: ignore[override]
+    def begin(
         self, n_parked: int, limit_host_bytes: int, n_cells: int, n_idle_cells: int, limit_disk_bytes: int
     ) -> None:
         self.hands = Hands()
-        self.directory = File(tempfile.mkdtemp(prefix="segue-", dir="/dev/shm" if File("/dev/shm").is_dir() else None))
+        self.left = ExitStack()
+        directory = self.left.enter_context(quick_directory())
         self.desk = DiskDesk(
             self.kind,
-            self.directory / "cache",
+            directory / "cache",
             hands=self.hands,
             limit_disk_bytes=limit_disk_bytes,
             n_parked=n_parked,
@@ -48,7 +47,7 @@ class VaultMachine(KeeperMachine):
     def teardown(self) -> None:
         if hasattr(self, "desk"):
             self.desk.end()
-            shutil.rmtree(self.directory)
+            self.left.close()
 
     @precondition(lambda self: len(self.desk.paths) < N_LANES)
     @rule(data=st.data(), tail=TAILS, scope=st.sampled_from(SCOPES))
@@ -76,12 +75,12 @@ class VaultMachine(KeeperMachine):
         for _ in range(n_steps):
             self.desk.keeper.tidy(0.0)
 
-    @precondition(lambda self: len(self.desk.files))
+    @precondition(lambda self: bool(self.desk.files))
     @rule()
     def restart(self) -> None:
         self.desk.restart()
 
-    @precondition(lambda self: len(self.desk.files))
+    @precondition(lambda self: bool(self.desk.files))
     @rule(is_idle=st.booleans())
     def crash(self, is_idle: bool) -> None:
         """Be killed. What had been written is there again, but for what was damaged."""
@@ -92,7 +91,7 @@ class VaultMachine(KeeperMachine):
         assert self.stored() <= stored or not is_idle
         assert not is_idle or self.is_harmed or self.stored() == stored
 
-    @precondition(lambda self: len(self.desk.files))
+    @precondition(lambda self: bool(self.desk.files))
     @rule(data=st.data(), how=st.sampled_from(Damage))
     def harm(self, data: st.DataObject, how: Damage) -> None:
         self.is_harmed = True
@@ -105,8 +104,8 @@ class VaultMachine(KeeperMachine):
         if far:
             self.desk.keeper.fetch(data.draw(st.sampled_from(sorted(far, key=lambda c: tokens_of(c).tolist()))))
 
-    @rule(data=st.data(), scope=st.sampled_from(SCOPES))
-    def leave_memory(self, data: st.DataObject, scope: str) -> None:
+    @rule(data=st.data())
+    def leave_memory(self, data: st.DataObject) -> None:
         """Make room on the host."""
         self.desk.keeper.space.stored_room(data.draw(st.integers(0, self.desk.keeper.space.host.limit_bytes)))
 

@@ -17,8 +17,9 @@ class Residence:
     A `blob` is the whole state, or the part of it that sequences cannot share. Then the attention cells are those of a
     chain of links, whose last one is `link` and of which the first `n_linked` tokens are the checkpoint's; or, if these
     are not all, those that a parked sequence or a running lane keeps whose path passes through it. `is_loaded` says
-    that its chain stays in memory as far as it is there. On disk it is `row` of the index, and its blob and logits are `file` of
-    `n_disk_bytes` ("": there are none); `stores_logits` says that it has logits. `tree` is that of the cache scope.
+    that its chain stays in memory as far as it is there. On disk it is `row` of the index, and its blob and logits are
+    `file` of `n_disk_bytes` ("": there are none); `stores_logits` says that it has logits. `tree` is that of the cache
+    scope.
     """
 
     tree: Tree

@@ -1,0 +1,113 @@
+"""How fast a state comes back from the host and from the disk, beside libllama's own call on the same bytes.
+
+Host: joining the links of a chain and putting them into a sequence, beside bare calls that set each link's blob. Disk:
+fetching through a reader's thread and putting, beside reading, verifying, unpacking and setting one after the other.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from bench.options import Options
+from bench.row import BARE, SEGUE, Goal, Row, compared
+from bench.turns import in_turns
+from segue.engine.base import Blob, Chunk
+from segue.engine.cells import N_BLOB_HEADER, Cells
+from segue.engine.context import Context, ContextParams, measure
+from segue.engine.model import Model
+from segue.homes.disk import blobfile
+from tests.kit.models import model_path
+
+_N_TOKENS: Final = 32_768
+_N_QUICK: Final = 4_096
+_N_LINKS: Final = 16
+_N_ROUNDS: Final = 9
+_LANE, _VIA, _SOURCE = range(3)
+
+
+def n_steps(options: Options) -> int:
+    """How many restores are timed, those to warm up among them."""
+    return 4 * (options.repeats(_N_ROUNDS) + 1)
+
+
+def run(options: Options, advance: Callable[[], None]) -> list[Row]:
+    """Store one sequence as a chain, and restore it in each way in turns."""
+    n_tokens = _N_QUICK if options.is_quick else _N_TOKENS
+    model = Model(model_path(options.model_name))
+    params = ContextParams(n_cells=3 * n_tokens, n_seq_max=3, n_threads=options.threads)
+    context = Context(model, params, measure(model, params))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            return _measured(context, Path(folder), n_tokens, options.repeats(_N_ROUNDS), advance)
+    finally:
+        context.close()
+        model.close()
+
+
+def _measured(context: Context, folder: Path, n_tokens: int, n_rounds: int, advance: Callable[[], None]) -> list[Row]:
+    rng = np.random.default_rng(0)
+    for _ in range(0, n_tokens, context.n_batch):
+        context.decode([Chunk(_SOURCE, rng.integers(33, 127, context.n_batch, np.int32), wants_logits=False)])
+    bounds = np.linspace(0, n_tokens, _N_LINKS + 1).astype(int).tolist()
+    links = [context.save_cells(_SOURCE, a, b, _VIA) for a, b in pairwise(bounds)]
+    part = context.save(_SOURCE, partial=True)
+    blobs = [np.concatenate((link.data, part.data[N_BLOB_HEADER:])) for link in links]
+    context.drop(_SOURCE)
+    names = [f"link{i}" for i in range(len(links))]
+    for name, link in zip(names, links, strict=True):
+        blobfile.write(folder, name, [link.data])
+    n_mib = sum(link.n_bytes for link in links) / 2**20
+
+    def read() -> list[Cells]:
+        return [Cells(blobfile.read(folder / n)[0], old.start, old.end) for n, old in zip(names, links, strict=True)]
+
+    def rate(action: Callable[[], None]) -> float:
+        started = time.perf_counter()
+        action()
+        seconds = time.perf_counter() - started
+        context.drop(_LANE)
+        return n_mib / seconds
+
+    def bare_host() -> None:
+        for blob in blobs:
+            _set(context, blob)
+
+    def bare_disk() -> None:
+        for cells in read():
+            _set(context, np.concatenate((cells.data, part.data[N_BLOB_HEADER:])))
+
+    measures = {
+        ("host", SEGUE): lambda: rate(lambda: _put(context, links, part)),
+        ("host", BARE): lambda: rate(bare_host),
+        ("disk", SEGUE): lambda: rate(lambda: _put(context, read(), part)),
+        ("disk", BARE): lambda: rate(bare_disk),
+    }
+    measured = in_turns(measures, n_rounds, advance)
+    goals = {"host": Goal(0.9, at_least=True), "disk": Goal(0.6, at_least=True)}
+    return [
+        compared(
+            "restore",
+            f"from {home}, page cache warm",
+            "MiB/s",
+            {name: measured[home, name] for name in (SEGUE, BARE)},
+            over=BARE,
+            goal=goal,
+            at=n_tokens,
+        )
+        for home, goal in goals.items()
+    ]
+
+
+def _put(context: Context, links: list[Cells], part: Blob) -> None:
+    joined = context.join(links)
+    context.put_cells(_LANE, joined, joined.end, part, _VIA)
+
+
+def _set(context: Context, blob: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> None:
+    context._set(_VIA, blob, 0)
+    context.drop(_VIA)

@@ -1,0 +1,1 @@
+"""`segue warm`: have a server read prompts before anybody waits for them."""

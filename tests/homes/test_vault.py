@@ -1,0 +1,294 @@
+"""What is on disk: continued from after a restart, right or known to be lost, and never more than there is room for."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from segue.homes.disk.directory import Directory
+from segue.homes.disk.errors import DiskError
+from segue.homes.residence import residence_of
+from segue.state.checkpoint import Origin
+from segue.state.kind import MemoryKind
+from tests.homes.damage import Damage, damage
+from tests.homes.desk import Path, at, path
+from tests.homes.disk_desk import DiskDesk, quick_directory
+from tests.homes.vault_machine import VaultMachine
+
+Make = Callable[..., DiskDesk]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Makes desks, and lets them go."""
+    desks: list[DiskDesk] = []
+    with quick_directory() as directory:
+
+        def made(kind: MemoryKind, **room: Any) -> DiskDesk:
+            desks.append(DiskDesk(kind, directory / "cache", **room))
+            return desks[-1]
+
+        yield made
+        for desk in desks:
+            desk.end()
+
+
+def serve(desk: DiskDesk, prompt: Path, *, scope: str = "") -> int:
+    """Read a prompt, keep it with its logits, and leave; how many tokens had to be read."""
+    lane = desk.idle_lane()
+    assert desk.start(lane, prompt, scope=scope)
+    n_start = len(desk.paths[lane])
+    if n_start < len(prompt):
+        logits = desk.read(lane, prompt[n_start:])
+        desk.take(lane, Origin.PROMPT_END, logits=logits)
+    desk.close(lane)
+    desk.check()
+    return len(prompt) - n_start
+
+
+def conversations() -> list[Path]:
+    """Some that share their beginning, and some that do not."""
+    return [path(1, 30) + path(first, 10) for first in (2, 3)] + [path(4, 25)]
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_whatever_is_done_what_is_on_disk_is_right(kind: MemoryKind) -> None:
+    machine = type("Machine", (VaultMachine,), {"kind": kind})
+    run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=40, deadline=None))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_whatever_is_done_for_long_what_is_on_disk_is_right(kind: MemoryKind) -> None:
+    machine = type("Machine", (VaultMachine,), {"kind": kind})
+    run_state_machine_as_test(machine, settings=settings(max_examples=1500, stateful_step_count=60, deadline=None))
+
+
+@pytest.mark.parametrize("is_unified", [True, False])
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_conversations_go_on_where_they_were(kind: MemoryKind, is_killed: bool, is_unified: bool, make: Make) -> None:
+    desk = make(kind, is_unified=is_unified, n_parked=4 if is_unified else 0)
+    for prompt in conversations():
+        serve(desk, prompt)
+    desk.store()
+    desk.crash() if is_killed else desk.restart()
+    assert desk.n_found >= len(conversations())
+    for prompt in conversations():
+        assert serve(desk, prompt) == 0
+        assert serve(desk, (*prompt, 1, 2, 3)) == 3
+    desk.store()
+    desk.crash() if is_killed else desk.restart()
+    for prompt in conversations():
+        assert serve(desk, (*prompt, 1, 2, 3)) == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_ending_stores_what_is_not_stored_yet(kind: MemoryKind, make: Make) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    desk.restart()
+    assert serve(desk, path(1, 30)) == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_logits_that_come_later_are_stored_too(kind: MemoryKind, make: Make) -> None:
+    desk = make(kind)
+    desk.leave(path(1, 30))
+    desk.store()
+    assert desk.start(0, path(1, 30))
+    desk.forget(0)
+    assert desk.start(0, path(1, 30), use_cache=False)
+    desk.take(0, logits=desk.read(0, path(1, 30)))
+    desk.close(0)
+    desk.restart()
+    assert serve(desk, path(1, 30)) == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_another_model_finds_nothing_and_leaves_what_is_there(kind: MemoryKind, make: Make) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    desk.restart(model="another")
+    assert desk.n_found == 0
+    assert serve(desk, path(1, 30)) == 30
+    desk.restart(model="fake")
+    assert serve(desk, path(1, 30)) == 0
+
+
+def test_another_model_gets_room_in_the_end(make: Make) -> None:
+    desk = make(MemoryKind.HYBRID, limit_disk_bytes=4000)
+    for first in range(8):
+        serve(desk, path(first, 30))
+    desk.store()
+    desk.restart(model="another")
+    for first in range(8):
+        serve(desk, path(first, 30))
+        desk.store()
+    assert desk.vault.used_bytes > 2000
+    desk.restart()
+    assert serve(desk, path(7, 30)) == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_scopes_share_nothing_after_a_restart(kind: MemoryKind, make: Make) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30), scope="mine")
+    desk.restart()
+    assert serve(desk, path(1, 30), scope="yours") == 30
+    assert serve(desk, path(1, 30), scope="mine") == 0
+
+
+@pytest.mark.parametrize("while_running", [True, False])
+@pytest.mark.parametrize("how", Damage)
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_a_damaged_file_is_a_miss(
+    kind: MemoryKind, how: Damage, while_running: bool, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = make(kind)
+    for prompt in conversations():
+        serve(desk, prompt)
+    desk.restart()
+    if while_running:
+        for i in range(len(desk.files)):
+            damage(desk.files, i * 8 + 7, how)
+    else:
+        at_end = desk.files
+        for i in range(len(at_end)):
+            damage(at_end, i * 8 + 7, how)
+        desk.restart()
+    with caplog.at_level(logging.WARNING, "segue.cache"):
+        for prompt in conversations():
+            serve(desk, (*prompt, 1))
+    if while_running and how is not Damage.SWAPPED:
+        assert "stored state is lost, and will be read again" in caplog.text
+    desk.restart()
+    for prompt in conversations():
+        assert serve(desk, (*prompt, 1)) == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_damage_is_found_for_all_who_wait(kind: MemoryKind, make: Make) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    desk.restart()
+    for i in range(len(desk.files)):
+        damage(desk.files, i, Damage.DELETED)
+    found = at(desk, path(1, 30))
+    assert found is not None
+    assert desk.keeper.fetch(found)
+    assert desk.keeper.fetch(found)
+    desk.store()
+    assert at(desk, path(1, 30)) is None
+    assert serve(desk, path(1, 30)) == 30
+    desk.store()
+    desk.restart()
+    assert serve(desk, path(1, 30)) == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_a_full_disk_loses_nothing_in_memory(
+    kind: MemoryKind, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = make(kind)
+
+    def full(*_: object) -> None:
+        raise DiskError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Directory, "write_blob", full)
+        for prompt in conversations():
+            serve(desk, prompt)
+            desk.store()
+    if kind is not MemoryKind.ATTENTION:
+        assert "the disk is full" in caplog.text
+    assert all(serve(desk, prompt) == 0 for prompt in conversations())
+
+
+@pytest.mark.parametrize("limit", [0, 100, 1000, 3000])
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_the_disk_is_never_over_its_limit(kind: MemoryKind, limit: int, make: Make) -> None:
+    desk = make(kind, limit_disk_bytes=limit)
+    for first in range(12):
+        serve(desk, path(first, 30))
+        desk.store()
+    assert all(serve(desk, path(first, 30)) == 0 for first in range(12)), "what is in memory stays"
+    desk.restart()
+    n_kept = sum(serve(desk, path(first, 30)) == 0 for first in range(12))
+    assert bool(n_kept) == (limit >= 1000)
+    desk.restart(limit_disk_bytes=limit // 2)
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_is_worth_least_makes_room_on_disk(kind: MemoryKind, make: Make) -> None:
+    desk = make(kind, limit_disk_bytes=4000)
+    assert desk.start(0, path(0, 30))
+    desk.take(0, logits=desk.read(0, path(0, 30)), is_pinned=True)
+    desk.close(0)
+    for first in range(1, 20):
+        desk.leave(path(first, 30))
+        desk.store()
+    desk.crash()
+    kept = [first for first in range(20) if at(desk, path(first, 30))]
+    assert kept == [0, *range(20 - len(kept) + 1, 20)]
+    assert 3 < len(kept) < 20
+
+
+@pytest.mark.parametrize("limit", [0, 300, 1000])
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_a_tiny_host_still_works(kind: MemoryKind, limit: int, make: Make) -> None:
+    desk = make(kind, limit_host_bytes=1 << 20)
+    for prompt in conversations():
+        serve(desk, prompt)
+    desk.restart(limit_host_bytes=limit)
+    for _ in range(3):
+        for prompt in conversations():
+            serve(desk, (*prompt, 1))
+        desk.store()
+    desk.restart(limit_host_bytes=1 << 20)
+    for prompt in conversations():
+        assert serve(desk, prompt) == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_is_evicted_while_it_is_written_leaves_nothing(kind: MemoryKind, make: Make) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    while not desk.vault.is_busy:
+        assert desk.keeper.tidy(0.0)
+    for checkpoint in list(desk.keeper.space.checkpoints()):
+        desk.keeper.space.evict(checkpoint)
+    desk.store()
+    assert desk.vault.used_bytes == 0
+    assert not desk.files
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_is_evicted_while_it_is_fetched_is_read(kind: MemoryKind, make: Make) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    desk.restart()
+    found = at(desk, path(1, 30))
+    assert found is not None
+    assert desk.keeper.fetch(found)
+    desk.check()
+    desk.keeper.space.evict(found)
+    desk.store()
+    assert desk.keeper.space.host.reserved_bytes == 0
+    assert serve(desk, path(1, 30)) in (1, 30)
+
+
+def test_a_parked_checkpoint_gives_its_cells_while_it_is_written(make: Make) -> None:
+    desk = make(MemoryKind.HYBRID, n_parked=1, n_cells=48)
+    desk.leave(path(1, 30))
+    while not desk.vault.is_busy:
+        assert desk.keeper.tidy(0.0)
+    assert desk.keeper.space.free_cells()
+    desk.store()
+    found = at(desk, path(1, 30))
+    assert found is not None
+    assert not residence_of(found).is_parked
+    assert residence_of(found).is_stored

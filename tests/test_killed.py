@@ -1,0 +1,100 @@
+"""kill -9 at random moments of a busy run: what was synced is there, and no reply is ever another."""
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from segue.homes.disk.directory import Directory
+from tests.kit.models import model_path
+from tests.kit.served import Served, served
+
+EXACT = ("-c", "4096", "-np", "4", "-fa", "off", "-ctk", "f32", "-ctv", "f32")
+N_CONVERSATIONS, N_TURNS = 6, 3
+
+
+def messages(conversation: int, turn: int) -> list[dict[str, str]]:
+    """A conversation as it is asked at one of its turns; all share their system prompt."""
+    history = [{"role": "system", "content": "You are a careful engineer who reads before he writes. " * 6}]
+    for i in range(turn + 1):
+        history.append({"role": "user", "content": f"Question {i} of conversation {conversation}: what is next? " * 3})
+        if i < turn:
+            history.append({"role": "assistant", "content": f"Answer {i}, {conversation}."})
+    return history
+
+
+def content(reply: dict[str, Any]) -> str:
+    return str(reply["choices"][0]["message"]["content"])
+
+
+def expected() -> dict[tuple[int, int], str]:
+    """All replies, none of them from a cache."""
+    replies = {}
+    with served(model_path("qwen35"), *EXACT) as server:
+        for conversation in range(N_CONVERSATIONS):
+            for turn in range(N_TURNS):
+                reply = server.chat(messages(conversation, turn), cache_prompt=False)
+                replies[conversation, turn] = content(reply)
+    return replies
+
+
+def be_busy(server: Served, seed: int, replies: dict[tuple[int, int], str], wrong: list[object]) -> None:
+    """Ask until the server is gone, and note each reply that is not the expected one."""
+    rng = random.Random(seed)
+    with contextlib.suppress(httpx.HTTPError):
+        while True:
+            which = rng.randrange(N_CONVERSATIONS), rng.randrange(N_TURNS)
+            reply = content(server.chat(messages(*which)))
+            if reply != replies[which]:
+                wrong.append((which, reply))
+
+
+def run(folder: Path, n_kills: int, seed: int) -> None:
+    replies = expected()
+    rng = random.Random(seed)
+    wrong: list[object] = []
+    n_found: list[int] = []
+    for kill in range(n_kills):
+        with served(model_path("qwen35"), *EXACT, "--cache-dir", str(folder), "--cache-disk", "8") as server:
+            askers = [threading.Thread(target=be_busy, args=(server, 9 * kill + i, replies, wrong)) for i in range(3)]
+            for asker in askers:
+                asker.start()
+            time.sleep(rng.uniform(0, 0.6))
+            os.kill(server.process.pid, signal.SIGKILL)
+            server.process.wait()
+            for asker in askers:
+                asker.join()
+        directory = Directory(folder)
+        assert directory.verify() == []
+        n_found.append(sum(len(rows) for rows in directory.index.all_checkpoints().values()))
+        stored = directory.index.all_checkpoints()
+        directory.close()
+    assert not wrong
+    assert n_found[-1] > 0
+    with served(model_path("qwen35"), *EXACT, "--cache-dir", str(folder), "--cache-disk", "8") as server:
+        n_read = n_prompt = 0
+        for which, reply in replies.items():
+            answer = server.chat(messages(*which))
+            assert content(answer) == reply
+            n_read += answer["timings"]["prompt_n"]
+            n_prompt += answer["usage"]["prompt_tokens"]
+    print(f"{n_kills} kills; {sum(map(len, stored.values()))} checkpoints after the last; read {n_read} of {n_prompt}")
+    assert n_read < n_prompt / 2, "what was synced is not used"
+
+
+@pytest.mark.timeout(300)
+def test_killed_a_few_times(tmp_path: Path) -> None:
+    run(tmp_path / "cache", 5, seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+def test_killed_two_hundred_times(tmp_path: Path) -> None:
+    run(tmp_path / "cache", 200, seed=2)
