@@ -162,12 +162,7 @@ class DiskDesk(Desk):
     def crash(self) -> None:
         """Be killed, and begin again on what the disk had at that moment."""
         at = self._at.with_name(f"{self._at.name}-{next(self._n_copies)}")
-        give_up = time.monotonic() + _PATIENCE_S
-        while self.vault.is_busy:
-            assert time.monotonic() < give_up
-            if self._hands:
-                self._hands.work()
-            self.vault.settle()
+        self._finish()
         shutil.copytree(self._at, at)
         for lane in list(self.paths):
             self.forget(lane)
@@ -190,12 +185,23 @@ class DiskDesk(Desk):
     def _reboot(self, limit_disk_bytes: int | None, model: str | None, room: dict[str, Any]) -> None:
         limit = self.limit_disk_bytes if limit_disk_bytes is None else limit_disk_bytes
         self._boot(self.kind, limit, model or self.model, {**self._room, **room})
+        self._finish()
         self.check()
+
+    def _finish(self) -> None:
+        """Let the threads do what they have to do."""
+        give_up = time.monotonic() + _PATIENCE_S
+        while self.vault.is_busy:
+            assert time.monotonic() < give_up
+            if self._hands:
+                self._hands.work()
+            self.vault.settle()
 
     def plan(self, prompt: Path, scope: str, *, use_cache: bool = True) -> Plan:
         """Where a prompt starts; what must be fetched for it is fetched, if there is room."""
         for _ in range(_N_TRIES):
             self._woken.clear()
+            self.vault.settle()
             plan = super().plan(prompt, scope, use_cache=use_cache)
             if plan.restore is None or self.keeper.is_near(plan.restore.checkpoint):
                 return plan
@@ -203,8 +209,6 @@ class DiskDesk(Desk):
                 return self._near_plan(prompt, scope)
             self.check()
             self._wait()
-            self.keeper.tidy(0.0)
-            self.check()
         raise AssertionError("fetching does not end")
 
     def _near_plan(self, prompt: Path, scope: str) -> Plan:

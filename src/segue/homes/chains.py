@@ -67,10 +67,7 @@ class Chains:
         """Let a checkpoint leave memory whose chain it stays on; of links on disk, too, only the tokens stay."""
         link.n_host -= 1
         assert link.n_host >= 0
-        for one in link.up():
-            if one.is_needed_on_host or one.row is None:
-                break
-            self._drop_cells(one)
+        self._leave_host(link)
 
     def forget(self, link: Link) -> None:
         """Let one checkpoint less live on a chain, none that is in memory."""
@@ -81,6 +78,7 @@ class Chains:
             self._drop_cells(link)
             del parent.children[link.start, int(link.tokens[0])]
             link = parent
+        self._leave_host(link)
         if not link.n_users and link.row is None and not link.is_being_written:
             self._trim(link)
 
@@ -115,6 +113,13 @@ class Chains:
                     assert (child.start, child.tokens[0]) == (start, token)
                     assert start == link.end or link.tokens[start - link.start] != token
         return n_bytes
+
+    def _leave_host(self, link: Link) -> None:
+        """Drop the cells, from a link up, that are on disk and that nobody in memory lives on."""
+        for one in link.up():
+            if one.is_needed_on_host or one.row is None:
+                break
+            self._drop_cells(one)
 
     def _drop_cells(self, link: Link) -> None:
         self._budget.give(link.n_bytes)
