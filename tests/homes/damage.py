@@ -23,9 +23,9 @@ def damage(files: Sequence[Path], seed: int, how: Damage) -> None:
     file = files[seed % len(files)]
     try:
         data = file.read_bytes()
-        at = seed % max(1, len(data))
         if not data:
             return
+        at = seed * 7919 % len(data)
         if how is Damage.TRUNCATED:
             os.truncate(file, at)
         elif how is Damage.EMPTIED:

@@ -6,7 +6,8 @@ import numpy as np
 
 from segue.engine.base import Chunk, Logits, Tokens
 from segue.engine.errors import NoRoomError
-from segue.homes.keeper import Keeper, Plan
+from segue.homes.keeper import Keeper
+from segue.homes.planner import Plan
 from segue.homes.residence import NO_SEQ, host_bytes, residence_of
 from segue.state.checkpoint import Checkpoint, Origin
 from segue.state.kind import MemoryKind, MemoryShape

@@ -95,6 +95,7 @@ class VaultMachine(KeeperMachine):
     @rule(data=st.data(), how=st.sampled_from(Damage))
     def harm(self, data: st.DataObject, how: Damage) -> None:
         self.is_harmed = True
+        self.desk.is_swapped |= how is Damage.SWAPPED
         damage(self.desk.files, data.draw(st.integers(0, 1 << 30)), how)
 
     @rule(data=st.data(), scope=st.sampled_from(SCOPES))

@@ -19,7 +19,8 @@ Piece = tuple[list[Cells], int]
 class Opening:
     """Makes the empty `lane` stand at the first `n_tokens` of a checkpoint's path.
 
-    All that it needs is in memory, and must stay there until it is done. Belongs to the engine's thread.
+    All that it needs is in memory, and must stay there until it is done. `n_loaded_bytes` were put into the context in
+    `loading_s`. Belongs to the engine's thread.
     """
 
     def __init__(self, space: Space, lane: int, checkpoint: Checkpoint, n_tokens: int) -> None:
@@ -29,6 +30,8 @@ class Opening:
         self.tree = residence_of(checkpoint).tree
         self.started = time.perf_counter()
         self.is_done = False
+        self.n_loaded_bytes = 0
+        self.loading_s = 0.0
         self._space = space
         self._pieces: deque[Piece] | None = None
 
@@ -59,7 +62,10 @@ class Opening:
         engine, part = self._space.engine, residence_of(self.checkpoint).blob
         cells, end = self._pieces[0]
         if engine.length(self.lane) < end:
+            started = time.perf_counter()
             engine.put_cells(self.lane, engine.join(cells), end, part, self._space.scratch)
+            self.loading_s += time.perf_counter() - started
+            self.n_loaded_bytes += sum(one.n_bytes for one in cells)
         if len(self._pieces) == 1 and part is not None and engine.shape.kind.has_window:
             try:
                 engine.put_part(self.lane, part)

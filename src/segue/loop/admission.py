@@ -3,7 +3,8 @@
 from collections import deque
 from collections.abc import Iterable
 
-from segue.homes.keeper import Keeper, Plan
+from segue.homes.keeper import Keeper
+from segue.homes.planner import Plan
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Submission
 from segue.loop.slot import NO_LANE, Phase, Slot

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from segue.engine.base import Engine, Logits
 from segue.engine.errors import NoRoomError
-from segue.homes.keeper import Keeper, Plan
+from segue.homes.keeper import Keeper
+from segue.homes.planner import Plan
 from segue.loop.admission import Admission
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Submission

@@ -8,7 +8,7 @@ from enum import Enum, auto
 import numpy as np
 
 from segue.engine.base import Sampler
-from segue.homes.keeper import Plan
+from segue.homes.planner import Plan
 from segue.loop.inbox import Submission
 from segue.loop.job import SlotView, Timings, Tokens
 from segue.state.placement import Cut

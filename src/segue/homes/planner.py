@@ -1,0 +1,105 @@
+"""Where a prompt starts: the way that gives its first token soonest."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from segue.engine.base import Logits, Tokens
+from segue.homes.price import Prices
+from segue.homes.residence import residence_of
+from segue.homes.space import Space
+from segue.state.checkpoint import Checkpoint
+from segue.state.kind import MemoryKind
+from segue.state.match import Match
+from segue.state.restore import Restore, restores
+from segue.state.tree import Tree
+
+_N_PRICED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where a prompt can start. Good until the cache changes: restore it at once or plan again.
+
+    `needs_last`: all of the prompt could be restored, but nobody kept its logits. `n_cheaper_to_read`: how many tokens
+    could be restored, but are read sooner.
+    """
+
+    tree: Tree
+    match: Match
+    restore: Restore | None
+    needs_last: bool
+    n_cheaper_to_read: int = 0
+
+    @property
+    def n_start(self) -> int:
+        """Tokens that need not be read."""
+        return self.restore.n_tokens if self.restore else 0
+
+    @property
+    def logits(self) -> Logits | None:
+        """The logits after the whole prompt, if nothing of it need be read."""
+        return self.restore.checkpoint.logits if self.restore and self.restore.with_logits else None
+
+
+class Planner:
+    """Chooses among the checkpoints of a tree; `far_bytes` says what of one must be fetched first. Changes nothing."""
+
+    def __init__(self, space: Space, prices: Prices, far_bytes: Callable[[Checkpoint], int]) -> None:
+        self._space = space
+        self._prices = prices
+        self._far_bytes = far_bytes
+
+    def plan(
+        self,
+        tree: Tree,
+        tokens: Tokens,
+        *,
+        use_cache: bool,
+        reads_last: bool,
+        digests: Mapping[int, int] | None,
+        usable: Callable[[Checkpoint], bool],
+    ) -> Plan:
+        """Where a prompt starts soonest. Under 1 ms for 150,000 tokens and 10,000 checkpoints.
+
+        `reads_last` leaves the last token to be read even if its logits are kept. `digests`, in reproducible mode only,
+        are those of the prompt's cuts by position. `usable` is a veto.
+        """
+        match = tree.match(tokens)
+        restore, n_deepest = None, 0
+        if use_cache:
+            shape, by_position = self._space.engine.shape, digests.get if digests is not None else None
+            found = restores(tree, match, shape, len(tokens), usable=usable, cuts=by_position)
+            restore, n_deepest = self._soonest((r for r in found if not (reads_last and r.with_logits)), len(tokens))
+        is_known = use_cache and match.n_known == len(tokens) and not (restore and restore.with_logits)
+        needs_last = is_known and (self._space.engine.shape.kind is MemoryKind.ATTENTION or tree.at(tokens) is not None)
+        n_cheaper = n_deepest - (restore.n_tokens if restore else 0)
+        return Plan(tree, match, restore, needs_last and not n_cheaper, n_cheaper)
+
+    def _soonest(self, found: Iterator[Restore], n_prompt: int) -> tuple[Restore | None, int]:
+        """The cheapest of the deepest ways to go on, reading what is left included, and how deep the deepest is."""
+        best, n_deepest = None, 0
+        best_s = self._prices.read_s(n_prompt)
+        for restore in islice(found, _N_PRICED):
+            n_deepest = n_deepest or restore.n_tokens
+            seconds = self._prices.read_s(n_prompt - restore.n_tokens) + self._restore_s(restore.checkpoint)
+            if seconds < best_s or (best is None and seconds == best_s):
+                best, best_s = restore, seconds
+            if self._is_on_device(restore.checkpoint):
+                break
+        return best, n_deepest
+
+    def _restore_s(self, checkpoint: Checkpoint) -> float:
+        residence = residence_of(checkpoint)
+        if self._is_on_device(checkpoint):
+            return 0.0
+        shape = self._space.engine.shape
+        n_host_bytes = shape.n_bytes_state + residence.n_linked * shape.n_bytes_cell
+        n_disk_bytes = self._far_bytes(checkpoint)
+        return self._prices.restore_s(n_host_bytes, n_disk_bytes)
+
+    def _is_on_device(self, checkpoint: Checkpoint) -> bool:
+        residence = residence_of(checkpoint)
+        has_state = residence.is_parked or residence.blob is not None or not self._space.copies.needs_blob
+        has_cells = residence.is_parked or self._space.coverage.seq_over(checkpoint) is not None
+        return has_state and has_cells
