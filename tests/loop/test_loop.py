@@ -1,6 +1,7 @@
 """The whole loop on simulated memory of every kind: what a client sees, and how much is read for it."""
 
 import threading
+import time
 
 import pytest
 
@@ -283,8 +284,13 @@ def test_a_failing_hook_harms_nobody(make_fake_rig: MakeFakeRig) -> None:
 def test_closing_ends_what_runs_and_refuses_what_waits(make_fake_rig: MakeFakeRig) -> None:
     rig = make_fake_rig(n_slots=2)
     running = threading.Event()
+
+    def go_slowly() -> None:
+        running.set()
+        time.sleep(0.002)
+
     with rig.held():
-        asked = [rig.send(text(50 + i, 40), 300, heard=Heard(on_each=running.set)) for i in range(5)]
+        asked = [rig.send(text(50 + i, 40), 300, heard=Heard(on_each=go_slowly)) for i in range(5)]
     assert running.wait(60)
     rig.loop.close()
     ends = [heard.wait(0) for heard in asked]
