@@ -115,10 +115,11 @@ def test_s20_a_shared_prefix_and_a_unique_suffix(make_rig: MakeRig, reference: R
             assert n_read == (rewound if rig.shape.kind is MemoryKind.ATTENTION else must)
 
 
-def test_s20_random_raw_pairs(make_rig: MakeRig, reference: Reference) -> None:
+@pytest.mark.parametrize("n_pairs", [25, pytest.param(200, marks=pytest.mark.long)])
+def test_s20_random_raw_pairs(make_rig: MakeRig, reference: Reference, n_pairs: int) -> None:
     rig = make_rig()
     rng = np.random.default_rng(0)
-    for pair in range(20):
+    for pair in range(n_pairs):
         n_prefix, n_suffix = (int(n) for n in rng.integers(1, 300, 2))
         prefix = np.append(np.int32(pair), text(1000 + pair, n_prefix - 1)).astype(np.int32)
         prompts = [raw(prefix, np.append(np.int32(i), text(50 * pair + i, n_suffix - 1))) for i in range(3)]
