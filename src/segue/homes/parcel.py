@@ -119,7 +119,7 @@ def _is_near(space: Space, checkpoint: Checkpoint) -> bool:
     has_blob = not space.copies.needs_blob or residence.is_parked or residence.blob is not None
     if not space.copies.is_chained or residence.is_parked or space.coverage.seq_over(checkpoint) is not None:
         return has_blob
-    return has_blob and residence.link is not None and all(link.cells is not None for link in residence.link.up())
+    return has_blob and space.copies.has_links(checkpoint)
 
 
 def _cells(space: Space, checkpoint: Checkpoint) -> Iterable[Cells]:
