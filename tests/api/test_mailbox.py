@@ -43,9 +43,15 @@ def test_one_wake_serves_many_items(monkeypatch: pytest.MonkeyPatch) -> None:
 
         monkeypatch.setattr(loop, "call_soon_threadsafe", count)
         mailbox: Mailbox[int] = Mailbox()
+        for i in range(50):
+            mailbox.put(i)
+        assert await mailbox.take() == list(range(50))
+        assert n_wakes == 0, "nobody was waiting"
+        taken = asyncio.create_task(mailbox.take())
+        await asyncio.sleep(0)
         for i in range(100):
             mailbox.put(i)
-        assert await mailbox.take() == list(range(100))
+        assert await taken == list(range(100))
         return n_wakes
 
     assert asyncio.run(main()) == 1

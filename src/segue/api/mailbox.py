@@ -15,24 +15,25 @@ class Mailbox(Generic[T]):
         self._loop = asyncio.get_running_loop()
         self._items: deque[T] = deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._is_waking = False
 
     def put(self, item: T) -> None:
         """Add an item; any thread, never blocks. Items for a closed event loop are lost."""
         self._items.append(item)
-        if not self._is_waking:
-            self._is_waking = True
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        self._is_waking = False
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+                self._loop.call_soon_threadsafe(_wake, waiter)
 
     async def take(self) -> list[T]:
         """All items so far, at least one."""
         while not self._items:
-            self._waiter = self._loop.create_future()
-            await self._waiter
+            waiter = self._waiter = self._loop.create_future()
+            if self._items:  # one came before it could see who waits
+                break
+            await waiter
         return [self._items.popleft() for _ in range(len(self._items))]
+
+
+def _wake(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -13,12 +13,14 @@ from segue.api.shape import Shape
 from segue.api.wire import JsonObject, encode
 
 PING = b": ping\n\n"
+PACE_S = 0.008
+"""What comes within this time of the last chunk goes out together: waking threads takes cores from a small model."""
 
 
 class EventStream(Response):
     """Sends events until all `n_replies` are complete, a job fails, or the client is gone; then closes the generation.
 
-    Events that came together go out together, each as a chunk of its own. A failure is the last event, an `error`
+    Events that came together go out together, each as an object of its own. A failure is the last event, an `error`
     object, and is not followed by the shape's `done`.
     """
 
@@ -42,7 +44,9 @@ class EventStream(Response):
                 body, is_more = self._encode(events)
                 await send({"type": "http.response.body", "body": body, "more_body": is_more})
                 self._generation.sent()
-                events = await self._generation.take() if is_more else []
+                if is_more:
+                    await asyncio.sleep(PACE_S)
+                    events = await self._generation.take()
         except ClientGoneError:
             return
         except asyncio.CancelledError:

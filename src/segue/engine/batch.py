@@ -38,12 +38,17 @@ class Batch:
             if n == 0 or end > self.n_max:
                 raise ValueError(f"a batch holds 1 to {self.n_max} tokens")
             position = lengths[chunk.seq]
-            self._token[start:end] = chunk.tokens
-            np.add(self._positions[:n], position, out=self._pos[start:end])
-            self._seq[start:end] = chunk.seq
-            self._wants_logits[start:end] = 0
-            if chunk.wants_logits:
-                self._wants_logits[end - 1] = 1
+            if n == 1:  # a reply's next token: numpy's slices would take several times as long
+                self._token[start] = chunk.tokens[0]
+                self._pos[start] = position
+                self._seq[start] = chunk.seq
+                self._wants_logits[start] = chunk.wants_logits
+            else:
+                self._token[start:end] = chunk.tokens
+                np.add(self._positions[:n], position, out=self._pos[start:end])
+                self._seq[start:end] = chunk.seq
+                self._wants_logits[start:end] = 0
+                self._wants_logits[end - 1] = chunk.wants_logits
             rows.append(end - 1 if chunk.wants_logits else -1)
         self.native.n_tokens = end
         return rows

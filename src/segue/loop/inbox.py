@@ -37,7 +37,7 @@ class Inbox:
         self._jobs: deque[Submission] = deque()
         self._calls: deque[Callable[[], None]] = deque()
         self._ids = itertools.count(1)
-        self._is_awake = False
+        self.is_awake = False
         self.is_closed = False
 
     def submit(self, job: Job, listener: Listener) -> Submission:
@@ -47,7 +47,7 @@ class Inbox:
                 raise RuntimeError("the server is shutting down")
             submission = Submission(next(self._ids), job, listener, self)
             self._jobs.append(submission)
-            self._is_awake = True
+            self.is_awake = True
             self._condition.notify()
         return submission
 
@@ -67,14 +67,14 @@ class Inbox:
             if self.is_closed:
                 raise RuntimeError("the server is shutting down")
             self._calls.append(run)
-            self._is_awake = True
+            self.is_awake = True
             self._condition.notify()
         return future
 
     def wake(self) -> None:
         """Let the engine's thread look again; any thread."""
         with self._condition:
-            self._is_awake = True
+            self.is_awake = True
             self._condition.notify()
 
     def close(self) -> None:
@@ -86,9 +86,9 @@ class Inbox:
     def take(self, *, wait: bool) -> tuple[list[Submission], list[Callable[[], None]]]:
         """All that has come in; `wait` blocks until there is something, or the end. Engine's thread only."""
         with self._condition:
-            while wait and not (self._is_awake or self.is_closed):
+            while wait and not (self.is_awake or self.is_closed):
                 self._condition.wait()
-            self._is_awake = False
+            self.is_awake = False
             jobs, calls = list(self._jobs), list(self._calls)
             self._jobs.clear()
             self._calls.clear()

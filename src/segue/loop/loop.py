@@ -1,7 +1,6 @@
 """The loop: one thread that owns the engine and serves all slots in turns: plan, decode, settle."""
 
 import logging
-import operator
 import threading
 import time
 from collections import deque
@@ -119,7 +118,10 @@ class Loop:
 
     def _receive(self) -> None:
         """Take in what other threads ask; sleep while there is nothing to do."""
-        jobs, calls = self._inbox.take(wait=self._may_rest())
+        may_rest = self._may_rest()
+        if not (may_rest or self._inbox.is_awake):
+            return
+        jobs, calls = self._inbox.take(wait=may_rest)
         self.keeper.settle()
         for call in calls:
             call()
@@ -133,10 +135,9 @@ class Loop:
 
     def _may_rest(self) -> bool:
         """Whether there is nothing to do until another thread has done something."""
-        is_idle = [slot.phase is Phase.IDLE for slot in self._slots]
-        is_waiting = [slot.is_fetching for slot in self._slots]
-        is_admitting = bool(self._queue) and any(is_idle)
-        return self._is_tidy and not is_admitting and all(map(operator.or_, is_idle, is_waiting))
+        if not self._is_tidy or any(slot.phase is not Phase.IDLE and not slot.is_fetching for slot in self._slots):
+            return False
+        return not self._queue or all(slot.phase is not Phase.IDLE for slot in self._slots)
 
     def _plan(self) -> None:
         """Give idle slots to queued jobs, and start every slot that need not wait."""
