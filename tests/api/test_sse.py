@@ -120,7 +120,7 @@ def test_tokens_arrive_one_by_one() -> None:
 
 def test_tokens_that_come_fast_go_out_together_each_in_an_event_of_its_own() -> None:
     with (
-        live(endless(0.0)) as running,
+        live(endless(0.001)) as running,
         connection(running, "/v1/completions", {**BODY, "stream": True, "max_tokens": 200}) as client,
     ):
         received, n_chunks = b"", 0
@@ -128,7 +128,7 @@ def test_tokens_that_come_fast_go_out_together_each_in_an_event_of_its_own() -> 
             received += client.recv(1 << 20)
             n_chunks += 1
     assert received.count(b'"text":"a"') == 200
-    assert n_chunks < 50
+    assert n_chunks < 100
 
 
 def test_two_streams_at_once_do_not_mix() -> None:
