@@ -40,3 +40,23 @@ def test_a_batch_holds_one_physical_batch_where_there_is_a_window(make_fake_rig:
     assert largest == (16 if rig.kind.has_window else 64)
     if rig.kind.has_window:
         assert all(len(call) == 1 or set(call.values()) == {1} for call in rig.engine.decoded)
+
+
+def test_long_prompts_share_a_call_only_where_nothing_is_recurrent(make_fake_rig: MakeFakeRig) -> None:
+    """libllama gives each sequence of a recurrent model's physical batch the same number of tokens."""
+    rig = make_fake_rig(n_batch=2048, n_ubatch=512)
+    with rig.held():
+        asked = [rig.send(text(9 + i, 200 + 7 * i), 1) for i in range(3)]
+    for heard in asked:
+        heard.wait()
+    is_shared = any(len(call) > 1 for call in rig.engine.decoded)
+    assert is_shared == (not rig.kind.has_recurrent and not rig.kind.has_window)
+
+
+def test_short_prompts_share_a_call(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_batch=2048, n_ubatch=512)
+    with rig.held():
+        asked = [rig.send(text(9 + i, 20 + i), 1) for i in range(3)]
+    for heard in asked:
+        heard.wait()
+    assert any(len(call) == 3 for call in rig.engine.decoded) == (not rig.kind.has_window)

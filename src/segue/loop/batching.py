@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from segue.engine.base import Chunk, Engine
 from segue.loop.slot import Phase, Slot
 
+_N_SMALL = 128
 
 class Batching:
-    """Fills batches. Prompts are read oldest first; beside replies they get one physical batch at a time."""
+    """Fills batches. Prompts are read oldest first; beside replies they get one physical batch at a time.
+
+    Where there is recurrent state, libllama gives each sequence the same number of tokens in a physical batch, so that
+    prompts of unlike lengths make many small ones. There prompts share a call only while they are few tokens.
+    """
 
     def __init__(self, engine: Engine, *, is_reproducible: bool) -> None:
         self._engine = engine
@@ -28,11 +33,13 @@ class Batching:
             yield from self._one_by_one(replies, prompts, room)
             return
         members = {slot.lane: (self._chunk(slot, 1), slot) for slot in replies}
+        n_shared = _N_SMALL if self._engine.shape.kind.has_recurrent else room
+        n_taken = 0
         for slot in sorted(prompts, key=_age):
-            if room <= 0:
+            chunk = self._chunk(slot, room - n_taken) if n_taken < room else None
+            if chunk is None or (n_taken and n_taken + len(chunk.tokens) > n_shared):
                 break
-            chunk = self._chunk(slot, room)
-            room -= len(chunk.tokens)
+            n_taken += len(chunk.tokens)
             members[slot.lane] = (chunk, slot)
         if members:
             ordered = [members[lane] for lane in sorted(members)]
