@@ -7,6 +7,7 @@ from segue.loop.slot import Phase, Slot
 
 _N_SMALL = 128
 
+
 class Batching:
     """Fills batches. Prompts are read oldest first; beside replies they get one physical batch at a time.
 
