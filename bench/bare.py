@@ -55,15 +55,15 @@ class Bare:
         return seconds
 
     def generate(self, prompts: list[Tokens], n_tokens: int) -> float:
-        """Seconds to generate `n_tokens` after each of some short prompts, all in one batch; reading them included."""
+        """Seconds from the first to the last of `n_tokens` generated after each of some short prompts, in one batch."""
         n_seqs, n_prompt = len(prompts), len(prompts[0])
         batch, context, sampler = self._batch, self._context, self._sampler
-        started = time.perf_counter()
         for seq, prompt in enumerate(prompts):
             self._fill(prompt, 0, seq, at=seq * n_prompt)
             batch.logits[(seq + 1) * n_prompt - 1] = 1
         self._decode(n_seqs * n_prompt)
         rows = [(seq + 1) * n_prompt - 1 for seq in range(n_seqs)]
+        started = time.perf_counter()
         for position in range(n_prompt, n_prompt + n_tokens - 1):
             for seq, row in enumerate(rows):
                 batch.token[seq] = llama_cpp.llama_sampler_sample(sampler, context, row)

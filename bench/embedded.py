@@ -20,18 +20,21 @@ _GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
 
 
 class _Waiter:
-    """A listener that waits for the ends of some jobs."""
+    """A listener that waits for the ends of some jobs, and notes when their first token came and their last one."""
 
     def __init__(self, n_jobs: int) -> None:
         self._n_left = n_jobs
         self._failed: list[JobEnd] = []
         self._is_over = threading.Event()
+        self._first = self._last = 0.0
 
     def on_progress(self, progress: Progress) -> None:
         """Ignore it."""
 
     def on_token(self, token: TokenOut) -> bool:  # noqa: ARG002
-        """Go on."""
+        """Note the time, and go on."""
+        self._last = time.perf_counter()
+        self._first = self._first or self._last
         return False
 
     def on_end(self, end: JobEnd) -> None:
@@ -47,6 +50,11 @@ class _Waiter:
         self._is_over.wait()
         if self._failed:
             raise RuntimeError(str(self._failed[0].error))
+
+    @property
+    def generating_s(self) -> float:
+        """Seconds from the first token of all to the last."""
+        return self._last - self._first
 
 
 class Embedded:
@@ -77,13 +85,20 @@ class Embedded:
 
     def run(self, prompts: list[Tokens], n_predict: int, marks: PromptMarks | None = None) -> float:
         """Seconds from handing all prompts over until the last of their replies is over."""
-        waiter = _Waiter(len(prompts))
-        jobs = [Job(prompt, _GREEDY, marks or PromptMarks(), n_predict=n_predict) for prompt in prompts]
         started = time.perf_counter()
-        for job in jobs:
+        self._ask(prompts, n_predict, marks or PromptMarks())
+        return time.perf_counter() - started
+
+    def generate(self, prompts: list[Tokens], n_predict: int) -> float:
+        """Seconds from the first token of all replies to the last one."""
+        return self._ask(prompts, n_predict, PromptMarks()).generating_s
+
+    def _ask(self, prompts: list[Tokens], n_predict: int, marks: PromptMarks) -> _Waiter:
+        waiter = _Waiter(len(prompts))
+        for job in [Job(prompt, _GREEDY, marks, n_predict=n_predict) for prompt in prompts]:
             self.built.loop.submit(job, waiter)
         waiter.wait()
-        return time.perf_counter() - started
+        return waiter
 
     def on_its_thread(self, measure: Callable[[], float]) -> float:
         """What `measure` says, run on the thread that the loop decodes on, while it is idle."""

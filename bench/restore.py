@@ -4,6 +4,7 @@ Host: joining the links of a chain and putting them into a sequence, beside bare
 fetching through a reader's thread and putting, beside reading, verifying, unpacking and setting one after the other.
 """
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,11 +29,17 @@ _N_QUICK: Final = 4_096
 _N_LINKS: Final = 16
 _N_ROUNDS: Final = 9
 _LANE, _VIA, _SOURCE = range(3)
+_HOST, _WARM, _COLD = "from host", "from disk, page cache warm", "from disk, page cache cold"
+_GOALS: Final = {
+    _HOST: Goal(0.9, at_least=True),
+    _WARM: Goal(0.6, at_least=True),
+    _COLD: Goal(0.6, at_least=True),
+}
 
 
 def n_steps(options: Options) -> int:
     """How many restores are timed, those to warm up among them."""
-    return 4 * (options.repeats(_N_ROUNDS) + 1)
+    return 2 * len(_GOALS) * (options.repeats(_N_ROUNDS) + 1)
 
 
 def run(options: Options, advance: Callable[[], None]) -> list[Row]:
@@ -66,7 +73,9 @@ def _measured(context: Context, folder: Path, n_tokens: int, n_rounds: int, adva
     def read() -> list[Cells]:
         return [Cells(blobfile.read(folder / n)[0], old.start, old.end) for n, old in zip(names, links, strict=True)]
 
-    def rate(action: Callable[[], None]) -> float:
+    def rate(action: Callable[[], None], *, is_cold: bool = False) -> float:
+        if is_cold:
+            _forget([folder / name for name in names])
         started = time.perf_counter()
         action()
         seconds = time.perf_counter() - started
@@ -82,30 +91,37 @@ def _measured(context: Context, folder: Path, n_tokens: int, n_rounds: int, adva
             _set(context, np.concatenate((cells.data, part.data[N_BLOB_HEADER:])))
 
     measures = {
-        ("host", SEGUE): lambda: rate(lambda: _put(context, links, part)),
-        ("host", BARE): lambda: rate(bare_host),
-        ("disk", SEGUE): lambda: rate(lambda: _put(context, read(), part)),
-        ("disk", BARE): lambda: rate(bare_disk),
+        (_HOST, SEGUE): lambda: rate(lambda: _put(context, links, part)),
+        (_HOST, BARE): lambda: rate(bare_host),
+        (_WARM, SEGUE): lambda: rate(lambda: _put(context, read(), part)),
+        (_WARM, BARE): lambda: rate(bare_disk),
+        (_COLD, SEGUE): lambda: rate(lambda: _put(context, read(), part), is_cold=True),
+        (_COLD, BARE): lambda: rate(bare_disk, is_cold=True),
     }
     measured = in_turns(measures, n_rounds, advance)
-    goals = {"host": Goal(0.9, at_least=True), "disk": Goal(0.6, at_least=True)}
     return [
         compared(
             "restore",
-            f"from {home}, page cache warm",
+            what,
             "MiB/s",
-            {name: measured[home, name] for name in (SEGUE, BARE)},
+            {name: measured[what, name] for name in (SEGUE, BARE)},
             over=BARE,
             goal=goal,
             at=n_tokens,
         )
-        for home, goal in goals.items()
+        for what, goal in _GOALS.items()
     ]
 
 
+def _forget(paths: list[Path]) -> None:
+    """Drop files from the page cache; they were synced when they were written."""
+    for path in paths:
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def _put(context: Context, links: list[Cells], part: Blob) -> None:
-    joined = context.join(links)
-    context.put_cells(_LANE, joined, joined.end, part, _VIA)
+    context.put_cells(_LANE, links, links[-1].end, part, _VIA)
 
 
 def _set(context: Context, blob: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from segue.engine.base import Blob, Chunk, Logits
 from segue.engine.cells import Cells as StoredCells
+from segue.engine.cells import joined
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.model import Model
 from segue.state.kind import MemoryKind
@@ -118,7 +119,7 @@ def chained(context: Context, a: Tokens) -> None:
         return
     cells, part = stored(context, a)
     for one in cells:
-        context.put_cells(0, one, one.end, part, 4)
+        context.put_cells(0, [one], one.end, part, 4)
     if part is not None and context.shape.kind.has_window:
         context.put_part(0, part)
 
@@ -128,8 +129,8 @@ def chained_and_joined(context: Context, a: Tokens) -> None:
         whole(context, a)
         return
     cells, part = stored(context, a)
-    context.put_cells(0, context.join(cells[:3]), 130, part, 4)
-    context.put_cells(0, context.join(cells[2:]), N_A, part, 4)
+    context.put_cells(0, cells[:3], 130, part, 4)
+    context.put_cells(0, cells[2:], N_A, part, 4)
     if part is not None and context.shape.kind.has_window:
         context.put_part(0, part)
 
@@ -174,8 +175,8 @@ def test_stored_cells_take_what_was_measured(contexts: Bench) -> None:
     for start, end in ((0, N_A), (0, 1), (100, 250)):
         cells = context.save_cells(0, start, end, 4)
         assert cells.n_bytes == context.shape.n_bytes_link + (end - start) * context.shape.n_bytes_cell
-    joined = context.join([context.save_cells(0, 0, 100, 4), context.save_cells(0, 100, 250, 4)])
-    assert joined.n_bytes == context.shape.n_bytes_link + 250 * context.shape.n_bytes_cell
+    pieces = joined([context.save_cells(0, 0, 100, 4), context.save_cells(0, 100, 250, 4)])
+    assert sum(map(len, pieces)) == context.shape.n_bytes_link + 250 * context.shape.n_bytes_cell
     assert context.length(4) == 0
     assert context.span(4) == (-1, -1)
 

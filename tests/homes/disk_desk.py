@@ -130,6 +130,7 @@ class DiskDesk(Desk):
         """Let everything be stored for which there is room."""
         for _ in range(10_000):
             self._woken.clear()
+            self.keeper.settle()
             if self.keeper.tidy(0.0):
                 continue
             if self.vault.is_idle:

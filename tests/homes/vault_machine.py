@@ -73,6 +73,7 @@ class VaultMachine(KeeperMachine):
         for _ in range(n_jobs):
             self.hands.work()
         for _ in range(n_steps):
+            self.desk.keeper.settle()
             self.desk.keeper.tidy(0.0)
 
     @precondition(lambda self: bool(self.desk.files))

@@ -348,17 +348,18 @@ class FakeEngine:
         assert data.nbytes == (end - start) * self.shape.n_bytes_cell
         return StoredCells(data, start, end)
 
-    def put_cells(self, seq: int, cells: StoredCells, end: int, part: Blob | None, via: int) -> None:
+    def put_cells(self, seq: int, parts: Sequence[StoredCells], end: int, part: Blob | None, via: int) -> None:
         self._enter()
         self._require_unified_and_empty(via)
-        assert cells.start <= self._lengths[seq] < end <= cells.end
+        assert all(a.end == b.start for a, b in pairwise(parts))
+        assert parts[0].start <= self._lengths[seq] < end <= parts[-1].end
         assert (part is None) == (self.shape.kind is MemoryKind.ATTENTION)
         assert part is None or part.is_partial
         base = self._base[0]
-        slots = base.find(cells.end - cells.start)
+        pos, values = (np.concatenate(column) for column in zip(*map(_stored, parts), strict=True))
+        slots = base.find(len(pos))
         if slots is None:
             raise NoRoomError("no room for stored cells")
-        pos, values = _stored(cells)
         base.place(slots, pos, np.full(len(pos), via))
         base.values[slots] = values
         base.share(via, seq, end, self._lengths[seq])
@@ -372,12 +373,6 @@ class FakeEngine:
         assert part.is_partial
         assert part.n_tokens == self._lengths[seq]
         self._set(seq, part.data, partial=True)
-
-    def join(self, parts: Sequence[StoredCells]) -> StoredCells:
-        assert all(a.end == b.start for a, b in pairwise(parts))
-        stored = [_stored(part) for part in parts]
-        data = np.concatenate([_bytes(np.concatenate(column)) for column in zip(*stored, strict=True)])
-        return StoredCells(data, parts[0].start, parts[-1].end)
 
     def cut(self, cells: StoredCells, end: int, start: int | None = None) -> StoredCells:
         start = cells.start if start is None else start

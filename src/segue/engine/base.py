@@ -123,18 +123,16 @@ class Engine(Protocol):
         They take `n_bytes_link + (end - start) * n_bytes_cell`. Refused where cells are not unified.
         """
 
-    def put_cells(self, seq: int, cells: Cells, end: int, part: Blob | None, via: int) -> None:
-        """Let `seq` hold the cells up to `end` as well, by way of the empty `via`; `cells` reach back to what it has.
+    def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:
+        """Let `seq` hold the cells up to `end` as well, by way of the empty `via`.
 
-        `part` is the one that `seq` shall have in the end, None for plain attention: `put_part` follows the last cells
-        where the kind has a window. Raises NoRoomError, with `via` empty, if there are too few cells.
+        `parts` follow one another, and the first reaches back to what `seq` has. `part` is the one that `seq` has in
+        the end, None for plain attention: `put_part` follows the last cells where the kind has a window. Raises
+        NoRoomError, with `via` empty, if there are too few cells.
         """
 
     def put_part(self, seq: int, part: Blob) -> None:
         """Give `seq`, which has all its attention cells, the rest. Raises NoRoomError, with `seq` empty."""
-
-    def join(self, parts: Sequence[Cells]) -> Cells:
-        """Cells that follow one another as one; any thread."""
 
     def cut(self, cells: Cells, end: int, start: int | None = None) -> Cells:
         """Those before `end` alone, and from `start` on if it is given, in memory of their own; any thread."""

@@ -61,10 +61,10 @@ class _Layout:
     fields: tuple[_Field, ...]
 
 
-def join(parts: Sequence[Cells]) -> Cells:
-    """Parts that follow one another as one. Raises EngineError for a format that is not known; copies once."""
+def joined(parts: Sequence[Cells]) -> list[Bytes]:
+    """The bytes of parts that follow one another as those of one, in pieces. Raises EngineError for unknown formats."""
     if len(parts) == 1:
-        return parts[0]
+        return [parts[0].data]
     if any(a.end != b.start for a, b in pairwise(parts)):
         raise ValueError("cells that do not follow one another cannot be joined")
     layouts = [_layout(part.data) for part in parts]
@@ -79,11 +79,11 @@ def join(parts: Sequence[Cells]) -> Cells:
         matrices = [f.matrix(p.data, n.n_cells) for f, p, n in zip(same, parts, layouts, strict=True)]
         pieces.append(head[one.head])
         pieces += [m.reshape(-1) for m in matrices] if one.n_rows == 1 else [np.concatenate(matrices, 1).reshape(-1)]
-    return Cells(np.concatenate(pieces), parts[0].start, parts[-1].end)
+    return pieces
 
 
 def cut(cells: Cells, end: int, start: int | None = None) -> Cells:
-    """Those in `[start, end)` alone, copied; without a start from the first on. Raises EngineError as `join` does."""
+    """Those in `[start, end)` alone, copied; without a start from the first on. Raises EngineError as `joined` does."""
     start = cells.start if start is None else start
     if not cells.start <= start < end <= cells.end:
         raise ValueError(f"cells from {cells.start} to {cells.end} cannot be cut to those from {start} to {end}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segue.engine import libllama
 from segue.engine.base import Blob, Chunk, Logits, Tokens
 from segue.engine.batch import Batch
-from segue.engine.cells import N_BLOB_HEADER, Cells, cut, join
+from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, joined
 from segue.engine.chain import Chain
 from segue.engine.errors import EngineError, ModelError, NoRoomError
 from segue.engine.model import Model
@@ -20,6 +20,7 @@ from segue.state.kind import MemoryKind, MemoryShape
 
 _PARTIAL = 1
 _NO_ROOM = 1
+_SCRATCH_BYTES = 80 << 20
 _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 KV_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
 
@@ -60,6 +61,7 @@ class Context:
         self.n_vocab = model.vocabulary.n_tokens
         self._lengths = [0] * params.n_seq_max
         self._batch = Batch(self.n_batch)
+        self._scratch = np.empty(0, np.uint8)
 
     def close(self) -> None:
         """Free the context."""
@@ -165,20 +167,19 @@ class Context:
         data.resize(len(data) - n_bytes_part, refcheck=False)
         return Cells(data, start, end)
 
-    def put_cells(self, seq: int, cells: Cells, end: int, part: Blob | None, via: int) -> None:  # noqa: D102
+    def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:  # noqa: D102
         self._require_empty(via)
-        if not cells.start <= self._lengths[seq] < end <= cells.end:
-            raise ValueError(f"cells from {cells.start} to {end} do not follow the {self._lengths[seq]} of {seq}")
+        if not parts[0].start <= self._lengths[seq] < end <= parts[-1].end:
+            raise ValueError(f"cells from {parts[0].start} to {end} do not follow the {self._lengths[seq]} of {seq}")
         if (part is None) != (self.shape.kind is MemoryKind.ATTENTION):
             raise ValueError("only plain attention stands anywhere without a state of its own")
-        data = cells.data if part is None else np.concatenate((cells.data, part.data[N_BLOB_HEADER:]))
-        self._set(via, data, 0)
+        pieces = joined(parts)
+        if part is not None:
+            pieces.append(part.data[N_BLOB_HEADER:])
+        self._set(via, self._in_one(pieces), 0)
         llama_cpp.llama_memory_seq_cp(self._memory, via, seq, self._lengths[seq], end)
         self.drop(via)
         self._lengths[seq] = end
-
-    def join(self, parts: Sequence[Cells]) -> Cells:  # noqa: D102
-        return join(parts)
 
     def cut(self, cells: Cells, end: int, start: int | None = None) -> Cells:  # noqa: D102
         return cut(cells, end, start)
@@ -199,6 +200,17 @@ class Context:
     def _require_empty(self, seq: int) -> None:
         if self._lengths[seq]:
             raise ValueError(f"sequence {seq} is in use")
+
+    def _in_one(self, pieces: list[Bytes]) -> Bytes:
+        """The pieces one after the other, valid until the next call: memory that was used before is faster by far."""
+        if len(pieces) == 1:
+            return pieces[0]
+        n_bytes = sum(len(piece) for piece in pieces)
+        if n_bytes > _SCRATCH_BYTES:
+            return np.concatenate(pieces)
+        if n_bytes > len(self._scratch):
+            self._scratch = np.empty(n_bytes, np.uint8)
+        return np.concatenate(pieces, out=self._scratch[:n_bytes])
 
     def _get(self, seq: int, flags: int) -> NDArray[np.uint8]:
         size = llama_cpp.llama_state_seq_get_size_ext(self._handle, seq, flags)

@@ -214,7 +214,6 @@ class Keeper:
     def tidy(self, seconds: float) -> bool:
         """Move idle branches and store checkpoints, a step at least and no new one after `seconds`; False once done."""
         started = time.perf_counter()
-        self.settle()
         is_left = True
         while is_left:
             is_left = self._tidy_once()

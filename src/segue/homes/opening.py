@@ -63,7 +63,7 @@ class Opening:
         cells, end = self._pieces[0]
         if engine.length(self.lane) < end:
             started = time.perf_counter()
-            engine.put_cells(self.lane, engine.join(cells), end, part, self._space.scratch)
+            engine.put_cells(self.lane, cells, end, part, self._space.scratch)
             self.loading_s += time.perf_counter() - started
             self.n_loaded_bytes += sum(one.n_bytes for one in cells)
         if len(self._pieces) == 1 and part is not None and engine.shape.kind.has_window:

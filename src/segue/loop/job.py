@@ -171,7 +171,7 @@ class LoopFront(Protocol):
         """Pack the path that a slot served last, empty if it was another scope's; None: ask again in a moment."""
 
     def restore_slot(self, id_slot: int, scope: str, arrays: Sequence[Bytes]) -> "Future[int]":
-        """Unpack a parcel's arrays; how many tokens. The future raises ParcelError for what cannot be used here."""
+        """Unpack a parcel's arrays; how many tokens. Raises ParcelError for what cannot be used here."""
 
     def erase_slot(self, id_slot: int, scope: str) -> "Future[int]":
         """Forget the end of the path that a slot served last; how many tokens."""
