@@ -292,3 +292,29 @@ def test_a_parked_checkpoint_gives_its_cells_while_it_is_written(make: Make) -> 
     assert found is not None
     assert not residence_of(found).is_parked
     assert residence_of(found).is_stored
+
+
+@pytest.mark.parametrize("kind", [MemoryKind.RECURRENT, MemoryKind.HYBRID, MemoryKind.SLIDING_WINDOW])
+def test_what_is_held_stays_in_memory_whoever_wants_room(kind: MemoryKind, make: Make) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    desk.store()
+    desk.restart()
+    space = desk.keeper.space
+    found = at(desk, path(1, 30))
+    assert found is not None
+    assert desk.keeper.fetch(found)
+    desk.store()
+    assert serve(desk, path(1, 30)) == 0
+    space.hold(found)
+    host = [c for c in space.checkpoints() if residence_of(c).blob is not None or c.logits is not None]
+    assert found in host
+    blob, logits = residence_of(found).blob, found.logits
+    assert not space.stored_room(space.host.limit_bytes)
+    assert not space.host_room(space.host.limit_bytes)
+    assert found in set(space.checkpoints())
+    assert residence_of(found).blob is blob
+    assert found.logits is logits
+    space.release(found)
+    assert space.host_room(space.host.limit_bytes)
+    desk.check()
