@@ -83,7 +83,7 @@ class Fetching:
         self._worker.submit(
             partial(_read, self._directory, links, file),
             partial(self._fetched, checkpoint, n_reserved, n_disk_bytes),
-            partial(self._failed, checkpoint, n_reserved),
+            partial(self._failed, checkpoint, n_reserved, file),
         )
         return True
 
@@ -110,15 +110,17 @@ class Fetching:
         if fetched.parts and residence.is_stored:
             copies.take_back(checkpoint, fetched.parts)
 
-    def _failed(self, checkpoint: Checkpoint, n_reserved: int, error: Exception) -> None:
+    def _failed(self, checkpoint: Checkpoint, n_reserved: int, file: str, error: Exception) -> None:
         self._end(checkpoint, n_reserved)
         link = error.link if isinstance(error, FetchError) else None
         if link is not None and link.cells is not None:
             return
+        if link is None and (checkpoint.branch is None or residence_of(checkpoint).file != file):
+            return  # the checkpoint went meanwhile, or was stored anew
         log.warning("stored state is lost, and will be read again: %s", error)
         if link is not None:
             self._shelf.lose_link(link)
-        elif checkpoint.branch is not None:
+        else:
             self._shelf.lose(checkpoint)
 
     def _end(self, checkpoint: Checkpoint, n_reserved: int) -> None:
