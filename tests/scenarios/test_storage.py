@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segue.homes.parcel import ParcelError
+from segue.homes.parcel import Parcel, ParcelError
 from segue.homes.residence import host_bytes
 from segue.state.kind import MemoryKind
 from tests.conftest import MakeRig
@@ -57,13 +57,19 @@ def n_bytes_in(folder: Path) -> int:
     return n_bytes
 
 
-def test_s14_a_slot_saved_erased_and_restored(make_rig: MakeRig, reference: Reference) -> None:
-    rig = make_rig(n_slots=1)
-    prompts = conversation(4)
+def held_and_saved(rig: Rig, reference: Reference, n_turns: int) -> tuple[list[Prompt], Parcel]:
+    """Hold a conversation on slot 0 and save the slot; its prompts, and what was saved."""
+    prompts = conversation(n_turns)
     for prompt in prompts:
         ask(rig, reference, prompt)
     parcel = rig.loop.save_slot(0, "").result()
     assert parcel is not None
+    return prompts, parcel
+
+
+def test_s14_a_slot_saved_erased_and_restored(make_rig: MakeRig, reference: Reference) -> None:
+    rig = make_rig(n_slots=1)
+    prompts, parcel = held_and_saved(rig, reference, 4)
     n_erased = rig.loop.erase_slot(0, "").result()
     rig.check()
     assert n_erased > 0
@@ -78,11 +84,7 @@ def test_s14_a_slot_saved_erased_and_restored(make_rig: MakeRig, reference: Refe
 
 def test_s14_a_slot_is_restored_in_another_process(make_rig: MakeRig, reference: Reference) -> None:
     rig = make_rig(n_slots=1)
-    prompts = conversation(3)
-    for prompt in prompts:
-        ask(rig, reference, prompt)
-    parcel = rig.loop.save_slot(0, "").result()
-    assert parcel is not None
+    prompts, parcel = held_and_saved(rig, reference, 3)
     fresh = make_rig(n_slots=1)
     ask(fresh, reference, prompts[0])
     fresh.loop.restore_slot(0, "", parcel.arrays()).result()

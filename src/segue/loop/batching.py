@@ -37,8 +37,10 @@ class Batching:
         n_shared = _N_SMALL if self._engine.shape.kind.has_recurrent else room
         n_taken = 0
         for slot in sorted(prompts, key=_age):
-            chunk = self._chunk(slot, room - n_taken) if n_taken < room else None
-            if chunk is None or (n_taken and n_taken + len(chunk.tokens) > n_shared):
+            if n_taken >= room:
+                break
+            chunk = self._chunk(slot, room - n_taken)
+            if n_taken and n_taken + len(chunk.tokens) > n_shared:
                 break
             n_taken += len(chunk.tokens)
             members[slot.lane] = (chunk, slot)
