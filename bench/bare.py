@@ -55,7 +55,7 @@ class Bare:
         return seconds
 
     def generate(self, prompts: list[Tokens], n_tokens: int) -> float:
-        """Seconds from the first to the last of `n_tokens` generated after each of some short prompts, in one batch."""
+        """Tokens per second of replies of `n_tokens` each to short prompts, in one batch, but for their first tokens."""
         n_seqs, n_prompt = len(prompts), len(prompts[0])
         batch, context, sampler = self._batch, self._context, self._sampler
         for seq, prompt in enumerate(prompts):
@@ -77,7 +77,7 @@ class Bare:
             llama_cpp.llama_sampler_sample(sampler, context, row)
         seconds = time.perf_counter() - started
         llama_cpp.llama_memory_clear(self._memory, False)
-        return seconds
+        return n_seqs * (n_tokens - 1) / seconds
 
     def _fill(self, tokens: Tokens, position: int, seq: int, at: int = 0) -> None:
         batch: Any = self._batch

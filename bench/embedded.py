@@ -1,9 +1,8 @@
 """Segue without HTTP: its loop in this process, as a server would build it, asked and timed directly."""
 
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,42 +18,30 @@ Tokens = NDArray[np.int32]
 _GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
 
 
-class _Waiter:
-    """A listener that waits for the ends of some jobs, and notes when their first token came and their last one."""
+class _Listener:
+    """Notes when each token of one reply came, and waits for its end."""
 
-    def __init__(self, n_jobs: int) -> None:
-        self._n_left = n_jobs
-        self._failed: list[JobEnd] = []
-        self._is_over = threading.Event()
-        self._first = self._last = 0.0
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self._end: Future[JobEnd] = Future()
 
     def on_progress(self, progress: Progress) -> None:
         """Ignore it."""
 
     def on_token(self, token: TokenOut) -> bool:  # noqa: ARG002
         """Note the time, and go on."""
-        self._last = time.perf_counter()
-        self._first = self._first or self._last
+        self.times.append(time.perf_counter())
         return False
 
     def on_end(self, end: JobEnd) -> None:
-        """Count it."""
-        self._n_left -= 1
-        if end.reason is EndReason.ERROR:
-            self._failed.append(end)
-        if self._n_left == 0:
-            self._is_over.set()
+        """Let `wait` return."""
+        self._end.set_result(end)
 
     def wait(self) -> None:
-        """Return when all are over; RuntimeError if one failed."""
-        self._is_over.wait()
-        if self._failed:
-            raise RuntimeError(str(self._failed[0].error))
-
-    @property
-    def generating_s(self) -> float:
-        """Seconds from the first token of all to the last."""
-        return self._last - self._first
+        """Return when the reply is over; RuntimeError if it failed."""
+        end = self._end.result()
+        if end.reason is EndReason.ERROR:
+            raise RuntimeError(str(end.error))
 
 
 class Embedded:
@@ -90,15 +77,22 @@ class Embedded:
         return time.perf_counter() - started
 
     def generate(self, prompts: list[Tokens], n_predict: int) -> float:
-        """Seconds from the first token of all replies to the last one."""
-        return self._ask(prompts, n_predict, PromptMarks()).generating_s
+        """Tokens per second of all replies together, while all are decoding.
 
-    def _ask(self, prompts: list[Tokens], n_predict: int, marks: PromptMarks) -> _Waiter:
-        waiter = _Waiter(len(prompts))
-        for job in [Job(prompt, _GREEDY, marks, n_predict=n_predict) for prompt in prompts]:
-            self.built.loop.submit(job, waiter)
-        waiter.wait()
-        return waiter
+        That begins with the last one's second token: until then prompts are read and checkpoints of them taken.
+        """
+        times = self._ask(prompts, n_predict, PromptMarks())
+        start, end = max(one[1] for one in times), min(one[-1] for one in times)
+        return sum(start < at <= end for one in times for at in one) / (end - start)
+
+    def _ask(self, prompts: list[Tokens], n_predict: int, marks: PromptMarks) -> list[list[float]]:
+        listeners = [_Listener() for _ in prompts]
+        jobs = [Job(prompt, _GREEDY, marks, n_predict=n_predict) for prompt in prompts]
+        for job, listener in zip(jobs, listeners, strict=True):
+            self.built.loop.submit(job, listener)
+        for listener in listeners:
+            listener.wait()
+        return [listener.times for listener in listeners]
 
     def on_its_thread(self, measure: Callable[[], float]) -> float:
         """What `measure` says, run on the thread that the loop decodes on, while it is idle."""

@@ -108,12 +108,9 @@ def _checkpoints(segue: Embedded, bare: Bare, n_rounds: int, advance: Callable[[
 
 
 def _decoding(segue: Embedded, bare: Bare, n: int, n_rounds: int, advance: Callable[[], None], model: str) -> Row:
-    n_tokens = n * (_N_DECODED - 1)
     measures = {
-        SEGUE: lambda: n_tokens / _rested(segue).generate(_prompts(n, _N_PROMPT), _N_DECODED),
-        BARE: lambda: (
-            n_tokens / _rested(segue).on_its_thread(lambda: bare.generate(_prompts(n, _N_PROMPT), _N_DECODED))
-        ),
+        SEGUE: lambda: _rested(segue).generate(_prompts(n, _N_PROMPT), _N_DECODED),
+        BARE: lambda: _rested(segue).on_its_thread(lambda: bare.generate(_prompts(n, _N_PROMPT), _N_DECODED)),
     }
     measured = in_turns(measures, n_rounds, advance)
     return compared("overhead", f"decoding, {model}", "tokens/s", measured, over=BARE, goal=_AS_FAST, at=n)

@@ -33,6 +33,56 @@ def test_idle_branches_leave_the_device_when_another_is_read(kind: MemoryKind) -
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
+def test_the_branch_used_last_is_copied_while_nobody_runs_and_leaves_in_one_step(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_idle_cells=0)
+    desk.leave(path(1, 200))
+    tidy(desk)
+    parked = at(desk, path(1, 200))
+    assert parked is not None
+    assert residence_of(parked).home == "parked"
+    assert desk.keeper.space.copies.is_complete(parked)
+    assert desk.start(0, path(2, 20))
+    desk.keeper.tidy(0.0)
+    assert _n_used(desk) == 0
+    desk.read(0, path(2, 20))
+    desk.check()
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
+def test_a_long_branch_is_copied_piece_by_piece(kind: MemoryKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(kind, n_idle_cells=0)
+    monkeypatch.setattr(desk.keeper.space.copies, "_n_piece", 64)
+    desk.leave(path(1, 200))
+    assert desk.start(0, path(2, 20))
+    parked = at(desk, path(1, 200))
+    assert parked is not None
+    linked = []
+    while desk.keeper.tidy(0.0):
+        linked.append(residence_of(parked).n_linked)
+        desk.check()
+    assert linked[:4] == [64, 128, 192, 200]
+    assert _n_used(desk) == 0
+    desk.read(0, path(2, 20))
+    desk.check()
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
+def test_the_longest_idle_branch_leaves_first(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_idle_cells=50)
+    desk.leave(path(1, 10))
+    desk.leave(path(2, 60))
+    desk.leave(path(1, 20))
+    assert desk.start(0, path(3, 20))
+    tidy(desk)
+    short, long = at(desk, path(1, 20)), at(desk, path(2, 60))
+    assert short is not None
+    assert long is not None
+    assert (residence_of(short).home, residence_of(long).home) == ("parked", "host")
+    desk.read(0, path(3, 20))
+    desk.check()
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
 def test_what_a_running_lane_shares_is_not_idle(kind: MemoryKind) -> None:
     desk = Desk(kind, n_idle_cells=0)
     desk.leave(path(1, 40))

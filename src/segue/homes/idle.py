@@ -1,5 +1,6 @@
 """Idle branches on the device: libllama's attention spans their cells for everybody who runs."""
 
+from segue.homes.residence import residence_of
 from segue.homes.space import Space
 from segue.state.checkpoint import Checkpoint
 from segue.state.lineage import common
@@ -9,7 +10,8 @@ class Idle:
     """Moves idle branches to the host, as far as there is room, while they keep more than `n_cells_most` cells.
 
     A branch is idle if no running lane is on it. While none runs at all, the one used last may stay: it is likely to go
-    on, and slows nobody. Nothing is dropped for the sake of speed. Belongs to the engine's thread.
+    on, and slows nobody. It is copied all the same, so that it can leave at once when another is asked for. Nothing is
+    dropped for the sake of speed. Belongs to the engine's thread.
     """
 
     def __init__(self, space: Space, n_cells_most: int) -> None:
@@ -27,16 +29,29 @@ class Idle:
             counted.append(checkpoint)
         return n_cells
 
-    def send_one_away(self) -> bool:
-        """Move the least valuable idle branch to the host; False if all may stay or none can go."""
-        if not self._space.engine.shape.kind.has_cells or self.n_cells() <= self._n_cells_most:
+    def step(self) -> bool:
+        """Copy a piece of an idle branch, or let a copied one leave; False if all may stay or none can go."""
+        if not self._space.engine.shape.kind.has_cells:
             return False
         parked = self._space.parked()
         spared = self._spared(parked)
+        if self.n_cells() <= self._n_cells_most:
+            return any(self._copy(checkpoint) for checkpoint in spared)
         coverage = self._space.coverage
         freed = {c: c.n_tokens - coverage.n_shared(c) for c in parked if c not in spared}
-        victim = self._space.least(freed, freed.__getitem__)
-        return victim is not None and self._space.move_to_host(victim)
+        # The longest goes first: it frees most, before who runs now gets cells behind it.
+        victim = max(freed, key=freed.__getitem__, default=None)
+        if victim is None or not freed[victim]:
+            return False
+        return self._copy(victim) or self._space.move_to_host(victim)
+
+    def _copy(self, checkpoint: Checkpoint) -> bool:
+        """Copy the next piece of a branch; False if there is no room for it, or nothing left to copy."""
+        space = self._space
+        if space.copies.is_complete(checkpoint):
+            return False
+        with space.keeping(checkpoint):
+            return space.copies.copy_next(checkpoint, residence_of(checkpoint).seq, space.host.fits)
 
     def _spared(self, parked: list[Checkpoint]) -> list[Checkpoint]:
         if self._space.coverage.lanes or not parked:

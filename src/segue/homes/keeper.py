@@ -222,7 +222,7 @@ class Keeper:
         return is_left
 
     def _tidy_once(self) -> bool:
-        self._is_tidy = self._is_tidy or not self.idle.send_one_away()
+        self._is_tidy = self._is_tidy or not self.idle.step()
         return not self._is_tidy or (self.vault is not None and self.vault.step())
 
     def pack(self, scope: str, tokens: Tokens) -> Parcel | None:
