@@ -1,0 +1,36 @@
+"""What a model said, taken apart: text, reasoning, and calls of tools, piece by piece as each becomes certain."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text for the user."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """Reasoning."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallOpened:
+    """The model calls a tool, its `index`-th call in this reply; arguments follow."""
+
+    index: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallArguments:
+    """A piece of a call's arguments; all of them together are JSON text, an object unless the model wrote another."""
+
+    index: int
+    text: str
+
+
+Part = Text | Thought | CallOpened | CallArguments
