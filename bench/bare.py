@@ -55,7 +55,7 @@ class Bare:
         return seconds
 
     def generate(self, prompts: list[Tokens], n_tokens: int) -> float:
-        """Tokens per second of replies of `n_tokens` each to short prompts, in one batch, but for their first tokens."""
+        """Tokens per second of replies of `n_tokens` to short prompts, in one batch, but for their first tokens."""
         n_seqs, n_prompt = len(prompts), len(prompts[0])
         batch, context, sampler = self._batch, self._context, self._sampler
         for seq, prompt in enumerate(prompts):

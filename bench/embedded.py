@@ -1,8 +1,9 @@
 """Segue without HTTP: its loop in this process, as a server would build it, asked and timed directly."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,23 @@ class Embedded:
         times = self._ask(prompts, n_predict, PromptMarks())
         start, end = max(one[1] for one in times), min(one[-1] for one in times)
         return sum(start < at <= end for one in times for at in one) / (end - start)
+
+    @contextmanager
+    def streaming(self, prompts: list[Tokens]) -> Iterator[list[list[float]]]:
+        """Meanwhile replies to these prompts go on and on; when each of their tokens came."""
+        listeners = [_Listener() for _ in prompts]
+        jobs = [Job(prompt, _GREEDY, PromptMarks()) for prompt in prompts]
+        tickets = [self.built.loop.submit(job, one) for job, one in zip(jobs, listeners, strict=True)]
+        times = [listener.times for listener in listeners]
+        while any(len(one) < 2 for one in times):
+            time.sleep(0.01)
+        try:
+            yield times
+        finally:
+            for ticket in tickets:
+                ticket.cancel()
+            for listener in listeners:
+                listener.wait()
 
     def _ask(self, prompts: list[Tokens], n_predict: int, marks: PromptMarks) -> list[list[float]]:
         listeners = [_Listener() for _ in prompts]

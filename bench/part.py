@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bench import day, overhead, planning, restart, restore, s26, speed, ttft
+from bench import day, moves, overhead, planning, restart, restore, s26, speed, ttft
 from bench.options import Options
 from bench.row import Row
 
@@ -27,6 +27,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "s26": Part("154,658 tokens, 15 of another kind, and back", s26.n_steps, s26.run),
     "restart": Part("The first token after a restart", restart.n_steps, restart.run),
     "restore": Part("Restoring from host and disk", restore.n_steps, restore.run),
+    "moves": Part("Moves beside replies", moves.n_steps, moves.run),
     "planning": Part("Planning a request", planning.n_steps, planning.run),
     "overhead": Part("What Segue adds to libllama", overhead.n_steps, overhead.run),
 }

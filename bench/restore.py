@@ -22,6 +22,7 @@ from segue.engine.cells import N_BLOB_HEADER, Cells
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.model import Model
 from segue.homes.disk import blobfile
+from segue.homes.opening import pieces
 from tests.kit.models import model_path
 
 _N_TOKENS: Final = 32_768
@@ -121,7 +122,8 @@ def _forget(paths: list[Path]) -> None:
 
 
 def _put(context: Context, links: list[Cells], part: Blob) -> None:
-    context.put_cells(_LANE, links, links[-1].end, part, _VIA)
+    for cells, end in pieces(((link, link.end) for link in links), links[-1].end, part.n_bytes):
+        context.put_cells(_LANE, cells, end, part, _VIA)
 
 
 def _set(context: Context, blob: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> None:

@@ -30,7 +30,7 @@ def hear(
         hearer = Hearer(0, "scope", work, TextStream(ByteVocabulary(), stops), mailbox, reports)
         if not ends_first:
             hearer.bind(FakeTicket(5))
-        stopped = [hearer.on_token(TokenOut(t, t == EOS, None, (), NOTHING)) for t in [*text.encode(), EOS]]
+        stopped = [hearer.on_token(TokenOut(t, t == EOS, None, (), 1, None)) for t in [*text.encode(), EOS]]
         hearer.on_end(JobEnd(EndReason.WORD if any(stopped) else EndReason.EOS, NOTHING, None, 0))
         if ends_first:
             hearer.bind(FakeTicket(5))

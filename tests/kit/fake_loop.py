@@ -151,7 +151,8 @@ class FakeLoop:
     def _token(job: Job, token: int, timings: Timings) -> TokenOut:
         others = [(token + i) % 256 for i in range(1, job.n_probs)]
         top = tuple(Candidate(t, -0.25 - i) for i, t in enumerate([token, *others][: job.n_probs]))
-        return TokenOut(token, token == EOS, -0.25 if job.n_probs else None, top, timings)
+        timed = timings if job.wants_timings else None
+        return TokenOut(token, token == EOS, -0.25 if job.n_probs else None, top, timings.predicted_n, timed)
 
     def _report(self, job: Job) -> CacheReport:
         tokens = job.tokens.tolist()

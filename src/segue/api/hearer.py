@@ -53,9 +53,12 @@ class Hearer:
             self._pass_on(delta.text)
         if delta.stopped:
             self._stop, self._stopping_word = StopType.WORD, delta.stopping_word
-        elif 0 < self._work.t_max_predict_ms < token.timings.predicted_ms and "\n" in delta.text:
+        elif self._is_late(token) and "\n" in delta.text:
             self._stop = StopType.LIMIT
         return self._stop is not StopType.NONE
+
+    def _is_late(self, token: TokenOut) -> bool:
+        return token.timings is not None and 0 < self._work.t_max_predict_ms < token.timings.predicted_ms
 
     def _pass_on(self, text: str) -> None:
         self._has_new_line = self._has_new_line or "\n" in text

@@ -65,7 +65,7 @@ class NativeShape:
             "tokens": [token.token for token in tokens],
             "stop": False,
             "id_slot": -1,
-            "tokens_predicted": timings.predicted_n if timings is not None else 0,
+            "tokens_predicted": tokens[-1].n_generated if tokens else 0,
             "tokens_evaluated": len(self._work.jobs[index].tokens),
         }
         if timings is not None and self._request.timings_per_token:

@@ -46,8 +46,8 @@ class ChatShape:
         if piece.index not in self._opened:
             yield self._delta(piece.index, self._opening(piece.index))
         chunk = self._delta(piece.index, {"content": piece.text}, self._logprobs(piece.tokens))
-        if self._request.timings_per_token:
-            chunk["timings"] = timings_json(piece.tokens[-1].timings)
+        if self._request.timings_per_token and (timings := piece.tokens[-1].timings) is not None:
+            chunk["timings"] = timings_json(timings)
         yield chunk
 
     def reply(self, reply: Reply) -> Iterator[JsonObject]:  # noqa: D102

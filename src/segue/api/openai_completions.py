@@ -41,8 +41,8 @@ class CompletionShape:
 
     def piece(self, piece: Piece) -> Iterator[JsonObject]:  # noqa: D102
         chunk = self._chunk(piece.index, piece.text, piece.tokens)
-        if self._request.timings_per_token:
-            chunk["timings"] = timings_json(piece.tokens[-1].timings)
+        if self._request.timings_per_token and (timings := piece.tokens[-1].timings) is not None:
+            chunk["timings"] = timings_json(timings)
         yield chunk
 
     def reply(self, reply: Reply) -> Iterator[JsonObject]:  # noqa: D102

@@ -49,6 +49,7 @@ def plan(service: Service, request: GenerationFields, prompts: Sequence[Prompt],
             n_probs=n_probs,
             post_sampling_probs=bool(request.post_sampling_probs),
             wants_progress=bool(request.return_progress and request.stream),
+            wants_timings=bool(request.timings_per_token or (request.t_max_predict_ms or 0) > 0),
         )
         for prompt in prompts
         for seed in seeds

@@ -20,7 +20,6 @@ from segue.state.kind import MemoryKind, MemoryShape
 
 _PARTIAL = 1
 _NO_ROOM = 1
-_SCRATCH_BYTES = 80 << 20
 _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 KV_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
 
@@ -206,8 +205,6 @@ class Context:
         if len(pieces) == 1:
             return pieces[0]
         n_bytes = sum(len(piece) for piece in pieces)
-        if n_bytes > _SCRATCH_BYTES:
-            return np.concatenate(pieces)
         if n_bytes > len(self._scratch):
             self._scratch = np.empty(n_bytes, np.uint8)
         return np.concatenate(pieces, out=self._scratch[:n_bytes])

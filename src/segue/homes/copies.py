@@ -15,8 +15,6 @@ from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryKind
 from segue.state.lineage import ancestors, tokens_of
 
-_PIECE_BYTES = 32 << 20
-
 Room = Callable[[int], bool]
 
 
@@ -31,7 +29,7 @@ class Copies:
         self._engine = engine
         self._budget = budget
         self._via = via
-        self._n_piece = max(64, _PIECE_BYTES // max(1, engine.shape.n_bytes_cell))
+        self._n_piece = max(64, engine.shape.n_bytes_cells_most // max(1, engine.shape.n_bytes_cell))
         self.chains = Chains(engine, budget)
         self.is_chained = kind.has_cells and engine.is_unified
         self.needs_blob = not (self.is_chained and kind is MemoryKind.ATTENTION)

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from segue.engine.cells import Cells
 from segue.engine.errors import NoRoomError
@@ -11,7 +11,7 @@ from segue.homes.residence import residence_of
 from segue.homes.space import Space
 from segue.state.checkpoint import Checkpoint
 
-_PIECE_BYTES = 64 << 20
+_PIECE_BYTES = 8 << 20
 
 Piece = tuple[list[Cells], int]
 
@@ -51,7 +51,9 @@ class Opening:
             assert residence.link is not None, "a checkpoint in the tree has lost its cells"
             # Plain attention can stop anywhere; what has a state of its own must first stand where that belongs.
             n_load = self.n_tokens if residence.blob is None else residence.n_linked
-            self._pieces = deque(_pieces(residence.link.chain(residence.n_linked), n_load))
+            self._pieces = deque(
+                pieces(_cells(residence.link.chain(residence.n_linked)), n_load, engine.shape.n_bytes_state)
+            )
             self._load()
         self.is_done = not self._pieces
         if self.is_done and self.n_tokens < engine.length(self.lane):
@@ -75,21 +77,30 @@ class Opening:
         self._pieces.popleft()
 
 
-def _pieces(chain: Iterable[tuple[Link, int]], n_tokens: int) -> list[Piece]:
-    """Neighbours gathered up to a size; only the last link of a piece may be followed less than to its end."""
-    pieces: list[Piece] = []
+def pieces(chain: Iterable[tuple[Cells, int]], n_tokens: int, n_bytes_state: int) -> list[Piece]:
+    """Neighbours gathered up to a size; only the last of a piece may be followed less than to its end.
+
+    Small pieces stay in the processor's cache on the way; large ones have the state, which goes with all, less often.
+    """
+    n_bytes_most = max(_PIECE_BYTES, 2 * n_bytes_state)
+    found: list[Piece] = []
     n_bytes = 0
     can_grow = False
-    for link, end in chain:
-        if link.start >= n_tokens:
+    for cells, end in chain:
+        if cells.start >= n_tokens:
             break
-        assert link.cells is not None, "a link is not in memory"
         end = min(end, n_tokens)
-        if can_grow and n_bytes + link.n_bytes <= _PIECE_BYTES:
-            pieces[-1] = ([*pieces[-1][0], link.cells], end)
-            n_bytes += link.n_bytes
+        if can_grow and n_bytes + cells.n_bytes <= n_bytes_most:
+            found[-1] = ([*found[-1][0], cells], end)
+            n_bytes += cells.n_bytes
         else:
-            pieces.append(([link.cells], end))
-            n_bytes = link.n_bytes
-        can_grow = end == link.end
-    return pieces
+            found.append(([cells], end))
+            n_bytes = cells.n_bytes
+        can_grow = end == cells.end
+    return found
+
+
+def _cells(chain: Iterable[tuple[Link, int]]) -> Iterator[tuple[Cells, int]]:
+    for link, end in chain:
+        assert link.cells is not None, "a link is not in memory"
+        yield link.cells, end

@@ -28,6 +28,11 @@ class Batching:
                 if slot.phase in (Phase.GENERATING, Phase.READING):
                     yield [self._chunk(slot, self._engine.n_ubatch)], [slot]
             return
+        if not prompts:
+            if replies:
+                replies.sort(key=_lane)
+                yield [self._chunk(slot, 1) for slot in replies], replies
+            return
         has_window = self._engine.shape.kind.has_window
         room = (self._engine.n_ubatch if replies else self._engine.n_batch) - len(replies)
         if has_window:
@@ -57,7 +62,7 @@ class Batching:
         forgets window cells that the first one still needs.
         """
         if replies:
-            replies.sort(key=lambda slot: slot.lane)
+            replies.sort(key=_lane)
             yield [self._chunk(slot, 1) for slot in replies], replies
         for slot in sorted(prompts, key=_age):
             if room > 0 and slot.phase is Phase.READING:
@@ -69,9 +74,13 @@ class Batching:
         """The next tokens of a slot, up to its next cut."""
         n_read = self._engine.length(slot.lane)
         if slot.phase is Phase.GENERATING:
-            return Chunk(slot.lane, slot.tokens[n_read:], wants_logits=True)
+            return Chunk(slot.lane, slot.unread(n_read), wants_logits=True)
         end = min(slot.cuts[0].n_tokens if slot.cuts else slot.n_target, slot.n_target, n_read + n_max)
         return Chunk(slot.lane, slot.tokens[n_read:end], wants_logits=end == slot.n_target)
+
+
+def _lane(slot: Slot) -> int:
+    return slot.lane
 
 
 def _age(slot: Slot) -> int:

@@ -25,7 +25,8 @@ class Job:
     `n_predict`: tokens to generate at most; -1 until the context is full, 0 only reads (and so warms the cache).
     `scope`: the cache scope; state never crosses scopes. `id_slot`: the slot wanted, -1 for any.
     `use_cache`: False reads the whole prompt again, with the same cuts. `n_probs`: how many of the best tokens to
-    report with each generated one, 0 for none (the sampled token's own is then not reported either).
+    report with each generated one, 0 for none (the sampled token's own is then not reported either). `wants_timings`:
+    with each token too, not only at the end.
     """
 
     tokens: Tokens
@@ -38,6 +39,7 @@ class Job:
     n_probs: int = 0
     post_sampling_probs: bool = False
     wants_progress: bool = False
+    wants_timings: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class TokenOut:
-    """One generated token; `top` holds the `n_probs` likeliest, best first; `timings` are those so far."""
+    """The `n_generated`-th token; `top` holds the `n_probs` likeliest, best first; `timings` are those so far."""
 
     token: int
     is_eog: bool
     logprob: float | None
     top: tuple[Candidate, ...]
-    timings: Timings
+    n_generated: int
+    timings: Timings | None
 
 
 class EndReason(StrEnum):

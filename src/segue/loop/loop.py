@@ -141,7 +141,7 @@ class Loop:
 
     def _plan(self) -> None:
         """Give idle slots to queued jobs, and start every slot that need not wait."""
-        for submission in list(self._queue):
+        for submission in tuple(self._queue):
             slot = self._idle_slot(submission.job)
             if slot is None:
                 continue
@@ -151,10 +151,12 @@ class Loop:
                 slot.begin(submission)
             else:
                 self._runner.refuse(submission, EndReason.ERROR, _does_not_fit(n_prompt, self.n_ctx))
-        for slot in [slot for slot in self._slots if slot.phase is Phase.LOADING]:
-            self._runner.load(slot)
-        for slot in sorted((slot for slot in self._slots if slot.phase is Phase.WAITING), key=_age):
-            self._runner.start(slot)
+        pending = [slot for slot in self._slots if slot.phase is Phase.LOADING or slot.phase is Phase.WAITING]
+        for slot in sorted(pending, key=_age):
+            if slot.phase is Phase.LOADING:
+                self._runner.load(slot)
+            else:
+                self._runner.start(slot)
 
     def _tidy(self) -> None:
         """Use a small part of the time for what can wait, and all of it while nobody waits."""

@@ -53,7 +53,8 @@ class Reply:
         if not slot.first_token:
             slot.first_token = time.perf_counter()
         is_eog = self._engine.is_eog(token)
-        stop = slot.submission.listener.on_token(TokenOut(token, is_eog, logprob, top, slot.timings()))
+        timings = slot.timings() if job.wants_timings else None
+        stop = slot.submission.listener.on_token(TokenOut(token, is_eog, logprob, top, slot.n_generated, timings))
         if is_eog:
             return EndReason.EOS
         if stop:

@@ -51,6 +51,8 @@ def choose_sizes(
     n_seq = n_slots + (1 + n_parked if is_unified else 0)
     n_share = 1 if is_unified else n_slots
     n_bytes_cell = max(1, shape.n_bytes_cell) * n_share
+    # What is put back is joined in memory of its own first.
+    free_bytes -= shape.n_bytes_cells_most + shape.n_bytes_state if is_unified and shape.kind.has_cells else 0
     left = free_bytes - n_seq * shape.n_bytes_state - n_extra * shape.n_bytes_cell
     n_fits = max(0, left) // n_bytes_cell if shape.kind.has_cells else n_ctx_train if left > 0 else 0
     if n_ctx > n_fits or n_fits == 0:

@@ -96,6 +96,10 @@ class Slot:
         """The path so far, the prompt and what was generated; a view."""
         return self._tokens[: self.n_tokens]
 
+    def unread(self, n_read: int) -> Tokens:
+        """The path so far from token `n_read` on; a view."""
+        return self._tokens[n_read : self.n_tokens]
+
     def append(self, token: int) -> None:
         """Add a generated token to the path."""
         if self.n_tokens == len(self._tokens):

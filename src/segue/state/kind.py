@@ -29,6 +29,9 @@ class MemoryKind(StrEnum):
         return self in (MemoryKind.SLIDING_WINDOW, MemoryKind.HYBRID_WINDOW)
 
 
+_N_BYTES_CELLS_MOST = 32 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryShape:
     """Kind and sizes of a model's memory: all that placement and retention know of the model.
@@ -44,3 +47,8 @@ class MemoryShape:
     n_bytes_state: int
     n_bytes_logits: int
     n_bytes_link: int = 0
+
+    @property
+    def n_bytes_cells_most(self) -> int:
+        """Cells that are copied in one call at most: so many that the state, which comes along, hardly adds to it."""
+        return max(_N_BYTES_CELLS_MOST, 2 * self.n_bytes_state)
