@@ -122,7 +122,7 @@ def _forget(paths: list[Path]) -> None:
 
 
 def _put(context: Context, links: list[Cells], part: Blob) -> None:
-    for cells, end in pieces(((link, link.end) for link in links), links[-1].end, part.n_bytes):
+    for cells, end in pieces(((link, link.end) for link in links), links[-1].end, context.shape.n_bytes_cells_most):
         context.put_cells(_LANE, cells, end, part, _VIA)
 
 

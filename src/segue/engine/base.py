@@ -124,11 +124,11 @@ class Engine(Protocol):
         """
 
     def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:
-        """Let `seq` hold the cells up to `end` as well, by way of the empty `via`.
+        """Let `seq` hold the cells up to `end` as well, by way of the empty `via` if it holds some already.
 
         `parts` follow one another, and the first reaches back to what `seq` has. `part` is the one that `seq` has in
         the end, None for plain attention: `put_part` follows the last cells where the kind has a window. Raises
-        NoRoomError, with `via` empty, if there are too few cells.
+        NoRoomError, with `via` empty and `seq` as it was, if there are too few cells.
         """
 
     def put_part(self, seq: int, part: Blob) -> None:

@@ -175,9 +175,13 @@ class Context:
         pieces = joined(parts)
         if part is not None:
             pieces.append(part.data[N_BLOB_HEADER:])
-        self._set(via, self._in_one(pieces), 0)
-        llama_cpp.llama_memory_seq_cp(self._memory, via, seq, self._lengths[seq], end)
-        self.drop(via)
+        length = self._lengths[seq]
+        if length or parts[-1].end != end:
+            self._set(via, self._in_one(pieces), 0)
+            llama_cpp.llama_memory_seq_cp(self._memory, via, seq, length, end)
+            self.drop(via)
+        else:
+            self._set(seq, self._in_one(pieces), 0)
         self._lengths[seq] = end
 
     def cut(self, cells: Cells, end: int, start: int | None = None) -> Cells:  # noqa: D102

@@ -11,8 +11,6 @@ from segue.homes.residence import residence_of
 from segue.homes.space import Space
 from segue.state.checkpoint import Checkpoint
 
-_PIECE_BYTES = 8 << 20
-
 Piece = tuple[list[Cells], int]
 
 
@@ -52,7 +50,7 @@ class Opening:
             # Plain attention can stop anywhere; what has a state of its own must first stand where that belongs.
             n_load = self.n_tokens if residence.blob is None else residence.n_linked
             self._pieces = deque(
-                pieces(_cells(residence.link.chain(residence.n_linked)), n_load, engine.shape.n_bytes_state)
+                pieces(_cells(residence.link.chain(residence.n_linked)), n_load, engine.shape.n_bytes_cells_most)
             )
             self._load()
         self.is_done = not self._pieces
@@ -77,12 +75,8 @@ class Opening:
         self._pieces.popleft()
 
 
-def pieces(chain: Iterable[tuple[Cells, int]], n_tokens: int, n_bytes_state: int) -> list[Piece]:
-    """Neighbours gathered up to a size; only the last of a piece may be followed less than to its end.
-
-    Small pieces stay in the processor's cache on the way; large ones have the state, which goes with all, less often.
-    """
-    n_bytes_most = max(_PIECE_BYTES, 2 * n_bytes_state)
+def pieces(chain: Iterable[tuple[Cells, int]], n_tokens: int, n_bytes_most: int) -> list[Piece]:
+    """Neighbours gathered up to a size; only the last of a piece may be followed less than to its end."""
     found: list[Piece] = []
     n_bytes = 0
     can_grow = False
