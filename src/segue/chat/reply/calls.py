@@ -11,6 +11,8 @@ from segue.chat.reply.reader import Reader, Reading
 from segue.chat.reply.sink import Sink
 from segue.chat.reply.values import Tools
 
+_MAX_NAME_CHARS = 256
+
 
 class CallsReader:
     """Reads calls into a sink, each when it is whole: what is cut off must not be acted upon."""
@@ -126,7 +128,8 @@ class CallsReader:
         marker = yield from reader.until(markers_of(*ends, "{", "\n", *stops), pieces.append)
         if not marker:
             raise CutOffError
-        found = re.fullmatch(form.name, "".join(pieces))
+        named = "".join(pieces)
+        found = re.fullmatch(form.name, named) if len(named) <= _MAX_NAME_CHARS else None
         if not found or not (marker in ends or (marker == "{" and "" in form.ends)):
             raise NotACallError
         if marker in ends:

@@ -18,7 +18,7 @@ _BODY_ENDS = markers_of("<|end|>", "<|return|>", "<|start|>assistant")
 _CALL_ENDS = markers_of(*_ENDS)
 _RECIPIENT = re.compile(r"\bto=([^\s<]+)")
 _CHANNEL_NAME = re.compile(r"<\|channel\|>\s*(\w+)")
-_UNFINISHED_HEADER = re.compile(r"[\s\w.=]*(?:<\|(?:start|channel|constrain)\|>[\s\w.=]*)*")
+_UNFINISHED_HEADER = re.compile(r"[\s\w.=]*(?:<\|(?:start|channel|constrain)\|>[\s\w.=]*){0,3}")
 
 
 class ChannelsReader:

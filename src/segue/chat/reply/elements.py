@@ -11,6 +11,7 @@ from segue.chat.reply.reader import Reader, Reading
 from segue.chat.reply.values import Tools, untyped
 
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
+_MAX_HEAD_CHARS = 1024
 _NAME = re.compile(r"[^\s<>{}\"'=]{1,256}")
 
 
@@ -63,10 +64,11 @@ class ElementReader:
         marker = yield from self._reader.until(markers_of(end, "\n"), pieces.append)
         if not marker:
             raise CutOffError
-        if marker == "\n":
-            raise NotACallError
         self._reader.skip(len(marker))
-        return "".join(pieces)
+        head = "".join(pieces)
+        if marker == "\n" or len(head) > _MAX_HEAD_CHARS:
+            raise NotACallError
+        return head
 
     def _read_parameter(self, name: str) -> Reading[tuple[str, Any, bool]]:
         """Key and value of a parameter, and whether its end was that of the call too."""

@@ -10,7 +10,7 @@ from segue.chat.reply.values import from_json, to_json
 
 _NAMES = {"true": True, "false": False, "null": None, "none": None}
 _UNKNOWN_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_BARE_KEY = re.compile(r"([{,]\s*)([^\s{}\[\],:\"][^{}\[\],:\"]*?)\s*:")
+_BARE_KEY = re.compile(r"([{,]\s*)([^\s{}\[\],:\"][^{}\[\],:\"]*):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def python_calls(text: str) -> list[Call]:
         tree = ast.parse(_UNKNOWN_ESCAPE.sub(_double, text.strip()), mode="eval").body
         items = tree.elts if isinstance(tree, ast.List | ast.Tuple) else [tree]
         return [_python_call(item) for item in items]
-    except (SyntaxError, RecursionError, MemoryError) as error:
+    except (SyntaxError, RecursionError, MemoryError, TypeError) as error:
         raise ValueError(str(error)) from None
 
 
@@ -80,7 +80,7 @@ def _double(escape: re.Match[str]) -> str:
 
 
 def _quote_key(found: re.Match[str]) -> str:
-    return f"{found[1]}{to_json(found[2])}:"
+    return f"{found[1]}{to_json(found[2].rstrip())}:"
 
 
 def _python_call(node: ast.expr) -> Call:

@@ -119,7 +119,8 @@ def _types(schema: Any, depth: int) -> Iterator[str]:
         if isinstance(name, str):
             yield name
     for group in ("anyOf", "oneOf", "allOf"):
-        for option in schema.get(group) if isinstance(schema.get(group), list) else []:
+        options = schema.get(group)
+        for option in options if isinstance(options, list) else []:
             yield from _types(option, depth - 1)
     choices = schema.get("enum")
     if kind is None and isinstance(choices, list) and all(isinstance(choice, str) for choice in choices):
