@@ -18,6 +18,7 @@ from tests.chat import families as templates
         ("<|start|>assistant<|channel|>final<|message|>", "gpt-oss"),
         ("<tool_calls>", "Jamba"),
         ("<TOOLCALL>[", "Nemotron"),
+        ("<seed:tool_call>\n<function=f>", "Seed-OSS"),
         ("<|tool_list_start|>", "LFM2"),
         ("", "generic"),
     ],

@@ -1,6 +1,5 @@
 """Recorded and rendered replies of many models, with what a parser must make of them, by `canitoolcall`."""
 
-from collections import Counter
 from typing import Final
 
 import pytest
@@ -74,4 +73,4 @@ def test_the_suite() -> None:
         ids[checks.case_status(rows)].add(fixture.id)
     assert ids[Status.FAIL] == FAILING
     assert ids[Status.SOFT_PASS] == EQUAL_BUT_FOR_SPACES
-    assert Counter({status: len(found) for status, found in ids.items() if found})[Status.PASS] == 465
+    assert len(ids[Status.PASS]) == 465

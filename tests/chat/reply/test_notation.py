@@ -39,6 +39,9 @@ def test_python() -> None:
         Call("g.h", "{}"),
     ]
     assert python_calls(r"f(pattern='\d+\n')") == [Call("f", r'{"pattern": "\\d+\n"}')]
+    assert python_calls("mail(from='a', to='if b=c', class=1)") == [
+        Call("mail", '{"from": "a", "to": "if b=c", "class": 1}')
+    ]
 
 
 @pytest.mark.parametrize(

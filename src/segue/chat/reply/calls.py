@@ -52,8 +52,9 @@ class CallsReader:
         sink.say(reader.kept())
 
     def _read(self, opener: str, n_before: int) -> Reading[None]:
-        forms = [form for form in self._forms if opener in form.openers] if opener else self._bare_forms
-        is_section = any(form.section[0] == opener for form in forms)
+        sections = {form.section for form in self._forms if opener in form.openers}
+        forms = [form for form in self._forms if form.section in sections] if opener else self._bare_forms
+        is_section = any(section[0] == opener for section in sections)
         called = "" if is_section else opener
         closers = markers_of(*(form.section[1] for form in forms))
         starts = markers_of(*(form.call[0] for form in forms))

@@ -1,5 +1,6 @@
 """The families that are known, and which one a chat template belongs to."""
 
+from dataclasses import replace
 from typing import Final
 
 from segue.chat.reply.family import ElementForm, Family, JsonForm, NamedForm, PythonicForm
@@ -106,6 +107,12 @@ FAMILIES: Final = (
         forms=(_INVOKE,),
     ),
     Family(
+        name="Seed-OSS",
+        signs=(("<seed:tool_call>",),),
+        forms=(replace(_QWEN_XML, section=("<seed:tool_call>", "</seed:tool_call>"), strips_line=False),),
+        reasoning=(("<seed:think>", "</seed:think>"),),
+    ),
+    Family(
         name="GLM",
         signs=(("<arg_key>",),),
         forms=(
@@ -146,7 +153,7 @@ FAMILIES: Final = (
     ),
     Family(
         name="LFM2",
-        signs=(("<|tool_call_start|>",), ("<|tool_list_start|>",)),
+        signs=(("<|tool_call_start|>",), ("<|tool_list_start|>",), ("keep_past_thinking", "List of tools: [")),
         forms=(
             JsonForm(section=("<|tool_call_start|>", "<|tool_call_end|>")),
             PythonicForm(section=("<|tool_call_start|>", "<|tool_call_end|>")),

@@ -1,6 +1,7 @@
 """Calls written as JSON, as Python, or in Gemma's way, as names with values."""
 
 import ast
+import keyword
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,10 @@ from segue.chat.reply.values import from_json, to_json
 
 _NAMES = {"true": True, "false": False, "null": None, "none": None}
 _UNKNOWN_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_STRING_OR_KEYWORD = re.compile(
+    r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\b(""" + "|".join(keyword.kwlist) + r")(?=\s*=[^=])", re.DOTALL
+)
+_KEYWORD_END = "_is_a_keyword"
 _BARE_KEY = re.compile(r"([{,]\s*)([^\s{}\[\],:\"][^{}\[\],:\"]*):")
 
 
@@ -48,7 +53,8 @@ def json_calls(text: str, form: JsonForm) -> list[Call]:
 def python_calls(text: str) -> list[Call]:
     """The calls of an expression, which is a call or a list of calls. Raises `ValueError` for any other."""
     try:
-        tree = ast.parse(_UNKNOWN_ESCAPE.sub(_double, text.strip()), mode="eval").body
+        text = _UNKNOWN_ESCAPE.sub(_double, text.strip())
+        tree = ast.parse(_STRING_OR_KEYWORD.sub(_rename, text), mode="eval").body
         items = tree.elts if isinstance(tree, ast.List | ast.Tuple) else [tree]
         return [_python_call(item) for item in items]
     except (SyntaxError, RecursionError, MemoryError, TypeError) as error:
@@ -79,6 +85,11 @@ def _double(escape: re.Match[str]) -> str:
     return escape[0] if escape[1] in "\\'\"abfnrtvxuUN01234567\n" else "\\" + escape[0]
 
 
+def _rename(found: re.Match[str]) -> str:
+    """A string as it is; a parameter called like a word of Python's, so that it can be parsed."""
+    return found[0] + _KEYWORD_END if found[1] else found[0]
+
+
 def _quote_key(found: re.Match[str]) -> str:
     return f"{found[1]}{to_json(found[2].rstrip())}:"
 
@@ -87,10 +98,10 @@ def _python_call(node: ast.expr) -> Call:
     if not isinstance(node, ast.Call) or node.args or not isinstance(node.func, ast.Name | ast.Attribute):
         raise ValueError("not a call with keyword arguments")
     arguments = {}
-    for keyword in node.keywords:
-        if keyword.arg is None:
+    for named in node.keywords:
+        if named.arg is None:
             raise ValueError("arguments without names")
-        arguments[keyword.arg] = _python_value(keyword.value)
+        arguments[named.arg.removesuffix(_KEYWORD_END)] = _python_value(named.value)
     return make_call(ast.unparse(node.func), arguments)
 
 
