@@ -110,6 +110,10 @@ class Family:
     has_channels: bool = False
     other_markers: tuple[str, ...] = field(default=(), repr=False)
 
+    def is_reasoning_after(self, prompt: str) -> bool:
+        """Whether a reply to `prompt` begins in the reasoning."""
+        return bool(self.reasoning) and prompt.rstrip().endswith(tuple(opening for opening, _ in self.reasoning))
+
     @property
     def markers(self) -> frozenset[str]:
         """Every text that must reach the parser, also where a special token stands for it."""
