@@ -113,6 +113,8 @@ def test_what_is_certain_comes_at_once() -> None:
     parser = ReplyParser(BY_NAME["Llama 3"], tools=[tool("f")])
     assert parser.feed('{"na') == []
     assert list(merged(parser.feed("tion"))) == [Text('{"nation')]
+    parser = ReplyParser(BY_NAME["Llama 4"], tools=[tool("f")])
+    assert list(merged(parser.feed("[It's so"))) == [Text("[It's so")]
     parser = ReplyParser(BY_NAME["Hermes"])
     assert parser.feed("<think>a") == [Thought("a")]
     assert parser.feed("</thi") == []

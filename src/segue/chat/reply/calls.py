@@ -12,6 +12,7 @@ from segue.chat.reply.sink import Sink
 from segue.chat.reply.values import Tools
 
 _MAX_NAME_CHARS = 256
+_NAME_ENDS = markers_of(*"([{}])'\",:; \n")
 
 
 class CallsReader:
@@ -156,7 +157,7 @@ class CallsReader:
         raise NotACallError
 
     def _read_beginning(self, form: Form) -> Reading[str]:
-        """What tells early whether unmarked text may be a call, so that an answer in JSON is not held back."""
+        """What tells early whether unmarked text may be a call, so that other text in brackets is not held back."""
         if form.openers:
             return ""
         reader = self._reader
@@ -166,10 +167,11 @@ class CallsReader:
             if not key:
                 raise NotACallError
             return begun + key
-        following = yield from reader.peek()
-        if not (following.isalpha() or following == "_"):
-            raise NotACallError
-        return begun
+        pieces = [begun]
+        marker = yield from reader.until(_NAME_ENDS, pieces.append)
+        if marker != "(":
+            raise NotACallError if marker else CutOffError
+        return "".join(pieces)
 
     def _stops_of(self, *quotes: str) -> tuple[str, ...]:
         return tuple(stop for stop in self._stops if stop not in quotes)
