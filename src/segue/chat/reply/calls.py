@@ -1,0 +1,192 @@
+"""The calls that an opening marker announces, one after another."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from segue.chat.reply.body import CutOffError, NotACallError, markers_of, read_brackets
+from segue.chat.reply.elements import ElementReader
+from segue.chat.reply.family import ElementForm, Family, Form, JsonForm, NamedForm, PythonicForm
+from segue.chat.reply.notation import Call, bare_arguments, json_calls, make_call, python_calls
+from segue.chat.reply.reader import Reader, Reading
+from segue.chat.reply.sink import Sink
+from segue.chat.reply.values import Tools
+
+_MAX_NAME_CHARS = 256
+_NAME_ENDS = markers_of(*"([{}])'\",:; \n")
+
+
+class CallsReader:
+    """Reads calls into a sink, each when it is whole: what is cut off must not be acted upon."""
+
+    def __init__(self, reader: Reader, sink: Sink, family: Family, tools: Tools) -> None:
+        self._reader = reader
+        self._sink = sink
+        self._tools = tools
+        self._forms = family.forms
+        self._stops = tuple(sorted(family.markers))
+        self.openers = tuple(opener for form in self._forms for opener in form.openers)
+        self._bare_forms = [form for form in self._forms if not form.openers]
+
+    def may_be_bare(self, following: str) -> bool:
+        """Whether calls that nothing announces may begin with this character."""
+        return bool(following) and any(_may_begin(form, following, is_first=True) for form in self._bare_forms)
+
+    def read(self, opener: str = "") -> Reading[None]:
+        """Read what follows `opener`, which was read already; without one, calls that nothing announces.
+
+        What is no call is said as it was written. A call that the reply's end cut off is left out if whole ones
+        were before it, or if there is no more of it than its opener.
+        """
+        reader, sink = self._reader, self._sink
+        reader.keep(opener)
+        try:
+            yield from self._read(opener, sink.n_calls)
+        except CutOffError:
+            rest = reader.kept()
+            if sink.n_calls or rest.strip() == opener:
+                sink.cut()
+            else:
+                sink.say(rest)
+            return
+        except NotACallError:
+            pass
+        sink.say(reader.kept())
+
+    def _read(self, opener: str, n_before: int) -> Reading[None]:
+        sections = {form.section for form in self._forms if opener in form.openers}
+        forms = [form for form in self._forms if form.section in sections] if opener else self._bare_forms
+        is_section = any(section[0] == opener for section in sections)
+        called = "" if is_section else opener
+        closers = markers_of(*(form.section[1] for form in forms))
+        starts = markers_of(*(form.call[0] for form in forms))
+        while True:
+            if not called:
+                yield from self._reader.spaces()
+                called = yield from self._reader.accept(starts)
+            is_first = self._sink.n_calls == n_before
+            chosen = yield from self._choose(forms, called, is_first=is_first)
+            if chosen:
+                yield from self._read_call(chosen)
+                called = ""
+                if not any(form.section[1] or form.call[0] for form in chosen):
+                    return
+                continue
+            if (yield from self._reader.accept(closers)):
+                if is_first and not forms[0].allows_noise:
+                    raise NotACallError
+                self._sink.cut()
+                self._reader.keep()
+                return
+            if not is_first:
+                return
+            if not (yield from self._reader.peek()):
+                raise CutOffError
+            if not forms[0].allows_noise:
+                raise NotACallError
+            noise = markers_of(*(form.call[0] for form in forms), *(form.section[1] for form in forms))
+            yield from self._reader.until(noise, _ignore)
+
+    def _choose(self, forms: Iterable[Form], called: str, *, is_first: bool) -> Reading[list[Form]]:
+        """The forms that may begin here, behind the marker of a call where there is one."""
+        if called:
+            return [form for form in forms if form.call[0] == called][:1]
+        following = yield from self._reader.peek()
+        if not following:
+            return []
+        return [form for form in forms if not form.call[0] and _may_begin(form, following, is_first=is_first)]
+
+    def _read_call(self, forms: Sequence[Form]) -> Reading[None]:
+        """Read one call, or a list of them, in one of `forms`."""
+        form = forms[0]
+        try:
+            if isinstance(form, ElementForm):
+                calls = [(yield from ElementReader(self._reader, form, self._tools).read())]
+            elif isinstance(form, NamedForm):
+                calls = [(yield from self._read_named(form))]
+            else:
+                calls = yield from self._read_expression(forms)
+        except ValueError:
+            raise NotACallError from None
+        for call in calls:
+            self._sink.call(call.name, call.arguments)
+        self._reader.keep()
+        yield from self._read_closers(form)
+
+    def _read_closers(self, form: Form) -> Reading[None]:
+        """Read what closes a call, as far as it is there; the reader of elements has read theirs."""
+        if isinstance(form, ElementForm) or not form.call[1]:
+            return
+        closers = markers_of(form.call[1], *(form.closes if isinstance(form, NamedForm) else ()))
+        yield from self._reader.spaces()
+        while (yield from self._reader.accept(closers)):
+            self._reader.keep()
+
+    def _read_named(self, form: NamedForm) -> Reading[Call]:
+        reader = self._reader
+        yield from reader.spaces()
+        pieces: list[str] = []
+        ends = tuple(filter(None, form.ends))
+        stops = (*form.section, form.call[0], form.call[1])
+        marker = yield from reader.until(markers_of(*ends, "{", "\n", *stops), pieces.append)
+        if not marker:
+            raise CutOffError
+        named = "".join(pieces)
+        found = re.fullmatch(form.name, named) if len(named) <= _MAX_NAME_CHARS else None
+        if not found or not (marker in ends or (marker == "{" and "" in form.ends)):
+            raise NotACallError
+        if marker in ends:
+            reader.skip(len(marker))
+        yield from reader.spaces()
+        if (following := (yield from reader.peek())) != "{":
+            raise NotACallError if following else CutOffError
+        body = yield from read_brackets(reader, quotes=(form.quote,), stops=self._stops_of(form.quote))
+        return make_call(found[1], bare_arguments(body, form))
+
+    def _read_expression(self, forms: Sequence[Form]) -> Reading[list[Call]]:
+        begun = yield from self._read_beginning(forms[0])
+        is_pythonic = any(isinstance(form, PythonicForm) for form in forms)
+        quotes = ('"', "'") if is_pythonic else ('"',)
+        body = yield from read_brackets(self._reader, begun, quotes=quotes, stops=self._stops_of(*quotes))
+        for form in forms:
+            try:
+                calls = json_calls(body, form) if isinstance(form, JsonForm) else python_calls(body)
+            except ValueError:
+                continue
+            if calls and (form.openers or all(self._tools.offers(call.name) for call in calls)):
+                return calls
+        raise NotACallError
+
+    def _read_beginning(self, form: Form) -> Reading[str]:
+        """What tells early whether unmarked text may be a call, so that other text in brackets is not held back."""
+        if form.openers:
+            return ""
+        reader = self._reader
+        begun = reader.skip(1) + (yield from reader.spaces())
+        if isinstance(form, JsonForm):
+            key = yield from reader.accept(markers_of(*(f'"{key}"' for key in form.first_keys)))
+            if not key:
+                raise NotACallError
+            return begun + key
+        pieces = [begun]
+        marker = yield from reader.until(_NAME_ENDS, pieces.append)
+        if marker != "(":
+            raise NotACallError if marker else CutOffError
+        return "".join(pieces)
+
+    def _stops_of(self, *quotes: str) -> tuple[str, ...]:
+        return tuple(stop for stop in self._stops if stop not in quotes)
+
+
+def _may_begin(form: Form, following: str, *, is_first: bool) -> bool:
+    """Whether a call that has no marker of its own may begin with this character."""
+    is_word = following.isalpha() or following == "_"
+    match form:
+        case JsonForm():
+            return following == "{" or (following == "[" and bool(form.openers))
+        case PythonicForm():
+            return following == "[" or (is_word and is_first and bool(form.openers))
+    return is_word and is_first
+
+
+def _ignore(_: str) -> None:
+    """Take text that means nothing."""

@@ -1,0 +1,122 @@
+"""What distinguishes the model families: how they mark reasoning and calls of tools. Values only."""
+
+from dataclasses import dataclass, field
+
+Tags = tuple[str, str]
+"""What opens and what closes; empty where nothing does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How a family writes calls.
+
+    `section` stands around all calls of a reply, `call` around each. `is_section_optional`: models leave out what
+    opens the section. `allows_noise`: what a section holds besides calls means nothing.
+    """
+
+    section: Tags = ("", "")
+    call: Tags = ("", "")
+    is_section_optional: bool = False
+    allows_noise: bool = False
+
+    @property
+    def openers(self) -> tuple[str, ...]:
+        """The markers that begin calls; none for a form that only stands at the beginning of a reply."""
+        section, call = self.section[0], self.call[0]
+        return tuple(filter(None, (section, call) if not section or self.is_section_optional else (section,)))
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """All texts that have a meaning in this form."""
+        return tuple(filter(None, (*self.section, *self.call)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonForm(Form):
+    """Name and arguments are members of a JSON object, or of those in a list.
+
+    Where nothing marks a call, an object is one if it begins with one of `first_keys` and names a tool on offer.
+    """
+
+    name_keys: tuple[str, ...] = ("name",)
+    arguments_keys: tuple[str, ...] = ("arguments", "parameters")
+    first_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonicForm(Form):
+    """Calls are written as in Python, one or a list of them, with keyword arguments."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedForm(Form):
+    """A name, something that ends it, and the arguments as an object.
+
+    `name` is a pattern whose first group is the name; `ends` stand behind it, and an object may follow at once if
+    `ends` has the empty string. `quote` delimits strings; unless it is JSON's, they have no escapes and keys stand
+    bare. `closes` are other closing markers than that of `call`.
+    """
+
+    ends: tuple[str, ...]
+    name: str = r"\s*([^\s{}\[\]()<>\"]+)\s*"
+    quote: str = '"'
+    closes: tuple[str, ...] = ()
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """All texts that have a meaning in this form."""
+        quote = () if self.quote == '"' else (self.quote,)
+        marks = (*self.section, *self.call, *self.ends, *self.closes, *quote)
+        return tuple(mark for mark in marks if mark.strip())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElementForm(Form):
+    """Each parameter is an element, its value plain text whose type the tool's schema tells.
+
+    `name_end` ends the head of a call that holds its name and attributes, `""` where the first parameter does.
+    `key_ends` stand one after another between key and value, `parameter` around both. `has_attributes`: heads hold
+    quoted attributes, and name and key are the first. `strips_line`: a value stands on lines of its own.
+    """
+
+    name_end: str
+    parameter: Tags
+    key_ends: tuple[str, ...]
+    has_attributes: bool = False
+    strips_line: bool = False
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """All texts that have a meaning in this form."""
+        marks = (*self.section, *self.call, *self.parameter, *self.key_ends)
+        return tuple(mark for mark in marks if len(mark) > 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """How the models of one family write replies.
+
+    `signs`: a chat template that has all strings of one of these groups is of the family. `reasoning`: the tags
+    around it. `wrappers` mean nothing and are left out. `calls_in_reasoning`: a call may stand in the reasoning, and
+    is one there. `has_channels`: a reply is a sequence of messages with headers, as gpt-oss writes them.
+    """
+
+    name: str
+    signs: tuple[tuple[str, ...], ...]
+    forms: tuple[Form, ...]
+    reasoning: tuple[Tags, ...] = (("<think>", "</think>"),)
+    wrappers: tuple[str, ...] = ()
+    calls_in_reasoning: bool = False
+    has_channels: bool = False
+    other_markers: tuple[str, ...] = field(default=(), repr=False)
+
+    def is_reasoning_after(self, prompt: str) -> bool:
+        """Whether a reply to `prompt` begins in the reasoning."""
+        return bool(self.reasoning) and prompt.rstrip().endswith(tuple(opening for opening, _ in self.reasoning))
+
+    @property
+    def markers(self) -> frozenset[str]:
+        """Every text that must reach the parser, also where a special token stands for it."""
+        forms = (marker for form in self.forms for marker in form.markers)
+        tags = (tag for pair in self.reasoning for tag in pair)
+        return frozenset((*forms, *tags, *self.wrappers, *self.other_markers))

@@ -1,0 +1,121 @@
+"""Calls written as JSON, as Python, or in Gemma's way, as names with values."""
+
+import ast
+import keyword
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from segue.chat.reply.family import JsonForm, NamedForm
+from segue.chat.reply.values import from_json, to_json
+
+_NAMES = {"true": True, "false": False, "null": None, "none": None}
+_UNKNOWN_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_STRING_OR_KEYWORD = re.compile(
+    r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\b(""" + "|".join(keyword.kwlist) + r")(?=\s*=[^=])", re.DOTALL
+)
+_KEYWORD_END = "_is_a_keyword"
+_BARE_KEY = re.compile(r"([{,]\s*)([^\s{}\[\],:\"][^{}\[\],:\"]*):")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A whole call. `arguments` is the JSON text of an object."""
+
+    name: str
+    arguments: str
+
+
+def make_call(name: object, arguments: object) -> Call:
+    """A call with arguments as an object, its JSON text, or null. Raises `ValueError` for anything else."""
+    if isinstance(arguments, str):
+        arguments = from_json(arguments) if arguments.strip() else {}
+    if not isinstance(name, str) or not name or not isinstance(arguments, dict | None):
+        raise ValueError("a call needs a name and an object")
+    return Call(name, to_json(arguments or {}))
+
+
+def json_calls(text: str, form: JsonForm) -> list[Call]:
+    """The calls of an object or a list of them. Raises `ValueError` if one is none."""
+    value = from_json(text)
+    calls = []
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, dict) and isinstance(item.get("function"), dict):
+            item = item["function"]
+        name = _first(item, (*form.name_keys, "function"))
+        arguments = _first(item, form.arguments_keys)
+        if form.first_keys and arguments is None:
+            raise ValueError("an object without arguments may be an answer")
+        calls.append(make_call(name, arguments))
+    return calls
+
+
+def python_calls(text: str) -> list[Call]:
+    """The calls of an expression, which is a call or a list of calls. Raises `ValueError` for any other."""
+    try:
+        text = _UNKNOWN_ESCAPE.sub(_double, text.strip())
+        tree = ast.parse(_STRING_OR_KEYWORD.sub(_rename, text), mode="eval").body
+        items = tree.elts if isinstance(tree, ast.List | ast.Tuple) else [tree]
+        return [_python_call(item) for item in items]
+    except (SyntaxError, RecursionError, MemoryError, TypeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def bare_arguments(text: str, form: NamedForm) -> Any:
+    """The value of an object in which keys are bare and strings stand between quotes, without escapes.
+
+    Raises `ValueError` for anything else.
+    """
+    if form.quote == '"':
+        return from_json(text)
+    pieces = text.split(form.quote)
+    for i, piece in enumerate(pieces):
+        pieces[i] = to_json(piece) if i % 2 else _BARE_KEY.sub(_quote_key, piece)
+    return from_json("".join(pieces))
+
+
+def _first(item: object, keys: tuple[str, ...]) -> Any:
+    if not isinstance(item, dict):
+        raise ValueError("a call is an object")
+    return next((item[key] for key in keys if key in item), None)
+
+
+def _double(escape: re.Match[str]) -> str:
+    """An escape that Python knows, or a backslash that stands for itself."""
+    return escape[0] if escape[1] in "\\'\"abfnrtvxuUN01234567\n" else "\\" + escape[0]
+
+
+def _rename(found: re.Match[str]) -> str:
+    """A string as it is; a parameter called like a word of Python's, so that it can be parsed."""
+    return found[0] + _KEYWORD_END if found[1] else found[0]
+
+
+def _quote_key(found: re.Match[str]) -> str:
+    return f"{found[1]}{to_json(found[2].rstrip())}:"
+
+
+def _python_call(node: ast.expr) -> Call:
+    if not isinstance(node, ast.Call) or node.args or not isinstance(node.func, ast.Name | ast.Attribute):
+        raise ValueError("not a call with keyword arguments")
+    arguments = {}
+    for named in node.keywords:
+        if named.arg is None:
+            raise ValueError("arguments without names")
+        arguments[named.arg.removesuffix(_KEYWORD_END)] = _python_value(named.value)
+    return make_call(ast.unparse(node.func), arguments)
+
+
+def _python_value(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant(value=str() | int() | float() | None as value):
+            return value
+        case ast.List(elts=items) | ast.Tuple(elts=items):
+            return [_python_value(item) for item in items]
+        case ast.Dict(keys=keys, values=values) if None not in keys:
+            pairs = zip(keys, values, strict=True)
+            return {_python_value(key): _python_value(value) for key, value in pairs if key is not None}
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+            return -number
+        case ast.Name(id=name) if name in _NAMES:
+            return _NAMES[name]
+    raise ValueError("not a plain value")

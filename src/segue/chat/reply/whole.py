@@ -1,0 +1,33 @@
+"""The parts of a reply, joined."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from segue.chat.said import CallArguments, CallOpened, Part, Text, Thought
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """All that a reply said. `calls` are names with their arguments as JSON text."""
+
+    content: str
+    reasoning: str
+    calls: tuple[tuple[str, str], ...]
+
+
+def parts_whole(parts: Iterable[Part]) -> Whole:
+    """Join parts, which must be those of one reply in their order."""
+    content, reasoning = [], []
+    calls: dict[int, tuple[str, list[str]]] = {}
+    for part in parts:
+        match part:
+            case Text(text):
+                content.append(text)
+            case Thought(text):
+                reasoning.append(text)
+            case CallOpened(index, name):
+                calls[index] = (name, [])
+            case CallArguments(index, text):
+                calls[index][1].append(text)
+    joined = tuple((name, "".join(pieces)) for name, pieces in calls.values())
+    return Whole("".join(content), "".join(reasoning), joined)

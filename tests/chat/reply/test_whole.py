@@ -1,0 +1,19 @@
+"""Parts are joined by what they are."""
+
+from segue.chat.reply.whole import Whole, parts_whole
+from segue.chat.said import CallArguments, CallOpened, Part, Text, Thought
+
+
+def test_whole() -> None:
+    parts: list[Part] = [
+        Thought("a"),
+        Text("x"),
+        CallOpened(0, "f"),
+        CallArguments(0, "{"),
+        CallOpened(1, "g"),
+        CallArguments(0, "}"),
+        Text("y"),
+        Thought("b"),
+    ]
+    assert parts_whole(parts) == Whole("xy", "ab", (("f", "{}"), ("g", "")))
+    assert parts_whole([]) == Whole("", "", ())
