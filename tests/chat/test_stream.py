@@ -77,7 +77,7 @@ def test_nothing_follows_a_stop() -> None:
 
 
 def test_control_tokens_are_no_text() -> None:
-    shown = TextStream(VOCABULARY, special=True)
+    shown = TextStream(VOCABULARY, shown={START, END})
     hidden = TextStream(VOCABULARY)
     assert [shown.feed(token).text for token in (START, ord("a"), END)] == ["<|im_start|>", "a", "<|im_end|>"]
     assert [hidden.feed(token).text for token in (START, ord("a"), END)] == ["", "a", ""]

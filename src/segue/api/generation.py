@@ -39,9 +39,8 @@ class Generation:
         """Queue all jobs. Raises ApiError if the loop takes no more."""
         backend = service.backend
         for index, job in enumerate(work.jobs):
-            hearer = Hearer(
-                index, job.scope, work, TextStream(backend.vocabulary, work.stops), self._mailbox, service.reports
-            )
+            stream = TextStream(backend.vocabulary, work.stops, shown=work.shown)
+            hearer = Hearer(index, job.scope, work, stream, self._mailbox, service.reports)
             try:
                 hearer.bind(backend.loop.submit(job, hearer))
             except RuntimeError as error:

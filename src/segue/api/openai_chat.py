@@ -1,13 +1,15 @@
 """POST /v1/chat/completions."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from segue.api.body import JsonRoute
-from segue.api.envelope import FINISH_REASONS, envelope
+from segue.api.chat_message import delta_json, finish_reason, message_json
+from segue.api.envelope import envelope
 from segue.api.events import Piece, Reading, Reply
 from segue.api.prompts import from_chat
 from segue.api.requests import ChatRequest
@@ -22,7 +24,22 @@ from segue.api.wire import (
     usage_json,
 )
 from segue.api.work import Work, plan
+from segue.chat.reply.parser import ReplyParser
+from segue.chat.reply.speech import Speech
+from segue.chat.reply.whole import parts_whole
+from segue.chat.said import CallOpened, Part
 from segue.loop.job import TokenOut
+
+_OPENING: JsonObject = {"role": "assistant", "content": None}
+
+
+@dataclass(slots=True)
+class _Voice:
+    """How far a streamed choice is: what takes it apart, tokens that no chunk has carried yet, calls so far."""
+
+    parser: ReplyParser
+    waiting: list[TokenOut] = field(default_factory=list)
+    n_calls: int = 0
 
 
 class ChatShape:
@@ -30,32 +47,30 @@ class ChatShape:
 
     done = b"data: [DONE]\n\n"
 
-    def __init__(self, service: Service, request: ChatRequest, n_top: int | None) -> None:
+    def __init__(self, service: Service, request: ChatRequest, n_top: int | None, speech: Speech) -> None:
         self._vocabulary = service.backend.vocabulary
         self._request = request
         self._n_top = n_top
+        self._speech = speech
         self._chunk = envelope(service, "chatcmpl", "chat.completion.chunk")
-        self._opened: set[int] = set()
+        self._voices: dict[int, _Voice] = {}
 
     def reading(self, reading: Reading) -> Iterator[JsonObject]:  # noqa: D102
-        yield self._delta(reading.index, self._opening(reading.index)) | {
-            "prompt_progress": progress_json(reading.progress)
-        }
+        delta: JsonObject = {} if reading.index in self._voices else _OPENING
+        self._voice(reading.index)
+        yield self._delta(reading.index, delta) | {"prompt_progress": progress_json(reading.progress)}
 
     def piece(self, piece: Piece) -> Iterator[JsonObject]:  # noqa: D102
-        if piece.index not in self._opened:
-            yield self._delta(piece.index, self._opening(piece.index))
-        chunk = self._delta(piece.index, {"content": piece.text}, self._logprobs(piece.tokens))
-        if self._request.timings_per_token and (timings := piece.tokens[-1].timings) is not None:
-            chunk["timings"] = timings_json(timings)
-        yield chunk
+        yield from self._open(piece.index)
+        yield from self._deltas(piece.index, self._voice(piece.index).parser.feed(piece.text), piece.tokens)
 
     def reply(self, reply: Reply) -> Iterator[JsonObject]:  # noqa: D102
-        if reply.index not in self._opened:
-            yield self._delta(reply.index, self._opening(reply.index))
-        if reply.text:
-            yield self._delta(reply.index, {"content": reply.text}, self._logprobs(reply.tokens))
-        choice: JsonObject = {"finish_reason": FINISH_REASONS[reply.stop], "index": reply.index, "delta": {}}
+        yield from self._open(reply.index)
+        voice = self._voice(reply.index)
+        yield from self._deltas(reply.index, voice.parser.feed(reply.text) + voice.parser.finish(), reply.tokens)
+        if voice.waiting and self._n_top is not None:
+            yield self._delta(reply.index, {}, self._logprobs(voice.waiting))
+        choice: JsonObject = {"finish_reason": finish_reason(reply, voice.n_calls), "index": reply.index, "delta": {}}
         yield self._chunk | {"choices": [choice]} | ({} if self._has_closing_account else account_json(reply))
 
     def close(self, replies: Sequence[Reply]) -> Iterator[JsonObject]:  # noqa: D102
@@ -66,8 +81,10 @@ class ChatShape:
     def whole(self, replies: Sequence[Reply]) -> JsonObject:  # noqa: D102
         choices: list[JsonObject] = []
         for reply in replies:
-            message = {"role": "assistant", "content": reply.text}
-            choice: JsonObject = {"finish_reason": FINISH_REASONS[reply.stop], "index": reply.index, "message": message}
+            parser = self._speech.parser()
+            said = parts_whole(parser.feed(reply.text) + parser.finish())
+            reason = finish_reason(reply, len(said.calls))
+            choice: JsonObject = {"finish_reason": reason, "index": reply.index, "message": message_json(said)}
             choices.append(choice | self._logprobs(reply.tokens))
         return {
             "choices": choices,
@@ -87,12 +104,26 @@ class ChatShape:
         """Whether the account of the only choice goes into the closing chunk, as in llama-server."""
         return self._includes_usage and self._request.n_choices == 1
 
-    def _opening(self, index: int) -> JsonObject:
+    def _voice(self, index: int) -> _Voice:
+        return self._voices.setdefault(index, _Voice(self._speech.parser()))
+
+    def _open(self, index: int) -> Iterator[JsonObject]:
         """The delta that says who speaks, once for each choice."""
-        if index in self._opened:
-            return {}
-        self._opened.add(index)
-        return {"role": "assistant", "content": None}
+        if index not in self._voices:
+            self._voice(index)
+            yield self._delta(index, _OPENING)
+
+    def _deltas(self, index: int, parts: Sequence[Part], tokens: Sequence[TokenOut]) -> Iterator[JsonObject]:
+        """A chunk for each part; the first carries the tokens that came since the last one."""
+        voice = self._voice(index)
+        voice.waiting += tokens
+        for part in parts:
+            voice.n_calls += isinstance(part, CallOpened)
+            chunk = self._delta(index, delta_json(part), self._logprobs(voice.waiting))
+            if self._request.timings_per_token and voice.waiting and (timings := voice.waiting[-1].timings) is not None:
+                chunk["timings"] = timings_json(timings)
+            voice.waiting.clear()
+            yield chunk
 
     def _delta(self, index: int, delta: JsonObject, extra: JsonObject | None = None) -> JsonObject:
         choice: JsonObject = {"finish_reason": None, "index": index, "delta": delta}
@@ -117,13 +148,14 @@ def router(service: Service) -> APIRouter:
         """Continue a conversation."""
         n_top = n_top_logprobs(request)
 
-        def prepare() -> Work:
+        def prepare() -> tuple[Work, Speech]:
             scope: str = http.state.cache_scope
-            prompts = [from_chat(service, request, scope)]
-            return plan(service, request, prompts, scope, n_probs=0 if n_top is None else max(n_top, 1))
+            prompt, speech = from_chat(service, request, scope)
+            n_probs = 0 if n_top is None else max(n_top, 1)
+            return plan(service, request, [prompt], scope, n_probs=n_probs, shown=service.backend.shown), speech
 
-        work = await run_in_threadpool(prepare)
-        return await respond(http, service, work, ChatShape(service, request, n_top), request.sse_ping_interval)
+        work, speech = await run_in_threadpool(prepare)
+        return await respond(http, service, work, ChatShape(service, request, n_top, speech), request.sse_ping_interval)
 
     return routes
 

@@ -10,6 +10,7 @@ from segue.api.conversation import render
 from segue.api.errors import ApiError, invalid, not_supported
 from segue.api.requests import ChatRequest
 from segue.api.service import Backend, Service
+from segue.chat.reply.speech import Speech, speech_after
 from segue.chat.vocabulary import Vocabulary
 from segue.loop.job import Tokens
 from segue.state.placement import PromptMarks
@@ -23,11 +24,14 @@ class Prompt:
     marks: PromptMarks
 
 
-def from_chat(service: Service, request: ChatRequest, scope: str) -> Prompt:
-    """The prompt of a conversation in a cache scope. Raises ApiError."""
+def from_chat(service: Service, request: ChatRequest, scope: str) -> tuple[Prompt, Speech]:
+    """The prompt of a conversation in a cache scope, and what replies to it are like. Raises ApiError."""
     backend = service.backend
     rendered = render(backend.template, request, service.settings.chat_template_kwargs)
-    return _checked(Prompt(*backend.tokenizer.encode(rendered, scope)), backend)
+    prompt = _checked(Prompt(*backend.tokenizer.encode(rendered, scope)), backend)
+    tools = () if request.tool_choice == "none" else request.tools or ()
+    parses_reasoning = request.reasoning_format != "none"
+    return prompt, speech_after(backend.family, rendered.text, tools, parses_reasoning=parses_reasoning)
 
 
 def from_completion(backend: Backend, prompt: object, scope: str) -> list[Prompt]:

@@ -10,6 +10,7 @@ from typing import Protocol
 from segue.api.auth import KeyRing
 from segue.api.errors import UNAVAILABLE, ApiError
 from segue.api.reports import Reports
+from segue.chat.reply.family import Family
 from segue.chat.template import ChatTemplate
 from segue.chat.tokens import PromptTokenizer
 from segue.chat.vocabulary import Vocabulary
@@ -40,13 +41,18 @@ class ModelVocabulary(Vocabulary, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A loaded model, and text to and from its tokens. Everything in it may be used from any thread."""
+    """A loaded model, and text to and from its tokens. Everything in it may be used from any thread.
+
+    `shown` are the control tokens that mean something in a reply of the model's family.
+    """
 
     loop: LoopFront
     vocabulary: ModelVocabulary
     tokenizer: PromptTokenizer
     template: ChatTemplate
     model: ModelInfo
+    family: Family
+    shown: frozenset[int]
 
 
 class Phase(StrEnum):

@@ -7,6 +7,8 @@ from typing import Protocol
 from segue.api.auth import KeyRing
 from segue.api.sampling import sampler_names
 from segue.api.service import Backend, ModelInfo, ModelVocabulary, Service
+from segue.chat.reply.families import find_family
+from segue.chat.reply.speech import shown_tokens
 from segue.chat.sandbox import TemplateError
 from segue.chat.template import CHATML, ChatTemplate
 from segue.chat.tokens import PromptTokenizer
@@ -58,7 +60,9 @@ def make_backend(built: Built, settings: Settings) -> Backend:
         template = ChatTemplate(source, vocabulary.text(vocabulary.bos), vocabulary.text(vocabulary.eos))
     except TemplateError as error:
         raise StartError(f"{error}; pass another one with --chat-template-file") from error
-    return Backend(built.loop, vocabulary, PromptTokenizer(vocabulary), template, built.model)
+    family = find_family(template.source)
+    shown = shown_tokens(family, vocabulary)
+    return Backend(built.loop, vocabulary, PromptTokenizer(vocabulary), template, built.model, family, shown)
 
 
 def check_model_file(settings: Settings) -> None:

@@ -14,15 +14,27 @@ MAX_JOBS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The jobs of all choices of all prompts, in order, and how to hear them. `is_live`: every piece at once."""
+    """The jobs of all choices of all prompts, in order, and how to hear them.
+
+    `is_live`: every piece at once. `shown` are control tokens that are text all the same.
+    """
 
     jobs: tuple[Job, ...]
     stops: tuple[str, ...]
     t_max_predict_ms: int
     is_live: bool
+    shown: frozenset[int] = frozenset()
 
 
-def plan(service: Service, request: GenerationFields, prompts: Sequence[Prompt], scope: str, *, n_probs: int) -> Work:
+def plan(
+    service: Service,
+    request: GenerationFields,
+    prompts: Sequence[Prompt],
+    scope: str,
+    *,
+    n_probs: int,
+    shown: frozenset[int] = frozenset(),
+) -> Work:
     """Make the jobs; a prompt's choices differ by their seed. Raises ApiError."""
     settings = service.settings
     sampling = request.sampling(service.sampling, service.backend.vocabulary)
@@ -54,4 +66,5 @@ def plan(service: Service, request: GenerationFields, prompts: Sequence[Prompt],
         for prompt in prompts
         for seed in seeds
     )
-    return Work(jobs, tuple(request.stops), request.t_max_predict_ms or 0, is_live=bool(request.stream))
+    t_max_predict_ms = request.t_max_predict_ms or 0
+    return Work(jobs, tuple(request.stops), t_max_predict_ms, is_live=bool(request.stream), shown=shown)

@@ -1,6 +1,7 @@
 """Generated tokens to text, as soon as the text is certain."""
 
 import codecs
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from segue.chat.vocabulary import Vocabulary
@@ -23,13 +24,13 @@ class TextStream:
 
     Holds back the bytes of an unfinished character and text that may become one of `stops`; bytes that are no UTF-8
     become U+FFFD. The reply ends before the stop string that is completed first, the longest of those completed at
-    once, however the text falls into tokens. Control and end tokens are no text, unless `special`. Costs a
+    once, however the text falls into tokens. Control and end tokens are no text, but for those `shown`. Costs a
     microsecond or two a token; belongs to one thread at a time.
     """
 
-    def __init__(self, vocabulary: Vocabulary, stops: tuple[str, ...] = (), *, special: bool = False) -> None:
+    def __init__(self, vocabulary: Vocabulary, stops: tuple[str, ...] = (), *, shown: Collection[int] = ()) -> None:
         self._vocabulary = vocabulary
-        self._special = special
+        self._shown = shown
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._stops = tuple(stop for stop in stops if stop)
         self._beginnings = {stop[:n] for stop in self._stops for n in range(1, len(stop))}
@@ -42,7 +43,7 @@ class TextStream:
         if self._end is not None:
             return self._end
         vocabulary = self._vocabulary
-        if not self._special and (vocabulary.is_control(token) or vocabulary.is_eog(token)):
+        if (vocabulary.is_control(token) or vocabulary.is_eog(token)) and token not in self._shown:
             return _NOTHING
         text = self._decoder.decode(vocabulary.piece(token))
         if not text:
