@@ -10,6 +10,7 @@ from segue.api.service import Backend, ModelInfo, ModelVocabulary, Service
 from segue.chat.sandbox import TemplateError
 from segue.chat.template import CHATML, ChatTemplate
 from segue.chat.tokens import PromptTokenizer
+from segue.grammar.compiler import Compiler
 from segue.loop.job import LoopFront
 from segue.settings import Settings
 
@@ -58,7 +59,7 @@ def make_backend(built: Built, settings: Settings) -> Backend:
         template = ChatTemplate(source, vocabulary.text(vocabulary.bos), vocabulary.text(vocabulary.eos))
     except TemplateError as error:
         raise StartError(f"{error}; pass another one with --chat-template-file") from error
-    return Backend(built.loop, vocabulary, PromptTokenizer(vocabulary), template, built.model)
+    return Backend(built.loop, vocabulary, PromptTokenizer(vocabulary), template, Compiler(vocabulary), built.model)
 
 
 def check_model_file(settings: Settings) -> None:

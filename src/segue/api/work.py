@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from segue.api.constraints import make_mask
 from segue.api.errors import invalid
 from segue.api.prompts import Prompt
 from segue.api.requests import GenerationFields
@@ -23,7 +24,7 @@ class Work:
 
 
 def plan(service: Service, request: GenerationFields, prompts: Sequence[Prompt], scope: str, *, n_probs: int) -> Work:
-    """Make the jobs; a prompt's choices differ by their seed. Raises ApiError."""
+    """Make the jobs; a prompt's choices differ by their seed. Slow where there is a grammar. Raises ApiError."""
     settings = service.settings
     sampling = request.sampling(service.sampling, service.backend.vocabulary)
     id_slot = -1 if request.id_slot is None else request.id_slot
@@ -31,6 +32,7 @@ def plan(service: Service, request: GenerationFields, prompts: Sequence[Prompt],
         raise invalid(
             f"Field 'id_slot': there is no slot {id_slot}; they are numbered from 0 to {settings.parallel - 1}"
         )
+    mask = make_mask(service.backend.compiler, request)
     seeds = [
         sampling.seed if sampling.seed < 0 else (sampling.seed + choice) % (2**32 - 1)
         for choice in range(request.n_choices)
@@ -49,6 +51,7 @@ def plan(service: Service, request: GenerationFields, prompts: Sequence[Prompt],
             n_probs=n_probs,
             post_sampling_probs=bool(request.post_sampling_probs),
             wants_progress=bool(request.return_progress and request.stream),
+            make_mask=mask,
         )
         for prompt in prompts
         for seed in seeds

@@ -1,13 +1,14 @@
 """A request's chain of llama.cpp samplers."""
 
 import ctypes
+import math
 import random
 
 import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.engine.base import Logits, Tokens
+from segue.engine.base import NO_TOKEN, Logits, Mask, Tokens
 from segue.engine.sampling import SamplingParams
 from segue.engine.vocabulary import Vocabulary
 
@@ -17,9 +18,13 @@ _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32
 class Chain:
     """The samplers of one request in llama-server's order. Not thread-safe; close it when the reply is done."""
 
-    def __init__(self, context: int, vocabulary: Vocabulary, params: SamplingParams, *, n_ctx: int) -> None:
+    def __init__(
+        self, context: int, vocabulary: Vocabulary, params: SamplingParams, *, n_ctx: int, mask: Mask | None = None
+    ) -> None:
         self._context = context
         self._vocabulary = vocabulary
+        self._mask = mask
+        self._forbidden = frozenset(token for token, bias in _biases(vocabulary, params).items() if bias == -math.inf)
         self._handle = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
         self._n_look_back = _n_look_back(params, n_ctx)
         for sampler in _samplers(vocabulary, params, n_ctx):
@@ -32,12 +37,19 @@ class Chain:
                 llama_cpp.llama_sampler_accept(self._handle, token)
 
     def sample(self, row: int) -> int:  # noqa: D102
-        return int(llama_cpp.llama_sampler_sample(self._handle, self._context, row))
+        if self._mask is None:
+            return int(llama_cpp.llama_sampler_sample(self._handle, self._context, row))
+        pointer = llama_cpp.llama_get_logits_ith(self._context, row)
+        return self.sample_from(np.ctypeslib.as_array(pointer, (self._vocabulary.n_tokens,)))
 
     def sample_from(self, logits: Logits) -> int:  # noqa: D102
         array, table = self._apply(logits)
+        if not len(table):
+            return NO_TOKEN
         token = int(table["id"][array.selected])
         llama_cpp.llama_sampler_accept(self._handle, token)
+        if self._mask is not None:
+            self._mask.accept(token)
         return token
 
     def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:  # noqa: D102
@@ -56,13 +68,30 @@ class Chain:
     def _apply(
         self, logits: Logits, chain: int | None = None
     ) -> tuple["llama_cpp.llama_token_data_array", NDArray[np.void]]:
-        table = np.zeros(len(logits), _CANDIDATE)
-        table["id"] = np.arange(len(logits), dtype=np.int32)
-        table["logit"] = logits
+        table = self._table(logits)
         data = ctypes.cast(table.ctypes.data, llama_cpp.llama_token_data_p)
-        array = llama_cpp.llama_token_data_array(data=data, size=len(logits), selected=-1, sorted=False)
-        llama_cpp.llama_sampler_apply(chain or self._handle, ctypes.byref(array))
+        array = llama_cpp.llama_token_data_array(data=data, size=len(table), selected=-1, sorted=False)
+        if len(table) == 1:
+            table["p"], array.selected = 1.0, 0
+        elif len(table):
+            llama_cpp.llama_sampler_apply(chain or self._handle, ctypes.byref(array))
         return array, table
+
+    def _table(self, logits: Logits) -> NDArray[np.void]:
+        """What the chain chooses from: the allowed tokens, or the best of them if all are forbidden by their bias."""
+        if self._mask is None:
+            table = np.zeros(len(logits), _CANDIDATE)
+            table["id"] = np.arange(len(logits), dtype=np.int32)
+            table["logit"] = logits
+            return table
+        ids = self._mask.allowed()
+        if len(ids) <= len(self._forbidden) and self._forbidden.issuperset(ids.tolist()):
+            ids = ids[logits[ids].argsort()[-1:]]
+        table = np.empty(len(ids), _CANDIDATE)
+        table["id"] = ids
+        table["logit"] = logits[ids]
+        table["p"] = 0.0
+        return table
 
 
 def _n_look_back(params: SamplingParams, n_ctx: int) -> int:
@@ -137,11 +166,15 @@ def _one(name: str, vocabulary: Vocabulary, params: SamplingParams, n_ctx: int, 
     return []
 
 
-def _bias(vocabulary: Vocabulary, params: SamplingParams) -> list[int]:
+def _biases(vocabulary: Vocabulary, params: SamplingParams) -> dict[int, float]:
     biases = dict(params.logit_bias)
     if params.ignore_eos:
-        biases |= dict.fromkeys(vocabulary.eog_tokens, float("-inf"))
-    biases |= dict.fromkeys(vocabulary.suppressed, float("-inf"))
+        biases |= dict.fromkeys(vocabulary.eog_tokens, -math.inf)
+    return biases | dict.fromkeys(vocabulary.suppressed, -math.inf)
+
+
+def _bias(vocabulary: Vocabulary, params: SamplingParams) -> list[int]:
+    biases = _biases(vocabulary, params)
     if not biases:
         return []
     native = (llama_cpp.llama_logit_bias * len(biases))(*biases.items())

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.engine.base import MakeMask
 from segue.engine.cells import Bytes
 from segue.engine.sampling import SamplingParams
 from segue.homes.parcel import Parcel
@@ -26,6 +27,7 @@ class Job:
     `scope`: the cache scope; state never crosses scopes. `id_slot`: the slot wanted, -1 for any.
     `use_cache`: False reads the whole prompt again, with the same cuts. `n_probs`: how many of the best tokens to
     report with each generated one, 0 for none (the sampled token's own is then not reported either).
+    `make_mask`: makes what the reply must follow, on the engine's thread, so it has to be quick; None for nothing.
     """
 
     tokens: Tokens
@@ -38,6 +40,7 @@ class Job:
     n_probs: int = 0
     post_sampling_probs: bool = False
     wants_progress: bool = False
+    make_mask: MakeMask | None = None
 
 
 @dataclass(frozen=True, slots=True)
