@@ -1,0 +1,121 @@
+"""Sampling under a mask: the chain sees what is allowed, and the logits stay as they are."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from segue.engine.base import NO_TOKEN, Chunk, Logits
+from segue.engine.context import Context, ContextParams, measure
+from segue.engine.model import Model
+from segue.engine.sampling import SamplingParams
+from tests.kit.conversation import text
+from tests.kit.models import model_path
+from tests.kit.rig import EXACT
+
+PROMPT = text(1, 40)
+
+
+class Only:
+    """Allows the same tokens every time, and remembers what came."""
+
+    def __init__(self, tokens: Sequence[int]) -> None:
+        self.tokens = np.array(tokens, np.intp)
+        self.accepted: list[int] = []
+
+    def allowed(self) -> NDArray[np.intp]:
+        return self.tokens
+
+    def accept(self, token: int) -> None:
+        self.accepted.append(token)
+
+
+@pytest.fixture(scope="module")
+def context() -> Iterator[Context]:
+    model = Model(model_path("qwen35"))
+    params = ContextParams(n_cells=256, n_seq_max=1, n_batch=64, n_ubatch=64, **EXACT)
+    context = Context(model, params, measure(model, params))
+    context.decode([Chunk(0, PROMPT, wants_logits=True)])
+    yield context
+    context.close()
+    model.close()
+
+
+@pytest.fixture
+def logits(context: Context) -> Iterator[Logits]:
+    """Those after the prompt; the same after the test as before."""
+    before = context.logits(-1).copy()
+    yield before.copy()
+    assert np.array_equal(context.logits(-1), before)
+
+
+def draw(context: Context, logits: Logits | None, params: SamplingParams, allowed: Sequence[int], n: int) -> list[int]:
+    mask = Only(allowed)
+    chain = context.sampler(params, PROMPT, mask)
+    tokens = [chain.sample(-1) if logits is None else chain.sample_from(logits) for _ in range(n)]
+    chain.close()
+    assert mask.accepted == [token for token in tokens if token != NO_TOKEN]
+    return tokens
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        SamplingParams(seed=1),
+        SamplingParams(seed=1, temperature=0.0),
+        SamplingParams(seed=1, top_k=1),
+        SamplingParams(seed=1, samplers=("typ_p", "top_n_sigma"), typical_p=0.5, top_n_sigma=1.0),
+        SamplingParams(seed=1, xtc_probability=1.0, xtc_threshold=0.01),
+        SamplingParams(seed=1, mirostat=1),
+        SamplingParams(seed=1, mirostat=2),
+        SamplingParams(seed=1, repeat_penalty=1.5, dry_multiplier=1.0),
+        SamplingParams(seed=1, samplers=("adaptive_p",), adaptive_target=0.5),
+        SamplingParams(seed=1, ignore_eos=True, logit_bias=((33, 1e38), (35, -1e38))),
+    ],
+)
+def test_only_what_is_allowed_is_drawn(context: Context, logits: Logits, params: SamplingParams) -> None:
+    worst = sorted(np.argsort(logits)[:5].tolist())
+    for source in (None, logits):
+        assert set(draw(context, source, params, worst, 30)) <= set(worst)
+        assert draw(context, source, params, [70], 2) == [70, 70]
+
+
+def test_where_all_is_allowed_the_mask_changes_nothing(context: Context, logits: Logits) -> None:
+    params = SamplingParams(seed=3, temperature=1.5)
+    free = context.sampler(params, PROMPT)
+    expected = [free.sample(-1) for _ in range(30)]
+    free.close()
+    for source in (None, logits):
+        assert draw(context, source, params, range(context.n_vocab), 30) == expected
+
+
+def test_allowed_tokens_keep_their_odds(context: Context, logits: Logits) -> None:
+    pair = np.argsort(logits)[-2:]
+    params = SamplingParams(seed=1, temperature=1.0, samplers=("temperature",))
+    share = draw(context, logits, params, pair.tolist(), 4000).count(int(pair[1])) / 4000
+    assert share == pytest.approx(1 / (1 + np.exp(logits[pair[0]] - logits[pair[1]])), abs=0.03)
+
+
+def test_a_grammar_is_stronger_than_a_bias(context: Context, logits: Logits) -> None:
+    ends = sorted(context.model.vocabulary.eog_tokens)
+    forbidding = SamplingParams(seed=1, ignore_eos=True, logit_bias=((70, -np.inf), (80, -np.inf)))
+    for source in (None, logits):
+        assert set(draw(context, source, forbidding, ends, 5)) <= set(ends)
+        assert set(draw(context, source, forbidding, [70, 80], 5)) == {70 if logits[70] > logits[80] else 80}
+        assert set(draw(context, source, forbidding, [70, 90, *ends], 5)) == {90}
+
+
+def test_nothing_is_drawn_where_nothing_is_allowed(context: Context, logits: Logits) -> None:
+    for source in (None, logits):
+        assert draw(context, source, SamplingParams(), [], 2) == [NO_TOKEN, NO_TOKEN]
+
+
+def test_candidates_are_those_that_are_allowed(context: Context, logits: Logits) -> None:
+    for allowed in ([40, 90, 120], [90], []):
+        chain = context.sampler(SamplingParams(samplers=("temperature",), temperature=1.0), PROMPT, Only(allowed))
+        ids, probabilities = chain.candidates(logits)
+        chain.close()
+        assert sorted(ids.tolist()) == allowed
+        assert probabilities.sum() == pytest.approx(1.0 if allowed else 0.0)
+        assert (np.diff(probabilities) <= 0).all()
