@@ -26,10 +26,10 @@ def mask_of(server: Live) -> Mask:
 
 def takes(mask: Mask, text: str) -> bool:
     for token in text.encode():
-        if token not in mask.allowed():
+        if token not in mask.choice().tokens(260):
             return False
         mask.accept(token)
-    return 257 in mask.allowed()
+    return 257 in mask.choice().tokens(260)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -57,8 +57,15 @@ def test_each_field_makes_a_mask(server: Live, path: str, fields: dict[str, Any]
 
 @pytest.mark.parametrize("path", PATHS)
 def test_what_asks_for_nothing(server: Live, path: str) -> None:
-    nothing = {"response_format": {"type": "text"}, "grammar": "", "regex": "", "lark": "", "json_schema": None}
-    for fields in ({}, nothing, {"response_format": None}, {"response_format": {}}):
+    nothing: dict[str, Any] = {
+        "response_format": {"type": "text"},
+        "grammar": "",
+        "regex": "",
+        "lark": "",
+        "json_schema": None,
+    }
+    cases: tuple[dict[str, Any], ...] = ({}, nothing, {"response_format": None}, {"response_format": {}})
+    for fields in cases:
         assert post(server, path, **fields).status_code == 200
         assert server.loop.jobs[-1].make_mask is None
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from segue.engine.base import NO_TOKEN, Chunk, Logits
+from segue.engine.base import NO_TOKEN, Choice, Chunk, Logits
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
@@ -20,12 +19,14 @@ PROMPT = text(1, 40)
 class Only:
     """Allows the same tokens every time, and remembers what came."""
 
-    def __init__(self, tokens: Sequence[int]) -> None:
-        self.tokens = np.array(tokens, np.intp)
+    def __init__(self, tokens: Sequence[int], n_vocab: int) -> None:
+        ids = np.array(tokens, np.intp)
+        rest = np.setdiff1d(np.arange(n_vocab), ids)
+        self._choice = Choice(rest, is_rest=True) if len(rest) < len(ids) else Choice(ids)
         self.accepted: list[int] = []
 
-    def allowed(self) -> NDArray[np.intp]:
-        return self.tokens
+    def choice(self) -> Choice:
+        return self._choice
 
     def accept(self, token: int) -> None:
         self.accepted.append(token)
@@ -51,7 +52,7 @@ def logits(context: Context) -> Iterator[Logits]:
 
 
 def draw(context: Context, logits: Logits | None, params: SamplingParams, allowed: Sequence[int], n: int) -> list[int]:
-    mask = Only(allowed)
+    mask = Only(allowed, context.n_vocab)
     chain = context.sampler(params, PROMPT, mask)
     tokens = [chain.sample(-1) if logits is None else chain.sample_from(logits) for _ in range(n)]
     chain.close()
@@ -75,9 +76,11 @@ def draw(context: Context, logits: Logits | None, params: SamplingParams, allowe
     ],
 )
 def test_only_what_is_allowed_is_drawn(context: Context, logits: Logits, params: SamplingParams) -> None:
-    worst = sorted(np.argsort(logits)[:5].tolist())
+    order = np.argsort(logits).tolist()
+    for allowed in (sorted(order[:5]), sorted(order[:-20])):
+        for source in (None, logits):
+            assert set(draw(context, source, params, allowed, 30)) <= set(allowed)
     for source in (None, logits):
-        assert set(draw(context, source, params, worst, 30)) <= set(worst)
         assert draw(context, source, params, [70], 2) == [70, 70]
 
 
@@ -104,6 +107,9 @@ def test_a_grammar_is_stronger_than_a_bias(context: Context, logits: Logits) -> 
         assert set(draw(context, source, forbidding, ends, 5)) <= set(ends)
         assert set(draw(context, source, forbidding, [70, 80], 5)) == {70 if logits[70] > logits[80] else 80}
         assert set(draw(context, source, forbidding, [70, 90, *ends], 5)) == {90}
+    everything = SamplingParams(seed=1, logit_bias=tuple((token, -np.inf) for token in range(context.n_vocab)))
+    for source in (None, logits):
+        assert draw(context, source, everything, range(100), 1) == [int(np.argmax(logits[:100]))]
 
 
 def test_nothing_is_drawn_where_nothing_is_allowed(context: Context, logits: Logits) -> None:
@@ -113,7 +119,9 @@ def test_nothing_is_drawn_where_nothing_is_allowed(context: Context, logits: Log
 
 def test_candidates_are_those_that_are_allowed(context: Context, logits: Logits) -> None:
     for allowed in ([40, 90, 120], [90], []):
-        chain = context.sampler(SamplingParams(samplers=("temperature",), temperature=1.0), PROMPT, Only(allowed))
+        chain = context.sampler(
+            SamplingParams(samplers=("temperature",), temperature=1.0), PROMPT, Only(allowed, context.n_vocab)
+        )
         ids, probabilities = chain.candidates(logits)
         chain.close()
         assert sorted(ids.tolist()) == allowed

@@ -70,8 +70,8 @@ def test_free_text_may_hold_no_false_call() -> None:
 def test_what_cannot_be_called() -> None:
     with pytest.raises(ConstraintError, match="no tool"):
         calls_grammar(TAGS, [], {}, is_required=True, allows_several=False)
-    with pytest.raises(ConstraintError, match="tool bad: .*strange.*at /properties/a"):
-        bad = Tool("bad", {"properties": {"a": {"type": "strange"}}})
+    bad = Tool("bad", {"properties": {"a": {"type": "strange"}}})
+    with pytest.raises(ConstraintError, match=r"tool bad: .*strange.*at /properties/a"):
         calls_grammar(TAGS, [*TOOLS, bad], {}, is_required=True, allows_several=False)
     with pytest.raises(ConstraintError, match="opening"):
         calls_grammar(CallForm("", ""), TOOLS, {}, is_required=False, allows_several=False)

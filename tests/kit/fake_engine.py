@@ -100,7 +100,7 @@ class FakeSampler:
         assert self._is_open
         if self._mask is None:
             return _greedy(logits, ignore_eos=self._ignore_eos)
-        allowed = self._mask.allowed()
+        allowed = self._mask.choice().tokens(N_VOCAB)
         return int(allowed[np.argmax(logits[allowed])]) if len(allowed) else NO_TOKEN
 
     def close(self) -> None:

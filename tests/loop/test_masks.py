@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from segue.engine.base import Choice
 from segue.engine.errors import MaskError
 from segue.loop.job import EndReason, ErrorType
 from tests.kit.fake_engine import END_OF_REPLY, N_VOCAB
@@ -23,16 +23,16 @@ class Counting:
     at_end: str = "eos"
     accepted: list[int] = field(default_factory=list)
 
-    def allowed(self) -> NDArray[np.intp]:
+    def choice(self) -> Choice:
         token = self.first + len(self.accepted)
         if token <= self.last:
-            return np.array([token % (N_VOCAB - 1)])
+            return Choice(np.array([token % (N_VOCAB - 1)]))
         if self.at_end == "failure":
             raise MaskError("too much")
-        return np.array([END_OF_REPLY] if self.at_end == "eos" else [], np.intp)
+        return Choice(np.array([END_OF_REPLY] if self.at_end == "eos" else [], np.intp))
 
     def accept(self, token: int) -> None:
-        assert token in self.allowed()
+        assert token in self.choice().ids
         self.accepted.append(token)
 
 

@@ -46,14 +46,30 @@ class Chunk:
     wants_logits: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A set of tokens: these `ids`, ascending, or `is_rest` all others."""
+
+    ids: NDArray[np.intp] = field(repr=False)
+    is_rest: bool = False
+
+    def tokens(self, n_vocab: int) -> NDArray[np.intp]:
+        """The ids of the set itself, ascending."""
+        if not self.is_rest:
+            return self.ids
+        flags = np.ones(n_vocab, np.bool_)
+        flags[self.ids] = False
+        return np.flatnonzero(flags)
+
+
 class Mask(Protocol):
     """Which tokens may come next in one reply. Belongs to the engine's thread.
 
     What it raises, `MaskError` where its grammar cannot be followed further, ends the reply.
     """
 
-    def allowed(self) -> NDArray[np.intp]:
-        """Ids of the tokens that may come next, ascending; those that end the reply once it may end, or none at all."""
+    def choice(self) -> Choice:
+        """The tokens that may come next: among them those that end the reply, once it may end; or none at all."""
 
     def accept(self, token: int) -> None:
         """Go on with one of the allowed tokens."""

@@ -53,7 +53,7 @@ class Compiler:
             return Matcher(start.deep_copy(), n_tokens, n_bits)
 
         try:
-            make().allowed()  # the slowest mask is the first one, and it shows what the limits have against it
+            make().choice()  # the slowest mask is the first one, and it shows what the limits have against it
         except MaskError as error:
             raise ConstraintError(str(error)) from error
         return make
