@@ -24,6 +24,7 @@ class Chain:
         self._context = context
         self._vocabulary = vocabulary
         self._mask = mask
+        self._address, self._logits = 0, np.empty(0, np.float32)
         self._forbidden = frozenset(token for token, bias in _biases(vocabulary, params).items() if bias == -math.inf)
         # With a probability of 0 among its candidates, the sum that this sampler makes is not a number.
         self._needs_positive = params.typical_p < 1 and "typ_p" in params.samplers
@@ -42,7 +43,7 @@ class Chain:
         if self._mask is None:
             return int(llama_cpp.llama_sampler_sample(self._handle, self._context, row))
         n_vocab = self._vocabulary.n_tokens
-        logits = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._context, row), (n_vocab,))
+        logits = self._row(row)
         choice = self._mask.choice()
         is_short = len(self._forbidden) >= n_vocab - len(choice.ids)
         if not choice.is_rest or self._needs_positive or is_short:
@@ -79,6 +80,14 @@ class Chain:
 
     def close(self) -> None:  # noqa: D102
         llama_cpp.llama_sampler_free(self._handle)
+
+    def _row(self, row: int) -> Logits:
+        """The logits of a row; the same array while libllama keeps them in the same place, since making one is slow."""
+        pointer = llama_cpp.llama_get_logits_ith(self._context, row)
+        address = ctypes.addressof(pointer.contents)
+        if address != self._address:
+            self._address, self._logits = address, np.ctypeslib.as_array(pointer, (self._vocabulary.n_tokens,))
+        return self._logits
 
     def _apply(
         self, logits: Logits, chain: int | None = None
