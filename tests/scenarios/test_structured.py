@@ -128,26 +128,33 @@ def test_a_client_that_goes_away_harms_nobody(server: Served) -> None:
         check(name, texts(server, CHAT, **{name: value})[0])
 
 
-def first_token(server: Served, **fields: Any) -> dict[str, Any]:
-    body = post(server, NATIVE, "Once upon a time", n_predict=1, n_probs=5, **fields)
+def first_token(server: Served, prompt: str, **fields: Any) -> dict[str, Any]:
+    body = post(server, NATIVE, prompt, n_predict=1, n_probs=10, **fields)
     token: dict[str, Any] = body["completion_probabilities"][0]
     return token
 
 
-def test_nothing_of_a_grammar_is_left_in_what_is_cached(server: Served) -> None:
+def logprobs(token: dict[str, Any]) -> list[float]:
+    return [top["logprob"] for top in token["top_logprobs"]]
+
+
+# The first allows few tokens, the second most.
+@pytest.mark.parametrize("regex", ["[a-f]{3}", "[^a-m]{3,9}"])
+def test_nothing_of_a_grammar_is_left_in_what_is_cached(server: Served, regex: str) -> None:
     """The probabilities after a prompt are the model's own: under a grammar, and where a grammar was before."""
-    fresh = first_token(server, temperature=0, cache_prompt=False)
-    for _ in range(2):
-        masked = first_token(server, temperature=0, regex="[a-f]{3}")
-        assert re.fullmatch("[a-f]+", masked["token"])
-        free = first_token(server, temperature=0)
-        assert free["token"] == fresh["token"]
-        for token in (masked, free):
-            assert [top["id"] for top in token["top_logprobs"]] == [top["id"] for top in fresh["top_logprobs"]]
-            for top, expected in zip(token["top_logprobs"], fresh["top_logprobs"], strict=True):
-                assert top["logprob"] == pytest.approx(expected["logprob"], abs=1e-3)
-    after = first_token(server, regex="[a-f]{3}", post_sampling_probs=True)
-    assert all(re.fullmatch("[a-f]+", top["token"]) for top in after["top_probs"])
+    for word in ("time", "day", "night", "sea"):
+        prompt = f"Once upon a {word}, under {regex},"
+        masked = [first_token(server, prompt, regex=regex) for _ in range(2)]
+        free = [first_token(server, prompt, temperature=0, cache_prompt=is_cached) for is_cached in (True, False)]
+        assert all(re.fullmatch(regex, 3 * token["token"][0]) for token in masked)
+        assert free[0]["token"] == free[1]["token"]
+        for token in (*masked, free[0]):
+            assert logprobs(token) == pytest.approx(logprobs(free[1]), abs=0.02)
+
+
+def test_probabilities_after_sampling_are_those_under_the_grammar(server: Served) -> None:
+    token = first_token(server, "Once", regex="[a-f]{3}", post_sampling_probs=True)
+    assert all(re.fullmatch("[a-f]+", top["token"]) for top in token["top_probs"])
 
 
 def test_a_grammar_that_takes_too_much_ends_its_reply_alone(server: Served) -> None:

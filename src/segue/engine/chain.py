@@ -59,10 +59,10 @@ class Chain:
         return token
 
     def sample_from(self, logits: Logits) -> int:  # noqa: D102
-        array, table = self._apply(logits)
-        if not len(table):
+        left, selected = self._apply(logits)
+        if not len(left):
             return NO_TOKEN
-        token = int(table["id"][array.selected])
+        token = int(left["id"][selected])
         llama_cpp.llama_sampler_accept(self._handle, token)
         if self._mask is not None:
             self._mask.accept(token)
@@ -71,10 +71,9 @@ class Chain:
     def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:  # noqa: D102
         clone = llama_cpp.llama_sampler_clone(self._handle)
         try:
-            array, table = self._apply(logits, clone)
+            left, _ = self._apply(logits, clone)
         finally:
             llama_cpp.llama_sampler_free(clone)
-        left = table[: array.size]
         left = left[np.argsort(-left["p"], kind="stable")]
         return left["id"].copy(), left["p"].copy()
 
@@ -89,17 +88,18 @@ class Chain:
             self._address, self._logits = address, np.ctypeslib.as_array(pointer, (self._vocabulary.n_tokens,))
         return self._logits
 
-    def _apply(
-        self, logits: Logits, chain: int | None = None
-    ) -> tuple["llama_cpp.llama_token_data_array", NDArray[np.void]]:
+    def _apply(self, logits: Logits, chain: int | None = None) -> tuple[NDArray[np.void], int]:
+        """What the chain leaves of the tokens it may choose from, and the place of the chosen one in that."""
         table = self._table(logits)
+        if len(table) < 2:
+            table["p"] = 1.0
+            return table, 0
         data = ctypes.cast(table.ctypes.data, llama_cpp.llama_token_data_p)
         array = llama_cpp.llama_token_data_array(data=data, size=len(table), selected=-1, sorted=False)
-        if len(table) == 1:
-            table["p"], array.selected = 1.0, 0
-        elif len(table):
-            llama_cpp.llama_sampler_apply(chain or self._handle, ctypes.byref(array))
-        return array, table
+        llama_cpp.llama_sampler_apply(chain or self._handle, ctypes.byref(array))
+        # XTC drops the likeliest by moving where the array begins.
+        start = (ctypes.addressof(array.data.contents) - table.ctypes.data) // _CANDIDATE.itemsize
+        return table[start : start + array.size], int(array.selected)
 
     def _table(self, logits: Logits) -> NDArray[np.void]:
         """What the chain chooses from: the allowed tokens, or the best of them if all are forbidden by their bias."""
