@@ -35,6 +35,28 @@ ws ::= | " " | "\n" [ \t]{0,20}
 """
 
 
+# As llama.cpp writes schemas down: names with dashes, a class of one backslash, repeated strings.
+CONVERTED = r"""
+a-kv ::= "\"a\"" space ":" space integer
+b-item ::= string
+b-kv ::= "\"b\"" space ":" space "[" space (b-item ("," space b-item){0,2})? "]" space
+char ::= [^"\\\x7F\x00-\x1F] | [\\] (["\\bfnrt] | "u" [0-9a-fA-F]{4})
+integer ::= ("-"? integral-part) space
+integral-part ::= [0] | [1-9] [0-9]{0,15}
+root ::= "{" space a-kv ( "," space ( b-kv ) )? "}" space
+space ::= | " " | "\n"{1,2} [ \t]{0,20}
+string ::= "\"" char{0,5} "\"" space
+"""
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_schema_that_llama_cpp_wrote_down(seed: int) -> None:
+    value = json.loads(walk(from_gbnf(CONVERTED), seed))
+    assert isinstance(value["a"], int)
+    assert value.keys() <= {"a", "b"}
+    assert all(isinstance(item, str) for item in value.get("b", []))
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_json(seed: int) -> None:
     assert isinstance(json.loads(walk(from_gbnf(JSON), seed)), dict)

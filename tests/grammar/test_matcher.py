@@ -1,5 +1,7 @@
 """Matchers, the compiler that makes them, and the vocabulary that they see."""
 
+import random
+
 import pytest
 
 from segue.engine.errors import MaskError
@@ -24,7 +26,7 @@ def test_replies_share_nothing() -> None:
 
 
 def test_a_grammar_is_compiled_once_and_few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segue.grammar.compiler._MAX_KEPT", 2)
+    monkeypatch.setattr("segue.grammar.compiler.MAX_KEPT", 2)
     compiler = Compiler(VOCABULARY)
     first = compiler.compile(from_regex("a"))
     second = compiler.compile(from_regex("b"))
@@ -71,8 +73,25 @@ def test_what_takes_too_much_ends_the_reply() -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_full_lexer_harms_no_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reply needs few states of the lexer that they share, and all together more than there may be."""
+    monkeypatch.setattr("segue.grammar.compiled.MAX_LEXER_STATES", 200)
+    compiler, grammar = Compiler(VOCABULARY), from_lark("start: /(a|b)*a(a|b){12}/")
+    first = compiler.compile(grammar)
+    rng = random.Random(1)
+    for _ in range(50):
+        matcher = first()
+        said = rng.choices(b"ab", k=20)
+        for token in said:
+            assert ord("a") in allowed(matcher)
+            matcher.accept(token)
+        assert (EOS in allowed(matcher)) is (said[-13] == ord("a"))
+    assert first.is_worn
+    assert compiler.compile(grammar) is not first
+
+
 def test_what_takes_too_much_at_the_start_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segue.grammar.compiler._MAX_LEXER_STATES", 1)
+    monkeypatch.setattr("segue.grammar.compiled.MAX_LEXER_STATES", 1)
     with pytest.raises(ConstraintError, match="states"):
         Compiler(VOCABULARY).compile(from_regex("[a-z]{1,50}"))
 
