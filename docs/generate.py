@@ -32,9 +32,9 @@ def structure() -> str:
     lines = [
         "# Structure\n",
         "Generated from the modules' docstrings by `make docs`. Imports point downwards:",
-        "`cli → api → watch, chat, loop → homes → engine, state`; `cli → cache → homes/disk, engine`;",
+        "`cli → api → watch, grammar, loop → chat, homes → engine, state`; `cli → cache → homes/disk, engine`;",
         "`homes/disk` and `state` import nothing of Segue but themselves,",
-        "`engine` of it only the kinds of memory, and only `engine` imports `llama_cpp`.\n",
+        "`engine` of it only the kinds of memory; only `engine` imports `llama_cpp`, only `grammar` `llguidance`.\n",
     ]
     for folder in sorted(path.parent for path in SOURCE.rglob("__init__.py")):
         lines.append(f"## {folder.relative_to(SOURCE.parent)}\n\n{_first_sentence(folder / '__init__.py')}\n")

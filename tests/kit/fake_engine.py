@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.engine.base import Blob, Chunk, Logits, Tokens
+from segue.engine.base import NO_TOKEN, Blob, Chunk, Logits, Mask, Tokens
 from segue.engine.cells import Cells as StoredCells
 from segue.engine.errors import EngineError, NoRoomError
 from segue.engine.sampling import SamplingParams
@@ -75,10 +75,11 @@ def expected_reply(
 
 
 class FakeSampler:
-    """Takes the likeliest token, whatever the other parameters ask."""
+    """Takes the likeliest token, whatever the other parameters ask; of those that its mask allows, if it has one."""
 
-    def __init__(self, engine: "FakeEngine", params: SamplingParams) -> None:
+    def __init__(self, engine: "FakeEngine", params: SamplingParams, mask: Mask | None = None) -> None:
         self._engine = engine
+        self._mask = mask
         self._ignore_eos = params.ignore_eos
         self._is_open = True
         engine.n_open_samplers += 1
@@ -87,11 +88,20 @@ class FakeSampler:
         return self.sample_from(self._engine.logits(row))
 
     def sample_from(self, logits: Logits) -> int:
-        assert self._is_open
-        return _greedy(logits, ignore_eos=self._ignore_eos)
+        token = self._best(logits)
+        if self._mask is not None and token != NO_TOKEN:
+            self._mask.accept(token)
+        return token
 
     def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:
-        return np.array([self.sample_from(logits)], np.int32), np.ones(1, np.float32)
+        return np.array([self._best(logits)], np.int32), np.ones(1, np.float32)
+
+    def _best(self, logits: Logits) -> int:
+        assert self._is_open
+        if self._mask is None:
+            return _greedy(logits, ignore_eos=self._ignore_eos)
+        allowed = self._mask.choice().tokens(N_VOCAB)
+        return int(allowed[np.argmax(logits[allowed])]) if len(allowed) else NO_TOKEN
 
     def close(self) -> None:
         assert self._is_open, "a sampler is closed once"
@@ -381,9 +391,9 @@ class FakeEngine:
         stays = (start <= pos) & (pos < end)
         return StoredCells(np.concatenate([_bytes(pos[stays]), _bytes(values[stays])]), start, end)
 
-    def sampler(self, params: SamplingParams, prompt: Tokens) -> FakeSampler:  # noqa: ARG002
+    def sampler(self, params: SamplingParams, prompt: Tokens, mask: Mask | None = None) -> FakeSampler:  # noqa: ARG002
         self._enter()
-        return FakeSampler(self, params)
+        return FakeSampler(self, params, mask)
 
     def is_eog(self, token: int) -> bool:
         return token == END_OF_REPLY

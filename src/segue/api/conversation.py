@@ -48,11 +48,6 @@ def _variables(request: ChatRequest, defaults: Mapping[str, Any], *, thinks: boo
 
 
 def _check_options(request: ChatRequest) -> None:
-    kind = (request.response_format or {}).get("type", "text")
-    if kind in ("json_object", "json_schema"):
-        raise not_supported("Field 'response_format': structured output is not supported yet")
-    if kind != "text":
-        raise invalid("Field 'response_format': type must be text, json_object or json_schema")
     if request.tool_choice not in (None, "auto", "none"):
         raise not_supported("Field 'tool_choice': only auto and none are supported yet")
     if request.reasoning_format not in (None, *_REASONING_FORMATS):

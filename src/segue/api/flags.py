@@ -52,8 +52,8 @@ _REFUSED = {
     "--embedding": "Segue generates text only",
     "--embeddings": "Segue generates text only",
     "--reranking": "Segue generates text only",
-    "--grammar": "Segue does not constrain output yet",
-    "--json-schema": "Segue does not constrain output yet",
+    "--grammar": "Segue takes grammars with requests, in the field grammar",
+    "--json-schema": "Segue takes schemas with requests, in the field json_schema",
 }
 
 

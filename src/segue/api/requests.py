@@ -8,10 +8,7 @@ from segue.api.errors import not_supported
 from segue.api.fields import Count, CountOrAll, Flag, Int, ProbCount, StopWord, Text, Words
 from segue.api.sampling import SamplingFields
 
-_NOT_YET = "structured output is not supported yet"
 _UNSUPPORTED = {
-    "grammar": _NOT_YET,
-    "json_schema": _NOT_YET,
     "lora": "adapters are not supported",
     "n_indent": "it is not supported",
     "prediction": "speculative decoding is not supported",
@@ -49,6 +46,11 @@ class GenerationFields(SamplingFields):
     timings_per_token: Flag | None = None
     sse_ping_interval: CountOrAll | None = None
     response_fields: list[Text] | None = None
+    response_format: dict[str, Any] | None = None
+    json_schema: dict[str, Any] | bool | None = None
+    grammar: Text | None = None
+    regex: Text | None = None
+    lark: Text | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -89,7 +91,6 @@ class ChatRequest(GenerationFields):
     tools: list[dict[str, Any]] | None = None
     tool_choice: Text | dict[str, Any] | None = None
     parallel_tool_calls: Flag | None = None
-    response_format: dict[str, Any] | None = None
     chat_template_kwargs: dict[str, Any] | None = None
     reasoning_effort: Text | None = None
     reasoning_format: Text | None = None

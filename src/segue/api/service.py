@@ -15,6 +15,7 @@ from segue.chat.template import ChatTemplate
 from segue.chat.tokens import PromptTokenizer
 from segue.chat.vocabulary import Vocabulary
 from segue.engine.sampling import SamplingParams
+from segue.grammar.compiler import Compiler
 from segue.loop.job import LoopFront
 from segue.settings import Settings
 
@@ -50,6 +51,7 @@ class Backend:
     vocabulary: ModelVocabulary
     tokenizer: PromptTokenizer
     template: ChatTemplate
+    compiler: Compiler
     model: ModelInfo
     family: Family
     shown: frozenset[int]

@@ -12,6 +12,7 @@ from segue.chat.reply.speech import shown_tokens
 from segue.chat.sandbox import TemplateError
 from segue.chat.template import CHATML, ChatTemplate
 from segue.chat.tokens import PromptTokenizer
+from segue.grammar.compiler import Compiler
 from segue.loop.job import LoopFront
 from segue.settings import Settings
 
@@ -62,7 +63,8 @@ def make_backend(built: Built, settings: Settings) -> Backend:
         raise StartError(f"{error}; pass another one with --chat-template-file") from error
     family = find_family(template.source)
     shown = shown_tokens(family, vocabulary)
-    return Backend(built.loop, vocabulary, PromptTokenizer(vocabulary), template, built.model, family, shown)
+    tokenizer, compiler = PromptTokenizer(vocabulary), Compiler(vocabulary)
+    return Backend(built.loop, vocabulary, tokenizer, template, compiler, built.model, family, shown)
 
 
 def check_model_file(settings: Settings) -> None:

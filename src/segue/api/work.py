@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from segue.api.constraints import make_mask
 from segue.api.errors import invalid
 from segue.api.prompts import Prompt
 from segue.api.requests import GenerationFields
@@ -35,7 +36,7 @@ def plan(
     n_probs: int,
     shown: frozenset[int] = frozenset(),
 ) -> Work:
-    """Make the jobs; a prompt's choices differ by their seed. Raises ApiError."""
+    """Make the jobs; a prompt's choices differ by their seed. Slow where there is a grammar. Raises ApiError."""
     settings = service.settings
     sampling = request.sampling(service.sampling, service.backend.vocabulary)
     id_slot = -1 if request.id_slot is None else request.id_slot
@@ -43,6 +44,7 @@ def plan(
         raise invalid(
             f"Field 'id_slot': there is no slot {id_slot}; they are numbered from 0 to {settings.parallel - 1}"
         )
+    mask = make_mask(service.backend.compiler, request)
     seeds = [
         sampling.seed if sampling.seed < 0 else (sampling.seed + choice) % (2**32 - 1)
         for choice in range(request.n_choices)
@@ -62,6 +64,7 @@ def plan(
             post_sampling_probs=bool(request.post_sampling_probs),
             wants_progress=bool(request.return_progress and request.stream),
             wants_timings=bool(request.timings_per_token or (request.t_max_predict_ms or 0) > 0),
+            make_mask=mask,
         )
         for prompt in prompts
         for seed in seeds

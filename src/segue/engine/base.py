@@ -1,8 +1,8 @@
 """The engine as the loop and the homes see it: sequences of token ids, their states, their logits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from segue.state.kind import MemoryShape
 
 Tokens = NDArray[np.int32]
 Logits = NDArray[np.float32]
+
+NO_TOKEN: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,49 @@ class Chunk:
     wants_logits: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A set of tokens: these `ids`, ascending, or `is_rest` all others."""
+
+    ids: NDArray[np.intp] = field(repr=False)
+    is_rest: bool = False
+
+    def tokens(self, n_vocab: int) -> NDArray[np.intp]:
+        """The ids of the set itself, ascending."""
+        if not self.is_rest:
+            return self.ids
+        flags = np.ones(n_vocab, np.bool_)
+        flags[self.ids] = False
+        return np.flatnonzero(flags)
+
+
+class Mask(Protocol):
+    """Which tokens may come next in one reply. Belongs to the engine's thread.
+
+    What it raises, `MaskError` where its grammar cannot be followed further, ends the reply.
+    """
+
+    def choice(self) -> Choice:
+        """The tokens that may come next: among them those that end the reply, once it may end; or none at all."""
+
+    def accept(self, token: int) -> None:
+        """Go on with one of the allowed tokens."""
+
+
+MakeMask = Callable[[], Mask]
+
+
 class Sampler(Protocol):
-    """One request's chain of samplers. Not thread-safe; belongs to the engine's thread."""
+    """One request's chain of samplers. Not thread-safe; belongs to the engine's thread.
+
+    With a mask the chain sees the allowed tokens and no others; the logits stay as they are.
+    """
 
     def sample(self, row: int) -> int:
-        """Draw the next token from the logits of `row` of the last decode, and remember it."""
+        """Draw the next token from the logits of `row` of the last decode, and remember it; NO_TOKEN if none may be."""
 
     def sample_from(self, logits: Logits) -> int:
-        """Draw the next token from given logits, and remember it."""
+        """Draw the next token from given logits, and remember it; NO_TOKEN if none may be."""
 
     def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:
         """Token ids and probabilities that the chain leaves, best first; changes nothing."""
@@ -137,8 +174,8 @@ class Engine(Protocol):
     def cut(self, cells: Cells, end: int, start: int | None = None) -> Cells:
         """Those before `end` alone, and from `start` on if it is given, in memory of their own; any thread."""
 
-    def sampler(self, params: SamplingParams, prompt: Tokens) -> Sampler:
-        """Make a new chain that has seen `prompt` as far as its penalties look back."""
+    def sampler(self, params: SamplingParams, prompt: Tokens, mask: Mask | None = None) -> Sampler:
+        """Make a new chain that has seen `prompt` as far as its penalties look back; `mask` has seen nothing."""
 
     def is_eog(self, token: int) -> bool:
         """Whether a token ends the reply."""

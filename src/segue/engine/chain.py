@@ -1,13 +1,14 @@
 """A request's chain of llama.cpp samplers."""
 
 import ctypes
+import math
 import random
 
 import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.engine.base import Logits, Tokens
+from segue.engine.base import NO_TOKEN, Logits, Mask, Tokens
 from segue.engine.sampling import SamplingParams
 from segue.engine.vocabulary import Vocabulary
 
@@ -17,9 +18,16 @@ _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32
 class Chain:
     """The samplers of one request in llama-server's order. Not thread-safe; close it when the reply is done."""
 
-    def __init__(self, context: int, vocabulary: Vocabulary, params: SamplingParams, *, n_ctx: int) -> None:
+    def __init__(
+        self, context: int, vocabulary: Vocabulary, params: SamplingParams, *, n_ctx: int, mask: Mask | None = None
+    ) -> None:
         self._context = context
         self._vocabulary = vocabulary
+        self._mask = mask
+        self._address, self._logits = 0, np.empty(0, np.float32)
+        self._forbidden = frozenset(token for token, bias in _biases(vocabulary, params).items() if bias == -math.inf)
+        # With a probability of 0 among its candidates, the sum that this sampler makes is not a number.
+        self._needs_positive = params.typical_p < 1 and "typ_p" in params.samplers
         self._handle = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
         self._n_look_back = _n_look_back(params, n_ctx)
         for sampler in _samplers(vocabulary, params, n_ctx):
@@ -32,37 +40,82 @@ class Chain:
                 llama_cpp.llama_sampler_accept(self._handle, token)
 
     def sample(self, row: int) -> int:  # noqa: D102
-        return int(llama_cpp.llama_sampler_sample(self._handle, self._context, row))
+        if self._mask is None:
+            return int(llama_cpp.llama_sampler_sample(self._handle, self._context, row))
+        n_vocab = self._vocabulary.n_tokens
+        logits = self._row(row)
+        choice = self._mask.choice()
+        is_short = len(self._forbidden) >= n_vocab - len(choice.ids)
+        if not choice.is_rest or self._needs_positive or is_short:
+            return self.sample_from(logits)
+        # Most are allowed: libllama is faster with its own row, which is as before when it is done.
+        kept = logits[choice.ids]
+        logits[choice.ids] = -math.inf
+        try:
+            token = int(llama_cpp.llama_sampler_sample(self._handle, self._context, row))
+        finally:
+            logits[choice.ids] = kept
+        self._mask.accept(token)
+        return token
 
     def sample_from(self, logits: Logits) -> int:  # noqa: D102
-        array, table = self._apply(logits)
-        token = int(table["id"][array.selected])
+        left, selected = self._apply(logits)
+        if not len(left):
+            return NO_TOKEN
+        token = int(left["id"][selected])
         llama_cpp.llama_sampler_accept(self._handle, token)
+        if self._mask is not None:
+            self._mask.accept(token)
         return token
 
     def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:  # noqa: D102
         clone = llama_cpp.llama_sampler_clone(self._handle)
         try:
-            array, table = self._apply(logits, clone)
+            left, _ = self._apply(logits, clone)
         finally:
             llama_cpp.llama_sampler_free(clone)
-        left = table[: array.size]
         left = left[np.argsort(-left["p"], kind="stable")]
         return left["id"].copy(), left["p"].copy()
 
     def close(self) -> None:  # noqa: D102
         llama_cpp.llama_sampler_free(self._handle)
 
-    def _apply(
-        self, logits: Logits, chain: int | None = None
-    ) -> tuple["llama_cpp.llama_token_data_array", NDArray[np.void]]:
-        table = np.zeros(len(logits), _CANDIDATE)
-        table["id"] = np.arange(len(logits), dtype=np.int32)
-        table["logit"] = logits
+    def _row(self, row: int) -> Logits:
+        """The logits of a row; the same array while libllama keeps them in the same place, since making one is slow."""
+        pointer = llama_cpp.llama_get_logits_ith(self._context, row)
+        address = ctypes.addressof(pointer.contents)
+        if address != self._address:
+            self._address, self._logits = address, np.ctypeslib.as_array(pointer, (self._vocabulary.n_tokens,))
+        return self._logits
+
+    def _apply(self, logits: Logits, chain: int | None = None) -> tuple[NDArray[np.void], int]:
+        """What the chain leaves of the tokens it may choose from, and the place of the chosen one in that."""
+        table = self._table(logits)
+        if len(table) < 2:
+            table["p"] = 1.0
+            return table, 0
         data = ctypes.cast(table.ctypes.data, llama_cpp.llama_token_data_p)
-        array = llama_cpp.llama_token_data_array(data=data, size=len(logits), selected=-1, sorted=False)
+        array = llama_cpp.llama_token_data_array(data=data, size=len(table), selected=-1, sorted=False)
         llama_cpp.llama_sampler_apply(chain or self._handle, ctypes.byref(array))
-        return array, table
+        # XTC drops the likeliest by moving where the array begins.
+        start = (ctypes.addressof(array.data.contents) - table.ctypes.data) // _CANDIDATE.itemsize
+        return table[start : start + array.size], int(array.selected)
+
+    def _table(self, logits: Logits) -> NDArray[np.void]:
+        """What the chain chooses from: the allowed tokens, or the best of them if all are forbidden by their bias."""
+        if self._mask is None:
+            table = np.zeros(len(logits), _CANDIDATE)
+            table["id"] = np.arange(len(logits), dtype=np.int32)
+            table["logit"] = logits
+            return table
+        ids = self._mask.choice().tokens(len(logits))
+        if len(ids) <= len(self._forbidden) and self._forbidden.issuperset(ids.tolist()):
+            ids = ids[logits[ids].argsort()[-1:]]
+        table = np.empty(len(ids), _CANDIDATE)
+        table["id"] = ids
+        table["logit"] = logits[ids]
+        table["p"] = 0.0
+        return table
 
 
 def _n_look_back(params: SamplingParams, n_ctx: int) -> int:
@@ -137,11 +190,15 @@ def _one(name: str, vocabulary: Vocabulary, params: SamplingParams, n_ctx: int, 
     return []
 
 
-def _bias(vocabulary: Vocabulary, params: SamplingParams) -> list[int]:
+def _biases(vocabulary: Vocabulary, params: SamplingParams) -> dict[int, float]:
     biases = dict(params.logit_bias)
     if params.ignore_eos:
-        biases |= dict.fromkeys(vocabulary.eog_tokens, float("-inf"))
-    biases |= dict.fromkeys(vocabulary.suppressed, float("-inf"))
+        biases |= dict.fromkeys(vocabulary.eog_tokens, -math.inf)
+    return biases | dict.fromkeys(vocabulary.suppressed, -math.inf)
+
+
+def _bias(vocabulary: Vocabulary, params: SamplingParams) -> list[int]:
+    biases = _biases(vocabulary, params)
     if not biases:
         return []
     native = (llama_cpp.llama_logit_bias * len(biases))(*biases.items())

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.engine import libllama
-from segue.engine.base import Blob, Chunk, Logits, Tokens
+from segue.engine.base import Blob, Chunk, Logits, Mask, Tokens
 from segue.engine.batch import Batch
 from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, joined
 from segue.engine.chain import Chain
@@ -192,8 +192,8 @@ class Context:
             raise ValueError("the state does not belong to this many tokens")
         self._set(seq, part.data, _PARTIAL)
 
-    def sampler(self, params: SamplingParams, prompt: Tokens) -> Chain:  # noqa: D102
-        chain = Chain(self._handle, self.model.vocabulary, params, n_ctx=self.n_cells)
+    def sampler(self, params: SamplingParams, prompt: Tokens, mask: Mask | None = None) -> Chain:  # noqa: D102
+        chain = Chain(self._handle, self.model.vocabulary, params, n_ctx=self.n_cells, mask=mask)
         chain.remember(prompt)
         return chain
 

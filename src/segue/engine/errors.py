@@ -11,3 +11,7 @@ class ModelError(EngineError):
 
 class NoRoomError(EngineError):
     """The attention cells are full: nothing was changed, so make room and try again."""
+
+
+class MaskError(Exception):
+    """A reply cannot be continued as its grammar demands: following it takes too much, or no token fits."""

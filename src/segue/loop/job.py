@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.engine.base import MakeMask
 from segue.engine.cells import Bytes
 from segue.engine.sampling import SamplingParams
 from segue.homes.parcel import Parcel
@@ -26,7 +27,8 @@ class Job:
     `scope`: the cache scope; state never crosses scopes. `id_slot`: the slot wanted, -1 for any.
     `use_cache`: False reads the whole prompt again, with the same cuts. `n_probs`: how many of the best tokens to
     report with each generated one, 0 for none (the sampled token's own is then not reported either). `wants_timings`:
-    with each token too, not only at the end.
+    with each token too, not only at the end. `make_mask`: makes what the reply must follow, on the engine's thread, so
+    it has to be quick; None for nothing.
     """
 
     tokens: Tokens
@@ -40,6 +42,7 @@ class Job:
     post_sampling_probs: bool = False
     wants_progress: bool = False
     wants_timings: bool = False
+    make_mask: MakeMask | None = None
 
 
 @dataclass(frozen=True, slots=True)

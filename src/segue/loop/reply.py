@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from segue.engine.base import Engine, Logits
+from segue.engine.base import NO_TOKEN, Engine, Logits
 from segue.loop.job import Candidate, EndReason, TokenOut
 from segue.loop.slot import Slot
 
@@ -19,7 +19,9 @@ class Reply:
     def first(self, slot: Slot, row: int | None, logits: Logits) -> EndReason | None:
         """Draw the first token, from a row of the last decode or from logits that were kept."""
         assert slot.submission is not None
-        slot.sampler = self._engine.sampler(slot.submission.job.sampling, slot.tokens)
+        job = slot.submission.job
+        mask = None if job.make_mask is None else job.make_mask()
+        slot.sampler = self._engine.sampler(job.sampling, slot.tokens, mask)
         return self._next(slot, row, logits)
 
     def next(self, slot: Slot, row: int) -> EndReason | None:
@@ -42,6 +44,8 @@ class Reply:
         else:
             assert logits is not None
             token = slot.sampler.sample_from(logits)
+        if token == NO_TOKEN:
+            return EndReason.EOS
         if job.n_probs > 0:
             top = tuple(
                 Candidate(int(i), float(p)) for i, p in zip(ids[: job.n_probs], logprobs[: job.n_probs], strict=True)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from segue.engine.base import Engine, Logits
-from segue.engine.errors import NoRoomError
+from segue.engine.errors import MaskError, NoRoomError
 from segue.homes.keeper import Keeper
 from segue.homes.planner import Plan
 from segue.loop.admission import Admission
@@ -239,6 +239,9 @@ def with_failure(runner: Runner, slot: Slot, step: Callable[[Slot], None]) -> No
     number = _id(slot)
     try:
         step(slot)
+    except MaskError as error:
+        log.info("request %d: %s", number, error)
+        runner.finish(slot, EndReason.ERROR, JobError(ErrorType.INVALID_REQUEST, str(error)))
     except Exception as error:
         log.exception("request %d failed", number)
         if slot.submission is not None:

@@ -1,0 +1,78 @@
+"""What a reply must look like, as one kind of grammar: llguidance's Lark."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import llguidance
+
+from segue.grammar.errors import ConstraintError
+from segue.grammar.gbnf import gbnf_to_lark
+from segue.grammar.marks import BLANKS, TEXT, text_until_rule
+from segue.grammar.schema import checked_schema
+
+MAX_GRAMMAR_BYTES = 1 << 20
+
+# Left to itself llguidance narrows its masks to the tokens it would write a forced text with. Not narrowed, a mask has
+# all tokens that the text can go on with, as in llama.cpp, and the model writes the text as it learned to.
+_OPTIONS = '%llguidance {"no_forcing": true}'
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A grammar that a reply must follow, with what may come before: Lark. Whether it is sound, the compiler tells."""
+
+    lark: str
+    lead: str = ""
+
+    @property
+    def source(self) -> str:
+        """The grammar as llguidance reads it."""
+        grammars = [{"name": "reply", "lark_grammar": f"{self.lark}\n{_OPTIONS}\n"}]
+        if self.lead:
+            grammars.insert(0, {"name": "whole", "lark_grammar": f"{self.lead}\n{_OPTIONS}\n"})
+        return json.dumps({"grammars": grammars})
+
+    def after_text(self, end: str, controls: Mapping[str, int]) -> "Constraint":
+        """The same after any text up to `end`, such as the end of reasoning that the prompt has begun.
+
+        `controls`: the control tokens of the vocabulary by their text, of which `end` may be one.
+        """
+        rules = ("start: lead _BLANKS? @reply", text_until_rule("lead", end, controls), BLANKS, TEXT)
+        return replace(self, lead="\n".join(rules))
+
+
+def from_schema(schema: object, *, is_lenient: bool = False) -> Constraint:
+    """JSON that a schema describes; `{}` asks for any object, as in llama-server.
+
+    `is_lenient` passes over keywords that cannot be enforced. Raises ConstraintError with the place in the schema.
+    """
+    return bounded(f"start: {embedded(schema, is_lenient=is_lenient)}")
+
+
+def embedded(schema: object, *, is_lenient: bool = False) -> str:
+    """A schema as part of a Lark rule. Raises ConstraintError with the place in the schema."""
+    return "%json " + json.dumps(checked_schema(schema, is_lenient=is_lenient))
+
+
+def from_regex(pattern: str) -> Constraint:
+    """Text that a regular expression matches as a whole; the syntax is that of Rust's `regex`, without lookaround."""
+    return bounded(f"start: /{llguidance.regex_to_lark(pattern)}/")
+
+
+def from_lark(grammar: str) -> Constraint:
+    """Text that a Lark grammar describes, in llguidance's variant; its rule `start` is the reply."""
+    return bounded(grammar)
+
+
+def from_gbnf(grammar: str) -> Constraint:
+    """Text that a grammar of llama.cpp describes. Raises ConstraintError with the line."""
+    return bounded(gbnf_to_lark(grammar))
+
+
+def bounded(lark: str) -> Constraint:
+    """A grammar, unless it is too long. Raises ConstraintError."""
+    n_bytes = len(lark.encode("utf-8", "replace"))
+    if n_bytes > MAX_GRAMMAR_BYTES:
+        raise ConstraintError(f"it has {n_bytes} bytes, and {MAX_GRAMMAR_BYTES} are allowed")
+    return Constraint(lark)

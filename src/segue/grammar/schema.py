@@ -1,0 +1,110 @@
+"""JSON schemas: which are taken, and how they are brought into the form that llguidance reads."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from llguidance import LLMatcher
+
+from segue.grammar.errors import ConstraintError, plain
+from segue.grammar.subschemas import JsonSchema, pointer, subschemas
+
+MAX_SCHEMA_BYTES = 512 << 10
+MAX_VALUES = 20_000
+MAX_DEPTH = 100
+_MAX_SEARCH_S = 0.5
+
+# As many blanks as llama.cpp allows: a model that likes them would else never come to an end.
+_OPTIONS: dict[str, Any] = {"whitespace_pattern": r"[ \t\n\r]{1,22}", "coerce_one_of": True}
+# The formats that can be enforced. Any other is a remark, says JSON Schema.
+_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"}
+_HELP = '; "x-guidance": {"lenient": true} in the schema passes over what cannot be enforced'
+
+
+def checked_schema(schema: object, *, is_lenient: bool = False) -> dict[str, Any]:
+    """A schema for llguidance, with options of its own kept; changes nothing.
+
+    Raises ConstraintError with the place as a JSON pointer.
+    """
+    if schema is True:
+        schema = {"type": ["object", "array", "string", "number", "boolean", "null"]}
+    if not isinstance(schema, dict):
+        raise ConstraintError("a JSON schema is an object" if schema is not False else "no value satisfies false")
+    _check_size(schema)
+    n_bytes = len(json.dumps(schema))
+    if n_bytes > MAX_SCHEMA_BYTES:
+        raise ConstraintError(f"the schema has {n_bytes} bytes, and {MAX_SCHEMA_BYTES} are allowed")
+    taken = _without_unknown_formats(schema or {"type": "object"})
+    options = {**_OPTIONS, "lenient": is_lenient}
+    own = schema.get("x-guidance")
+    taken["x-guidance"] = {**options, **own} if isinstance(own, dict) else own or options
+    fault = _fault(taken)
+    if fault:
+        where, fault = _innermost(taken, fault)
+        raise ConstraintError(f"{fault}{f' (at {where})' if where else ''}{_HELP if 'Unimplemented' in fault else ''}")
+    return taken
+
+
+def _check_size(schema: JsonSchema) -> None:
+    """Bound nesting and number of values, without recursion of one's own."""
+    stack: list[tuple[object, tuple[str, ...], int]] = [(schema, (), 1)]
+    n_values = 0
+    while stack:
+        value, path, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            raise ConstraintError(f"more than {MAX_DEPTH} levels of nesting (at {pointer(path)}/...)")
+        inner: list[tuple[object, object]] = []
+        if isinstance(value, dict):
+            inner = list(value.items())
+        elif isinstance(value, list):
+            inner = list(enumerate(value))
+        n_values += len(inner)
+        if n_values > MAX_VALUES:
+            where = f" (at {pointer(path)})" if path else ""
+            raise ConstraintError(f"the schema has more than {MAX_VALUES} values{where}")
+        stack += [(part, (*path[:5], str(key)[:50]), depth + 1) for key, part in inner]
+
+
+def _without_unknown_formats(schema: Mapping[str, Any]) -> dict[str, Any]:
+    taken: dict[str, Any] = json.loads(json.dumps(schema))
+    stack: list[Any] = [taken]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, dict):
+            if isinstance(part.get("format"), str) and part["format"] not in _FORMATS:
+                del part["format"]
+            stack += [inner for _, inner in subschemas(part)]
+    return taken
+
+
+def _fault(schema: object) -> str:
+    """What llguidance has against a schema, empty if nothing."""
+    source = json.dumps({"grammars": [{"json_schema": schema}]})
+    return plain(LLMatcher.validate_grammar(source))
+
+
+def _innermost(schema: JsonSchema, fault: str) -> tuple[str, str]:
+    """Place and message of the smallest part of a schema that has the fault by itself, or makes the whole have it."""
+    around = {key: schema[key] for key in ("$defs", "definitions", "x-guidance") if key in schema}
+    path: tuple[str, ...] = ()
+    part: Any = schema
+    give_up = time.monotonic() + _MAX_SEARCH_S
+    while True:
+        for step, inner in subschemas(part):
+            if time.monotonic() > give_up:
+                return pointer(path), fault
+            if not isinstance(inner, dict):
+                continue
+            own = _fault({**around, **inner})
+            if own == fault or (own.startswith("Unsatisfiable") and _is_binding(part, step)):
+                path, part, fault = (*path, *step), inner, own
+                break
+        else:
+            return pointer(path), fault
+
+
+def _is_binding(schema: JsonSchema, step: tuple[str, ...]) -> bool:
+    """Whether no value satisfies a schema if none satisfies this part of it."""
+    required = schema.get("required")
+    return step[0] == "allOf" or (step[0] == "properties" and isinstance(required, list) and step[1] in required)
