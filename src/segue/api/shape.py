@@ -13,6 +13,13 @@ class Shape(Protocol):
     done: bytes
     """What a complete stream ends with, after the last object."""
 
+    is_named: bool
+    """Whether each event of a stream has a name of its own, which is the object's `type`."""
+
+    @property
+    def ping(self) -> bytes:
+        """What breaks a silence."""
+
     def reading(self, reading: Reading) -> Iterable[JsonObject]:
         """Word a prompt's progress."""
 
@@ -27,3 +34,17 @@ class Shape(Protocol):
 
     def whole(self, replies: Sequence[Reply]) -> object:
         """Word all replies of a request that is not streamed."""
+
+    def failure(self, body: JsonObject) -> JsonObject:
+        """Word an error, whose body this is, as the last event of a stream."""
+
+
+class PlainShape:
+    """What shapes have in common whose events have no names."""
+
+    is_named = False
+    ping = b": ping\n\n"
+
+    def failure(self, body: JsonObject) -> JsonObject:
+        """Word an error as in any response."""
+        return {"error": body}
