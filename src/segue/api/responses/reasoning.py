@@ -1,7 +1,6 @@
 """Reasoning that travels: in plain text, and as `encrypted_content` that clients send back unread."""
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,7 +18,7 @@ def unseal(sealed: object) -> str | None:
         return None
     try:
         return base64.b64decode(sealed.removeprefix(_SEAL), validate=True).decode()
-    except (binascii.Error, UnicodeError):
+    except ValueError:
         return None
 
 
