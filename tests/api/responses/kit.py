@@ -37,7 +37,7 @@ def stream(running: Live, **body: Any) -> list[dict[str, Any]]:
         assert response.status_code == 200, response.read()
         blocks = response.read().decode().split("\n\n")
     assert blocks.pop() == ""
-    events = []
+    events: list[dict[str, Any]] = []
     for block in blocks:
         name, data = block.split("\n")
         event = json.loads(data.removeprefix("data: "))

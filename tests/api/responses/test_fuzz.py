@@ -22,7 +22,7 @@ _values = st.recursive(
     _atoms, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_keys, inner, max_size=5), max_leaves=12
 )
 _item = st.dictionaries(st.sampled_from(_NAMES), _values, max_size=6)
-_named = st.fixed_dictionaries({"type": st.sampled_from(_KINDS)}, optional=dict.fromkeys(_NAMES, _texts | _values))
+_named = st.fixed_dictionaries({"type": st.sampled_from(_KINDS)}, optional=dict.fromkeys(_NAMES[1:], _texts | _values))
 _items = st.lists(_item | _named, max_size=4)
 
 

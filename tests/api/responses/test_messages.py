@@ -31,7 +31,13 @@ def called(call_id: str = "1", name: str = "f", arguments: str = "{}") -> dict[s
 
 
 def test_messages_of_every_role() -> None:
-    items = [USER, said("a"), {"type": "message", **USER}, {"role": "developer", "content": "d"}, USER]
+    items: list[dict[str, Any]] = [
+        USER,
+        said("a"),
+        {"type": "message", **USER},
+        {"role": "developer", "content": "d"},
+        USER,
+    ]
     roles = [(message["role"], message["content"]) for message in messages_of(items, None)]
     assert roles == [("user", "u"), ("assistant", "a"), ("user", "u"), ("developer", "d"), ("user", "u")]
 

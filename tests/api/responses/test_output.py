@@ -119,7 +119,14 @@ def test_a_custom_tool_of_a_namespace() -> None:
 
 
 def test_items_follow_each_other() -> None:
-    parts = [Thought("t"), Text("a"), CallOpened(0, "f"), CallArguments(0, "{}"), CallOpened(1, "g"), Text("b")]
+    parts: list[Part] = [
+        Thought("t"),
+        Text("a"),
+        CallOpened(0, "f"),
+        CallArguments(0, "{}"),
+        CallOpened(1, "g"),
+        Text("b"),
+    ]
     items, events = told(parts)
     assert [item["type"] for item in items] == ["reasoning", "message", "function_call", "function_call", "message"]
     added = [event for event in events if event["type"] == "response.output_item.added"]

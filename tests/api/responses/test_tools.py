@@ -41,7 +41,7 @@ def test_a_custom_tool_is_a_function_with_one_text() -> None:
 
 def test_a_namespace_is_before_the_names_of_its_tools() -> None:
     inner = [{"type": "function", "name": "f"}, {"type": "custom", "name": "c"}, {"type": "web_search"}, 3]
-    declared = [
+    declared: list[dict[str, Any]] = [
         {"type": "namespace", "name": "mcp__files", "description": "d", "tools": inner},
         {"type": "namespace", "name": "mcp__web__", "tools": inner[:1]},
         {"type": "function", "name": "f"},
