@@ -75,7 +75,7 @@ def test_texts_and_thoughts_of_one_turn_are_joined() -> None:
 def test_sealed_reasoning_is_restored_and_foreign_passed_over() -> None:
     sealed = {"type": "reasoning", "summary": [], "encrypted_content": seal("t")}
     foreign = {"type": "reasoning", "summary": [], "encrypted_content": "gAAAAAB"}
-    items = [USER, foreign, sealed, said("a"), USER]
+    items: list[dict[str, Any]] = [USER, foreign, sealed, said("a"), USER]
     assert messages_of(items, None)[1] == {"role": "assistant", "content": "a", "reasoning_content": "t"}
     assert messages_of([USER, foreign, USER], None) == [USER, USER]
 
