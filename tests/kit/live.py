@@ -68,12 +68,18 @@ class Live:
 
 
 @contextmanager
-def live(loop: FakeLoop | None = None, *, is_ready: bool = True, **settings: Any) -> Iterator[Live]:
+def live(
+    loop: FakeLoop | None = None,
+    *,
+    is_ready: bool = True,
+    vocabulary: ByteVocabulary | None = None,
+    **settings: Any,
+) -> Iterator[Live]:
     """Serve on a free port until the block ends."""
     loop = FakeLoop() if loop is None else loop
     service = make_service(Settings(**{"model": "fake.gguf", **settings}))
     if is_ready:
-        service.attach(make_backend(FakeBuilt(loop, ByteVocabulary(), FakeModel()), service.settings))
+        service.attach(make_backend(FakeBuilt(loop, vocabulary or ByteVocabulary(), FakeModel()), service.settings))
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = uvicorn.Config(create_app(service), log_config=None, access_log=False, lifespan="off")

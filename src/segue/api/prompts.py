@@ -28,7 +28,7 @@ def from_chat(service: Service, request: ChatRequest, scope: str) -> tuple[Promp
     """The prompt of a conversation in a cache scope, and what replies to it are like. Raises ApiError."""
     backend = service.backend
     rendered = render(backend.template, request, service.settings.chat_template_kwargs)
-    prompt = _checked(Prompt(*backend.tokenizer.encode(rendered, scope)), backend)
+    prompt = checked(Prompt(*backend.tokenizer.encode(rendered, scope)), backend)
     tools = () if request.tool_choice == "none" else request.tools or ()
     parses_reasoning = request.reasoning_format != "none"
     return prompt, speech_after(backend.family, rendered.text, tools, parses_reasoning=parses_reasoning)
@@ -43,7 +43,7 @@ def from_completion(backend: Backend, prompt: object, scope: str) -> list[Prompt
     parts = prompt if isinstance(prompt, list) and is_list else [prompt]
     if not parts:
         raise invalid("Field 'prompt': it must not be empty")
-    return [_checked(_one(backend, part, scope), backend) for part in parts]
+    return [checked(_one(backend, part, scope), backend) for part in parts]
 
 
 def _one(backend: Backend, part: object, scope: str) -> Prompt:
@@ -82,7 +82,8 @@ def ids_to_tokens(vocabulary: Vocabulary, ids: list[int]) -> Tokens:
     return np.array(ids, dtype=np.int32)
 
 
-def _checked(prompt: Prompt, backend: Backend) -> Prompt:
+def checked(prompt: Prompt, backend: Backend) -> Prompt:
+    """The prompt itself. Raises ApiError if it is empty or does not fit the context."""
     n_prompt, n_ctx = len(prompt.tokens), backend.loop.n_ctx
     if n_prompt == 0:
         raise invalid("The prompt is empty: it has no tokens")

@@ -14,6 +14,7 @@ from segue.chat.reply.family import Family
 from segue.chat.template import ChatTemplate
 from segue.chat.tokens import PromptTokenizer
 from segue.chat.vocabulary import Vocabulary
+from segue.engine.fim import FimTokens
 from segue.engine.sampling import SamplingParams
 from segue.grammar.compiler import Compiler
 from segue.loop.job import LoopFront
@@ -38,6 +39,10 @@ class ModelVocabulary(Vocabulary, Protocol):
     @property
     def eos(self) -> int:
         """The token that ends a text, -1 if there is none."""
+
+    @property
+    def fim(self) -> FimTokens | None:
+        """The tokens that mark a gap in a text, None if there are none."""
 
 
 @dataclass(frozen=True, slots=True)
