@@ -4,7 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from segue.api.service import Service
 from segue.api.start import make_backend, make_service
 from segue.settings import Settings
 from tests.kit.byte_vocabulary import ByteVocabulary
+from tests.kit.fake_embeddings import FakeEmbeddings
 from tests.kit.fake_loop import FakeLoop
 
 
@@ -42,6 +43,7 @@ class FakeBuilt:
     loop: FakeLoop
     vocabulary: ByteVocabulary
     model: Any
+    embeddings: FakeEmbeddings = field(default_factory=FakeEmbeddings)
 
     def close(self) -> None:
         self.loop.close()
@@ -55,6 +57,7 @@ class Live:
     service: Service
     loop: FakeLoop
     http: httpx.Client
+    embeddings: FakeEmbeddings
 
     def post(self, path: str, **body: Any) -> httpx.Response:
         return self.http.post(path, json=body)
@@ -78,8 +81,9 @@ def live(
     """Serve on a free port until the block ends."""
     loop = FakeLoop() if loop is None else loop
     service = make_service(Settings(**{"model": "fake.gguf", **settings}))
+    built = FakeBuilt(loop, vocabulary or ByteVocabulary(), FakeModel())
     if is_ready:
-        service.attach(make_backend(FakeBuilt(loop, vocabulary or ByteVocabulary(), FakeModel()), service.settings))
+        service.attach(make_backend(built, service.settings))
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = uvicorn.Config(create_app(service), log_config=None, access_log=False, lifespan="off")
@@ -88,7 +92,7 @@ def live(
     thread.start()
     try:
         with httpx.Client(base_url=url, timeout=10) as http:
-            yield Live(url, service, loop, http)
+            yield Live(url, service, loop, http, built.embeddings)
     finally:
         loop.gate.set()
         server.should_exit = True

@@ -124,6 +124,14 @@ class InfillRequest(CompletionRequest):
     input_extra: list[ExtraFile] | None = None
 
 
+class EmbeddingsRequest(BaseModel):
+    """POST /v1/embeddings. `input`: a text, token ids, or a list of such."""
+
+    input: Any
+    encoding_format: Text | None = None
+    dimensions: Count | None = None
+
+
 class TokenizeRequest(BaseModel):
     """POST /tokenize. `content`: a text, or a list of texts and token ids."""
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -14,10 +15,11 @@ from segue.chat.reply.family import Family
 from segue.chat.template import ChatTemplate
 from segue.chat.tokens import PromptTokenizer
 from segue.chat.vocabulary import Vocabulary
+from segue.engine.embedder import Vector
 from segue.engine.fim import FimTokens
 from segue.engine.sampling import SamplingParams
 from segue.grammar.compiler import Compiler
-from segue.loop.job import LoopFront
+from segue.loop.job import LoopFront, Tokens
 from segue.settings import Settings
 
 
@@ -45,6 +47,15 @@ class ModelVocabulary(Vocabulary, Protocol):
         """The tokens that mark a gap in a text, None if there are none."""
 
 
+class Embeddings(Protocol):
+    """What embeds texts of `n_tokens` tokens at most."""
+
+    n_tokens: int
+
+    def embed(self, tokens: Tokens) -> "Future[Vector]":
+        """Queue a text. The future may raise EngineError; this raises RuntimeError once it is closed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """A loaded model, and text to and from its tokens. Everything in it may be used from any thread.
@@ -57,6 +68,7 @@ class Backend:
     tokenizer: PromptTokenizer
     template: ChatTemplate
     compiler: Compiler
+    embeddings: Embeddings
     model: ModelInfo
     family: Family
     shown: frozenset[int]

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from segue.api.auth import KeyRing
 from segue.api.sampling import sampler_names
-from segue.api.service import Backend, ModelInfo, ModelVocabulary, Service
+from segue.api.service import Backend, Embeddings, ModelInfo, ModelVocabulary, Service
 from segue.chat.reply.families import find_family
 from segue.chat.reply.speech import shown_tokens
 from segue.chat.sandbox import TemplateError
@@ -34,6 +34,10 @@ class Built(Protocol):
     @property
     def vocabulary(self) -> ModelVocabulary:
         """The model's vocabulary."""
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """What embeds texts."""
 
     @property
     def model(self) -> ModelInfo:
@@ -64,7 +68,7 @@ def make_backend(built: Built, settings: Settings) -> Backend:
     family = find_family(template.source)
     shown = shown_tokens(family, vocabulary)
     tokenizer, compiler = PromptTokenizer(vocabulary), Compiler(vocabulary)
-    return Backend(built.loop, vocabulary, tokenizer, template, compiler, built.model, family, shown)
+    return Backend(built.loop, vocabulary, tokenizer, template, compiler, built.embeddings, built.model, family, shown)
 
 
 def check_model_file(settings: Settings) -> None:
