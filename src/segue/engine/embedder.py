@@ -27,9 +27,9 @@ class EmbedderParams:
 
 
 class Embedder:
-    """Computes embeddings with a loaded model, one text at a time. Raises ModelError if it cannot. One thread at a time.
+    """Computes embeddings with a loaded model, one text at a time. Raises ModelError if the model cannot.
 
-    Pooled as the model's file says, else by the mean of all tokens.
+    They are pooled as the model's file says, else by the mean of all tokens. One thread at a time.
     """
 
     def __init__(self, model: Model, params: EmbedderParams) -> None:
