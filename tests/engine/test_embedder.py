@@ -6,7 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from segue.engine.embedder import Embedder, EmbedderParams, Vector
+from segue.engine.base import Vector
+from segue.engine.embedder import Embedder, EmbedderParams
 from segue.engine.embedding_thread import EmbeddingThread
 from segue.engine.errors import EngineError, ModelError
 from segue.engine.model import Model

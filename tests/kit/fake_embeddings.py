@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segue.engine.base import Tokens
-from segue.engine.embedder import Vector
+from segue.engine.base import Tokens, Vector
 from segue.engine.errors import EngineError
 
 

@@ -14,7 +14,7 @@ from segue.api.errors import SERVER, UNAVAILABLE, ApiError, invalid, not_support
 from segue.api.prompts import ids_to_tokens
 from segue.api.requests import EmbeddingsRequest
 from segue.api.service import Backend, Service
-from segue.engine.embedder import Vector
+from segue.engine.base import Vector
 from segue.engine.errors import EngineError
 from segue.loop.job import Tokens
 

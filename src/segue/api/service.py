@@ -15,7 +15,7 @@ from segue.chat.reply.family import Family
 from segue.chat.template import ChatTemplate
 from segue.chat.tokens import PromptTokenizer
 from segue.chat.vocabulary import Vocabulary
-from segue.engine.embedder import Vector
+from segue.engine.base import Vector
 from segue.engine.fim import FimTokens
 from segue.engine.sampling import SamplingParams
 from segue.grammar.compiler import Compiler

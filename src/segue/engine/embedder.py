@@ -5,14 +5,11 @@ from dataclasses import dataclass
 
 import llama_cpp
 import numpy as np
-from numpy.typing import NDArray
 
 from segue.engine import libllama
-from segue.engine.base import Tokens
+from segue.engine.base import Tokens, Vector
 from segue.engine.errors import EngineError, ModelError
 from segue.engine.model import Model
-
-Vector = NDArray[np.float32]
 
 _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 

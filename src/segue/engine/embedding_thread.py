@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from segue.engine.base import Tokens
-from segue.engine.embedder import Embedder, Vector
+from segue.engine.base import Tokens, Vector
+from segue.engine.embedder import Embedder
 
 
 class EmbeddingThread:

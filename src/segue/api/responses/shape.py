@@ -101,8 +101,8 @@ class ResponsesShape:
 
     def _numbered(self, events: Iterable[JsonObject]) -> Iterator[JsonObject]:
         for event in events:
-            yield {**event, "sequence_number": self._n_events}
-            self._n_events += 1
+            number, self._n_events = self._n_events, self._n_events + 1
+            yield {**event, "sequence_number": number}
 
     def _told(self, kind: str) -> JsonObject:
         return {"type": kind, "response": self._response}
