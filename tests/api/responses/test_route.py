@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from segue.api.responses.reasoning import unseal
-from segue.loop.job import ErrorType, JobError
+from segue.loop.job import EndReason, ErrorType, JobError
 from tests.api.responses.kit import FUNCTION, PATH, REPLY, create, prompt_of, says, stream, without_ids
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import live
@@ -234,6 +234,16 @@ def test_silence_is_broken_by_events(monkeypatch: pytest.MonkeyPatch) -> None:
             rest = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
     assert [json.loads(data)["sequence_number"] for data in rest] == list(range(3, 3 + len(rest)))
     assert json.loads(rest[-1])["response"]["output_text"] == "Hi"
+
+
+def test_a_client_that_vanishes_cancels_and_leaves_nothing() -> None:
+    with live(FakeLoop(reply=lambda _: [ord("a")] * 10_000, delay_s=0.005)) as running:
+        with running.http.stream("POST", PATH, json={"input": "u", "stream": True}) as response:
+            data = next(line for line in response.iter_lines() if line.startswith("data: "))
+        running.loop.wait_for_ends(1)
+        assert running.loop.ends[0].reason is EndReason.CANCELLED
+        response_id = json.loads(data.removeprefix("data: "))["response"]["id"]
+        assert running.http.get(f"{PATH}/{response_id}").status_code == 404
 
 
 def test_progress_and_timings_on_demand() -> None:
