@@ -89,4 +89,6 @@ def live(loop: FakeLoop | None = None, *, is_ready: bool = True, **settings: Any
         thread.join(10)
         listener.close()
         loop.close()
+        if is_ready:
+            service.backend.echo.close()
     assert not thread.is_alive()
