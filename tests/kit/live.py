@@ -99,4 +99,6 @@ def live(
         thread.join(10)
         listener.close()
         loop.close()
+        if is_ready:
+            service.backend.echo.close()
     assert not thread.is_alive()

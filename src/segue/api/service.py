@@ -11,6 +11,7 @@ from typing import Protocol
 from segue.api.auth import KeyRing
 from segue.api.errors import UNAVAILABLE, ApiError
 from segue.api.reports import Reports
+from segue.chat.reply.echo import Echo
 from segue.chat.reply.family import Family
 from segue.chat.template import ChatTemplate
 from segue.chat.tokens import PromptTokenizer
@@ -71,6 +72,7 @@ class Backend:
     embeddings: Embeddings
     model: ModelInfo
     family: Family
+    echo: Echo
     shown: frozenset[int]
 
 

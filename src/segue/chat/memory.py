@@ -25,10 +25,11 @@ class TokenMemory:
             return tokens
 
     def put(self, scope: str, text: str, tokens: bytes) -> None:
-        """Remember the tokens of `text`."""
+        """Remember the tokens of `text`, in place of others."""
         with self._lock:
-            if (scope, text) in self._tokens:
-                return
+            known = self._tokens.pop((scope, text), None)
+            if known is not None:
+                self._n_bytes_left += _n_bytes(text, known)
             self._tokens[scope, text] = tokens
             self._n_bytes_left -= _n_bytes(text, tokens)
             while self._n_bytes_left < 0:

@@ -79,6 +79,24 @@ class PromptTokenizer:
         )
         return tokens, marks
 
+    def since_special(self, tokens: Tokens) -> Tokens:
+        """The tokens behind the last special one."""
+        places = np.flatnonzero(np.isin(tokens, self._special_ids))
+        return tokens[places[-1] + 1 :] if len(places) else tokens
+
+    def learn(self, scope: str, tokens: Tokens) -> None:
+        """From now on, tokenise each text between two special tokens as it is here, if that is text at all."""
+        places = np.flatnonzero(np.isin(tokens, self._special_ids))
+        for run in np.split(tokens, places):
+            run = run[1:] if len(run) and run[0] in self._special else run
+            piece = b"".join(map(self._vocabulary.piece, run.tolist()))
+            try:
+                text = piece.decode()
+            except UnicodeDecodeError:
+                continue
+            if text:
+                self._memory.put(scope, text, run.tobytes())
+
     def _encode_segments(
         self, text: str, specials: Sequence[tuple[int, int, int]], scope: str
     ) -> tuple[Tokens, list[Segment]]:

@@ -38,14 +38,15 @@ def router(service: Service) -> APIRouter:
             toolbox = read_tools(request.tools or ())
             messages = messages_of([*before, *inputs], request.instructions, n_before=len(before))
             chat = request.chat(messages, toolbox)
-            prompt, speech = from_chat(service, chat, http.state.cache_scope)
-            work = plan(service, chat, [prompt], http.state.cache_scope, n_probs=0, shown=service.backend.shown)
+            scope, shown = http.state.cache_scope, service.backend.shown
+            asked = from_chat(service, chat, scope)
+            work = plan(service, chat, [asked.prompt], scope, n_probs=0, shown=shown, keep=asked.keep)
 
             def keep(response: JsonObject) -> None:
                 if response["store"]:
                     store.put(owner, response, inputs)
 
-            return work, ResponsesShape(service, request, toolbox, speech, keep)
+            return work, ResponsesShape(service, request, toolbox, asked.speech, keep)
 
         work, shape = await run_in_threadpool(prepare)
         return await respond(http, service, work, shape, request.sse_ping_interval)
