@@ -7,7 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
-from segue.api.conversation import render
+from segue.api.conversation import check, render
 from segue.api.errors import ApiError, invalid, not_supported
 from segue.api.events import Keep, Reply, StopType, forget
 from segue.api.requests import ChatRequest
@@ -38,6 +38,7 @@ class Chat:
 
 def from_chat(service: Service, request: ChatRequest, scope: str) -> Chat:
     """What a conversation asks for, in a cache scope. Raises ApiError."""
+    check(request)
     backend, defaults = service.backend, service.settings.chat_template_kwargs
     tools = () if request.tool_choice == "none" else request.tools or ()
     messages = request.messages
@@ -48,7 +49,7 @@ def from_chat(service: Service, request: ChatRequest, scope: str) -> Chat:
     else:
         recalled, found = backend.echo.recalled(scope, messages)
         rendered = render(backend.template, request.model_copy(update={"messages": recalled}), defaults)
-        rendered = backend.echo.restored(scope, rendered, tools, found)
+        rendered = backend.echo.restored(rendered, tools, found)
         prompt = checked(Prompt(*backend.tokenizer.encode(rendered, scope)), backend)
         turn = backend.echo.turn(scope, messages, tools, rendered, prompt.tokens)
         keep = partial(_keep, backend, turn)

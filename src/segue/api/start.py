@@ -73,8 +73,7 @@ def make_backend(built: Built, settings: Settings) -> Backend:
     shown = shown_tokens(family, vocabulary)
     tokenizer, compiler = PromptTokenizer(vocabulary), Compiler(vocabulary)
     path = settings.cache_dir / _UTTERANCES if settings.cache_dir is not None else None
-    endings = [piece for piece, token in vocabulary.special_pieces().items() if vocabulary.is_eog(token)]
-    echo = Echo(family, tokenizer, Utterances(path, _MOST_UTTERANCE_BYTES), endings)
+    echo = Echo(family, vocabulary, tokenizer, Utterances(path, _MOST_UTTERANCE_BYTES))
     return Backend(
         built.loop, vocabulary, tokenizer, template, compiler, built.embeddings, built.model, family, echo, shown
     )

@@ -25,11 +25,10 @@ class TokenMemory:
             return tokens
 
     def put(self, scope: str, text: str, tokens: bytes) -> None:
-        """Remember the tokens of `text`, in place of others."""
+        """Remember the tokens of `text`."""
         with self._lock:
-            known = self._tokens.pop((scope, text), None)
-            if known is not None:
-                self._n_bytes_left += _n_bytes(text, known)
+            if (scope, text) in self._tokens:
+                return
             self._tokens[scope, text] = tokens
             self._n_bytes_left -= _n_bytes(text, tokens)
             while self._n_bytes_left < 0:
