@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from segue.state.placement import Breakpoint
+
 PREAMBLE = -1
 """Stands for the message index of text that no message wrote: tools, a default system prompt."""
 
@@ -23,4 +25,4 @@ class RenderedPrompt:
     message_indices: tuple[int, ...] = ()
     n_stable: int = 0
     volatile: tuple[int, ...] = ()
-    breakpoints: tuple[int, ...] = ()
+    breakpoints: tuple[Breakpoint, ...] = ()
