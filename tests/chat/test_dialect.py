@@ -19,7 +19,7 @@ def test_most_families_take_what_hugging_face_gives(family: str) -> None:
 
 def test_the_others() -> None:
     assert dialect(FAMILIES["parts"]) == Dialect(takes_parts=True)
-    assert dialect(FAMILIES["gemma2"]) == Dialect(takes_system=False)
+    assert dialect(FAMILIES["gemma2"]) == Dialect(takes_system=False, takes_late_system=False)
     assert dialect(FAMILIES["gemma4"]) == Dialect(takes_developer=True)
     assert dialect(FAMILIES["deepseek"]) == Dialect(takes_objects=False, takes_null_content=True)
     assert dialect(FAMILIES["harmony"]) == Dialect(

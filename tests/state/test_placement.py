@@ -155,7 +155,9 @@ def test_a_growing_raw_prompt_keeps_its_strides() -> None:
 
 
 def test_the_stronger_origin_names_a_cut() -> None:
-    marks = PromptMarks(message_ends=(10, 20, 30, 40), volatile=(10, 15, 20), breakpoints=breakpoints(10, 40), n_stable=2)
+    marks = PromptMarks(
+        message_ends=(10, 20, 30, 40), volatile=(10, 15, 20), breakpoints=breakpoints(10, 40), n_stable=2
+    )
     placed = cuts(marks, 0, 45, fork=15, cut_cost_tokens=COST)
     assert placed == (
         Cut(10, Origin.BREAKPOINT),

@@ -1,6 +1,6 @@
 """Prompts: from text, token ids or messages to what a job reads. Slow on long ones, so it runs on a worker thread."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -10,6 +10,7 @@ from segue.api.conversation import render
 from segue.api.errors import ApiError, invalid, not_supported
 from segue.api.requests import ChatRequest
 from segue.api.service import Backend, Service
+from segue.chat.breakpoints import Wish, with_breakpoints
 from segue.chat.reply.speech import Speech, speech_after
 from segue.chat.vocabulary import Vocabulary
 from segue.loop.job import Tokens
@@ -24,11 +25,19 @@ class Prompt:
     marks: PromptMarks
 
 
-def from_chat(service: Service, request: ChatRequest, scope: str) -> tuple[Prompt, Speech]:
+def from_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> tuple[Prompt, Speech]:
     """The prompt of a conversation in a cache scope, and what replies to it are like. Raises ApiError."""
+    prompt, speech = encode_chat(service, request, scope, wishes)
+    return _checked(prompt, service.backend), speech
+
+
+def encode_chat(
+    service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()
+) -> tuple[Prompt, Speech]:
+    """The same, however long the prompt is. Raises ApiError."""
     backend = service.backend
-    rendered = render(backend.template, request, service.settings.chat_template_kwargs)
-    prompt = _checked(Prompt(*backend.tokenizer.encode(rendered, scope)), backend)
+    rendered = with_breakpoints(render(backend.template, request, service.settings.chat_template_kwargs), wishes)
+    prompt = Prompt(*backend.tokenizer.encode(rendered, scope))
     tools = () if request.tool_choice == "none" else request.tools or ()
     parses_reasoning = request.reasoning_format != "none"
     return prompt, speech_after(backend.family, rendered.text, tools, parses_reasoning=parses_reasoning)

@@ -31,8 +31,8 @@ class Dialect:
     `takes_parts`: content is a list of parts, and a string would be lost. `takes_objects`: the arguments of a tool
     call are an object, not JSON text. `takes_null_content`: beside tool calls content is null, not empty.
     `takes_null_tools`: without tools the variable is null, not undefined. `takes_system`, `takes_developer`: it
-    knows these roles. `reasoning_field`: where it looks for an assistant's reasoning; `takes_thought_and_text`: it
-    allows both reasoning and content beside a tool call.
+    knows these roles; `takes_late_system`: the first also behind other messages. `reasoning_field`: where it looks for
+    an assistant's reasoning; `takes_thought_and_text`: it allows both reasoning and content beside a tool call.
     """
 
     takes_parts: bool = False
@@ -41,6 +41,7 @@ class Dialect:
     takes_null_tools: bool = True
     takes_system: bool = True
     takes_developer: bool = False
+    takes_late_system: bool = True
     takes_thought_and_text: bool = True
     reasoning_field: str = REASONING_FIELDS[0]
 
@@ -62,6 +63,12 @@ def find_dialect(source: str, render: Try) -> Dialect:
     takes_null_tools = shows(asked) or not shows(asked, _UNDEFINED)
     no_tools = None if takes_null_tools else _UNDEFINED
     has_system = shows([{"role": "system", "content": content(_MARK)}, _user(content("u"))], no_tools)
+    late = [
+        _user(content("u")),
+        {"role": "system", "content": content(_MARK)},
+        {"role": "assistant", "content": content("a")},
+        _user(content("u")),
+    ]
     forms = [(as_object, is_null) for is_null in (False, True) for as_object in (True, False)]
     takes_objects, takes_null_content = next(
         (
@@ -82,6 +89,7 @@ def find_dialect(source: str, render: Try) -> Dialect:
         takes_null_tools=takes_null_tools,
         takes_system=has_system or not shows(asked, no_tools),
         takes_developer=re.search(r"""["']developer["']""", source) is not None,
+        takes_late_system=shows(late, no_tools) or not shows(asked, no_tools),
         takes_thought_and_text=shows(_call(takes_objects, content("x"), content, thought), [_TOOL])
         or not shows(_call(takes_objects, content(""), content, thought), [_TOOL]),
         reasoning_field=reasoning_field,

@@ -156,8 +156,8 @@ class Keeper:
     ) -> None:
         """Keep the state of a lane, which has read exactly `tokens`, as far as there is room.
 
-        `logits` are those after the last token. `pin_s`: for how long others go before it. `is_tip` says that the lane is about to leave, so that its cells need
-        a holder.
+        `logits` are those after the last token. `pin_s`: for how long others go before it. `is_tip` says that the lane
+        is about to leave, so that its cells need a holder.
         """
         assert self.engine.length(lane) == len(tokens), "a checkpoint must stand where its lane stands"
         self._is_tidy = False
