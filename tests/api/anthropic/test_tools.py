@@ -11,7 +11,7 @@ SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}}
 
 
 def test_tools_become_functions_and_those_of_anthropics_servers_are_passed_over() -> None:
-    tools = [
+    tools: list[dict[str, Any]] = [
         {"name": "ls", "description": "Lists", "input_schema": SCHEMA, "eager_input_streaming": True},
         {"type": "web_search_20250305", "name": "web_search", "max_uses": 5},
         {"type": "custom", "name": "pwd", "input_schema": {}, "cache_control": {"type": "ephemeral", "ttl": "1h"}},

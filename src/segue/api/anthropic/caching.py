@@ -16,7 +16,7 @@ def ttl_of(control: object, field: str) -> float | None:
     if not isinstance(control, dict) or control.get("type") != "ephemeral":
         raise invalid(f"Field '{field}': type must be ephemeral")
     ttl = control.get("ttl") or "5m"
-    if ttl not in _TTLS_S:
+    if not isinstance(ttl, str) or ttl not in _TTLS_S:
         raise invalid(f"Field '{field}.ttl': it must be 5m or 1h")
     return _TTLS_S[ttl]
 
