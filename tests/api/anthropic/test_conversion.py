@@ -42,6 +42,7 @@ def test_every_field_of_a_chat_request_is_set_as_if_it_had_been_checked() -> Non
         ({}, None),
         ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, {"enable_thinking": True}),
         ({"thinking": {"type": "adaptive"}}, {"enable_thinking": True}),
+        ({"thinking": {"type": "between_tools"}}, {"enable_thinking": True}),
         ({"thinking": {"type": "disabled"}}, {"enable_thinking": False}),
         ({"chat_template_kwargs": {"a": 1}}, {"a": 1}),
         (
@@ -97,7 +98,7 @@ def test_wishes_come_from_tools_blocks_and_the_request() -> None:
         ({"messages": [{"role": "user"}]}, "messages.0.content"),
         ({"messages": [{"role": "system", "content": "x-anthropic-billing-header: a"}]}, "messages"),
         ({"system": [{"type": "image"}]}, "system.0"),
-        ({"thinking": {"type": "loud"}}, "thinking.type"),
+        ({"thinking": {"type": ["enabled"]}}, "thinking.type"),
         ({"thinking": {}}, "thinking.type"),
         ({"output_config": {"effort": 3}}, "output_config.effort"),
         ({"output_config": {"format": {"type": "xml"}}}, "output_config.format"),

@@ -70,11 +70,14 @@ def _effort(request: MessagesRequest) -> str | None:
 
 
 def _template_kwargs(request: MessagesRequest, *, is_continued: bool) -> dict[str, Any] | None:
-    """A reply that is continued has done its thinking, whatever the request says of it."""
+    """What the template is told of thinking: of all types only one means none.
+
+    A reply that is continued has done its thinking, whatever the request says of it.
+    """
     if request.thinking is None:
         return request.chat_template_kwargs
     kind = request.thinking.get("type")
-    if kind not in ("enabled", "adaptive", "disabled"):
-        raise invalid("Field 'thinking.type': it must be enabled, adaptive or disabled")
+    if not isinstance(kind, str):
+        raise invalid("Field 'thinking.type': it must be a text, such as enabled, adaptive or disabled")
     thinks = kind != "disabled" and not is_continued
     return {"enable_thinking": thinks, **(request.chat_template_kwargs or {})}
