@@ -193,6 +193,7 @@ class Keeper:
         """Let others go before the checkpoint at the end of `tokens`, if there is one, for so many seconds from now."""
         checkpoint = self.space.tree(scope).at(tokens)
         if checkpoint is not None:
+            checkpoint.last_used = self.clock()
             self._pin(checkpoint, pin_s)
 
     def _pin(self, checkpoint: Checkpoint, pin_s: float) -> None:

@@ -220,6 +220,17 @@ def test_what_the_template_gets() -> None:
             assert prompt_of(running).startswith(expected)
 
 
+def test_a_last_message_of_the_assistant_is_continued(server: Live) -> None:
+    said = [*HELLO, {"role": "assistant", "content": [{"type": "text", "text": "Good"}]}]
+    marked = [{**said[0], "content": [{"type": "text", "text": "Hello", "cache_control": EPHEMERAL}]}, said[1]]
+    for messages in (said, marked):
+        response = server.post(PATH, system=SYSTEM, messages=messages, thinking={"type": "enabled"})
+        assert response.status_code == 200
+        assert prompt_of(server) == PROMPT + "Good"
+    (mark,) = server.loop.jobs[-1].marks.breakpoints
+    assert prompt_of(server, mark.end) == PROMPT.removesuffix("<|im_start|>assistant\n")
+
+
 def test_llama_servers_fields_work_here_too(server: Live) -> None:
     body = {"messages": [{"role": "user", "content": "P" * 50}], "id_slot": 2, "cache_prompt": False, "seed": 7}
     found = events(server, **body, return_progress=True, timings_per_token=True)
