@@ -221,9 +221,9 @@ def test_what_the_template_gets() -> None:
 
 
 def test_a_last_message_of_the_assistant_is_continued(server: Live) -> None:
-    said = [*HELLO, {"role": "assistant", "content": [{"type": "text", "text": "Good"}]}]
-    marked = [{**said[0], "content": [{"type": "text", "text": "Hello", "cache_control": EPHEMERAL}]}, said[1]]
-    for messages in (said, marked):
+    good = {"role": "assistant", "content": [{"type": "text", "text": "Good"}]}
+    marked = {"role": "user", "content": [{"type": "text", "text": "Hello", "cache_control": EPHEMERAL}]}
+    for messages in ([*HELLO, good], [marked, good]):
         response = server.post(PATH, system=SYSTEM, messages=messages, thinking={"type": "enabled"})
         assert response.status_code == 200
         assert prompt_of(server) == PROMPT + "Good"
