@@ -5,7 +5,7 @@ from typing import Any
 from segue.api.anthropic.caching import ttl_of
 from segue.api.anthropic.ids import call_id_of
 from segue.api.anthropic.requests import Block
-from segue.api.anthropic.results import error_text, plain_text
+from segue.api.anthropic.texts import error_text, plain_text
 from segue.api.errors import invalid
 from segue.chat.breakpoints import Wish
 
