@@ -140,5 +140,5 @@ def _shifted(rendered: RenderedPrompt, shifts: Sequence[tuple[int, int]]) -> Ren
         rendered,
         message_ends=moved(rendered.message_ends),
         volatile=moved(rendered.volatile),
-        breakpoints=tuple(replace(one, end=end) for one, end in zip(rendered.breakpoints, ends, strict=True)),
+        breakpoints=tuple(one._replace(end=end) for one, end in zip(rendered.breakpoints, ends, strict=True)),
     )
