@@ -1,7 +1,7 @@
 """The events of a reply as this API words them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from segue.api.events import Piece, Reading, Reply, StopType
 from segue.api.responses.envelope import output_text, response_envelope, usage_of
@@ -68,11 +68,11 @@ class ResponsesShape:
         self._complete(replies[0])
         return self._response
 
-    def failure(self, body: JsonObject) -> JsonObject:  # noqa: D102
+    def failure(self, error: Mapping[str, object]) -> JsonObject:  # noqa: D102
         for _ in self._output.finish("incomplete"):
             pass
-        error = {"code": body["type"], "message": body["message"]}
-        self._response = self._response | {"status": "failed", "error": error, "output": self._output.items}
+        told = {"code": error["type"], "message": error["message"]}
+        self._response = self._response | {"status": "failed", "error": told, "output": self._output.items}
         return next(self._numbered([self._told("response.failed")]))
 
     def _rest(self, reply: Reply) -> Iterator[JsonObject]:
