@@ -1,13 +1,15 @@
 """From items to the messages of a chat."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from segue.api.errors import ApiError
-from segue.api.responses.messages import messages_of
+from segue.api.responses import messages
 from segue.api.responses.reasoning import seal
 
+messages_of = partial(messages.messages_of, takes_late_system=True)
 USER = {"role": "user", "content": "u"}
 OUTPUT = {"type": "function_call_output", "call_id": "1", "output": "seen"}
 SEEN = {"role": "tool", "tool_call_id": "1", "content": "seen"}
@@ -47,6 +49,13 @@ def test_instructions_come_first_and_what_instructs_behind_them_joins_them() -> 
     assert messages_of(items, "i") == [{"role": "system", "content": "i\n\nd\n\ns"}, USER]
     assert messages_of(items, None) == [{"role": "developer", "content": "d\n\ns"}, USER]
     assert messages_of([USER], "") == [USER]
+
+
+def test_late_instructions_come_from_the_user_where_the_template_wants_it_so() -> None:
+    late = {"role": "developer", "content": "d"}
+    assert messages_of([USER, late, USER], "i")[2:] == [late, USER]
+    said_by_user = messages_of([USER, late, USER], "i", takes_late_system=False)
+    assert said_by_user[2:] == [{"role": "user", "content": "d"}, USER]
 
 
 def test_a_turn_of_the_assistant_is_one_message() -> None:

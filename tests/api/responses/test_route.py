@@ -120,6 +120,17 @@ def test_a_chain_reads_what_the_stateless_form_reads(fields: dict[str, Any]) -> 
     assert turn["tool_calls"][0]["id"] == call["call_id"]
 
 
+def test_late_instructions_reach_templates_that_want_them_first() -> None:
+    strict = (
+        "{%- for m in messages %}{% if m.role == 'system' and not loop.first %}{{ raise_exception('first') }}{% endif %}"
+        "{{ m.role }}:{{ m.content }};{% endfor %}"
+    )
+    with live(chat_template=strict) as running:
+        items = [{"role": "system", "content": "a"}, {"role": "developer", "content": "b"}, USER]
+        create(running, input=[*items, {"role": "developer", "content": "c"}, USER], instructions="i")
+        assert prompt_of(running) == "system:i\n\na\n\nb;user:u;user:c;user:u;"
+
+
 def test_instructions_are_not_inherited() -> None:
     with live() as running:
         first = create(running, input="u", instructions="Be brief.")

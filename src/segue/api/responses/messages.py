@@ -1,7 +1,8 @@
 """From items to the messages of a chat.
 
 What the assistant did between two turns of others becomes one message, as the model wrote it: reasoning, text and
-calls. What stands before the first turn becomes one system prompt, for many templates take no second one.
+calls. What stands before the first turn becomes one system prompt, for many templates take no second one, and many
+take none behind other messages: there the user says it.
 """
 
 import json
@@ -22,20 +23,25 @@ _ACTIONS = {"local_shell_call": "action", "shell_call": "action", "apply_patch_c
 _OUTPUT = "_output"
 
 
-def messages_of(items: Sequence[Item], instructions: str | None, *, n_before: int = 0) -> list[dict[str, Any]]:
+def messages_of(
+    items: Sequence[Item], instructions: str | None, *, takes_late_system: bool, n_before: int = 0
+) -> list[dict[str, Any]]:
     """The chat that items tell. The first `n_before` are of former requests; errors count from behind them.
+
+    `takes_late_system`: the template writes a system message where it stands.
 
     Raises ApiError for an item that cannot be understood, and for a call at the end that nobody answered.
     """
-    chat = _Chat(instructions)
+    chat = _Chat(instructions, takes_late_system=takes_late_system)
     for i, item in enumerate(items):
         chat.add(item, f"input.{i - n_before}")
     return chat.finished()
 
 
 class _Chat:
-    def __init__(self, instructions: str | None) -> None:
+    def __init__(self, instructions: str | None, *, takes_late_system: bool) -> None:
         self._messages: list[dict[str, Any]] = [{"role": "system", "content": instructions}] if instructions else []
+        self._takes_late_system = takes_late_system
         self._is_after_text = False
 
     def finished(self) -> list[dict[str, Any]]:
@@ -77,10 +83,17 @@ class _Chat:
             # Texts around a call are one text with a gap; messages next to each other were two.
             joint = "\n" if said["content"] and self._is_after_text else ""
             said["content"] = (said["content"] or "") + joint + text
-        elif role in _INSTRUCTING and len(self._messages) == 1 and self._messages[0]["role"] in _INSTRUCTING:
-            self._messages[0]["content"] += f"\n\n{text}"
+        elif role in _INSTRUCTING and self._messages:
+            self._add_instruction(role, text)
         else:
             self._messages.append({"role": role, "content": text})
+
+    def _add_instruction(self, role: str, text: str) -> None:
+        """Add what instructs the model behind other messages."""
+        if len(self._messages) == 1 and self._messages[0]["role"] in _INSTRUCTING:
+            self._messages[0]["content"] += f"\n\n{text}"
+        else:
+            self._messages.append({"role": role if self._takes_late_system else "user", "content": text})
 
     def _add_reasoning(self, text: str) -> None:
         if text:

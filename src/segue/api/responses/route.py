@@ -36,7 +36,12 @@ def router(service: Service) -> APIRouter:
             before = _history(store, owner, request.previous_response_id)
             inputs = list(_resolved(store, owner, request.items))
             toolbox = read_tools(request.tools or ())
-            messages = messages_of([*before, *inputs], request.instructions, n_before=len(before))
+            messages = messages_of(
+                [*before, *inputs],
+                request.instructions,
+                takes_late_system=service.backend.template.dialect.takes_late_system,
+                n_before=len(before),
+            )
             chat = request.chat(messages, toolbox)
             scope, shown = http.state.cache_scope, service.backend.shown
             asked = from_chat(service, chat, scope)
