@@ -122,8 +122,9 @@ def test_a_chain_reads_what_the_stateless_form_reads(fields: dict[str, Any]) -> 
 
 def test_late_instructions_reach_templates_that_want_them_first() -> None:
     strict = (
-        "{%- for m in messages %}{% if m.role == 'system' and not loop.first %}{{ raise_exception('first') }}{% endif %}"
-        "{{ m.role }}:{{ m.content }};{% endfor %}"
+        "{%- for m in messages %}"
+        "{%- if m.role == 'system' and not loop.first %}{{ raise_exception('first') }}{% endif %}"
+        "{{- m.role }}:{{ m.content }};{% endfor %}"
     )
     with live(chat_template=strict) as running:
         items = [{"role": "system", "content": "a"}, {"role": "developer", "content": "b"}, USER]
