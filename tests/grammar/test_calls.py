@@ -4,14 +4,18 @@ import json
 
 import pytest
 
-from segue.grammar.calls import CallForm, Tool, calls_grammar
+from segue.chat.reply.families import FAMILIES
+from segue.chat.reply.family import ElementForm, Family, Form, JsonForm, NamedForm
+from segue.chat.reply.parser import ReplyParser
+from segue.chat.reply.whole import parts_whole
+from segue.grammar.calls import Tool, calls_grammar
 from segue.grammar.constraint import Constraint
 from segue.grammar.errors import ConstraintError
 from segue.grammar.marks import control_pieces
 from tests.grammar.walk import VOCABULARY, follow, walk
 
-TAGS = CallForm("<tool_call>\n", "\n</tool_call>")
-CONTROLS = CallForm("<|im_start|>call:", "<s>", "function", "parameters")
+TAGS = JsonForm(section=("<tool_call>\n", "\n</tool_call>"))
+CONTROLS = JsonForm(section=("<|im_start|>call:", "<s>"), name_keys=("function",), arguments_keys=("parameters",))
 ADD = {
     "type": "object",
     "properties": {"x": {"$ref": "#/$defs/small"}, "y": {"$ref": "#/$defs/small"}},
@@ -22,7 +26,7 @@ ADD = {
 TOOLS = [Tool('a"d', ADD), Tool("now")]
 
 
-def grammar(form: CallForm = TAGS, *, is_required: bool, allows_several: bool = False) -> Constraint:
+def grammar(form: Form = TAGS, *, is_required: bool, allows_several: bool = False) -> Constraint:
     controls = control_pieces(VOCABULARY)
     return calls_grammar(form, TOOLS, controls, is_required=is_required, allows_several=allows_several)
 
@@ -74,9 +78,54 @@ def test_what_cannot_be_called() -> None:
     with pytest.raises(ConstraintError, match=r"tool bad: .*strange.*at /properties/a"):
         calls_grammar(TAGS, [*TOOLS, bad], {}, is_required=True, allows_several=False)
     with pytest.raises(ConstraintError, match="opening"):
-        calls_grammar(CallForm("", ""), TOOLS, {}, is_required=False, allows_several=False)
+        calls_grammar(JsonForm(), TOOLS, {}, is_required=False, allows_several=False)
 
 
 def test_a_form_without_marks() -> None:
-    bare = calls_grammar(CallForm("", ""), TOOLS, {}, is_required=True, allows_several=False)
+    bare = calls_grammar(JsonForm(), TOOLS, {}, is_required=True, allows_several=False)
     assert follow(bare, '{"name": "now", "arguments": {}}') == "whole"
+
+
+FORMS = [
+    pytest.param(family, form, id=f"{family.name}-{type(form).__name__}")
+    for family in FAMILIES
+    for form in family.forms
+    if isinstance(form, JsonForm | ElementForm) or (isinstance(form, NamedForm) and form.quote == '"')
+]
+LOOK = {
+    "type": "object",
+    "properties": {
+        "what": {"type": "string", "enum": ["here", "over there"]},
+        "far": {"type": "integer"},
+        "so": {"type": "boolean"},
+    },
+    "required": ["what"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(("family", "form"), FORMS)
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_prescribed_is_what_the_parser_reads(family: Family, form: Form, seed: int) -> None:
+    tools = [Tool("look", LOOK)]
+    said = walk(calls_grammar(form, tools, {}, is_required=True, allows_several=False), seed)
+    definitions = [{"type": "function", "function": {"name": "look", "parameters": LOOK}}]
+    parser = ReplyParser(family, tools=definitions)
+    whole = parts_whole(parser.feed(said) + parser.finish())
+    ((name, arguments),) = whole.calls
+    assert name == "look"
+    found = json.loads(arguments)
+    assert found.pop("what") in ("here", "over there")
+    assert isinstance(found.pop("far", 0), int)
+    assert isinstance(found.pop("so", False), bool)
+    assert not found
+
+
+def test_free_text_in_an_element_ends_with_it() -> None:
+    xml = next(family for family in FAMILIES if family.name == "Qwen XML").forms[1]
+    tool = Tool("look", {"type": "object", "properties": {"what": {"type": "string"}}, "required": ["what"]})
+    constraint = calls_grammar(xml, [tool], {}, is_required=True, allows_several=False)
+    head, tail = "<tool_call>\n<function=look>\n<parameter=what>\n", "\n</parameter>\n</function>\n</tool_call>"
+    assert follow(constraint, head + "a < b\n</p>\n{" + tail) == "whole"
+    assert follow(constraint, head + "a") == "open"
+    assert follow(constraint, "<tool_call>\n<function=look>\n</function>").startswith("stuck")

@@ -1,7 +1,7 @@
 """What a request wants its replies to look like: one of five fields says it. Slow on large ones: a worker thread."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from segue.api.errors import invalid
 from segue.api.requests import GenerationFields
@@ -13,17 +13,34 @@ from segue.grammar.errors import ConstraintError
 _FIELDS = ("response_format", "json_schema", "grammar", "regex", "lark")
 
 
-def make_mask(compiler: Compiler, request: GenerationFields) -> MakeMask | None:
-    """What makes the masks of a request's replies, None if they are free. Raises ApiError with the field's name."""
+class Wanted(NamedTuple):
+    """What replies must look like, and the field that says so."""
+
+    field: str
+    constraint: Constraint
+
+
+def wanted_by(request: GenerationFields) -> Wanted | None:
+    """What a request wants its replies to look like; None if they are free. Raises ApiError with the field's name."""
     named = [name for name in _FIELDS if _is_given(name, getattr(request, name))]
     if not named:
         return None
     if len(named) > 1:
         raise invalid(f"Fields '{named[0]}' and '{named[1]}' exclude each other: both say what the reply must be")
     try:
-        return compiler.compile(_constraint(named[0], getattr(request, named[0])))
+        return Wanted(named[0], _constraint(named[0], getattr(request, named[0])))
     except ConstraintError as error:
         raise invalid(f"Field '{named[0]}': {error}") from error
+
+
+def make_mask(compiler: Compiler, wanted: Wanted | None) -> MakeMask | None:
+    """What makes the masks of replies, None if they are free. Raises ApiError with the field's name."""
+    if wanted is None:
+        return None
+    try:
+        return compiler.compile(wanted.constraint)
+    except ConstraintError as error:
+        raise invalid(f"Field '{wanted.field}': {error}") from error
 
 
 def _is_given(name: str, value: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from segue.api.errors import invalid, not_supported
 from segue.api.requests import ChatRequest
+from segue.api.tool_choice import check_tool_choice
 from segue.chat.prompt import RenderedPrompt
 from segue.chat.sandbox import TemplateError
 from segue.chat.template import ChatTemplate
@@ -55,8 +56,7 @@ def _variables(request: ChatRequest, defaults: Mapping[str, Any], *, thinks: boo
 
 
 def _check_options(request: ChatRequest) -> None:
-    if request.tool_choice not in (None, "auto", "none"):
-        raise not_supported("Field 'tool_choice': only auto and none are supported yet")
+    check_tool_choice(request)
     if request.reasoning_format not in (None, *_REASONING_FORMATS):
         raise invalid(f"Field 'reasoning_format': it must be one of {', '.join(_REASONING_FORMATS)}")
     if request.top_logprobs is not None and not request.logprobs:

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from segue.api.body import JsonRoute
+from segue.api.constraints import wanted_by
 from segue.api.errors import not_supported
 from segue.api.native import NativeShape, detokenize
 from segue.api.openai_completions import n_top_logprobs
@@ -86,7 +87,14 @@ def router(service: Service) -> APIRouter:
             backend, scope = service.backend, http.state.cache_scope
             prompt = from_infill(backend, request, request.limit(service.settings.n_predict))
             n_top = n_top_logprobs(request)
-            work = plan(service, request, [prompt], scope, n_probs=0 if n_top is None else max(n_top, 1))
+            work = plan(
+                service,
+                request,
+                [prompt],
+                scope,
+                n_probs=0 if n_top is None else max(n_top, 1),
+                wanted=wanted_by(request),
+            )
             return work, [detokenize(backend.vocabulary, job.tokens) for job in work.jobs]
 
         work, texts = await run_in_threadpool(prepare)

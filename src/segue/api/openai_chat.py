@@ -24,7 +24,7 @@ from segue.api.wire import (
     timings_json,
     usage_json,
 )
-from segue.api.work import Work, plan
+from segue.api.work import Work, plan_chat
 from segue.chat.reply.parser import ReplyParser
 from segue.chat.reply.speech import Speech
 from segue.chat.reply.whole import parts_whole
@@ -152,9 +152,7 @@ def router(service: Service) -> APIRouter:
         def prepare() -> tuple[Work, Speech]:
             scope: str = http.state.cache_scope
             chat = from_chat(service, request, scope)
-            n_probs = 0 if n_top is None else max(n_top, 1)
-            shown = service.backend.shown
-            work = plan(service, request, [chat.prompt], scope, n_probs=n_probs, shown=shown, keep=chat.keep)
+            work = plan_chat(service, request, chat, scope, n_probs=0 if n_top is None else max(n_top, 1))
             return work, chat.speech
 
         work, speech = await run_in_threadpool(prepare)

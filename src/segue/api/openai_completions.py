@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from segue.api.body import JsonRoute
+from segue.api.constraints import wanted_by
 from segue.api.envelope import FINISH_REASONS, envelope
 from segue.api.errors import not_supported
 from segue.api.events import Piece, Reading, Reply
@@ -101,7 +102,9 @@ def plan_completion(service: Service, request: CompletionRequest, scope: str) ->
         raise not_supported("Field 'best_of': it is not supported beyond n")
     n_top = n_top_logprobs(request)
     prompts = from_completion(service.backend, request.prompt, scope)
-    return plan(service, request, prompts, scope, n_probs=0 if n_top is None else max(n_top, 1))
+    return plan(
+        service, request, prompts, scope, n_probs=0 if n_top is None else max(n_top, 1), wanted=wanted_by(request)
+    )
 
 
 def router(service: Service) -> APIRouter:

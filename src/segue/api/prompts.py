@@ -7,11 +7,13 @@ from itertools import groupby
 
 import numpy as np
 
+from segue.api.constraints import Wanted
 from segue.api.conversation import check, render
 from segue.api.errors import ApiError, invalid, not_supported
 from segue.api.events import Keep, Reply, StopType, forget
 from segue.api.requests import ChatRequest
 from segue.api.service import Backend, Service
+from segue.api.tool_choice import wanted_of_chat
 from segue.chat.breakpoints import Wish, with_breakpoints
 from segue.chat.reply.echo import Turn
 from segue.chat.reply.speech import Speech, speech_after
@@ -30,10 +32,11 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """The prompt of a conversation, what replies to it are like, and what is to become of each."""
+    """The prompt of a conversation, what replies to it are like and must be like, and what is to become of each."""
 
     prompt: Prompt
     speech: Speech
+    wanted: Wanted | None
     keep: Keep
 
 
@@ -57,7 +60,8 @@ def encode_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequ
     turn = backend.echo.turn(scope, request.messages, tools, rendered, prompt.tokens)
     parses_reasoning = request.reasoning_format != "none"
     speech = speech_after(backend.family, rendered.text, tools, parses_reasoning=parses_reasoning)
-    return Chat(prompt, speech, partial(_keep, backend, turn) if keeps else forget)
+    wanted = wanted_of_chat(request, speech, backend.controls)
+    return Chat(prompt, speech, wanted, partial(_keep, backend, turn) if keeps else forget)
 
 
 def _keep(backend: Backend, turn: Turn, reply: Reply) -> None:

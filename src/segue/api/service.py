@@ -61,7 +61,8 @@ class Embeddings(Protocol):
 class Backend:
     """A loaded model, and text to and from its tokens. Everything in it may be used from any thread.
 
-    `shown` are the control tokens that mean something in a reply of the model's family.
+    `shown` are the control tokens that mean something in a reply of the model's family, `controls` all of them by their
+    text.
     """
 
     loop: LoopFront
@@ -74,6 +75,7 @@ class Backend:
     family: Family
     echo: Echo
     shown: frozenset[int]
+    controls: Mapping[str, int]
 
 
 class Phase(StrEnum):

@@ -15,6 +15,7 @@ from segue.chat.sandbox import TemplateError
 from segue.chat.template import CHATML, ChatTemplate
 from segue.chat.tokens import PromptTokenizer
 from segue.grammar.compiler import Compiler
+from segue.grammar.marks import control_pieces
 from segue.loop.job import LoopFront
 from segue.settings import Settings
 
@@ -75,7 +76,17 @@ def make_backend(built: Built, settings: Settings) -> Backend:
     path = settings.cache_dir / _UTTERANCES if settings.cache_dir is not None else None
     echo = Echo(family, vocabulary, tokenizer, Utterances(path, _MOST_UTTERANCE_BYTES))
     return Backend(
-        built.loop, vocabulary, tokenizer, template, compiler, built.embeddings, built.model, family, echo, shown
+        built.loop,
+        vocabulary,
+        tokenizer,
+        template,
+        compiler,
+        built.embeddings,
+        built.model,
+        family,
+        echo,
+        shown,
+        control_pieces(vocabulary),
     )
 
 

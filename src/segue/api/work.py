@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from segue.api.constraints import make_mask
+from segue.api.constraints import Wanted, make_mask
 from segue.api.errors import invalid
 from segue.api.events import Keep, forget
-from segue.api.prompts import Prompt
+from segue.api.prompts import Chat, Prompt
 from segue.api.requests import GenerationFields
 from segue.api.service import Service
 from segue.loop.job import Job
@@ -37,6 +37,7 @@ def plan(
     scope: str,
     *,
     n_probs: int,
+    wanted: Wanted | None,
     shown: frozenset[int] = frozenset(),
     keep: Keep = forget,
 ) -> Work:
@@ -48,7 +49,7 @@ def plan(
         raise invalid(
             f"Field 'id_slot': there is no slot {id_slot}; they are numbered from 0 to {settings.parallel - 1}"
         )
-    mask = make_mask(service.backend.compiler, request)
+    mask = make_mask(service.backend.compiler, wanted)
     seeds = [
         sampling.seed if sampling.seed < 0 else (sampling.seed + choice) % (2**32 - 1)
         for choice in range(request.n_choices)
@@ -75,3 +76,11 @@ def plan(
     )
     t_max_predict_ms = request.t_max_predict_ms or 0
     return Work(jobs, tuple(request.stops), t_max_predict_ms, is_live=bool(request.stream), shown=shown, keep=keep)
+
+
+def plan_chat(service: Service, request: GenerationFields, chat: Chat, scope: str, *, n_probs: int) -> Work:
+    """Make the jobs of a conversation. Raises ApiError."""
+    shown = service.backend.shown
+    return plan(
+        service, request, [chat.prompt], scope, n_probs=n_probs, wanted=chat.wanted, shown=shown, keep=chat.keep
+    )

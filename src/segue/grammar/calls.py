@@ -1,13 +1,16 @@
-"""Tool calls as a grammar: a name, and arguments that follow the tool's schema, in the form that a model writes."""
+"""Tool calls as a grammar: a name, and arguments that follow the tool's schema, in the form that a family writes."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from segue.chat.reply.family import ElementForm, Form, JsonForm, NamedForm
 from segue.grammar.constraint import Constraint, bounded, embedded
 from segue.grammar.errors import ConstraintError
-from segue.grammar.marks import BLANKS, TEXT, mark_rule, text_until_rule
+from segue.grammar.marks import BLANKS, TEXT, atoms, mark_rule, text_until_rule
 
+Controls = Mapping[str, int]
 _NO_PARAMETERS = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
@@ -19,57 +22,92 @@ class Tool:
     parameters: object = None
 
 
-@dataclass(frozen=True, slots=True)
-class CallForm:
-    """How a family writes a call: `opening`, an object with the two keys in this order, `closing`; blanks between.
-
-    Either mark may be empty, `opening` only where calls are required.
-    """
-
-    opening: str
-    closing: str
-    name_key: str = "name"
-    arguments_key: str = "arguments"
-
-
 def calls_grammar(
-    form: CallForm, tools: Sequence[Tool], controls: Mapping[str, int], *, is_required: bool, allows_several: bool
+    form: Form, tools: Sequence[Tool], controls: Controls, *, is_required: bool, allows_several: bool
 ) -> Constraint:
     """A reply that is a call, or several; unless they are required, text may come before, or instead.
 
     `controls`: the control tokens of the vocabulary by their text; the marks of the form may contain some. Keywords
-    of the schemas that cannot be enforced are passed over. Raises ConstraintError with the tool's name.
+    of the schemas that cannot be enforced are passed over. Raises ConstraintError with the tool's name, or if calls of
+    this form cannot be prescribed.
     """
+    opening, *inner = filter(None, (form.section[0], form.call[0])) if form.openers else ("",)
     if not tools:
         raise ConstraintError("there is no tool to call")
-    if not (is_required or form.opening):
+    if not (is_required or opening):
         raise ConstraintError("calls without an opening cannot be told from text")
     if is_required:
         more = " (_BLANKS? call)*" if allows_several else ""
-        rules = [f"start: call{more}", mark_rule("open", form.opening, controls)]
+        rules = [f"start: call{more}", mark_rule("open", opening, controls), TEXT]
     else:
         start = "start: call* TEXT?" if allows_several else "start: call | TEXT?"
-        rules = [start, text_until_rule("open", form.opening, controls), TEXT]
+        rules = [start, text_until_rule("open", opening, controls), TEXT]
     names = " | ".join(f"call_{i}" for i in range(len(tools)))
+    # Behind a mark that ends in the middle of a name's tag, blanks would belong to the name.
+    before = [f"_BLANKS? {' '.join(atoms(mark, controls))}" for mark in inner]
+    before += ["_BLANKS?"] if isinstance(form, JsonForm) else []
+    behind = [f"_BLANKS? {' '.join(atoms(mark, controls))}" for mark in (form.call[1], form.section[1]) if mark]
     rules += [
-        f"call: open _BLANKS? ({names}) _BLANKS? close",
-        mark_rule("close", form.closing, controls),
+        " ".join(["call: open", *before, f"({names})", *behind]),
         BLANKS,
-        *(_call_rules(i, tool, form) for i, tool in enumerate(tools)),
+        *(_call_rules(i, tool, form, controls) for i, tool in enumerate(tools)),
     ]
     return bounded("\n".join(rules))
 
 
-def _call_rules(i: int, tool: Tool, form: CallForm) -> str:
+def _call_rules(i: int, tool: Tool, form: Form, controls: Controls) -> str:
+    """The rules of a call, without what stands around it."""
     try:
-        arguments = embedded(_NO_PARAMETERS if tool.parameters is None else tool.parameters, is_lenient=True)
+        match form:
+            case JsonForm():
+                return _json_rules(i, tool, form, controls)
+            case NamedForm() if form.quote == '"':
+                head = " ".join(atoms(tool.name + form.ends[0], controls))
+                return f"call_{i}: {head} _BLANKS? arguments_{i}\narguments_{i}: {_arguments(tool)}"
+            case ElementForm():
+                return _element_rules(i, tool, form, controls)
     except ConstraintError as error:
         raise ConstraintError(f"tool {tool.name}: {error}") from error
-    parts = ("{", _json(form.name_key), ":", _json(tool.name), ",", _json(form.arguments_key), ":")
-    head = " _BLANKS? ".join(map(_json, parts))
-    return f'call_{i}: {head} _BLANKS? arguments_{i} _BLANKS? "}}"\narguments_{i}: {arguments}'
+    raise ConstraintError("the calls that this model writes cannot be prescribed")
 
 
-def _json(text: str) -> str:
-    """A text as JSON and as Lark write it alike."""
+def _json_rules(i: int, tool: Tool, form: JsonForm, controls: Controls) -> str:
+    name = (_quoted(form.name_keys[0]), ":", _quoted(tool.name))
+    parts = ("{", *name, ",", _quoted(form.arguments_keys[0]), ":")
+    head = " _BLANKS? ".join(" ".join(atoms(part, controls)) for part in parts)
+    return f'call_{i}: {head} _BLANKS? arguments_{i} _BLANKS? "}}"\narguments_{i}: {_arguments(tool)}'
+
+
+def _element_rules(i: int, tool: Tool, form: ElementForm, controls: Controls) -> str:
+    """Parameters in the schema's order, each at most once: those that are required, and any of the others."""
+    quote, line = '"' if form.has_attributes else "", "\n" if form.strips_line else ""
+    parameters: Mapping[str, Any] = tool.parameters if isinstance(tool.parameters, Mapping) else {}
+    properties, required = parameters.get("properties") or {}, parameters.get("required") or ()
+    shared = {name: parameters[name] for name in ("$defs", "definitions") if name in parameters}
+    rules, elements = [], []
+    for k, (key, schema) in enumerate(properties.items()):
+        own = dict(schema) if isinstance(schema, Mapping) else {}
+        head = " ".join(atoms(form.parameter[0] + key + quote + "".join(form.key_ends) + line, controls))
+        end = line + form.parameter[1]
+        element, value = f"element_{i}_{k}", f"value_{i}_{k}"
+        rules.append(f"{element}: {head} {value}")
+        if own.get("type") != "string":
+            rules.append(f"{value}: json_{value} {' '.join(atoms(end, controls))}")
+            rules.append(f"json_{value}: {embedded(own | shared, is_lenient=True)}")
+        elif "enum" in own:
+            texts = " | ".join(" ".join(atoms(str(one), controls)) for one in own["enum"])
+            rules.append(f"{value}: ({texts}) {' '.join(atoms(end, controls))}")
+        else:
+            rules.append(text_until_rule(value, end, controls))
+        elements.append(f"(_BLANKS? {element}){'' if key in required else '?'}")
+    head = " ".join(atoms(tool.name + quote + form.name_end, controls))
+    return "\n".join([f"call_{i}: {' '.join([head, *elements])}", *rules])
+
+
+def _arguments(tool: Tool) -> str:
+    return embedded(_NO_PARAMETERS if tool.parameters is None else tool.parameters, is_lenient=True)
+
+
+def _quoted(text: str) -> str:
+    """A text as JSON writes it."""
     return json.dumps(text, ensure_ascii=False)

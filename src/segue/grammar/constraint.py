@@ -8,7 +8,7 @@ import llguidance
 
 from segue.grammar.errors import ConstraintError
 from segue.grammar.gbnf import gbnf_to_lark
-from segue.grammar.marks import BLANKS, TEXT, text_until_rule
+from segue.grammar.marks import LINES, TEXT, text_until_rule
 from segue.grammar.schema import checked_schema
 
 MAX_GRAMMAR_BYTES = 1 << 20
@@ -34,11 +34,11 @@ class Constraint:
         return json.dumps({"grammars": grammars})
 
     def after_text(self, end: str, controls: Mapping[str, int]) -> "Constraint":
-        """The same after any text up to `end`, such as the end of reasoning that the prompt has begun.
+        """The same after any text up to `end`, such as the end of reasoning that the prompt has begun, and line ends.
 
         `controls`: the control tokens of the vocabulary by their text, of which `end` may be one.
         """
-        rules = ("start: lead _BLANKS? @reply", text_until_rule("lead", end, controls), BLANKS, TEXT)
+        rules = ("start: lead _LINES? @reply", text_until_rule("lead", end, controls), LINES, TEXT)
         return replace(self, lead="\n".join(rules))
 
 

@@ -34,9 +34,9 @@ def test_each_family_is_found_by_each_of_its_signs() -> None:
 
 
 def test_a_prompt_may_end_in_the_reasoning() -> None:
-    assert GENERIC.is_reasoning_after("<|im_start|>assistant\n<think>\n")
-    assert not GENERIC.is_reasoning_after("<|im_start|>assistant\n<think>\n\n</think>\n\n")
-    assert not find_family("<|channel|><|message|>").is_reasoning_after("<|start|>assistant")
+    assert GENERIC.reasoning_end_after("<|im_start|>assistant\n<think>\n")
+    assert not GENERIC.reasoning_end_after("<|im_start|>assistant\n<think>\n\n</think>\n\n")
+    assert not find_family("<|channel|><|message|>").reasoning_end_after("<|start|>assistant")
 
 
 def test_names_are_unique() -> None:

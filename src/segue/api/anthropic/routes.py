@@ -12,7 +12,7 @@ from segue.api.prompts import encode_chat, from_chat
 from segue.api.requests import ChatRequest
 from segue.api.respond import respond
 from segue.api.service import Service
-from segue.api.work import Work, plan
+from segue.api.work import Work, plan_chat
 from segue.chat.breakpoints import Wish
 
 
@@ -35,8 +35,7 @@ def router(service: Service) -> APIRouter:
             scope: str = http.state.cache_scope
             asked, wishes = convert(request)
             chat = from_chat(service, asked, scope, wishes)
-            shown = service.backend.shown
-            work = plan(service, asked, [chat.prompt], scope, n_probs=0, shown=shown, keep=chat.keep)
+            work = plan_chat(service, asked, chat, scope, n_probs=0)
             n_prompt = len(chat.prompt.tokens)
             n_kept = max((mark.end for mark in chat.prompt.marks.breakpoints), default=0)
             return work, MessagesShape(service.model_name, request, chat.speech, n_prompt, n_kept)

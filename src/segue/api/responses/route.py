@@ -18,7 +18,7 @@ from segue.api.responses.store import ResponseStore
 from segue.api.responses.tools import read_tools
 from segue.api.service import Service
 from segue.api.wire import JsonObject
-from segue.api.work import Work, plan
+from segue.api.work import Work, plan_chat
 
 
 def router(service: Service) -> APIRouter:
@@ -43,9 +43,9 @@ def router(service: Service) -> APIRouter:
                 n_before=len(before),
             )
             chat = request.chat(messages, toolbox)
-            scope, shown = http.state.cache_scope, service.backend.shown
+            scope: str = http.state.cache_scope
             asked = from_chat(service, chat, scope)
-            work = plan(service, chat, [asked.prompt], scope, n_probs=0, shown=shown, keep=asked.keep)
+            work = plan_chat(service, chat, asked, scope, n_probs=0)
 
             def keep(response: JsonObject) -> None:
                 if response["store"]:

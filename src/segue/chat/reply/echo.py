@@ -122,7 +122,7 @@ class Echo:
 
     def _whole(self, text: str, suffix: str, tools: Messages) -> Whole:
         """A reply that followed `suffix`, taken apart."""
-        is_reasoning = self._family.is_reasoning_after(suffix)
+        is_reasoning = bool(self._family.reasoning_end_after(suffix))
         parser = ReplyParser(self._family, tools=tools, is_reasoning=is_reasoning, parses_calls=bool(tools))
         return parts_whole(parser.feed(text) + parser.finish())
 

@@ -203,6 +203,7 @@ FAMILIES: Final = (
         name="Qwen XML",
         signs=(("<function=",),),
         forms=(_HERMES, _QWEN_XML),
+        i_own_form=1,
         calls_in_reasoning=True,
     ),
     Family(

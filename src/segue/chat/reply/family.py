@@ -108,11 +108,17 @@ class Family:
     wrappers: tuple[str, ...] = ()
     calls_in_reasoning: bool = False
     has_channels: bool = False
+    i_own_form: int = 0
     other_markers: tuple[str, ...] = field(default=(), repr=False)
 
-    def is_reasoning_after(self, prompt: str) -> bool:
-        """Whether a reply to `prompt` begins in the reasoning."""
-        return bool(self.reasoning) and prompt.rstrip().endswith(tuple(opening for opening, _ in self.reasoning))
+    def reasoning_end_after(self, prompt: str) -> str:
+        """What ends the reasoning that a reply to `prompt` begins in; empty if it begins in none."""
+        return next((end for opening, end in self.reasoning if prompt.rstrip().endswith(opening)), "")
+
+    @property
+    def own_form(self) -> Form | None:
+        """The form that the family's models learned to write; None where there is none."""
+        return self.forms[self.i_own_form] if self.forms else None
 
     @property
     def markers(self) -> frozenset[str]:

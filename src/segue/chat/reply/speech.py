@@ -11,15 +11,20 @@ from segue.chat.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Makes a parser for each reply to one prompt. `tools` are OpenAI's definitions of those that may be called."""
+    """Makes a parser for each reply to one prompt. `tools` are OpenAI's definitions of those that may be called.
+
+    `reasoning_end` ends the reasoning that a reply begins in, empty if it begins in none.
+    """
 
     family: Family
     tools: Sequence[Mapping[str, Any]]
-    is_reasoning: bool
+    reasoning_end: str
 
     def parser(self) -> ReplyParser:
         """A new parser."""
-        return ReplyParser(self.family, tools=self.tools, is_reasoning=self.is_reasoning, parses_calls=bool(self.tools))
+        return ReplyParser(
+            self.family, tools=self.tools, is_reasoning=bool(self.reasoning_end), parses_calls=bool(self.tools)
+        )
 
 
 def speech_after(
@@ -27,7 +32,7 @@ def speech_after(
 ) -> Speech:
     """What a reply to the rendered `prompt` is like; without `parses_reasoning` that stays in the text as written."""
     family = family if parses_reasoning else replace(family, reasoning=())
-    return Speech(family, tools, family.is_reasoning_after(prompt))
+    return Speech(family, tools, family.reasoning_end_after(prompt))
 
 
 def shown_tokens(family: Family, vocabulary: Vocabulary) -> frozenset[int]:
