@@ -86,11 +86,14 @@ _AIDER = (
 _CLAUDE = ("--allowedTools", "Bash", "-p")
 _CODEX = ("exec", "--skip-git-repo-check", "--sandbox", "read-only")
 
-AGENTS: Final = (
-    Agent("pi", PI, _PI, (*_PI, "-c"), _pi),
-    Agent("opencode", OPENCODE, _OPENCODE, (*_OPENCODE, "-c"), _opencode),
-    Agent("qwen", QWEN, (*_QWEN, "-p"), (*_QWEN, "-c", "-p"), _qwen),
-    Agent("aider", AIDER, _AIDER, _AIDER, _aider, has_tools=False),
-    Agent("claude", CLAUDE, _CLAUDE, ("-c", *_CLAUDE), _claude, route="/v1/messages"),
-    Agent("codex", CODEX, _CODEX, (*_CODEX, "resume", "--last"), _codex, route="/v1/responses"),
-)
+AGENTS: Final = {
+    agent.name: agent
+    for agent in (
+        Agent("pi", PI, _PI, (*_PI, "-c"), _pi),
+        Agent("opencode", OPENCODE, _OPENCODE, (*_OPENCODE, "-c"), _opencode),
+        Agent("qwen", QWEN, (*_QWEN, "-p"), (*_QWEN, "-c", "-p"), _qwen),
+        Agent("aider", AIDER, _AIDER, _AIDER, _aider, has_tools=False),
+        Agent("claude", CLAUDE, _CLAUDE, ("-c", *_CLAUDE), _claude, route="/v1/messages"),
+        Agent("codex", CODEX, _CODEX, (*_CODEX, "resume", "--last"), _codex, route="/v1/responses"),
+    )
+}

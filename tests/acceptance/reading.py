@@ -5,10 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tests.acceptance.part import SPOKEN
 from tests.kit.acted import Acted
 from tests.kit.actor import Exchange
+from tests.kit.cue import Cue, read_cue
 
 _N_SHOWN = 80
+
+
+class NotEchoedError(AssertionError):
+    """A prompt does not begin with what was read and said before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +38,13 @@ def find_known(exchange: Exchange, earlier: Sequence[Exchange]) -> Known:
 
 
 def assert_goes_on(server: Acted, exchange: Exchange, earlier: Sequence[Exchange]) -> None:
-    """Fail, with what differs, unless a prompt begins with all of an earlier prompt and its reply."""
+    """Raise NotEchoedError, with what differs, unless a prompt begins with an earlier prompt and all of its reply."""
     known = find_known(exchange, earlier)
     if known.n_tokens < len(known.path) or not known.n_tokens:
         end = known.n_tokens + _N_SHOWN
         said = server.loop.text(known.path[known.n_tokens : end])
         sent = server.loop.text(exchange.prompt[known.n_tokens : end])
-        raise AssertionError(f"the client sent back {sent!r} where the server had said {said!r}")
+        raise NotEchoedError(f"the client sent back {sent!r} where the server had said {said!r}")
 
 
 def assert_reads_what_is_new(exchange: Exchange, earlier: Sequence[Exchange]) -> None:
@@ -49,3 +55,21 @@ def assert_reads_what_is_new(exchange: Exchange, earlier: Sequence[Exchange]) ->
     assert exchange.end is not None
     n_new = len(exchange.prompt) - find_known(exchange, earlier).n_tokens
     assert exchange.end.timings.prompt_n <= n_new + 1
+
+
+def turns(server: Acted, exchanges: list[Exchange]) -> list[tuple[Exchange, Cue]]:
+    """The exchanges in which the agent itself speaks, not those of its errands, such as titles."""
+    cues = [(exchange, read_cue(server.loop.text(exchange.prompt))) for exchange in exchanges]
+    return [(exchange, cue) for exchange, cue in cues if cue.tools]
+
+
+def check_turn(server: Acted, exchanges: list[Exchange], n_earlier: int) -> None:
+    """Check the exchanges behind the first `n_earlier`: a call, its result, and nothing read twice."""
+    spoken = turns(server, exchanges[n_earlier:])
+    assert [cue.is_result for _, cue in spoken] == [False, True]
+    assert SPOKEN in server.loop.text(spoken[1][0].prompt[len(spoken[0][0].path) :])
+    for exchange, cue in spoken:
+        earlier = exchanges[: exchanges.index(exchange)]
+        if n_earlier or cue.is_result:
+            assert_goes_on(server, exchange, earlier)
+            assert_reads_what_is_new(exchange, earlier)

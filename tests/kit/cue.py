@@ -25,7 +25,7 @@ def read_cue(prompt: str) -> Cue:
     """Read a prompt that the tiny models' chat template has written."""
     messages = _MESSAGE.findall(prompt)
     # From the end: a client's own text may have such a tag too.
-    _, tag, listed = messages[0][1].rpartition("\n<tools>\n")
+    _, tag, listed = (messages[0][1] if messages else "").rpartition("\n<tools>\n")
     lines = listed.removesuffix("\n</tools>").split("\n") if tag else []
     tools = tuple(json.loads(line)["function"]["name"] for line in lines)
     asked = [text for role, text in messages if role == "user"]
