@@ -20,7 +20,6 @@ class Desk:
         self._is_under_way = False
         for path in (self._home, self._project):
             path.mkdir()
-        subprocess.run(["git", "init", "--quiet"], cwd=self._project, check=True)
 
     def ask(self, url: str, message: str) -> str:
         """Send a message in the session and wait for the agent to finish; what it printed."""
