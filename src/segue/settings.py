@@ -142,6 +142,9 @@ class Settings(BaseSettings):
     cache_share_keys: Annotated[Switch, _flag(_CACHE, "--cache-share-keys")] = _own(
         False, "Let clients with different API keys profit from each other's prompts."
     )
+    keep_replies: Annotated[Switch, _flag(_CACHE, "--keep-replies", negative="--no-keep-replies")] = _own(
+        True, "Read a reply that a client sends back as the model wrote it, whatever its spacing and order of JSON."
+    )
     reproducible: Annotated[Switch, _flag(_CACHE, "--reproducible")] = _own(
         False, "Make output independent of what else is cached or running; slower."
     )

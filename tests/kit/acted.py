@@ -67,7 +67,10 @@ def acted(script: Script, model: str = "qwen35", *, template: str = THINKING, **
     played = Played(built, loop)
     try:
         service.attach(make_backend(played, service.settings))
-        with listening(service, grace_s=2) as url:
-            yield Acted(url, loop)
+        try:
+            with listening(service, grace_s=2) as url:
+                yield Acted(url, loop)
+        finally:
+            service.backend.echo.close()
     finally:
         played.close()

@@ -80,3 +80,5 @@ def live(loop: FakeLoop | None = None, *, is_ready: bool = True, **settings: Any
                 loop.gate.set()
     finally:
         loop.close()
+        if is_ready:
+            service.backend.echo.close()

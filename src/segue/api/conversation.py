@@ -14,10 +14,17 @@ _MEDIA = ("image_url", "input_image", "image", "input_audio", "audio", "input_vi
 _REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
 
 
-def render(template: ChatTemplate, request: ChatRequest, defaults: Mapping[str, Any]) -> RenderedPrompt:
-    """Render a conversation. A last message of the assistant is continued, as in llama-server. Raises ApiError."""
+def check(request: ChatRequest) -> None:
+    """Refuse what no template could take. Raises ApiError."""
     _check_options(request)
     _check_messages(request.messages)
+
+
+def render(template: ChatTemplate, request: ChatRequest, defaults: Mapping[str, Any]) -> RenderedPrompt:
+    """Render a checked conversation. A last message of the assistant is continued, as in llama-server.
+
+    Raises ApiError.
+    """
     messages, prefill = _split_prefill(request)
     add_generation_prompt = prefill is not None or request.add_generation_prompt is not False
     variables = _variables(request, defaults, thinks=prefill is None)

@@ -1,5 +1,6 @@
 """What a request hears of its jobs, in order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
@@ -41,7 +42,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Reply `index` is complete. `text` and `tokens` are what no `Piece` has carried yet: all, if not streamed."""
+    """Reply `index` is complete. `text` and `tokens` are what no `Piece` has carried yet: all, if not streamed.
+
+    `said` is all of its text in any case, and `said_tokens` all of its tokens.
+    """
 
     index: int
     text: str
@@ -51,6 +55,14 @@ class Reply:
     has_new_line: bool
     job_id: int
     end: JobEnd
+    said: str = ""
+    said_tokens: tuple[int, ...] = ()
 
 
 Event = Reading | Piece | Reply | Signal
+Keep = Callable[[Reply], None]
+"""Called with each reply before its client has all of it, on any thread; it may take its time."""
+
+
+def forget(reply: Reply) -> None:
+    """Keep nothing of a reply."""

@@ -32,6 +32,8 @@ class Hearer:
         self._waiting: list[TokenOut] = []
         self._tokens: list[TokenOut] = []
         self._texts: list[str] = []
+        self._said: list[str] = []
+        self._said_tokens: list[int] = []
         self._stop = StopType.NONE
         self._stopping_word = ""
         self._has_new_line = False
@@ -46,6 +48,7 @@ class Hearer:
     def on_token(self, token: TokenOut) -> bool:
         """Turn a token into text; True once a stop string is complete or the time is up."""
         self._waiting.append(token)
+        self._said_tokens.append(token.token)
         if token.is_eog:
             return False
         delta = self._stream.feed(token.token)
@@ -62,6 +65,7 @@ class Hearer:
 
     def _pass_on(self, text: str) -> None:
         self._has_new_line = self._has_new_line or "\n" in text
+        self._said.append(text)
         if self._work.is_live:
             self._mailbox.put(Piece(self._index, text, tuple(self._waiting)))
         else:
@@ -75,6 +79,7 @@ class Hearer:
             self._stop = _STOPS.get(end.reason, StopType.NONE)
         if self._stop is not StopType.WORD and (rest := self._stream.flush()):
             self._texts.append(rest)
+            self._said.append(rest)
             self._has_new_line = self._has_new_line or "\n" in rest
         if self._stop is not StopType.WORD:
             self._tokens += self._waiting
@@ -107,5 +112,7 @@ class Hearer:
                 self._has_new_line,
                 self._ticket.id,
                 self._end,
+                "".join(self._said),
+                tuple(self._said_tokens),
             )
         )

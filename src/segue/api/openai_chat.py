@@ -150,9 +150,11 @@ def router(service: Service) -> APIRouter:
 
         def prepare() -> tuple[Work, Speech]:
             scope: str = http.state.cache_scope
-            prompt, speech = from_chat(service, request, scope)
+            chat = from_chat(service, request, scope)
             n_probs = 0 if n_top is None else max(n_top, 1)
-            return plan(service, request, [prompt], scope, n_probs=n_probs, shown=service.backend.shown), speech
+            shown = service.backend.shown
+            work = plan(service, request, [chat.prompt], scope, n_probs=n_probs, shown=shown, keep=chat.keep)
+            return work, chat.speech
 
         work, speech = await run_in_threadpool(prepare)
         return await respond(http, service, work, ChatShape(service, request, n_top, speech), request.sse_ping_interval)

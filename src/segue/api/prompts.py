@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 import numpy as np
 
-from segue.api.conversation import render
+from segue.api.conversation import check, render
 from segue.api.errors import ApiError, invalid, not_supported
+from segue.api.events import Keep, Reply, StopType, forget
 from segue.api.requests import ChatRequest
 from segue.api.service import Backend, Service
+from segue.chat.reply.echo import Turn
 from segue.chat.reply.speech import Speech, speech_after
 from segue.chat.vocabulary import Vocabulary
 from segue.loop.job import Tokens
@@ -24,14 +27,41 @@ class Prompt:
     marks: PromptMarks
 
 
-def from_chat(service: Service, request: ChatRequest, scope: str) -> tuple[Prompt, Speech]:
-    """The prompt of a conversation in a cache scope, and what replies to it are like. Raises ApiError."""
-    backend = service.backend
-    rendered = render(backend.template, request, service.settings.chat_template_kwargs)
-    prompt = _checked(Prompt(*backend.tokenizer.encode(rendered, scope)), backend)
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """The prompt of a conversation, what replies to it are like, and what is to become of each."""
+
+    prompt: Prompt
+    speech: Speech
+    keep: Keep
+
+
+def from_chat(service: Service, request: ChatRequest, scope: str) -> Chat:
+    """What a conversation asks for, in a cache scope. Raises ApiError."""
+    check(request)
+    backend, defaults = service.backend, service.settings.chat_template_kwargs
     tools = () if request.tool_choice == "none" else request.tools or ()
+    messages = request.messages
+    if not service.settings.keep_replies:
+        rendered = render(backend.template, request, defaults)
+        prompt = _checked(Prompt(*backend.tokenizer.encode(rendered, scope)), backend)
+        keep: Keep = forget
+    else:
+        recalled, found = backend.echo.recalled(scope, messages)
+        rendered = render(backend.template, request.model_copy(update={"messages": recalled}), defaults)
+        rendered = backend.echo.restored(rendered, tools, found)
+        prompt = _checked(Prompt(*backend.tokenizer.encode(rendered, scope)), backend)
+        turn = backend.echo.turn(scope, messages, tools, rendered, prompt.tokens)
+        keep = partial(_keep, backend, turn)
     parses_reasoning = request.reasoning_format != "none"
-    return prompt, speech_after(backend.family, rendered.text, tools, parses_reasoning=parses_reasoning)
+    return Chat(prompt, speech_after(backend.family, rendered.text, tools, parses_reasoning=parses_reasoning), keep)
+
+
+def _keep(backend: Backend, turn: Turn, reply: Reply) -> None:
+    """Keep a reply as it was written, unless it was cut inside a token's text."""
+    if reply.stop in (StopType.EOS, StopType.LIMIT):
+        tokens = [token for token in reply.said_tokens if not backend.vocabulary.is_eog(token)]
+        backend.echo.keep(turn, reply.said, tokens)
 
 
 def from_completion(backend: Backend, prompt: object, scope: str) -> list[Prompt]:

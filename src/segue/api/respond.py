@@ -2,6 +2,7 @@
 
 import contextlib
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -24,13 +25,16 @@ async def respond(http: Request, service: Service, work: Work, shape: Shape, pin
         try:
             generation.submit(service, work)
             if not work.is_live:
-                return JSONResponse(shape.whole(await generation.replies()))
+                replies = await generation.replies()
+                for reply in replies:
+                    await run_in_threadpool(work.keep, reply)
+                return JSONResponse(shape.whole(replies))
             first = await _first_events(generation)
         except ClientGoneError:
             return Response(status_code=499)
         generation.signal_silence(service.settings.sse_ping_interval if ping_interval_s is None else ping_interval_s)
         stack.pop_all()
-        return EventStream(generation, shape, first, len(work.jobs))
+        return EventStream(generation, shape, first, work)
 
 
 async def _first_events(generation: Generation) -> list[Event]:

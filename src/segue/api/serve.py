@@ -117,6 +117,8 @@ class _Loader:
         self._thread.join()
         if self._built is not None:
             self._built.close()
+        if self._service.phase is Phase.READY:
+            self._service.backend.echo.close()
 
     def _load(self) -> None:
         started = time.perf_counter()

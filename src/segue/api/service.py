@@ -10,6 +10,7 @@ from typing import Protocol
 from segue.api.auth import KeyRing
 from segue.api.errors import UNAVAILABLE, ApiError
 from segue.api.reports import Reports
+from segue.chat.reply.echo import Echo
 from segue.chat.reply.family import Family
 from segue.chat.template import ChatTemplate
 from segue.chat.tokens import PromptTokenizer
@@ -54,6 +55,7 @@ class Backend:
     compiler: Compiler
     model: ModelInfo
     family: Family
+    echo: Echo
     shown: frozenset[int]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -11,6 +12,7 @@ from segue.api.events import Event, Piece, Reading, Reply, Signal
 from segue.api.generation import ClientGoneError, Generation, check
 from segue.api.shape import Shape
 from segue.api.wire import JsonObject, encode
+from segue.api.work import Work
 
 PING = b": ping\n\n"
 PACE_S = 0.008
@@ -18,7 +20,7 @@ PACE_S = 0.008
 
 
 class EventStream(Response):
-    """Sends events until all `n_replies` are complete, a job fails, or the client is gone; then closes the generation.
+    """Sends events until the work's replies are complete, a job fails, or the client is gone; closes the generation.
 
     Events that came together go out together, each as an object of its own. A failure is the last event, an `error`
     object, and is not followed by the shape's `done`.
@@ -26,13 +28,13 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, generation: Generation, shape: Shape, first: list[Event], n_replies: int) -> None:
+    def __init__(self, generation: Generation, shape: Shape, first: list[Event], work: Work) -> None:
         super().__init__(headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._generation = generation
         self._shape = shape
         self._first = first
-        self._n_replies = n_replies
+        self._work = work
         self._replies: list[Reply] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
@@ -41,6 +43,9 @@ class EventStream(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             events, is_more = self._first, True
             while is_more:
+                for event in events:
+                    if isinstance(event, Reply):
+                        await run_in_threadpool(self._work.keep, event)
                 body, is_more = self._encode(events)
                 await send({"type": "http.response.body", "body": body, "more_body": is_more})
                 self._generation.sent()
@@ -66,7 +71,7 @@ class EventStream(Response):
                     chunks += map(_chunk, self._objects(event))
         except ApiError as error:
             return b"".join([*chunks, self._error(error)]), False
-        is_more = len(self._replies) < self._n_replies
+        is_more = len(self._replies) < len(self._work.jobs)
         if not is_more:
             chunks += map(_chunk, self._shape.close(self._replies))
             chunks.append(self._shape.done)

@@ -7,8 +7,10 @@ from typing import Protocol
 from segue.api.auth import KeyRing
 from segue.api.sampling import sampler_names
 from segue.api.service import Backend, ModelInfo, ModelVocabulary, Service
+from segue.chat.reply.echo import Echo
 from segue.chat.reply.families import find_family
 from segue.chat.reply.speech import shown_tokens
+from segue.chat.reply.utterances import Utterances
 from segue.chat.sandbox import TemplateError
 from segue.chat.template import CHATML, ChatTemplate
 from segue.chat.tokens import PromptTokenizer
@@ -16,6 +18,8 @@ from segue.grammar.compiler import Compiler
 from segue.loop.job import LoopFront
 from segue.settings import Settings
 
+_UTTERANCES = "replies.sqlite"
+_MOST_UTTERANCE_BYTES = 256 << 20
 _MAGIC = b"GGUF"
 _BACKLOG = 2048
 
@@ -64,7 +68,9 @@ def make_backend(built: Built, settings: Settings) -> Backend:
     family = find_family(template.source)
     shown = shown_tokens(family, vocabulary)
     tokenizer, compiler = PromptTokenizer(vocabulary), Compiler(vocabulary)
-    return Backend(built.loop, vocabulary, tokenizer, template, compiler, built.model, family, shown)
+    path = settings.cache_dir / _UTTERANCES if settings.cache_dir is not None else None
+    echo = Echo(family, vocabulary, tokenizer, Utterances(path, _MOST_UTTERANCE_BYTES))
+    return Backend(built.loop, vocabulary, tokenizer, template, compiler, built.model, family, echo, shown)
 
 
 def check_model_file(settings: Settings) -> None:

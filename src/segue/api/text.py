@@ -5,7 +5,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from segue.api.body import JsonRoute
-from segue.api.conversation import render
+from segue.api.conversation import check, render
 from segue.api.native import detokenize
 from segue.api.prompts import ids_to_tokens, mixed_tokens
 from segue.api.requests import ChatRequest, DetokenizeRequest, TokenizeRequest
@@ -49,6 +49,7 @@ def router(service: Service) -> APIRouter:
     @routes.post("/apply-template", response_model=None)
     async def apply_template(_: Request, request: ChatRequest) -> Response:
         """Show the prompt that messages make."""
+        check(request)
         template, defaults = service.backend.template, service.settings.chat_template_kwargs
         rendered = await run_in_threadpool(render, template, request, defaults)
         return JSONResponse({"prompt": rendered.text})

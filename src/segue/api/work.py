@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from segue.api.constraints import make_mask
 from segue.api.errors import invalid
+from segue.api.events import Keep, forget
 from segue.api.prompts import Prompt
 from segue.api.requests import GenerationFields
 from segue.api.service import Service
@@ -17,7 +18,8 @@ MAX_JOBS = 1024
 class Work:
     """The jobs of all choices of all prompts, in order, and how to hear them.
 
-    `is_live`: every piece at once. `shown` are control tokens that are text all the same.
+    `is_live`: every piece at once. `shown` are control tokens that are text all the same. `keep` hears of each
+    reply.
     """
 
     jobs: tuple[Job, ...]
@@ -25,6 +27,7 @@ class Work:
     t_max_predict_ms: int
     is_live: bool
     shown: frozenset[int] = frozenset()
+    keep: Keep = forget
 
 
 def plan(
@@ -35,6 +38,7 @@ def plan(
     *,
     n_probs: int,
     shown: frozenset[int] = frozenset(),
+    keep: Keep = forget,
 ) -> Work:
     """Make the jobs; a prompt's choices differ by their seed. Slow where there is a grammar. Raises ApiError."""
     settings = service.settings
@@ -70,4 +74,4 @@ def plan(
         for seed in seeds
     )
     t_max_predict_ms = request.t_max_predict_ms or 0
-    return Work(jobs, tuple(request.stops), t_max_predict_ms, is_live=bool(request.stream), shown=shown)
+    return Work(jobs, tuple(request.stops), t_max_predict_ms, is_live=bool(request.stream), shown=shown, keep=keep)

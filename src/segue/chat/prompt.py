@@ -1,9 +1,18 @@
 """A rendered prompt: its text, and where in it a checkpoint is likely to pay."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 PREAMBLE = -1
 """Stands for the message index of text that no message wrote: tools, a default system prompt."""
+
+
+class Written(NamedTuple):
+    """Characters `[start, end)` of a prompt that a model wrote, with its own tokens, int32, for them."""
+
+    start: int
+    end: int
+    tokens: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +24,7 @@ class RenderedPrompt:
     left out, and the last end lies before the generation suffix. The first `n_stable` of them belong to the
     system prompt and the tools. `volatile` are offsets in that stable part before text that is likely to differ
     in the next request. `breakpoints` are the client's own: a template sets none. A wrong offset costs time, never
-    correctness.
+    correctness. `written` are ascending and lie between special tokens.
     """
 
     text: str
@@ -24,3 +33,4 @@ class RenderedPrompt:
     n_stable: int = 0
     volatile: tuple[int, ...] = ()
     breakpoints: tuple[int, ...] = ()
+    written: tuple[Written, ...] = ()

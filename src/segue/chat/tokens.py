@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from segue.chat.memory import TokenMemory
-from segue.chat.prompt import RenderedPrompt
+from segue.chat.prompt import RenderedPrompt, Written
 from segue.chat.specials import SpecialSplitter
 from segue.chat.vocabulary import Tokens, Vocabulary
 from segue.state.placement import PromptMarks
@@ -62,7 +62,8 @@ class PromptTokenizer:
         if specials is None or self._vocabulary.has_trimming_specials:
             tokens, segments = self._encode_whole(text, specials)
         else:
-            tokens, segments = self._encode_segments(text, specials, scope)
+            written = [Written(one.start - n_stripped, one.end - n_stripped, one.tokens) for one in rendered.written]
+            tokens, segments = self._encode_segments(text, specials, written, scope)
 
         given = (rendered.message_ends, rendered.volatile, rendered.breakpoints)
         offsets = sorted({max(0, offset - n_stripped) for group in given for offset in group})
@@ -79,16 +80,27 @@ class PromptTokenizer:
         )
         return tokens, marks
 
+    def since_special(self, tokens: Tokens) -> Tokens:
+        """The tokens behind the last special one."""
+        places = np.flatnonzero(np.isin(tokens, self._special_ids))
+        return tokens[places[-1] + 1 :] if len(places) else tokens
+
     def _encode_segments(
-        self, text: str, specials: Sequence[tuple[int, int, int]], scope: str
+        self, text: str, specials: Sequence[tuple[int, int, int]], written: Sequence[Written], scope: str
     ) -> tuple[Tokens, list[Segment]]:
         parts = [np.array(self._bos, np.int32).tobytes()]
         segments = []
         n_bytes, start = len(parts[0]), 0
+        known = {one.start: one for one in written}
         for end, following, token in [*specials, (len(text), len(text), None)]:
+            if end < start:
+                continue  # a special token's text in what the model wrote
+            one = known.get(start)
+            if one is not None and one.end > end:
+                continue
             segments.append(Segment(start, end, n_bytes // 4))
             if start < end:
-                parts.append(self._encode_text(text[start:end], scope))
+                parts.append(one.tokens if one is not None else self._encode_text(text[start:end], scope))
                 n_bytes += len(parts[-1])
             if token is not None:
                 parts.append(self._special[token])

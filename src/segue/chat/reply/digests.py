@@ -1,0 +1,48 @@
+"""What messages say, whatever words and spacing a client puts it in."""
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from segue.chat.messages import text_of
+from segue.chat.reply.whole import Whole
+from segue.chat.sandbox import TemplateError
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+def meaning(said: Whole) -> object:
+    """What a reply says, to be compared."""
+    return said.content.strip(), said.reasoning.strip(), [(name, _value(arguments)) for name, arguments in said.calls]
+
+
+def _value(arguments: object) -> object:
+    """What arguments say, or themselves if they are no JSON."""
+    if not isinstance(arguments, str):
+        return arguments
+    try:
+        return json.loads(arguments) if arguments.strip() else {}
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def digests(scope: str, messages: Messages) -> list[bytes]:
+    """Of the conversation up to and with each message. Ids of calls are not in it: clients change them."""
+    digest, found = blake2b(scope.encode(), digest_size=16).digest(), []
+    for message in messages:
+        digest = extended(digest, message)
+        found.append(digest)
+    return found
+
+
+def extended(digest: bytes, message: Mapping[str, Any]) -> bytes:
+    """The digest of a conversation with one message more."""
+    try:
+        text = text_of(message.get("content")).strip()
+    except TemplateError:
+        text = ""
+    calls = [call.get("function") for call in message.get("tool_calls") or () if isinstance(call, Mapping)]
+    said = [(one.get("name"), _value(one.get("arguments"))) for one in calls if isinstance(one, Mapping)]
+    canonical = json.dumps([message.get("role"), text, said], sort_keys=True, ensure_ascii=True)
+    return blake2b(digest + canonical.encode(), digest_size=16).digest()

@@ -1,0 +1,143 @@
+"""Clients send replies back in other words than the model wrote; here they become what it wrote."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from segue.chat.dialect import REASONING_FIELDS
+from segue.chat.prompt import RenderedPrompt, Written
+from segue.chat.reply.digests import Messages, digests, extended, meaning
+from segue.chat.reply.family import Family
+from segue.chat.reply.parser import ReplyParser
+from segue.chat.reply.utterances import Utterance, Utterances
+from segue.chat.reply.whole import Whole, parts_whole
+from segue.chat.tokens import PromptTokenizer
+from segue.chat.vocabulary import Tokens, Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A conversation up to a reply that is about to be generated.
+
+    Its prompt ends with `suffix` behind the last message, and `head` are its tokens from the last special one on.
+    """
+
+    scope: str
+    digest: bytes
+    tools: Messages
+    suffix: str
+    head: Tokens
+
+
+class Echo:
+    """Knows what was said, by the whole conversation before it; nothing is found across scopes. Any thread.
+
+    A reply that a client sends back is taken for one that was given if text and calls are the same, whatever the
+    spacing and order of the arguments. Then its reasoning, which many clients leave out, goes to the template as well;
+    and where the template writes the same in other words, the model's own words and tokens stand instead.
+    """
+
+    def __init__(
+        self, family: Family, vocabulary: Vocabulary, tokenizer: PromptTokenizer, utterances: Utterances
+    ) -> None:
+        self._family = family
+        self._vocabulary = vocabulary
+        self._tokenizer = tokenizer
+        self._utterances = utterances
+        special = vocabulary.special_pieces()
+        self._endings = tuple(piece for piece, token in special.items() if vocabulary.is_eog(token))
+
+    def turn(self, scope: str, messages: Messages, tools: Messages, rendered: RenderedPrompt, tokens: Tokens) -> Turn:
+        """What `keep` needs to know of a conversation whose prompt has these tokens."""
+        n_closed = rendered.message_ends[-1] if rendered.message_ends else len(rendered.text)
+        head = self._tokenizer.since_special(tokens)
+        return Turn(scope, digests(scope, messages)[-1], tools, rendered.text[n_closed:], head)
+
+    def keep(self, turn: Turn, text: str, tokens: Sequence[int]) -> None:
+        """Keep a reply as it was written, with its tokens but for one that ended it."""
+        said = self._whole(text, turn.suffix, turn.tools)
+        calls = [{"function": {"name": name, "arguments": arguments}} for name, arguments in said.calls]
+        digest = extended(turn.digest, {"role": "assistant", "content": said.content, "tool_calls": calls})
+        written = np.concatenate((turn.head, np.array(tokens, np.int32)))
+        self._utterances.put(digest, Utterance(turn.suffix, text, written.tobytes()))
+
+    def recalled(self, scope: str, messages: Messages) -> tuple[list[dict[str, Any]], dict[int, Utterance]]:
+        """The messages with the reasoning that is known of them, and the utterances that some are, by index."""
+        found: dict[int, Utterance] = {}
+        recalled = [dict(message) for message in messages]
+        for i, (message, digest) in enumerate(zip(recalled, digests(scope, messages), strict=True)):
+            utterance = self._utterances.get(digest) if message.get("role") == "assistant" else None
+            if utterance is None:
+                continue
+            found[i] = utterance
+            if not any(message.get(name) for name in REASONING_FIELDS):
+                message["reasoning_content"] = self._whole(utterance.text, utterance.suffix, ()).reasoning
+        return recalled, found
+
+    def restored(self, rendered: RenderedPrompt, tools: Messages, found: Mapping[int, Utterance]) -> RenderedPrompt:
+        """The prompt with the model's own words, where the template wrote the same in others."""
+        ends = dict(zip(rendered.message_indices, rendered.message_ends, strict=True))
+        written: list[Written] = []
+        shifts: list[tuple[int, int]] = []
+        text, done = "", 0
+        for index, utterance in sorted(found.items()):
+            start, end = ends.get(index - 1), ends.get(index)
+            behind = self._behind(rendered.text[start:end], utterance, tools) if start and end else None
+            if behind is None or start is None or end is None:
+                continue
+            text += rendered.text[done:start] + utterance.suffix + utterance.text
+            own = self._own_text(utterance)
+            if text.endswith(own):
+                written.append(Written(len(text) - len(own), len(text), utterance.tokens))
+            text += behind
+            shifts.append((end, len(text) - end))
+            done = end
+        text += rendered.text[done:]
+        return _shifted(replace(rendered, text=text, written=tuple(written)), shifts)
+
+    def close(self) -> None:
+        """Close what the replies are kept in; nothing must be asked afterwards."""
+        self._utterances.close()
+
+    def _behind(self, block: str, utterance: Utterance, tools: Messages) -> str | None:
+        """What a message ends with behind the same reply in whatever words; None if it is another."""
+        n_header = len(utterance.suffix)
+        at = max((block.rfind(ending) for ending in self._endings), default=-1)
+        if not block.startswith(utterance.suffix) or at < n_header:
+            return None
+        body = block[n_header:at]
+        if body != utterance.text:
+            said, wrote = (self._whole(text, utterance.suffix, tools) for text in (body, utterance.text))
+            if meaning(said) != meaning(wrote):
+                return None
+        return block[at:]
+
+    def _own_text(self, utterance: Utterance) -> str:
+        """The text of an utterance's tokens, which begins a little before the utterance."""
+        ids = np.frombuffer(utterance.tokens, np.int32).tolist()
+        return b"".join(map(self._vocabulary.piece, ids)).decode("utf-8", "replace")
+
+    def _whole(self, text: str, suffix: str, tools: Messages) -> Whole:
+        """A reply that followed `suffix`, taken apart."""
+        is_reasoning = self._family.is_reasoning_after(suffix)
+        parser = ReplyParser(self._family, tools=tools, is_reasoning=is_reasoning, parses_calls=bool(tools))
+        return parts_whole(parser.feed(text) + parser.finish())
+
+
+def _shifted(rendered: RenderedPrompt, shifts: Sequence[tuple[int, int]]) -> RenderedPrompt:
+    """The offsets that follow from text that grew by so much, in all, up to each of some old offsets."""
+    olds = [old for old, _ in shifts]
+
+    def moved(offsets: tuple[int, ...]) -> tuple[int, ...]:
+        places = [bisect_right(olds, offset) for offset in offsets]
+        return tuple(o + (shifts[place - 1][1] if place else 0) for o, place in zip(offsets, places, strict=True))
+
+    return replace(
+        rendered,
+        message_ends=moved(rendered.message_ends),
+        volatile=moved(rendered.volatile),
+        breakpoints=moved(rendered.breakpoints),
+    )
