@@ -2,16 +2,17 @@
 
 import json
 from dataclasses import dataclass
+from typing import Final
 
 from tests.kit import acted
 from tests.kit.cue import read_cue
 
-SPOKEN = "segue was here"
+SPOKEN: Final = "Ségue was here"
 """What the tools print."""
 
 # The tools that clients offer, and arguments that do no harm; the first one offered is called.
 _COMMAND = f"echo {SPOKEN}"
-CALLS: dict[str, dict[str, object]] = {
+CALLS: Final[dict[str, dict[str, object]]] = {
     "bash": {"command": _COMMAND},
     "Bash": {"command": _COMMAND, "description": "Speak"},
     "run_shell_command": {"command": _COMMAND, "is_background": False},
@@ -20,7 +21,7 @@ CALLS: dict[str, dict[str, object]] = {
     "speak": {"words": SPOKEN},
 }
 
-MOST_QUESTIONS = 12
+MOST_QUESTIONS: Final = 12
 """A client that asks more often than this goes round in circles."""
 
 
@@ -28,26 +29,29 @@ MOST_QUESTIONS = 12
 class Manner:
     """How the model speaks, and with which chat template.
 
-    `is_canonical`: it writes calls as the template writes them back, with the separators of Python's JSON.
+    `is_tidy`: as the template writes what is sent back. Else the JSON has no spaces but escapes, tags stand on no
+    lines of their own, and there are line ends where none belong.
     """
 
     template: str = acted.PLAIN
-    is_canonical: bool = True
+    is_tidy: bool = True
     before_call: str = ""
 
     def __call__(self, prompt: str) -> str:
         """The reply to a prompt."""
         cue = read_cue(prompt)
-        thought = "One thing at a time.\n</think>\n\n" if cue.thinks else ""
-        if not cue.tools:
-            return f"{thought}{word(cue.n_questions)}"
+        space = "\n" if self.is_tidy else "\n\n\n"
+        thought = f"One thing at a time.{space}</think>\n{space}" if cue.thinks else ""
         name = next((name for name in CALLS if name in cue.tools), None)
-        if cue.is_result or name is None or cue.n_questions > MOST_QUESTIONS:
+        if name is None or cue.is_result or cue.n_questions > MOST_QUESTIONS:
             return f"{thought}{word(cue.n_questions)}"
-        separators = (", ", ": ") if self.is_canonical else (",", ":")
-        arguments = json.dumps(CALLS[name], separators=separators)
-        call = f'{{"name": "{name}", "arguments": {arguments}}}'
-        return f"{thought}{self.before_call}<tool_call>\n{call}\n</tool_call>"
+        if self.is_tidy:
+            arguments = json.dumps(CALLS[name], ensure_ascii=False)
+            call = f'<tool_call>\n{{"name": "{name}", "arguments": {arguments}}}\n</tool_call>'
+        else:
+            arguments = json.dumps(CALLS[name], separators=(",", ":"))
+            call = f'\n<tool_call>{{"name":"{name}","arguments":{arguments}}}</tool_call>\n'
+        return f"{thought}{self.before_call}{call}"
 
 
 def word(n_questions: int) -> str:
@@ -55,7 +59,10 @@ def word(n_questions: int) -> str:
     return f"Answer {n_questions}."
 
 
-PLAIN = Manner()
-TALKING = Manner(before_call="Let me see.\n")
-THINKING = Manner(acted.THINKING)
-COMPACT = Manner(is_canonical=False)
+MANNERS: Final = {
+    "plain": Manner(),
+    "talking": Manner(before_call="Let me see.\n"),
+    "thinking": Manner(acted.THINKING),
+    "untidy": Manner(acted.THINKING, is_tidy=False, before_call="Let me see.\n"),
+    "forgetful": Manner(acted.FORGETFUL),
+}

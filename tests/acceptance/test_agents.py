@@ -7,20 +7,14 @@ import pytest
 
 from tests.acceptance.agents import AGENTS, Agent
 from tests.acceptance.desk import Desk
-from tests.acceptance.facts import TEMPLATE_WRITES
-from tests.acceptance.part import COMPACT, PLAIN, TALKING, THINKING, Manner
+from tests.acceptance.part import MANNERS
 from tests.acceptance.reading import check_turn, turns
 from tests.kit.acted import Acted, acted
 
 pytestmark = pytest.mark.acceptance
 
+THINKING = MANNERS["thinking"]
 FIRST, SECOND = "Say the first thing", "Say the second thing"
-MANNERS = [
-    pytest.param(PLAIN, id="plain"),
-    pytest.param(TALKING, id="talking"),
-    pytest.param(THINKING, id="thinking"),
-    pytest.param(COMPACT, id="compact", marks=TEMPLATE_WRITES),
-]
 
 
 def tool_users(*in_ci: str) -> list[object]:
@@ -40,15 +34,15 @@ def check_route(agent: Agent, server: Acted) -> None:
 
 @pytest.mark.parametrize("manner", MANNERS)
 @pytest.mark.parametrize("agent", tool_users("pi"))
-def test_two_turns(agent: Agent, manner: Manner, tmp_path: Path) -> None:
+def test_two_turns(agent: Agent, manner: str, tmp_path: Path) -> None:
     desk = Desk(agent, tmp_path)
-    with acted(manner, template=manner.template) as server:
+    with acted(MANNERS[manner], template=MANNERS[manner].template) as server:
         check_route(agent, server)
         assert "Answer" in desk.ask(server.url, FIRST)
         n_earlier = len(server.exchanges)
         check_turn(server, server.exchanges, 0)
         assert "Answer" in desk.ask(server.url, SECOND)
-        check_turn(server, server.exchanges, n_earlier)
+        check_turn(server, server.exchanges, n_earlier, forgets=manner == "forgetful")
 
 
 @pytest.mark.parametrize("agent", tool_users("pi", "opencode"))
@@ -79,7 +73,7 @@ def test_a_title_in_between(tmp_path: Path) -> None:
 def test_an_agent_that_retells(tmp_path: Path) -> None:
     """Aider writes the session down as text, in front of its rules: its system prompt is all that can be shared."""
     desk = Desk(AGENTS["aider"], tmp_path)
-    with acted(PLAIN, template=PLAIN.template) as server:
+    with acted(lambda _: "Answer.") as server:
         for question in (FIRST, SECOND):
             assert "Answer" in desk.ask(server.url, question)
         first, second = server.exchanges

@@ -15,12 +15,13 @@ from tests.kit.actor import ActingLoop, Exchange, Script
 from tests.kit.listening import listening
 from tests.kit.models import model_path
 
-# The tiny models' own template drops the reasoning of earlier turns, as many do. Here all of it stays, so that what a
-# client fails to send back shows.
+# The tiny models' own template drops the reasoning of earlier turns, as many do.
+FORGETFUL = CHAT_TEMPLATE
+# Here all of it stays, so that what a client fails to send back shows.
 THINKING = CHAT_TEMPLATE.replace("reasoning and loop.index0 > last.user", "reasoning")
 # A model that does not think: its template neither opens nor closes any reasoning in the generation prompt.
 PLAIN = THINKING.replace("enable_thinking is defined", "false")
-assert len({CHAT_TEMPLATE, THINKING, PLAIN}) == 3
+assert len({FORGETFUL, THINKING, PLAIN}) == 3
 
 # Agents send ten thousand tokens and more of a common vocabulary; in bytes that is four times as many.
 N_CTX = 262_144
