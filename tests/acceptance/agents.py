@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from tests.acceptance.clients import AIDER, CLAUDE, CODEX, OPENCODE, PI, QWEN, Client
 
 CHAT: Final = "/v1/chat/completions"
+MESSAGES: Final = "/v1/messages"
+RESPONSES: Final = "/v1/responses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,10 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content))
 
 
-def _pi(home: Path, _: Path, url: str) -> Mapping[str, str]:
+def _pi(home: Path, _: Path, url: str, *, api: str = "openai-completions") -> Mapping[str, str]:
+    base = url if api == "anthropic-messages" else f"{url}/v1"
     model = {"id": "m", "reasoning": True, "contextWindow": 262_144, "maxTokens": 4096}
-    local = {"baseUrl": f"{url}/v1", "api": "openai-completions", "apiKey": "none", "models": [model]}
+    local = {"baseUrl": base, "api": api, "apiKey": "none", "models": [model]}
     _write(home / "pi" / "models.json", {"providers": {"local": local}})
     return {"PI_CODING_AGENT_DIR": str(home / "pi"), "PI_OFFLINE": "1", "PI_TELEMETRY": "0"}
 
@@ -90,10 +94,12 @@ AGENTS: Final = {
     agent.name: agent
     for agent in (
         Agent("pi", PI, _PI, (*_PI, "-c"), _pi),
+        Agent("pi-messages", PI, _PI, (*_PI, "-c"), partial(_pi, api="anthropic-messages"), route=MESSAGES),
+        Agent("pi-responses", PI, _PI, (*_PI, "-c"), partial(_pi, api="openai-responses"), route=RESPONSES),
         Agent("opencode", OPENCODE, _OPENCODE, (*_OPENCODE, "-c"), _opencode),
         Agent("qwen", QWEN, (*_QWEN, "-p"), (*_QWEN, "-c", "-p"), _qwen),
         Agent("aider", AIDER, _AIDER, _AIDER, _aider, has_tools=False),
-        Agent("claude", CLAUDE, _CLAUDE, ("-c", *_CLAUDE), _claude, route="/v1/messages"),
-        Agent("codex", CODEX, _CODEX, (*_CODEX, "resume", "--last"), _codex, route="/v1/responses"),
+        Agent("claude", CLAUDE, _CLAUDE, ("-c", *_CLAUDE), _claude, route=MESSAGES),
+        Agent("codex", CODEX, _CODEX, (*_CODEX, "resume", "--last"), _codex, route=RESPONSES),
     )
 }

@@ -14,7 +14,7 @@ class Desk:
 
     def __init__(self, agent: Agent, directory: Path) -> None:
         self._agent = agent
-        self._program = agent.client.program(agent.name)
+        self._program = agent.client.program(agent.client.name)
         self._home = directory / "home"
         self._project = directory / "project"
         self._is_under_way = False
