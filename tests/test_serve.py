@@ -94,3 +94,17 @@ def test_keys_share_nothing_and_ctrl_c_ends_it() -> None:
         text = "".join(server.log)
         assert "Traceback" not in text
         assert "function" not in text, "the log shows a prompt"
+
+
+def test_anthropics_messages_go_on_where_a_breakpoint_stands(server: Served) -> None:
+    def ask(question: str) -> dict[str, int]:
+        kept = {"type": "text", "text": SYSTEM["content"], "cache_control": {"type": "ephemeral"}}
+        body = {"system": [kept], "messages": [{"role": "user", "content": question}], "max_tokens": 4}
+        response = server.client.post("/v1/messages", json=body)
+        assert response.status_code == 200, response.text
+        return dict(response.json()["usage"])
+
+    first, second = ask("What is it?"), ask("Why so?")
+    assert first["cache_read_input_tokens"] == second["cache_creation_input_tokens"] == 0
+    assert second["cache_read_input_tokens"] >= first["cache_creation_input_tokens"] > 50
+    assert second["input_tokens"] < 50

@@ -195,6 +195,9 @@ class Settings(BaseSettings):
     chat_template_kwargs: Annotated[JsonText, _flag(_TEMPLATE, "--chat-template-kwargs", is_empty=True)] = _env(
         "LLAMA_ARG_CHAT_TEMPLATE_KWARGS", {}, "Values for the template as a JSON object."
     )
+    drop_billing_header: Annotated[
+        Switch, _flag(_TEMPLATE, "--drop-billing-header", negative="--no-drop-billing-header")
+    ] = _own(True, "Leave out Claude Code's x-anthropic-billing-header, which differs between requests.")
 
     n_predict: Annotated[int, _flag(_SAMPLING, "--n-predict", "--predict", "-n")] = _env(
         "LLAMA_ARG_N_PREDICT", -1, "Tokens to generate; -1 until the context is full.", ge=-1

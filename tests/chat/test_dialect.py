@@ -1,5 +1,7 @@
 """What is found out about a template by trying it."""
 
+from dataclasses import replace
+
 import pytest
 
 from segue.chat.dialect import Dialect
@@ -8,7 +10,16 @@ from tests.chat.families import FAMILIES
 
 
 def dialect(source: str) -> Dialect:
-    return ChatTemplate(source, "<bos>", "<eos>").dialect
+    """Without what it does with late system messages, in which all differ."""
+    return replace(ChatTemplate(source, "<bos>", "<eos>").dialect, takes_late_system=False)
+
+
+@pytest.mark.parametrize(
+    ("family", "takes"),
+    [("plain", True), ("kimi", True), ("parts", True), ("qwen", False), ("gemma3", False), ("deepseek", False)],
+)
+def test_late_system_messages_are_written_moved_to_the_front_or_passed_over(family: str, takes: bool) -> None:
+    assert ChatTemplate(FAMILIES[family], "<bos>", "<eos>").dialect.takes_late_system == takes
 
 
 @pytest.mark.parametrize("family", ["qwen", "llama3", "gemma3", "mistral", "kimi", "plain", "collected"])

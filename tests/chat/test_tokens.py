@@ -16,6 +16,7 @@ from segue.chat.tokens import PromptTokenizer
 from segue.chat.vocabulary import Vocabulary
 from segue.engine import libllama
 from segue.engine.vocabulary import Vocabulary as LlamaVocabulary
+from segue.state.placement import Breakpoint
 from tests.chat.partition_vocabulary import PartitionVocabulary
 from tests.kit.models import gemma3_270m_path, model_path
 
@@ -70,10 +71,12 @@ def test_marks_beside_special_tokens_are_exact() -> None:
     vocabulary = PartitionVocabulary(("<s>", "<e>"), adds_space=True, add_bos=True)
     text = "<s>one<e>two the<e>"
     ends = (*(text.index(word) for word in ("<e>", "two", "the", "o the")), len(text))
-    _, marks = PromptTokenizer(vocabulary).encode(RenderedPrompt(text, message_ends=ends, n_stable=2, breakpoints=(6,)))
+    breakpoints = (Breakpoint(0, 9.0), Breakpoint(6, 60.0), Breakpoint(5, 30.0))
+    rendered = RenderedPrompt(text, message_ends=ends, n_stable=2, breakpoints=breakpoints)
+    _, marks = PromptTokenizer(vocabulary).encode(rendered)
     assert marks.message_ends == (5, 6, 9, 10, 12)
     assert marks.n_stable == 2
-    assert marks.breakpoints == (5,)
+    assert marks.breakpoints == (Breakpoint(1, 9.0), Breakpoint(4, 30.0), Breakpoint(5, 60.0))
 
 
 def test_trimmed_white_space_leaves_marks_in_place() -> None:

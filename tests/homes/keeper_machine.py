@@ -62,7 +62,7 @@ class KeeperMachine(RuleBasedStateMachine):
         lane = self.busy_lane(data)
         logits = self.desk.read(lane, tail)
         if self.desk.paths.get(lane):
-            self.desk.take(lane, origin, logits=logits if with_logits else None, is_pinned=is_pinned == 0)
+            self.desk.take(lane, origin, logits=logits if with_logits else None, pin_s=1e6 if is_pinned == 0 else 0.0)
 
     @precondition(lambda self: self.desk.paths)
     @rule(data=st.data())

@@ -3,7 +3,7 @@ import pytest
 from segue.homes.residence import residence_of
 from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryKind
-from tests.homes.desk import Desk, Path, at, path
+from tests.homes.desk import Desk, Path, array, at, path
 
 KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.has_cells]
 
@@ -187,8 +187,36 @@ def test_pinned_checkpoints_outlive_others() -> None:
     desk = Desk(MemoryKind.HYBRID, n_parked=0, limit_host_bytes=1000)
     assert desk.start(0, path(0, 20))
     desk.read(0, path(0, 20))
-    desk.take(0, is_pinned=True)
+    desk.take(0, pin_s=1e6)
     desk.close(0)
     for first in range(1, 9):
         desk.leave(path(first, 20))
     assert home(desk, path(0, 20)) == "host"
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_where_all_is_pinned_the_one_used_longest_ago_makes_room(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_parked=0, limit_host_bytes=1000)
+    for first in range(60):
+        assert desk.start(0, path(first, 20))
+        desk.read(0, path(first, 20))
+        desk.take(0, pin_s=1e6)
+        desk.close(0)
+        desk.check()
+    kept = [first for first in range(60) if at(desk, path(first, 20))]
+    assert kept == list(range(60 - len(kept), 60))
+    assert 0 < len(kept) < 60
+
+
+def test_a_pin_that_is_renewed_outlives_one_that_is_not() -> None:
+    desk = Desk(MemoryKind.HYBRID, n_parked=0, limit_host_bytes=1000)
+    for first in (0, 1):
+        assert desk.start(0, path(first, 20))
+        desk.read(0, path(first, 20))
+        desk.take(0, pin_s=1.0)
+        desk.close(0)
+    desk.keeper.pin("", array(path(0, 20)), 1e6)
+    desk.keeper.pin("", array(path(5, 20)), 1e6)
+    for first in range(2, 9):
+        desk.leave(path(first, 20))
+    assert [home(desk, path(first, 20)) for first in (0, 1)] == ["host", ""]

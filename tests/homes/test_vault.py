@@ -226,7 +226,7 @@ def test_the_disk_is_never_over_its_limit(kind: MemoryKind, limit: int, make: Ma
 def test_what_is_worth_least_makes_room_on_disk(kind: MemoryKind, make: Make) -> None:
     desk = make(kind, limit_disk_bytes=2500)
     assert desk.start(0, path(0, 30))
-    desk.take(0, logits=desk.read(0, path(0, 30)), is_pinned=True)
+    desk.take(0, logits=desk.read(0, path(0, 30)), pin_s=1e6)
     desk.close(0)
     for first in range(1, 20):
         desk.leave(path(first, 30))

@@ -7,7 +7,7 @@ import pytest
 
 from segue.loop.job import EndReason, ErrorType
 from segue.state.kind import MemoryKind
-from segue.state.placement import PromptMarks
+from segue.state.placement import Breakpoint, PromptMarks
 from tests.kit.fake_engine import expected_reply
 from tests.kit.rig import Heard
 from tests.loop.fake_rig import FakeRig, Sizes
@@ -105,7 +105,7 @@ def random_marks(rng: random.Random, n_prompt: int) -> PromptMarks:
         return PromptMarks()
     ends = sorted(rng.sample(range(1, n_prompt), min(n_prompt - 1, rng.randint(1, 5))))
     volatile = sorted(rng.sample(range(1, n_prompt), min(n_prompt - 1, rng.randint(0, 2))))
-    breakpoints = tuple(rng.sample(ends, 1)) if rng.random() < 0.1 else ()
+    breakpoints = (Breakpoint(rng.choice(ends), 300.0),) if rng.random() < 0.1 else ()
     return PromptMarks(tuple(ends), tuple(volatile), breakpoints, rng.randint(0, len(ends)))
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from segue.state.checkpoint import Origin
-from segue.state.placement import Cut, PromptMarks, cuts, digests, stable_cuts
+from segue.state.placement import Breakpoint, Cut, PromptMarks, cuts, digests, stable_cuts
 
 COST = 8.0
 BUDGET = 0.02
@@ -22,13 +22,21 @@ def prompts(draw: st.DrawFn) -> tuple[PromptMarks, int]:
     n_prompt = max(1, (ends[-1] if ends else 0) + draw(st.integers(0, 300)))
     some = st.lists(st.integers(1, n_prompt), max_size=4).map(lambda positions: tuple(sorted(positions)))
     n_stable = draw(st.integers(0, min(3, len(ends))))
-    return PromptMarks(tuple(ends), draw(some), draw(some), n_stable), n_prompt
+    return PromptMarks(tuple(ends), draw(some), breakpoints(*draw(some)), n_stable), n_prompt
+
+
+def breakpoints(*ends: int) -> tuple[Breakpoint, ...]:
+    return tuple(Breakpoint(end, 300.0) for end in ends)
+
+
+def breakpoint_ends(marks: PromptMarks) -> set[int]:
+    return {mark.end for mark in marks.breakpoints}
 
 
 def certain(marks: PromptMarks, n_prompt: int, fork: int | None) -> set[int]:
     ends = marks.message_ends
     forks = () if fork is None else (fork,)
-    return {n_prompt, *forks, *ends[: marks.n_stable], *ends[-2:], *marks.volatile, *marks.breakpoints}
+    return {n_prompt, *forks, *ends[: marks.n_stable], *ends[-2:], *marks.volatile, *breakpoint_ends(marks)}
 
 
 def n_read_again(placed: tuple[Cut, ...], position: int) -> int:
@@ -65,7 +73,7 @@ def test_cuts_are_those_promised(prompt: tuple[PromptMarks, int], data: st.DataO
     names = {cut.n_tokens: cut.origin for cut in placed}
     for n in always - {n_prompt}:
         assert names[n] not in (Origin.STRIDE, Origin.PROMPT_END)
-        assert (names[n] is Origin.BREAKPOINT) == (n in marks.breakpoints)
+        assert (names[n] is Origin.BREAKPOINT) == (n in breakpoint_ends(marks))
 
 
 @settings(max_examples=300, deadline=None)
@@ -147,7 +155,9 @@ def test_a_growing_raw_prompt_keeps_its_strides() -> None:
 
 
 def test_the_stronger_origin_names_a_cut() -> None:
-    marks = PromptMarks(message_ends=(10, 20, 30, 40), volatile=(10, 15, 20), breakpoints=(10, 40), n_stable=2)
+    marks = PromptMarks(
+        message_ends=(10, 20, 30, 40), volatile=(10, 15, 20), breakpoints=breakpoints(10, 40), n_stable=2
+    )
     placed = cuts(marks, 0, 45, fork=15, cut_cost_tokens=COST)
     assert placed == (
         Cut(10, Origin.BREAKPOINT),
@@ -160,7 +170,7 @@ def test_the_stronger_origin_names_a_cut() -> None:
 
 
 def test_no_other_cut_stands_just_after_a_certain_one() -> None:
-    marks = PromptMarks(message_ends=(100, 102, 200, 303, 305, 350, 400), breakpoints=(303,), n_stable=1)
+    marks = PromptMarks(message_ends=(100, 102, 200, 303, 305, 350, 400), breakpoints=breakpoints(303), n_stable=1)
     placed = cuts(marks, 0, 400, fork=None, cut_cost_tokens=1)
     assert [cut.n_tokens for cut in placed if cut.origin is not Origin.STRIDE] == [100, 200, 303, 350, 400]
 

@@ -113,6 +113,14 @@ def test_pinned_ones_go_last_and_the_oldest_of_them_first() -> None:
     assert retention.victim(tree.checkpoints(), NOW, lambda _: 10) is last
 
 
+def test_a_clients_pin_ends() -> None:
+    tree, (early, middle, _) = conversation(50, 55, 200)
+    retention = Retention()
+    middle.pinned_until = NOW + 1
+    assert retention.victim(tree.checkpoints(), NOW, lambda _: 10) is early
+    assert retention.victim(tree.checkpoints(), NOW + 1, lambda _: 10) is middle
+
+
 def test_a_point_where_paths_part_is_kept_longer_than_one_that_a_single_path_passed() -> None:
     tree, (fork, _) = conversation(100, 200)
     retention = Retention()

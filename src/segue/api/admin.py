@@ -92,7 +92,12 @@ def router(service: Service) -> APIRouter:
             return JSONResponse({"status": "ok"})
         response = service.unavailable()
         response.body["progress"] = round(service.progress, 3)
-        return response.response()
+        return response.response("/health")
+
+    @routes.head("/", response_model=None)
+    async def presence() -> Response:
+        """Say that a server is here; Claude Code asks."""
+        return Response()
 
     @routes.get("/v1/models", response_model=None)
     @routes.get("/models", response_model=None)

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from segue import __version__
 from segue.api import admin, errors, native, openai_chat, openai_completions, slots, text
+from segue.api.anthropic import routes as anthropic
 from segue.api.auth import Auth
 from segue.api.cors import Cors
 from segue.api.gate import Gate
@@ -14,7 +15,7 @@ def create_app(service: Service) -> FastAPI:
     """Make the application. It serves at once, and answers 503 until the service is ready."""
     app = FastAPI(title="Segue", version=__version__, redirect_slashes=False, docs_url=None, redoc_url=None)
     errors.install(app)
-    for module in (openai_chat, openai_completions, native, text, slots, admin):
+    for module in (openai_chat, openai_completions, anthropic, native, text, slots, admin):
         app.include_router(module.router(service))
     # The last one added hears a request first.
     app.add_middleware(Auth, keys=service.keys)

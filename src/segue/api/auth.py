@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from segue.api.errors import AUTHENTICATION, ApiError
 
-PUBLIC_PATHS = frozenset({"/health", "/v1/health"})
+PUBLIC_PATHS = frozenset({"/", "/health", "/v1/health"})
 
 
 class KeyRing:
@@ -53,7 +53,8 @@ class Auth:
             key = headers.get("authorization") or headers.get("x-api-key", "")
             cache_scope = self._keys.scope(key.removeprefix("Bearer ").encode("latin-1"))
             if cache_scope is None and scope["path"] not in PUBLIC_PATHS:
-                return await ApiError(AUTHENTICATION, "Invalid API Key").response()(scope, receive, send)
+                error = ApiError(AUTHENTICATION, "Invalid API Key")
+                return await error.response(scope["path"])(scope, receive, send)
             scope.setdefault("state", {})["cache_scope"] = cache_scope
         await self._app(scope, receive, send)
         return None

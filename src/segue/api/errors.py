@@ -1,4 +1,4 @@
-"""Errors as clients see them: `{"error": {"code", "message", "type"}}`, with llama-server's types and codes."""
+"""Errors with llama-server's types and codes, and how every failure becomes an answer."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from segue.api.failure import wording_at
 from segue.loop.job import JobError
 
 INVALID_REQUEST = "invalid_request_error"
@@ -44,9 +45,10 @@ class ApiError(Exception):
         self.status = _STATUS[type_] if status is None else status
         self.body: dict[str, object] = {"code": self.status, "message": message, "type": type_, **(details or {})}
 
-    def response(self) -> JSONResponse:
-        """The error as a whole response."""
-        return JSONResponse({"error": self.body}, self.status)
+    def response(self, path: str) -> JSONResponse:
+        """The error as a whole response of the endpoint `path`."""
+        status, body = wording_at(path)(self.body)
+        return JSONResponse(body, status)
 
 
 def invalid(message: str) -> ApiError:
@@ -93,7 +95,7 @@ class Guard:
         else:
             return
         if not has_started:
-            await answer.response()(scope, receive, send)
+            await answer.response(scope["path"])(scope, receive, send)
 
 
 def _place(error: Exception) -> str:
@@ -126,17 +128,17 @@ def install(app: FastAPI) -> None:
     """Make every error of `app` an error body."""
 
     @app.exception_handler(ApiError)
-    async def _api_error(_: Request, error: ApiError) -> Response:
-        return error.response()
+    async def _api_error(request: Request, error: ApiError) -> Response:
+        return error.response(request.scope["path"])
 
     @app.exception_handler(RequestValidationError)
-    async def _validation(_: Request, error: RequestValidationError) -> Response:
-        return invalid(_explain(error)).response()
+    async def _validation(request: Request, error: RequestValidationError) -> Response:
+        return invalid(_explain(error)).response(request.scope["path"])
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         type_ = _TYPE_OF_STATUS.get(error.status_code, INVALID_REQUEST if error.status_code < 500 else SERVER)
         message = f"{error.detail}: {request.method} {request.scope['path']}"
-        response = ApiError(type_, message, status=error.status_code).response()
+        response = ApiError(type_, message, status=error.status_code).response(request.scope["path"])
         response.headers.update(error.headers or {})
         return response

@@ -17,5 +17,5 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on if there is a model, or if the endpoint needs none."""
         if scope["type"] == "http" and self._service.phase is not Phase.READY and scope["path"] not in OPEN_PATHS:
-            return await self._service.unavailable().response()(scope, receive, send)
+            return await self._service.unavailable().response(scope["path"])(scope, receive, send)
         return await self._app(scope, receive, send)

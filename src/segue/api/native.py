@@ -12,6 +12,7 @@ from segue.api.openai_completions import n_top_logprobs, plan_completion
 from segue.api.requests import CompletionRequest
 from segue.api.respond import respond
 from segue.api.service import Service
+from segue.api.shape import Unnamed
 from segue.api.wire import (
     JsonObject,
     account_json,
@@ -26,7 +27,7 @@ from segue.chat.vocabulary import Vocabulary
 from segue.loop.job import TokenOut, Tokens
 
 
-class NativeShape:
+class NativeShape(Unnamed):
     """One object a reply; several replies make a list. `texts` are the prompts' by job."""
 
     done = b""

@@ -15,6 +15,7 @@ from segue.api.prompts import from_chat
 from segue.api.requests import ChatRequest
 from segue.api.respond import respond
 from segue.api.service import Service
+from segue.api.shape import Unnamed
 from segue.api.wire import (
     JsonObject,
     account_json,
@@ -42,7 +43,7 @@ class _Voice:
     n_calls: int = 0
 
 
-class ChatShape:
+class ChatShape(Unnamed):
     """OpenAI's chat completions, with llama-server's `timings` and Segue's `cache` in the last object of a choice."""
 
     done = b"data: [DONE]\n\n"

@@ -16,12 +16,13 @@ from segue.api.prompts import from_completion
 from segue.api.requests import CompletionRequest
 from segue.api.respond import respond
 from segue.api.service import Service
+from segue.api.shape import Unnamed
 from segue.api.wire import JsonObject, account_json, probabilities_json, progress_json, timings_json, usage_json
 from segue.api.work import Work, plan
 from segue.loop.job import TokenOut
 
 
-class CompletionShape:
+class CompletionShape(Unnamed):
     """OpenAI's completions; `usage`, `timings` and `cache` come in the last object of a choice, as in llama-server.
 
     `logprobs` has OpenAI's four lists, and llama-server's `content` beside them.

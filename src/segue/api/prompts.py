@@ -1,6 +1,6 @@
 """Prompts: from text, token ids or messages to what a job reads. Slow on long ones, so it runs on a worker thread."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -12,6 +12,7 @@ from segue.api.errors import ApiError, invalid, not_supported
 from segue.api.events import Keep, Reply, StopType, forget
 from segue.api.requests import ChatRequest
 from segue.api.service import Backend, Service
+from segue.chat.breakpoints import Wish, with_breakpoints
 from segue.chat.reply.echo import Turn
 from segue.chat.reply.speech import Speech, speech_after
 from segue.chat.vocabulary import Vocabulary
@@ -36,25 +37,27 @@ class Chat:
     keep: Keep
 
 
-def from_chat(service: Service, request: ChatRequest, scope: str) -> Chat:
+def from_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> Chat:
     """What a conversation asks for, in a cache scope. Raises ApiError."""
+    chat = encode_chat(service, request, scope, wishes)
+    _checked(chat.prompt, service.backend)
+    return chat
+
+
+def encode_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> Chat:
+    """The same, however long the prompt is. Raises ApiError."""
     check(request)
     backend, defaults = service.backend, service.settings.chat_template_kwargs
     tools = () if request.tool_choice == "none" else request.tools or ()
-    messages = request.messages
-    if not service.settings.keep_replies:
-        rendered = render(backend.template, request, defaults)
-        prompt = _checked(Prompt(*backend.tokenizer.encode(rendered, scope)), backend)
-        keep: Keep = forget
-    else:
-        recalled, found = backend.echo.recalled(scope, messages)
-        rendered = render(backend.template, request.model_copy(update={"messages": recalled}), defaults)
-        rendered = backend.echo.restored(rendered, tools, found)
-        prompt = _checked(Prompt(*backend.tokenizer.encode(rendered, scope)), backend)
-        turn = backend.echo.turn(scope, messages, tools, rendered, prompt.tokens)
-        keep = partial(_keep, backend, turn)
+    keeps = service.settings.keep_replies
+    recalled, found = backend.echo.recalled(scope, request.messages) if keeps else (request.messages, {})
+    rendered = render(backend.template, request.model_copy(update={"messages": recalled}), defaults)
+    rendered = backend.echo.restored(with_breakpoints(rendered, wishes), tools, found)
+    prompt = Prompt(*backend.tokenizer.encode(rendered, scope))
+    turn = backend.echo.turn(scope, request.messages, tools, rendered, prompt.tokens)
     parses_reasoning = request.reasoning_format != "none"
-    return Chat(prompt, speech_after(backend.family, rendered.text, tools, parses_reasoning=parses_reasoning), keep)
+    speech = speech_after(backend.family, rendered.text, tools, parses_reasoning=parses_reasoning)
+    return Chat(prompt, speech, partial(_keep, backend, turn) if keeps else forget)
 
 
 def _keep(backend: Backend, turn: Turn, reply: Reply) -> None:

@@ -1,9 +1,10 @@
 """How one API words the events of a request. An implementation knows nothing of connections or threads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from segue.api.events import Piece, Reading, Reply
+from segue.api.failure import openai_failure
 from segue.api.wire import JsonObject
 
 
@@ -12,6 +13,13 @@ class Shape(Protocol):
 
     done: bytes
     """What a complete stream ends with, after the last object."""
+    is_named: bool
+    """Whether each event is named by its object's `type`."""
+    ping: bytes
+    """What breaks a silence."""
+
+    def failure(self, error: Mapping[str, object]) -> JsonObject:
+        """Word a failure, which is then the last object of the stream."""
 
     def reading(self, reading: Reading) -> Iterable[JsonObject]:
         """Word a prompt's progress."""
@@ -27,3 +35,14 @@ class Shape(Protocol):
 
     def whole(self, replies: Sequence[Reply]) -> object:
         """Word all replies of a request that is not streamed."""
+
+
+class Unnamed:
+    """What the shapes of OpenAI's older APIs and of llama-server share: events without names, comments as pings."""
+
+    is_named = False
+    ping = b": ping\n\n"
+
+    def failure(self, error: Mapping[str, object]) -> JsonObject:
+        """Word a failure."""
+        return openai_failure(error)[1]

@@ -14,7 +14,6 @@ from segue.api.shape import Shape
 from segue.api.wire import JsonObject, encode
 from segue.api.work import Work
 
-PING = b": ping\n\n"
 PACE_S = 0.008
 """What comes within this time of the last chunk goes out together: waking threads takes cores from a small model."""
 
@@ -22,8 +21,8 @@ PACE_S = 0.008
 class EventStream(Response):
     """Sends events until the work's replies are complete, a job fails, or the client is gone; closes the generation.
 
-    Events that came together go out together, each as an object of its own. A failure is the last event, an `error`
-    object, and is not followed by the shape's `done`.
+    Events that came together go out together, each as an object of its own. A failure is the last event, and is not
+    followed by the shape's `done`.
     """
 
     media_type = "text/event-stream"
@@ -66,14 +65,14 @@ class EventStream(Response):
         try:
             for event in events:
                 if event is Signal.SILENCE:
-                    chunks.append(PING)
+                    chunks.append(self._shape.ping)
                 else:
-                    chunks += map(_chunk, self._objects(event))
+                    chunks += map(self._chunk, self._objects(event))
         except ApiError as error:
             return b"".join([*chunks, self._error(error)]), False
         is_more = len(self._replies) < len(self._work.jobs)
         if not is_more:
-            chunks += map(_chunk, self._shape.close(self._replies))
+            chunks += map(self._chunk, self._shape.close(self._replies))
             chunks.append(self._shape.done)
         return b"".join(chunks), is_more
 
@@ -87,10 +86,9 @@ class EventStream(Response):
             self._replies.append(event)
             yield from self._shape.reply(event)
 
-    @staticmethod
-    def _error(error: ApiError) -> bytes:
-        return _chunk({"error": error.body})
+    def _error(self, error: ApiError) -> bytes:
+        return self._chunk(self._shape.failure(error.body))
 
-
-def _chunk(value: JsonObject) -> bytes:
-    return f"data: {encode(value)}\n\n".encode()
+    def _chunk(self, value: JsonObject) -> bytes:
+        name = f"event: {value['type']}\n" if self._shape.is_named else ""
+        return f"{name}data: {encode(value)}\n\n".encode()

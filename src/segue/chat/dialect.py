@@ -14,6 +14,7 @@ Try = Callable[[list[Message], dict[str, Any]], str]
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 _MARK = "segue-trial"
+_BEFORE = "segue-before"
 _TOOL = {
     "type": "function",
     "function": {
@@ -31,8 +32,9 @@ class Dialect:
     `takes_parts`: content is a list of parts, and a string would be lost. `takes_objects`: the arguments of a tool
     call are an object, not JSON text. `takes_null_content`: beside tool calls content is null, not empty.
     `takes_null_tools`: without tools the variable is null, not undefined. `takes_system`, `takes_developer`: it
-    knows these roles. `reasoning_field`: where it looks for an assistant's reasoning; `takes_thought_and_text`: it
-    allows both reasoning and content beside a tool call.
+    knows these roles; `takes_late_system`: it writes the first one where it stands, also behind other messages.
+    `reasoning_field`: where it looks for an assistant's reasoning; `takes_thought_and_text`: it allows both reasoning
+    and content beside a tool call.
     """
 
     takes_parts: bool = False
@@ -41,6 +43,7 @@ class Dialect:
     takes_null_tools: bool = True
     takes_system: bool = True
     takes_developer: bool = False
+    takes_late_system: bool = False
     takes_thought_and_text: bool = True
     reasoning_field: str = REASONING_FIELDS[0]
 
@@ -48,13 +51,16 @@ class Dialect:
 def find_dialect(source: str, render: Try) -> Dialect:
     """The dialect of the template `source`, which `render` runs a dozen times on small conversations."""
 
-    def shows(messages: list[Message], tools: object = None, but_not: str = "{'") -> bool:
+    def shown(messages: list[Message], tools: object = None) -> str:
         variables = {} if tools is _UNDEFINED else {"tools": tools}
         try:
-            text = render(messages, variables)
+            return render(messages, variables)
         except TemplateError:
-            return False
-        return _MARK in text and but_not not in text
+            return ""
+
+    def shows(messages: list[Message], tools: object = None) -> bool:
+        text = shown(messages, tools)
+        return _MARK in text and "{'" not in text
 
     takes_parts = not shows([_user(_MARK)]) and shows([_user(_parts(_MARK))])
     content = _parts if takes_parts else str
@@ -62,6 +68,12 @@ def find_dialect(source: str, render: Try) -> Dialect:
     takes_null_tools = shows(asked) or not shows(asked, _UNDEFINED)
     no_tools = None if takes_null_tools else _UNDEFINED
     has_system = shows([{"role": "system", "content": content(_MARK)}, _user(content("u"))], no_tools)
+    late = [
+        _user(content(_BEFORE)),
+        {"role": "system", "content": content(_MARK)},
+        {"role": "assistant", "content": content("a")},
+        _user(content("u")),
+    ]
     forms = [(as_object, is_null) for is_null in (False, True) for as_object in (True, False)]
     takes_objects, takes_null_content = next(
         (
@@ -82,6 +94,7 @@ def find_dialect(source: str, render: Try) -> Dialect:
         takes_null_tools=takes_null_tools,
         takes_system=has_system or not shows(asked, no_tools),
         takes_developer=re.search(r"""["']developer["']""", source) is not None,
+        takes_late_system=_BEFORE in shown(late, no_tools).rpartition(_MARK)[0],
         takes_thought_and_text=shows(_call(takes_objects, content("x"), content, thought), [_TOOL])
         or not shows(_call(takes_objects, content(""), content, thought), [_TOOL]),
         reasoning_field=reasoning_field,

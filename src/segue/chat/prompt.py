@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from segue.state.placement import Breakpoint
+
 PREAMBLE = -1
 """Stands for the message index of text that no message wrote: tools, a default system prompt."""
 
@@ -32,5 +34,5 @@ class RenderedPrompt:
     message_indices: tuple[int, ...] = ()
     n_stable: int = 0
     volatile: tuple[int, ...] = ()
-    breakpoints: tuple[int, ...] = ()
+    breakpoints: tuple[Breakpoint, ...] = ()
     written: tuple[Written, ...] = ()

@@ -12,7 +12,7 @@ from segue.chat.memory import TokenMemory
 from segue.chat.prompt import RenderedPrompt, Written
 from segue.chat.specials import SpecialSplitter
 from segue.chat.vocabulary import Tokens, Vocabulary
-from segue.state.placement import PromptMarks
+from segue.state.placement import Breakpoint, PromptMarks
 
 DEFAULT_MEMORY_BYTES = 1 << 26
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -65,17 +65,23 @@ class PromptTokenizer:
             written = [Written(one.start - n_stripped, one.end - n_stripped, one.tokens) for one in rendered.written]
             tokens, segments = self._encode_segments(text, specials, written, scope)
 
-        given = (rendered.message_ends, rendered.volatile, rendered.breakpoints)
+        given = (rendered.message_ends, rendered.volatile, [mark.end for mark in rendered.breakpoints])
         offsets = sorted({max(0, offset - n_stripped) for group in given for offset in group})
         places = dict(zip(offsets, self._places(text, tokens, segments, offsets), strict=True))
 
-        def positions(group: Iterable[int]) -> tuple[int, ...]:
-            return tuple(sorted({places[max(0, offset - n_stripped)] for offset in group} - {0}))
+        def place(offset: int) -> int:
+            return places[max(0, offset - n_stripped)]
 
+        def positions(group: Iterable[int]) -> tuple[int, ...]:
+            return tuple(sorted({place(offset) for offset in group} - {0}))
+
+        ttls_s: dict[int, float] = {}
+        for end, ttl_s in rendered.breakpoints:
+            ttls_s[place(end)] = max(ttl_s, ttls_s.get(place(end), 0.0))
         marks = PromptMarks(
             message_ends=positions(rendered.message_ends),
             volatile=positions(rendered.volatile),
-            breakpoints=positions(rendered.breakpoints),
+            breakpoints=tuple(Breakpoint(end, ttls_s[end]) for end in sorted(ttls_s) if end),
             n_stable=len(positions(rendered.message_ends[: rendered.n_stable])),
         )
         return tokens, marks

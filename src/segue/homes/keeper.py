@@ -150,14 +150,14 @@ class Keeper:
         origin: Origin,
         *,
         logits: Logits | None = None,
-        is_pinned: bool = False,
+        pin_s: float = 0.0,
         digest: int | None = None,
         is_tip: bool = False,
     ) -> None:
         """Keep the state of a lane, which has read exactly `tokens`, as far as there is room.
 
-        `logits` are those after the last token. `is_tip` says that the lane is about to leave, so that its cells need
-        a holder.
+        `logits` are those after the last token. `pin_s`: for how long others go before it. `is_tip` says that the lane
+        is about to leave, so that its cells need a holder.
         """
         assert self.engine.length(lane) == len(tokens), "a checkpoint must stand where its lane stands"
         self._is_tidy = False
@@ -171,7 +171,7 @@ class Keeper:
         if checkpoint is None:
             checkpoint = self._attach(lane, tree, tokens, origin, digest)
         checkpoint.last_used = self.clock()
-        checkpoint.pinned |= is_pinned
+        self._pin(checkpoint, pin_s)
         self.space.coverage.lanes[lane] = Lane(tree, checkpoint, checkpoint.n_tokens)
         if digest is not None and self.kind.has_window:
             self._even_out(lane)
@@ -188,6 +188,17 @@ class Keeper:
             self.space.retention.note_taken(origin)
             log_event("created", checkpoint, residence_of(checkpoint).home, started)
         tree.trim(self.max_known_tokens)
+
+    def pin(self, scope: str, tokens: Tokens, pin_s: float) -> None:
+        """Let others go before the checkpoint at the end of `tokens`, if there is one, for so many seconds from now."""
+        checkpoint = self.space.tree(scope).at(tokens)
+        if checkpoint is not None:
+            checkpoint.last_used = self.clock()
+            self._pin(checkpoint, pin_s)
+
+    def _pin(self, checkpoint: Checkpoint, pin_s: float) -> None:
+        if pin_s > 0:
+            checkpoint.pinned_until = max(checkpoint.pinned_until, self.clock() + pin_s)
 
     def close(self, lane: int, tokens: Tokens, origin: Origin) -> None:
         """Keep the state of a lane that is done, which has read exactly `tokens`, and empty the lane."""

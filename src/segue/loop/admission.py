@@ -101,6 +101,15 @@ class Admission:
                 from_age_s=self._keeper.clock() - checkpoint.created if checkpoint else 0.0,
             )
         slot.cuts = deque(self._cuts(slot, plan))
+        self._pin_again(slot, plan)
+
+    def _pin_again(self, slot: Slot, plan: Plan) -> None:
+        """Renew the pins at the client's breakpoints that need not be read again: each use counts anew."""
+        assert slot.submission is not None
+        job = slot.submission.job
+        for mark in job.marks.breakpoints:
+            if mark.end <= plan.n_start:
+                self._keeper.pin(job.scope, slot.tokens[: mark.end], mark.ttl_s)
 
     def _cuts(self, slot: Slot, plan: Plan) -> tuple[Cut, ...]:
         assert slot.submission is not None
@@ -108,7 +117,9 @@ class Admission:
         if self._is_reproducible:
             return tuple(cut for cut in stable_cuts(job.marks, n_target) if cut.n_tokens > n_start)
         if self._keeper.kind is MemoryKind.ATTENTION:
-            return (Cut(n_target, Origin.PROMPT_END),) if n_target > n_start else ()
+            ends = sorted({mark.end for mark in job.marks.breakpoints if n_start < mark.end < n_target})
+            breakpoints = tuple(Cut(end, Origin.BREAKPOINT) for end in ends)
+            return (*breakpoints, Cut(n_target, Origin.PROMPT_END)) if n_target > n_start else ()
         fork = plan.match.n_known if n_start < plan.match.n_known < n_target else None
         if fork is not None and self._is_header(slot, fork):
             fork = None

@@ -203,12 +203,13 @@ class Runner:
     def _take(self, slot: Slot, origin: Origin, logits: Logits | None = None) -> None:
         started = time.perf_counter()
         n_read = self._engine.length(slot.lane)
+        marks = _submission(slot).job.marks
         self._keeper.take(
             slot.lane,
             slot.tokens[:n_read],
             origin,
             logits=logits,
-            is_pinned=n_read in _submission(slot).job.marks.breakpoints,
+            pin_s=next((mark.ttl_s for mark in marks.breakpoints if mark.end == n_read), 0.0),
             digest=slot.digests[n_read] if slot.digests is not None else None,
         )
         self._cost.note_save(time.perf_counter() - started)

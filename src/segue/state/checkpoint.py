@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ class Checkpoint:
     monotonic seconds, given by the caller. `has_far_logits`: logits are kept that must be fetched first. `cuts` is the
     digest of the cut positions it was read with, in reproducible mode only (`placement.digests`). `residence` belongs
     to the homes and is opaque here; `branch` belongs to the tree, and is None while the checkpoint is not attached.
+    `pinned` is the operator's and lasts, `pinned_until` the clients'.
     """
 
     n_tokens: int
@@ -49,9 +51,14 @@ class Checkpoint:
     logits: NDArray[np.float32] | None = None
     has_far_logits: bool = False
     pinned: bool = False
+    pinned_until: float = -math.inf
     cuts: int | None = None
     residence: object | None = None
     branch: Branch | None = field(default=None, repr=False)
+
+    def is_pinned(self, now: float) -> bool:
+        """Whether everything else goes before it."""
+        return self.pinned or now < self.pinned_until
 
     @property
     def has_logits(self) -> bool:

@@ -19,6 +19,13 @@ _DIGEST_BASE = 0x1F3D5B79A2C4E681
 _DIGEST_MODULUS = (1 << 61) - 1
 
 
+class Breakpoint(NamedTuple):
+    """A client's own mark: what was read up to `end`, exclusive, is to stay for `ttl_s` seconds after each use."""
+
+    end: int
+    ttl_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class PromptMarks:
     """Positions (token counts from the prompt's start) where a checkpoint is likely to pay.
@@ -31,7 +38,7 @@ class PromptMarks:
 
     message_ends: tuple[int, ...] = ()
     volatile: tuple[int, ...] = ()
-    breakpoints: tuple[int, ...] = ()
+    breakpoints: tuple[Breakpoint, ...] = ()
     n_stable: int = 0
 
 
@@ -75,7 +82,7 @@ def _certain(marks: PromptMarks, n_start: int, n_prompt: int, fork: int | None) 
         (() if fork is None else (fork,), Origin.FORK),
         (marks.volatile, Origin.VOLATILE),
         ((*ends[: marks.n_stable], *ends[-2:]), Origin.MESSAGE_END),
-        (marks.breakpoints, Origin.BREAKPOINT),
+        ((mark.end for mark in marks.breakpoints), Origin.BREAKPOINT),
         ((n_prompt,), Origin.PROMPT_END),
     ]
     return {n: origin for positions, origin in named for n in positions if n_start < n <= n_prompt}

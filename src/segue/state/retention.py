@@ -57,7 +57,7 @@ class Retention:
         `n_saved`: the tokens to be read again without it; `n_bytes`: what dropping it would free; `consumed`: one
         path continues from it, and has a checkpoint of its own.
         """
-        if checkpoint.pinned or n_bytes <= 0:
+        if checkpoint.is_pinned(now) or n_bytes <= 0:
             return math.inf
         return self.p_reuse(checkpoint, now, consumed=consumed) * n_saved / n_bytes
 

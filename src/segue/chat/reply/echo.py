@@ -135,9 +135,10 @@ def _shifted(rendered: RenderedPrompt, shifts: Sequence[tuple[int, int]]) -> Ren
         places = [bisect_right(olds, offset) for offset in offsets]
         return tuple(o + (shifts[place - 1][1] if place else 0) for o, place in zip(offsets, places, strict=True))
 
+    ends = moved(tuple(one.end for one in rendered.breakpoints))
     return replace(
         rendered,
         message_ends=moved(rendered.message_ends),
         volatile=moved(rendered.volatile),
-        breakpoints=moved(rendered.breakpoints),
+        breakpoints=tuple(one._replace(end=end) for one, end in zip(rendered.breakpoints, ends, strict=True)),
     )

@@ -1,0 +1,83 @@
+"""POST /v1/messages as a request to OpenAI's chat API, so that all that follows is the same."""
+
+from typing import Any
+
+from segue.api.anthropic.caching import check_number, ttl_of
+from segue.api.anthropic.requests import MessagesRequest
+from segue.api.anthropic.tools import to_tool_choice, to_tools
+from segue.api.anthropic.transcript import Transcript
+from segue.api.errors import invalid
+from segue.api.requests import ChatRequest, GenerationFields
+from segue.chat.breakpoints import Wish
+
+_OWN = ("n", "n_cmpl", "stop", "response_format", "timings_per_token")
+
+
+def to_chat(
+    request: MessagesRequest, *, takes_late_system: bool, drops_billing_header: bool
+) -> tuple[ChatRequest, tuple[Wish, ...]]:
+    """The chat request, and what the client wants to be kept of its prompt. Raises ApiError."""
+    tools, wishes = to_tools(request.tools or ())
+    transcript = Transcript(takes_late_system=takes_late_system, drops_billing_header=drops_billing_header)
+    if request.system:
+        transcript.add("system", request.system, "system")
+    for i, message in enumerate(request.messages):
+        role = message.get("role")
+        if role not in ("user", "assistant", "system"):
+            raise invalid(f"Field 'messages.{i}.role': it must be user, assistant or system")
+        transcript.add(role, message.get("content"), f"messages.{i}.content")
+    if not transcript.messages:
+        raise invalid("Field 'messages': they say nothing")
+    ttl_s = ttl_of(request.cache_control, "cache_control")
+    if ttl_s is not None:
+        transcript.keep(ttl_s)
+    wishes += transcript.wishes
+    check_number(wishes)
+    shared = {name: getattr(request, name) for name in GenerationFields.model_fields if name not in _OWN}
+    is_single = bool((request.tool_choice or {}).get("disable_parallel_tool_use"))
+    # All of it has been checked: shared fields by their types, the others above.
+    chat = ChatRequest.model_construct(
+        **shared,
+        messages=transcript.messages,
+        tools=tools or None,
+        tool_choice=to_tool_choice(request.tool_choice),
+        parallel_tool_calls=False if is_single else request.parallel_tool_calls,
+        stop=request.stop if request.stop_sequences is None else request.stop_sequences,
+        response_format=_response_format(request),
+        # The first event tells how much came from the cache.
+        timings_per_token=True,
+        reasoning_effort=request.reasoning_effort or _effort(request),
+        reasoning_format=request.reasoning_format,
+        chat_template_kwargs=_template_kwargs(request, is_continued=transcript.messages[-1]["role"] == "assistant"),
+    )
+    return chat, tuple(wishes)
+
+
+def _response_format(request: MessagesRequest) -> dict[str, Any] | None:
+    wanted = (request.output_config or {}).get("format") or request.output_format
+    if wanted is None:
+        return request.response_format
+    if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
+        raise invalid("Field 'output_config.format': type must be json_schema")
+    return {"type": "json_schema", "json_schema": {"schema": wanted.get("schema")}}
+
+
+def _effort(request: MessagesRequest) -> str | None:
+    effort = (request.output_config or {}).get("effort")
+    if effort is not None and not isinstance(effort, str):
+        raise invalid("Field 'output_config.effort': it must be a text")
+    return effort
+
+
+def _template_kwargs(request: MessagesRequest, *, is_continued: bool) -> dict[str, Any] | None:
+    """What the template is told of thinking: of all types only one means none.
+
+    A reply that is continued has done its thinking, whatever the request says of it.
+    """
+    if request.thinking is None:
+        return request.chat_template_kwargs
+    kind = request.thinking.get("type")
+    if not isinstance(kind, str):
+        raise invalid("Field 'thinking.type': it must be a text, such as enabled, adaptive or disabled")
+    thinks = kind != "disabled" and not is_continued
+    return {"enable_thinking": thinks, **(request.chat_template_kwargs or {})}

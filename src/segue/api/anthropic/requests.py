@@ -1,0 +1,28 @@
+"""The body of POST /v1/messages. Unknown fields are tolerated; known ones must have the right type and range."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from segue.api.fields import Flag, Text, Words
+from segue.api.requests import GenerationFields
+
+Block = dict[str, Any]
+
+
+class MessagesRequest(GenerationFields):
+    """POST /v1/messages and /v1/messages/count_tokens, with llama-server's fields beside Anthropic's."""
+
+    messages: Annotated[list[Block], Field(min_length=1)]
+    system: Text | list[Block] | None = None
+    tools: list[Block] | None = None
+    tool_choice: Block | None = None
+    thinking: Block | None = None
+    output_config: Block | None = None
+    output_format: Block | None = None
+    cache_control: Block | None = None
+    stop_sequences: Words | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    reasoning_effort: Text | None = None
+    reasoning_format: Text | None = None
+    parallel_tool_calls: Flag | None = None
