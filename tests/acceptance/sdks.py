@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import anthropic
 import openai
 from openai.types.chat import ChatCompletionMessage, ChatCompletionToolParam
 
@@ -18,13 +19,10 @@ Converse = Callable[[str, Path], str]
 _SCRIPTS: Final = Path(__file__).parent / "scripts"
 _SYSTEM: Final = "You speak."
 _QUESTIONS: Final = ("Say the first thing", "Say the second thing")
+_WORDS: Final[dict[str, object]] = {"type": "object", "properties": {"words": {"type": "string"}}, "required": ["words"]}
 _SPEAK: Final[ChatCompletionToolParam] = {
     "type": "function",
-    "function": {
-        "name": "speak",
-        "description": "Says words.",
-        "parameters": {"type": "object", "properties": {"words": {"type": "string"}}, "required": ["words"]},
-    },
+    "function": {"name": "speak", "description": "Says words.", "parameters": _WORDS},
 }
 
 
@@ -56,6 +54,28 @@ def _openai_streamed(url: str, home: Path) -> str:
     return _openai(url, home, is_streamed=True)
 
 
+def _anthropic(url: str, _: Path) -> str:
+    messages: list[Any] = []
+    said = []
+    tools: list[Any] = [{"name": "speak", "description": "Says words.", "input_schema": _WORDS}]
+    with anthropic.Anthropic(base_url=url, api_key="none") as client:
+        for question in _QUESTIONS:
+            results: list[Any] = [{"type": "text", "text": question}]
+            while results:
+                messages.append({"role": "user", "content": results})
+                reply = client.messages.create(
+                    model="m", max_tokens=500, system=_SYSTEM, messages=messages, tools=tools
+                )
+                messages.append({"role": "assistant", "content": reply.content})
+                results = [
+                    {"type": "tool_result", "tool_use_id": block.id, "content": str(block.input["words"])}
+                    for block in reply.content
+                    if block.type == "tool_use"
+                ]
+            said += [block.text for block in reply.content if block.type == "text"]
+    return "\n".join(said)
+
+
 def _langchain(url: str, home: Path) -> str:
     require(PYTHON)
     return _run([str(PYTHON.directory / "bin" / "python"), str(_SCRIPTS / "langchain_chat.py"), url], home)
@@ -85,6 +105,7 @@ def _run(command: list[str], home: Path) -> str:
 SDKS: Final[dict[str, Converse]] = {
     "openai": _openai,
     "openai-streamed": _openai_streamed,
+    "anthropic": _anthropic,
     "langchain": _langchain,
     "llm": _llm,
     "ai-sdk": _ai_sdk,

@@ -11,10 +11,13 @@ from tests.kit.acted import acted
 
 pytestmark = pytest.mark.acceptance
 
+# These are installed with all that development needs.
+IN_CI = ("openai", "openai-streamed", "anthropic")
+
 
 @pytest.mark.parametrize("manner", MANNERS)
 @pytest.mark.parametrize(
-    "sdk", [pytest.param(sdk, marks=[pytest.mark.client_ci] if "openai" in sdk else []) for sdk in SDKS]
+    "sdk", [pytest.param(sdk, marks=[pytest.mark.client_ci] if sdk in IN_CI else []) for sdk in SDKS]
 )
 def test_two_turns(sdk: str, manner: str, tmp_path: Path) -> None:
     with acted(MANNERS[manner], template=MANNERS[manner].template) as server:
