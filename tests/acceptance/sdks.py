@@ -19,7 +19,11 @@ Converse = Callable[[str, Path], str]
 _SCRIPTS: Final = Path(__file__).parent / "scripts"
 _SYSTEM: Final = "You speak."
 _QUESTIONS: Final = ("Say the first thing", "Say the second thing")
-_WORDS: Final[dict[str, object]] = {"type": "object", "properties": {"words": {"type": "string"}}, "required": ["words"]}
+_WORDS: Final[dict[str, object]] = {
+    "type": "object",
+    "properties": {"words": {"type": "string"}},
+    "required": ["words"],
+}
 _SPEAK: Final[ChatCompletionToolParam] = {
     "type": "function",
     "function": {"name": "speak", "description": "Says words.", "parameters": _WORDS},

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from segue.api.start import make_backend, make_service
-from segue.build import Built, build
+from segue.build import build
 from segue.demo.vocabulary import CHAT_TEMPLATE
-from segue.engine.model import Model
-from segue.engine.vocabulary import Vocabulary
 from segue.settings import Settings
 from tests.kit.actor import ActingLoop, Exchange, Script
 from tests.kit.listening import listening
@@ -25,25 +23,6 @@ assert len({FORGETFUL, THINKING, PLAIN}) == 3
 
 # Agents send ten thousand tokens and more of a common vocabulary; in bytes that is four times as many.
 N_CTX = 262_144
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """A loaded model with a loop that acts."""
-
-    built: Built
-    loop: ActingLoop
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        return self.built.vocabulary
-
-    @property
-    def model(self) -> Model:
-        return self.built.model
-
-    def close(self) -> None:
-        self.built.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +43,14 @@ def acted(script: Script, model: str = "qwen35", *, template: str = THINKING, **
     options = {"ctx_size": N_CTX, "parallel": 2, "threads": 1, "alias": ["m"], "chat_template": template}
     service = make_service(Settings(model=str(model_path(model)), **{**options, **settings}))
     built = build(service.settings, lambda _: None, lambda *_: None)
-    loop = ActingLoop(built.loop, built.vocabulary, script)
-    played = Played(built, loop)
     try:
-        service.attach(make_backend(played, service.settings))
+        backend = make_backend(built, service.settings)
+        loop = ActingLoop(built.loop, built.vocabulary, script)
+        service.attach(replace(backend, loop=loop))
         try:
             with listening(service, grace_s=2) as url:
                 yield Acted(url, loop)
         finally:
-            service.backend.echo.close()
+            backend.echo.close()
     finally:
-        played.close()
+        built.close()
