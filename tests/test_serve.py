@@ -72,6 +72,35 @@ def test_choices_share_the_prompt(server: Served) -> None:
     assert n_read(again) == 0
 
 
+def test_responses_go_on_where_they_ended(server: Served) -> None:
+    def ask(**body: object) -> dict[str, Any]:
+        settings = {"temperature": 0, "max_output_tokens": 6, "ignore_eos": True}
+        response = server.client.post("/v1/responses", json=settings | body)
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    first = ask(input=[SYSTEM, QUESTION])
+    second = ask(input="And then?", previous_response_id=first["id"])
+    assert n_read(second) < second["usage"]["input_tokens"] - n_read(first) + 20
+    stateless = ask(input=[SYSTEM, QUESTION, *first["output"], {"role": "user", "content": "And then?"}])
+    assert n_read(stateless) == 0
+    assert stateless["output_text"] == second["output_text"]
+
+
+def test_embeddings_beside_replies(server: Served) -> None:
+    def embed(_: int) -> list[float]:
+        body = server.client.post("/v1/embeddings", json={"input": "What does this function do?"}).json()
+        return list(body["data"][0]["embedding"])
+
+    with ThreadPoolExecutor(4) as pool:
+        vectors, replies = pool.map(embed, range(4)), pool.map(lambda _: server.chat([SYSTEM, QUESTION]), range(4))
+        assert len({tuple(vector) for vector in vectors}) == 1
+        assert len({content(reply) for reply in replies}) == 1
+    long = server.client.post("/v1/embeddings", json={"input": "function " * 2000})
+    assert long.status_code == 400
+    assert long.json()["error"]["n_ctx"] == 512
+
+
 def test_many_at_once(server: Served) -> None:
     def ask(i: int) -> dict[str, Any]:
         return server.chat([SYSTEM, {"role": "user", "content": f"{i} is the question"}])

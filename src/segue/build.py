@@ -6,11 +6,14 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from segue.engine.context import Context, ContextParams, measure
+from segue.engine.embedder import Embedder, EmbedderParams
+from segue.engine.embedding_thread import EmbeddingThread
 from segue.engine.errors import ModelError
 from segue.engine.fingerprint import fingerprint
 from segue.engine.model import Model, ModelParams
@@ -38,10 +41,12 @@ class Built:
     vocabulary: Vocabulary
     loop: Loop
     engine: Context
+    embeddings: EmbeddingThread
 
     def close(self) -> None:
         """End the loop and free the model."""
         self.loop.close()
+        self.embeddings.close()
         self.engine.close()
         self.model.close()
 
@@ -107,7 +112,9 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         sizes.n_host_bytes / 2**20,
     )
     loop.start()
-    return Built(model, model.vocabulary, loop, engine)
+    embedder_params = EmbedderParams(min(settings.ubatch_size, loop.n_ctx), n_threads_batch, settings.flash_attn)
+    embeddings = EmbeddingThread(partial(Embedder, model, embedder_params), embedder_params.n_tokens)
+    return Built(model, model.vocabulary, loop, engine, embeddings)
 
 
 def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:

@@ -168,6 +168,12 @@ class Settings(BaseSettings):
     slot_save_path: Annotated[Path | None, _flag(_SERVER, "--slot-save-path")] = _env(
         "LLAMA_ARG_SLOT_SAVE_PATH", None, "A directory for POST /slots/{id}?action=save and restore; absent, neither."
     )
+    response_store: Annotated[int, _flag(_SERVER, "--response-store")] = _own(
+        64, "MiB of memory for responses that clients may refer to by previous_response_id; 0 keeps none.", ge=0
+    )
+    embeddings: Annotated[Switch, _flag(_SERVER, "--embeddings", "--embedding", negative="--no-embeddings")] = _env(
+        "LLAMA_ARG_EMBEDDINGS", True, "Answer /v1/embeddings; it takes memory from the first request on."
+    )
     slots: Annotated[Switch, _flag(_SERVER, "--slots", negative="--no-slots")] = _env(
         "LLAMA_ARG_ENDPOINT_SLOTS", True, "Answer GET /slots."
     )

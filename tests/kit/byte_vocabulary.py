@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from segue.chat.vocabulary import Tokens
+from segue.engine.fim import FimTokens
 
 BOS, EOS, START, END = 256, 257, 258, 259
 _SPECIAL = {"<s>": BOS, "</s>": EOS, "<|im_start|>": START, "<|im_end|>": END}
@@ -20,6 +21,7 @@ class ByteVocabulary:
     has_trimming_specials = False
     bos = BOS
     eos = EOS
+    fim: FimTokens | None = None
 
     def special_pieces(self) -> Mapping[str, int]:
         return _SPECIAL

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from segue.api.service import Service
 from segue.api.start import make_backend, make_service
 from segue.settings import Settings
 from tests.kit.byte_vocabulary import ByteVocabulary
+from tests.kit.fake_embeddings import FakeEmbeddings
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.listening import listening
 
@@ -39,6 +40,7 @@ class FakeBuilt:
     loop: FakeLoop
     vocabulary: ByteVocabulary
     model: Any
+    embeddings: FakeEmbeddings = field(default_factory=FakeEmbeddings)
 
     def close(self) -> None:
         self.loop.close()
@@ -52,6 +54,7 @@ class Live:
     service: Service
     loop: FakeLoop
     http: httpx.Client
+    embeddings: FakeEmbeddings
 
     def post(self, path: str, **body: Any) -> httpx.Response:
         return self.http.post(path, json=body)
@@ -65,17 +68,24 @@ class Live:
 
 
 @contextmanager
-def live(loop: FakeLoop | None = None, *, is_ready: bool = True, **settings: Any) -> Iterator[Live]:
+def live(
+    loop: FakeLoop | None = None,
+    *,
+    is_ready: bool = True,
+    vocabulary: ByteVocabulary | None = None,
+    **settings: Any,
+) -> Iterator[Live]:
     """Serve on a free port until the block ends."""
     loop = FakeLoop() if loop is None else loop
     service = make_service(Settings(**{"model": "fake.gguf", **settings}))
+    built = FakeBuilt(loop, vocabulary or ByteVocabulary(), FakeModel())
     if is_ready:
-        service.attach(make_backend(FakeBuilt(loop, ByteVocabulary(), FakeModel()), service.settings))
+        service.attach(make_backend(built, service.settings))
     try:
         with listening(service) as url:
             try:
                 with httpx.Client(base_url=url, timeout=10) as http:
-                    yield Live(url, service, loop, http)
+                    yield Live(url, service, loop, http, built.embeddings)
             finally:
                 loop.gate.set()
     finally:

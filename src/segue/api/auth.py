@@ -24,15 +24,18 @@ class KeyRing:
         """Whether a key is needed."""
         return bool(self._digests)
 
-    def scope(self, key: bytes) -> str | None:
-        """The cache scope of a key, None for a wrong one. Takes the same time for every key of a length."""
+    def owner(self, key: bytes) -> str | None:
+        """Who holds a key, None for a wrong one. Takes the same time for every key of a length."""
         if not self._digests:
             return ""
         presented = _digest(key)
         matches = [hmac.compare_digest(presented, digest) for digest in self._digests]
-        if not any(matches):
-            return None
-        return "" if self._is_shared else presented.hex()[:32]
+        return presented.hex()[:32] if any(matches) else None
+
+    def scope(self, key: bytes) -> str | None:
+        """The cache scope of a key, None for a wrong one."""
+        owner = self.owner(key)
+        return "" if self._is_shared and owner is not None else owner
 
 
 def _digest(key: bytes) -> bytes:
@@ -40,7 +43,7 @@ def _digest(key: bytes) -> bytes:
 
 
 class Auth:
-    """Middleware: checks the key as llama-server does, and leaves its cache scope in the request's state."""
+    """Middleware: checks the key as llama-server does, and leaves owner and cache scope in the request's state."""
 
     def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
         self._app = app
@@ -50,11 +53,12 @@ class Auth:
         """Pass the request on if its key is right or its path public."""
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            key = headers.get("authorization") or headers.get("x-api-key", "")
-            cache_scope = self._keys.scope(key.removeprefix("Bearer ").encode("latin-1"))
+            header = headers.get("authorization") or headers.get("x-api-key", "")
+            key = header.removeprefix("Bearer ").encode("latin-1")
+            cache_scope = self._keys.scope(key)
             if cache_scope is None and scope["path"] not in PUBLIC_PATHS:
                 error = ApiError(AUTHENTICATION, "Invalid API Key")
                 return await error.response(scope["path"])(scope, receive, send)
-            scope.setdefault("state", {})["cache_scope"] = cache_scope
+            scope.setdefault("state", {}).update(cache_scope=cache_scope, owner=self._keys.owner(key))
         await self._app(scope, receive, send)
         return None

@@ -10,7 +10,7 @@ from segue.chat.prompt import RenderedPrompt
 from segue.chat.sandbox import TemplateError
 from segue.chat.template import ChatTemplate
 
-_MEDIA = ("image_url", "input_image", "image", "input_audio", "audio", "input_video", "video_url", "file", "input_file")
+MEDIA = ("image_url", "input_image", "image", "input_audio", "audio", "input_video", "video_url", "file", "input_file")
 _REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
 
 
@@ -82,7 +82,7 @@ def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
 
 def _check_part(i: int, part: object) -> None:
     kind = part.get("type") if isinstance(part, Mapping) else None
-    if kind in _MEDIA:
+    if kind in MEDIA:
         raise not_supported(f"Field 'messages.{i}.content': {kind} is not supported; this server takes text only")
     if not isinstance(part, Mapping) or kind != "text" or not isinstance(part.get("text"), str):
         raise invalid(f"Field 'messages.{i}.content': each part must be {{'type': 'text', 'text': ...}}")

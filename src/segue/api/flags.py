@@ -49,9 +49,7 @@ _REFUSED = {
     "--mmproj": "Segue takes text only",
     "-mm": "Segue takes text only",
     "--lora": "Segue takes no adapters",
-    "--embedding": "Segue generates text only",
-    "--embeddings": "Segue generates text only",
-    "--reranking": "Segue generates text only",
+    "--reranking": "Segue ranks nothing",
     "--grammar": "Segue takes grammars with requests, in the field grammar",
     "--json-schema": "Segue takes schemas with requests, in the field json_schema",
 }

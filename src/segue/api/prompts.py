@@ -40,7 +40,7 @@ class Chat:
 def from_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> Chat:
     """What a conversation asks for, in a cache scope. Raises ApiError."""
     chat = encode_chat(service, request, scope, wishes)
-    _checked(chat.prompt, service.backend)
+    checked(chat.prompt, service.backend)
     return chat
 
 
@@ -76,7 +76,7 @@ def from_completion(backend: Backend, prompt: object, scope: str) -> list[Prompt
     parts = prompt if isinstance(prompt, list) and is_list else [prompt]
     if not parts:
         raise invalid("Field 'prompt': it must not be empty")
-    return [_checked(_one(backend, part, scope), backend) for part in parts]
+    return [checked(_one(backend, part, scope), backend) for part in parts]
 
 
 def _one(backend: Backend, part: object, scope: str) -> Prompt:
@@ -115,7 +115,8 @@ def ids_to_tokens(vocabulary: Vocabulary, ids: list[int]) -> Tokens:
     return np.array(ids, dtype=np.int32)
 
 
-def _checked(prompt: Prompt, backend: Backend) -> Prompt:
+def checked(prompt: Prompt, backend: Backend) -> Prompt:
+    """The prompt itself. Raises ApiError if it is empty or does not fit the context."""
     n_prompt, n_ctx = len(prompt.tokens), backend.loop.n_ctx
     if n_prompt == 0:
         raise invalid("The prompt is empty: it has no tokens")

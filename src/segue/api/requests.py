@@ -108,6 +108,30 @@ class CompletionRequest(GenerationFields):
     best_of: Count | None = None
 
 
+class ExtraFile(BaseModel):
+    """A file beside the one with the gap."""
+
+    filename: Text | None = None
+    text: Text | None = None
+
+
+class InfillRequest(CompletionRequest):
+    """POST /infill. The gap lies between `input_prefix` and `input_suffix`; `prompt` is how its filling begins."""
+
+    prompt: Text | None = None
+    input_prefix: Text | None = None
+    input_suffix: Text | None = None
+    input_extra: list[ExtraFile] | None = None
+
+
+class EmbeddingsRequest(BaseModel):
+    """POST /v1/embeddings. `input`: a text, token ids, or a list of such."""
+
+    input: Any
+    encoding_format: Text | None = None
+    dimensions: Count | None = None
+
+
 class TokenizeRequest(BaseModel):
     """POST /tokenize. `content`: a text, or a list of texts and token ids."""
 

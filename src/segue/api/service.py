@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -15,9 +16,11 @@ from segue.chat.reply.family import Family
 from segue.chat.template import ChatTemplate
 from segue.chat.tokens import PromptTokenizer
 from segue.chat.vocabulary import Vocabulary
+from segue.engine.base import Vector
+from segue.engine.fim import FimTokens
 from segue.engine.sampling import SamplingParams
 from segue.grammar.compiler import Compiler
-from segue.loop.job import LoopFront
+from segue.loop.job import LoopFront, Tokens
 from segue.settings import Settings
 
 
@@ -40,6 +43,19 @@ class ModelVocabulary(Vocabulary, Protocol):
     def eos(self) -> int:
         """The token that ends a text, -1 if there is none."""
 
+    @property
+    def fim(self) -> FimTokens | None:
+        """The tokens that mark a gap in a text, None if there are none."""
+
+
+class Embeddings(Protocol):
+    """What embeds texts of `n_tokens` tokens at most."""
+
+    n_tokens: int
+
+    def embed(self, tokens: Tokens) -> "Future[Vector]":
+        """Queue a text. The future may raise EngineError; this raises RuntimeError once it is closed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:
@@ -53,6 +69,7 @@ class Backend:
     tokenizer: PromptTokenizer
     template: ChatTemplate
     compiler: Compiler
+    embeddings: Embeddings
     model: ModelInfo
     family: Family
     echo: Echo

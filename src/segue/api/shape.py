@@ -15,8 +15,10 @@ class Shape(Protocol):
     """What a complete stream ends with, after the last object."""
     is_named: bool
     """Whether each event is named by its object's `type`."""
-    ping: bytes
-    """What breaks a silence."""
+
+    @property
+    def ping(self) -> bytes:
+        """What breaks a silence."""
 
     def failure(self, error: Mapping[str, object]) -> JsonObject:
         """Word a failure, which is then the last object of the stream."""

@@ -11,7 +11,7 @@ from segue.api.errors import UNAVAILABLE, ApiError
 from segue.api.events import Event, Piece, Reading, Reply, Signal
 from segue.api.generation import ClientGoneError, Generation, check
 from segue.api.shape import Shape
-from segue.api.wire import JsonObject, encode
+from segue.api.wire import JsonObject, event_bytes
 from segue.api.work import Work
 
 PACE_S = 0.008
@@ -90,5 +90,4 @@ class EventStream(Response):
         return self._chunk(self._shape.failure(error.body))
 
     def _chunk(self, value: JsonObject) -> bytes:
-        name = f"event: {value['type']}\n" if self._shape.is_named else ""
-        return f"{name}data: {encode(value)}\n\n".encode()
+        return event_bytes(value, is_named=self._shape.is_named)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from segue.api.auth import KeyRing
 from segue.api.sampling import sampler_names
-from segue.api.service import Backend, ModelInfo, ModelVocabulary, Service
+from segue.api.service import Backend, Embeddings, ModelInfo, ModelVocabulary, Service
 from segue.chat.reply.echo import Echo
 from segue.chat.reply.families import find_family
 from segue.chat.reply.speech import shown_tokens
@@ -40,6 +40,10 @@ class Built(Protocol):
         """The model's vocabulary."""
 
     @property
+    def embeddings(self) -> Embeddings:
+        """What embeds texts."""
+
+    @property
     def model(self) -> ModelInfo:
         """The model."""
 
@@ -70,7 +74,9 @@ def make_backend(built: Built, settings: Settings) -> Backend:
     tokenizer, compiler = PromptTokenizer(vocabulary), Compiler(vocabulary)
     path = settings.cache_dir / _UTTERANCES if settings.cache_dir is not None else None
     echo = Echo(family, vocabulary, tokenizer, Utterances(path, _MOST_UTTERANCE_BYTES))
-    return Backend(built.loop, vocabulary, tokenizer, template, compiler, built.model, family, echo, shown)
+    return Backend(
+        built.loop, vocabulary, tokenizer, template, compiler, built.embeddings, built.model, family, echo, shown
+    )
 
 
 def check_model_file(settings: Settings) -> None:

@@ -18,6 +18,12 @@ _ABSENT = object()
 encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
+def event_bytes(value: JsonObject, *, is_named: bool) -> bytes:
+    """An object as a server-sent event; its name, if it has one, is the object's `type`."""
+    name = f"event: {value['type']}\n" if is_named else ""
+    return f"{name}data: {encode(value)}\n\n".encode()
+
+
 def timings_json(timings: Timings) -> JsonObject:
     """`timings`, with the rates that follow from the counts; 0 where nothing was done."""
     return {

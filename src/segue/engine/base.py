@@ -13,6 +13,7 @@ from segue.state.kind import MemoryShape
 
 Tokens = NDArray[np.int32]
 Logits = NDArray[np.float32]
+Vector = NDArray[np.float32]
 
 NO_TOKEN: Final = -1
 

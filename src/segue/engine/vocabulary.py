@@ -8,6 +8,7 @@ import llama_cpp
 import numpy as np
 
 from segue.engine.base import Tokens
+from segue.engine.fim import FimTokens
 
 _SPECIAL = (
     llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
@@ -27,6 +28,13 @@ class Vocabulary:
         self.add_bos = bool(llama_cpp.llama_vocab_get_add_bos(handle))
         self.add_eos = bool(llama_cpp.llama_vocab_get_add_eos(handle))
         self._pieces: dict[int, bytes] = {}
+
+    @functools.cached_property
+    def fim(self) -> FimTokens | None:
+        """The tokens that mark a gap in a text, None if one of the three that are needed is missing."""
+        names = ("pre", "suf", "mid", "rep", "sep")
+        tokens = [int(getattr(llama_cpp, f"llama_vocab_fim_{name}")(self.handle)) for name in names]
+        return FimTokens(*tokens) if min(tokens[:3]) >= 0 else None
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> Tokens:
         """The tokens of `text`; `add_special` adds BOS and EOS where the model wants them."""

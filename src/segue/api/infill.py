@@ -1,0 +1,95 @@
+"""POST /infill: fills a gap in a text, as llama-server does."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from segue.api.body import JsonRoute
+from segue.api.errors import not_supported
+from segue.api.native import NativeShape, detokenize
+from segue.api.openai_completions import n_top_logprobs
+from segue.api.prompts import Prompt, checked
+from segue.api.requests import InfillRequest
+from segue.api.respond import respond
+from segue.api.service import Backend, Service
+from segue.api.work import Work, plan
+from segue.engine.fim import FimTokens
+from segue.loop.job import Tokens
+from segue.state.placement import PromptMarks
+
+_REPOSITORY = "myproject\n"
+_FILE = "filename\n"
+_SNIPPET = "\n\n--- snippet ---\n\n"
+_N_MARKS = 4
+"""Tokens around prefix and suffix at most, BOS included."""
+
+
+def from_infill(backend: Backend, request: InfillRequest, n_predict: int) -> Prompt:
+    """The prompt of a gap. What does not fit the context beside a reply of `n_predict` tokens (-1: any) is left out.
+
+    Of the surroundings the farthest go first; nothing goes that fits, for a beginning that moves could not be read
+    from the cache. Raises ApiError where the vocabulary has no tokens for gaps.
+    """
+    vocabulary, fim = backend.vocabulary, backend.vocabulary.fim
+    if fim is None:
+        raise not_supported("Infill is not supported by this model: its vocabulary has no tokens for gaps")
+    prefix, suffix, begun = (
+        vocabulary.tokenize(text or "", add_special=False, parse_special=False)
+        for text in (request.input_prefix, request.input_suffix, request.prompt)
+    )
+    extra = _extra(backend, request, fim)
+    n_ctx = backend.loop.n_ctx
+    n_reply = n_ctx // 4 if n_predict < 0 else min(n_predict, n_ctx // 2)
+    n_room = max(0, n_ctx - 1 - n_reply - len(begun) - _N_MARKS)
+    prefix = prefix[max(0, len(prefix) - max(n_room - len(suffix), n_room * 3 // 4)) :]
+    suffix = suffix[: n_room - len(prefix)]
+    extra = extra[max(0, len(extra) - (n_room - len(prefix) - len(suffix))) :]
+    bos = [vocabulary.bos] if vocabulary.add_bos else []
+    tokens = _joined([extra, bos, [fim.prefix], prefix, begun, [fim.suffix], suffix, [fim.middle]])
+    return checked(Prompt(tokens, PromptMarks()), backend)
+
+
+def _extra(backend: Backend, request: InfillRequest, fim: FimTokens) -> Tokens:
+    """Other files, and the beginning of this one."""
+    vocabulary = backend.vocabulary
+
+    def text(value: str) -> Tokens:
+        return vocabulary.tokenize(value, add_special=False, parse_special=False)
+
+    parts: list[Tokens | list[int]] = []
+    if fim.repository >= 0:
+        parts += [[fim.repository], text(_REPOSITORY)]
+    for chunk in request.input_extra or ():
+        parts += [[fim.file], text(f"{chunk.filename or 'tmp'}\n")] if fim.file >= 0 else [text(_SNIPPET)]
+        parts.append(text(chunk.text or ""))
+    if fim.file >= 0:
+        parts += [[fim.file], text(_FILE)]
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[Tokens | list[int]]) -> Tokens:
+    return np.concatenate([np.asarray(part, np.int32) for part in ([], *parts)])
+
+
+def router(service: Service) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(route_class=JsonRoute)
+
+    @routes.post("/infill", response_model=None)
+    async def infill(http: Request, request: InfillRequest) -> Response:
+        """Fill the gap between a prefix and a suffix."""
+
+        def prepare() -> tuple[Work, list[str]]:
+            backend, scope = service.backend, http.state.cache_scope
+            prompt = from_infill(backend, request, request.limit(service.settings.n_predict))
+            n_top = n_top_logprobs(request)
+            work = plan(service, request, [prompt], scope, n_probs=0 if n_top is None else max(n_top, 1))
+            return work, [detokenize(backend.vocabulary, job.tokens) for job in work.jobs]
+
+        work, texts = await run_in_threadpool(prepare)
+        return await respond(http, service, work, NativeShape(service, request, work, texts), request.sse_ping_interval)
+
+    return routes

@@ -1,0 +1,141 @@
+"""From items to the messages of a chat.
+
+What the assistant did between two turns of others becomes one message, as the model wrote it: reasoning, text and
+calls. What stands before the first turn becomes one system prompt, for many templates take no second one, and many
+take none behind other messages: there the user says it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from segue.api.errors import invalid
+from segue.api.responses.content import text_of
+from segue.api.responses.reasoning import reasoning_of
+from segue.api.responses.tools import INPUT, function_name
+
+Item = Mapping[str, Any]
+
+_INSTRUCTING = ("system", "developer")
+_ROLES = (*_INSTRUCTING, "user", "assistant")
+_ACTIONS = {"local_shell_call": "action", "shell_call": "action", "apply_patch_call": "operation"}
+"""Calls of OpenAI's own tools that a client runs, and the field that says what to do."""
+_OUTPUT = "_output"
+
+
+def messages_of(
+    items: Sequence[Item], instructions: str | None, *, takes_late_system: bool, n_before: int = 0
+) -> list[dict[str, Any]]:
+    """The chat that items tell. The first `n_before` are of former requests; errors count from behind them.
+
+    `takes_late_system`: the template writes a system message where it stands.
+
+    Raises ApiError for an item that cannot be understood, and for a call at the end that nobody answered.
+    """
+    chat = _Chat(instructions, takes_late_system=takes_late_system)
+    for i, item in enumerate(items):
+        chat.add(item, f"input.{i - n_before}")
+    return chat.finished()
+
+
+class _Chat:
+    def __init__(self, instructions: str | None, *, takes_late_system: bool) -> None:
+        self._messages: list[dict[str, Any]] = [{"role": "system", "content": instructions}] if instructions else []
+        self._takes_late_system = takes_late_system
+        self._is_after_text = False
+
+    def finished(self) -> list[dict[str, Any]]:
+        if not self._messages:
+            raise invalid("Field 'input': it must not be empty")
+        calls = self._messages[-1].get("tool_calls")
+        if calls:
+            raise invalid(f"No tool output found for function call {calls[-1]['id']}.")
+        return self._messages
+
+    def add(self, item: Item, where: str) -> None:
+        kind = item.get("type", "message" if "role" in item else None)
+        if not isinstance(kind, str):
+            raise invalid(f"Field '{where}.type': it must be a text")
+        if kind == "message":
+            self._add_message(item, where)
+        elif kind == "reasoning":
+            self._add_reasoning(reasoning_of(item))
+        elif kind == "function_call":
+            name = function_name(_text(item, "name", where), item.get("namespace"))
+            self._add_call(item, name, _text(item, "arguments", where), where)
+        elif kind == "custom_tool_call":
+            name = function_name(_text(item, "name", where), item.get("namespace"))
+            self._add_call(item, name, _json({INPUT: _text(item, "input", where)}), where)
+        elif kind in _ACTIONS:
+            self._add_call(item, kind.removesuffix("_call"), _json(item.get(_ACTIONS[kind])), where)
+        elif _is_output(kind):
+            self._add_output(item, where)
+        elif not _is_passed_over(kind):
+            raise invalid(f"Field '{where}.type': it is not the type of an item that this server knows")
+        self._is_after_text = kind == "message"
+
+    def _add_message(self, item: Item, where: str) -> None:
+        role, text = item.get("role"), text_of(item.get("content"), f"{where}.content")
+        if role not in _ROLES:
+            raise invalid(f"Field '{where}.role': it must be one of {', '.join(_ROLES)}")
+        if role == "assistant":
+            said = self._said()
+            # Texts around a call are one text with a gap; messages next to each other were two.
+            joint = "\n" if said["content"] and self._is_after_text else ""
+            said["content"] = (said["content"] or "") + joint + text
+        elif role in _INSTRUCTING and self._messages:
+            self._add_instruction(role, text)
+        else:
+            self._messages.append({"role": role, "content": text})
+
+    def _add_instruction(self, role: str, text: str) -> None:
+        """Add what instructs the model behind other messages."""
+        if len(self._messages) == 1 and self._messages[0]["role"] in _INSTRUCTING:
+            self._messages[0]["content"] += f"\n\n{text}"
+        else:
+            self._messages.append({"role": role if self._takes_late_system else "user", "content": text})
+
+    def _add_reasoning(self, text: str) -> None:
+        if text:
+            said = self._said()
+            before = said.get("reasoning_content")
+            said["reasoning_content"] = f"{before}\n{text}" if before else text
+
+    def _add_call(self, item: Item, name: str, arguments: str, where: str) -> None:
+        function = {"name": name, "arguments": arguments}
+        call = {"id": _text(item, "call_id", where), "type": "function", "function": function}
+        self._said().setdefault("tool_calls", []).append(call)
+
+    def _add_output(self, item: Item, where: str) -> None:
+        output = item.get("output")
+        is_content = isinstance(output, str | list)
+        text = text_of(output, f"{where}.output") if is_content else _json(output)
+        call_id = _text(item, "call_id" if "call_id" in item else "id", where)
+        self._messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
+
+    def _said(self) -> dict[str, Any]:
+        """What the assistant says at the end of the chat so far."""
+        if not (self._messages and self._messages[-1]["role"] == "assistant"):
+            self._messages.append({"role": "assistant", "content": None})
+        return self._messages[-1]
+
+
+def _is_output(kind: str) -> bool:
+    call = kind.removesuffix(_OUTPUT)
+    return kind.endswith(_OUTPUT) and (call in _ACTIONS or call in ("function_call", "custom_tool_call"))
+
+
+def _is_passed_over(kind: str) -> bool:
+    """Whether an item tells of something that OpenAI's server did: no model here has seen it."""
+    return kind.endswith(("_call", _OUTPUT)) or kind.startswith(("mcp_", "compaction"))
+
+
+def _text(item: Item, field: str, where: str) -> str:
+    value = item.get(field)
+    if not isinstance(value, str):
+        raise invalid(f"Field '{where}.{field}': it must be a text")
+    return value
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

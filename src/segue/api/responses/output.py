@@ -1,0 +1,62 @@
+"""From the parts of a reply to the items of the output, one after the other."""
+
+from collections.abc import Iterable, Iterator
+
+from segue.api.responses.items import CallItem, GrowingItem, TextItem, message_item, reasoning_item
+from segue.api.responses.tools import Toolbox
+from segue.api.wire import JsonObject
+from segue.chat.said import CallArguments, CallOpened, Part, Text, Thought
+
+
+class Output:
+    """The output of one response while it grows. An item is complete once the next begins."""
+
+    def __init__(self, toolbox: Toolbox, *, is_summary: bool, is_sealed: bool) -> None:
+        self._toolbox = toolbox
+        self._is_summary = is_summary
+        self._is_sealed = is_sealed
+        self._complete: list[JsonObject] = []
+        self._open: GrowingItem | None = None
+        self._kind: type[Part] | None = None
+        self._thoughts: list[str] = []
+
+    @property
+    def items(self) -> list[JsonObject]:
+        """The complete items."""
+        return list(self._complete)
+
+    @property
+    def reasoning(self) -> str:
+        """All reasoning so far."""
+        return "".join(self._thoughts)
+
+    def take(self, parts: Iterable[Part]) -> Iterator[JsonObject]:
+        """Add parts; the events that tell of them."""
+        for part in parts:
+            if isinstance(part, Thought):
+                self._thoughts.append(part.text)
+            if isinstance(part, CallOpened) or (not isinstance(part, CallArguments) and type(part) is not self._kind):
+                yield from self.finish()
+                self._kind = type(part)
+                self._open = self._begin(part)
+                yield from self._open.opened()
+            if not isinstance(part, CallOpened):
+                assert self._open is not None, "arguments without a call"
+                yield from self._open.say(part.text)
+
+    def finish(self, status: str = "completed") -> Iterator[JsonObject]:
+        """Complete the open item, if there is one."""
+        if self._open is not None:
+            yield from self._open.closed(status)
+            self._complete.append(self._open.value)
+        self._open = self._kind = None
+
+    def _begin(self, part: Text | Thought | CallOpened) -> TextItem | CallItem:
+        output_index = len(self._complete)
+        match part:
+            case Text():
+                return message_item(output_index)
+            case Thought():
+                return reasoning_item(output_index, is_summary=self._is_summary, is_sealed=self._is_sealed)
+            case CallOpened(_, name):
+                return CallItem(output_index, self._toolbox.called(name))

@@ -1,0 +1,126 @@
+"""The body of POST /v1/responses, and the chat request that it comes to."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from segue.api.errors import invalid, not_supported
+from segue.api.fields import Count, Flag, Text
+from segue.api.requests import ChatRequest, GenerationFields
+from segue.api.responses.tools import Toolbox, chat_choice
+
+ENCRYPTED = "reasoning.encrypted_content"
+_FORMATS = ("text", "json_object", "json_schema")
+_SAME = ("parallel_tool_calls", "chat_template_kwargs", "reasoning_format", "add_generation_prompt")
+_COMMON = (*(name for name in GenerationFields.model_fields if name not in ("n", "n_cmpl")), *_SAME)
+"""Fields that mean the same in the chat API; there is one choice."""
+
+
+class Reasoning(BaseModel):
+    """How to think, and whether the client wants to be told of it in summary."""
+
+    effort: Text | None = None
+    summary: Text | None = None
+    generate_summary: Text | None = None
+
+
+class TextOptions(BaseModel):
+    """What the reply's text is to be."""
+
+    format: dict[str, Any] | None = None
+    verbosity: Text | None = None
+
+
+class ResponsesRequest(GenerationFields):
+    """POST /v1/responses. `input`: a text, or items."""
+
+    input: Text | list[dict[str, Any]] | None = None
+    instructions: Text | None = None
+    previous_response_id: Text | None = None
+    store: Flag | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: Text | dict[str, Any] | None = None
+    parallel_tool_calls: Flag | None = None
+    reasoning: Reasoning | None = None
+    reasoning_effort: Text | None = None
+    reasoning_format: Text | None = None
+    text: TextOptions | None = None
+    max_output_tokens: Count | None = None
+    truncation: Text | None = None
+    include: list[Text] | None = None
+    metadata: dict[str, Any] | None = None
+    prompt_cache_key: Text | None = None
+    safety_identifier: Text | None = None
+    user: Text | None = None
+    background: Flag | None = None
+    conversation: Any = None
+    prompt: Any = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    add_generation_prompt: Flag | None = None
+    continue_final_message: Flag | None = None
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The input as items."""
+        if isinstance(self.input, str):
+            return [{"type": "message", "role": "user", "content": self.input}]
+        return self.input or []
+
+    @property
+    def wants_summary(self) -> bool:
+        """Whether reasoning is told as a summary, which here is all of it; else as what it is."""
+        asked = self.reasoning and (self.reasoning.summary or self.reasoning.generate_summary)
+        return bool(asked) and asked != "none"
+
+    @property
+    def wants_encrypted(self) -> bool:
+        """Whether reasoning is also told as `encrypted_content`."""
+        return ENCRYPTED in (self.include or ())
+
+    def chat(self, messages: list[dict[str, Any]], toolbox: Toolbox) -> ChatRequest:
+        """The chat request that this comes to. Raises ApiError for what would silently be left undone."""
+        self._refuse()
+        fields = {name: value for name in _COMMON if (value := getattr(self, name)) is not None}
+        if self.max_output_tokens is not None:
+            fields["max_completion_tokens"] = self.max_output_tokens
+        response_format = self._response_format()
+        if response_format is not None:
+            fields["response_format"] = response_format
+        effort = self.reasoning.effort if self.reasoning is not None else None
+        return ChatRequest.model_construct(
+            **fields,
+            messages=messages,
+            tools=list(toolbox.definitions) or None,
+            tool_choice=chat_choice(self.tool_choice),
+            reasoning_effort=effort or self.reasoning_effort,
+            continue_final_message=self._continues(messages),
+        )
+
+    def _continues(self, messages: list[dict[str, Any]]) -> bool | None:
+        """Whether to go on with the last message: there is nothing to go on with where the assistant only thought."""
+        is_thought = messages[-1]["role"] == "assistant" and not messages[-1]["content"]
+        return False if is_thought else self.continue_final_message
+
+    def _response_format(self) -> dict[str, Any] | None:
+        """`text.format` in the form of the chat API, None if the text is free."""
+        wanted = self.text.format if self.text is not None else None
+        kind = "text" if wanted is None else wanted.get("type", "text")
+        if kind not in _FORMATS:
+            raise invalid(f"Field 'text.format': type must be one of {', '.join(_FORMATS)}")
+        if wanted is None or kind == "text":
+            return None
+        if kind == "json_object":
+            return wanted
+        if wanted.get("schema") is None:
+            raise invalid("Field 'text.format': schema is missing")
+        return {"type": kind, kind: {key: value for key, value in wanted.items() if key != "type"}}
+
+    def _refuse(self) -> None:
+        if self.background:
+            raise not_supported("Field 'background': a reply lives as long as its connection")
+        if self.conversation is not None:
+            raise not_supported("Field 'conversation': it is not supported; use previous_response_id")
+        if self.prompt is not None:
+            raise not_supported("Field 'prompt': stored prompts are not supported")
+        if "message.output_text.logprobs" in (self.include or ()):
+            raise not_supported("Field 'include': log-probabilities are not supported here")

@@ -1,0 +1,106 @@
+"""POST /v1/responses, and what was kept of former ones."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+
+from segue.api.body import JsonRoute
+from segue.api.errors import NOT_FOUND, ApiError, invalid
+from segue.api.prompts import from_chat
+from segue.api.respond import respond
+from segue.api.responses.messages import messages_of
+from segue.api.responses.request import ResponsesRequest
+from segue.api.responses.shape import ResponsesShape
+from segue.api.responses.store import ResponseStore
+from segue.api.responses.tools import read_tools
+from segue.api.service import Service
+from segue.api.wire import JsonObject
+from segue.api.work import Work, plan
+
+
+def router(service: Service) -> APIRouter:
+    """The routes, and the store that they share."""
+    store = ResponseStore(service.settings.response_store << 20)
+    posts = APIRouter(route_class=JsonRoute)
+
+    @posts.post("/v1/responses", response_model=None)
+    @posts.post("/responses", response_model=None)
+    async def create_response(http: Request, request: ResponsesRequest) -> Response:
+        """Answer a conversation given as items, or as the continuation of a former response."""
+        owner: str = http.state.owner
+
+        def prepare() -> tuple[Work, ResponsesShape]:
+            before = _history(store, owner, request.previous_response_id)
+            inputs = list(_resolved(store, owner, request.items))
+            toolbox = read_tools(request.tools or ())
+            messages = messages_of(
+                [*before, *inputs],
+                request.instructions,
+                takes_late_system=service.backend.template.dialect.takes_late_system,
+                n_before=len(before),
+            )
+            chat = request.chat(messages, toolbox)
+            scope, shown = http.state.cache_scope, service.backend.shown
+            asked = from_chat(service, chat, scope)
+            work = plan(service, chat, [asked.prompt], scope, n_probs=0, shown=shown, keep=asked.keep)
+
+            def keep(response: JsonObject) -> None:
+                if response["store"]:
+                    store.put(owner, response, inputs)
+
+            return work, ResponsesShape(service, request, toolbox, asked.speech, keep)
+
+        work, shape = await run_in_threadpool(prepare)
+        return await respond(http, service, work, shape, request.sse_ping_interval)
+
+    routes = APIRouter()
+    routes.include_router(posts)
+
+    @routes.get("/v1/responses/{response_id}", response_model=None)
+    @routes.get("/responses/{response_id}", response_model=None)
+    def get_response(http: Request, response_id: str) -> Response:
+        """Show a former response."""
+        response = store.get(http.state.owner, response_id)
+        if response is None:
+            raise _not_found(response_id)
+        return JSONResponse(response)
+
+    @routes.delete("/v1/responses/{response_id}", response_model=None)
+    @routes.delete("/responses/{response_id}", response_model=None)
+    def delete_response(http: Request, response_id: str) -> Response:
+        """Forget a former response."""
+        if not store.delete(http.state.owner, response_id):
+            raise _not_found(response_id)
+        return JSONResponse({"id": response_id, "object": "response", "deleted": True})
+
+    return routes
+
+
+def _history(store: ResponseStore, owner: str, response_id: str | None) -> list[dict[str, Any]]:
+    if response_id is None:
+        return []
+    items = store.history(owner, response_id)
+    if items is None:
+        raise invalid(f"Previous response with id '{response_id}' not found.")
+    return items
+
+
+def _resolved(store: ResponseStore, owner: str, items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The items, with references replaced by what they refer to."""
+    for item in items:
+        item_id = item.get("id")
+        if not (item.get("type") == "item_reference" or ("type" not in item and "role" not in item)):
+            yield item
+            continue
+        found = store.item(owner, item_id) if isinstance(item_id, str) else None
+        if found is None:
+            message = f"Item with id '{item_id}' not found. Items are not persisted when `store` is set to false."
+            raise ApiError(NOT_FOUND, message)
+        yield found
+
+
+def _not_found(response_id: str) -> ApiError:
+    return ApiError(NOT_FOUND, f"Response with id '{response_id}' not found.")

@@ -1,0 +1,77 @@
+"""Texts as vectors: a context of its own, which knows no sequences and keeps nothing."""
+
+import ctypes
+from dataclasses import dataclass
+
+import llama_cpp
+import numpy as np
+
+from segue.engine import libllama
+from segue.engine.base import Tokens, Vector
+from segue.engine.errors import EngineError, ModelError
+from segue.engine.model import Model
+
+_FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderParams:
+    """`n_tokens` of a text at most: all of it is computed at once, for pooling sees no more."""
+
+    n_tokens: int
+    n_threads: int = 0
+    flash_attention: str = "auto"
+
+
+class Embedder:
+    """Computes embeddings with a loaded model, one text at a time. Raises ModelError if the model cannot.
+
+    They are pooled as the model's file says, else by the mean of all tokens. One thread at a time.
+    """
+
+    def __init__(self, model: Model, params: EmbedderParams) -> None:
+        self.n_tokens = params.n_tokens
+        self.n_embd = int(llama_cpp.llama_model_n_embd_out(model.handle))
+        self._handle = _create(model, params)
+
+    def close(self) -> None:
+        """Free the context."""
+        llama_cpp.llama_free(self._handle)
+
+    def embed(self, tokens: Tokens) -> Vector:
+        """The vector of 1 to `n_tokens` tokens, of length 1. Raises EngineError."""
+        if not 0 < len(tokens) <= self.n_tokens:
+            raise ValueError(f"a text has 1 to {self.n_tokens} tokens")
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._handle), True)
+        tokens = np.ascontiguousarray(tokens, np.int32)
+        pointer = tokens.ctypes.data_as(ctypes.POINTER(llama_cpp.llama_token))
+        status = llama_cpp.llama_decode(self._handle, llama_cpp.llama_batch_get_one(pointer, len(tokens)))
+        if status != 0:
+            raise EngineError(f"libllama could not embed (status {status}): {'; '.join(libllama.take_errors())}")
+        pooled = llama_cpp.llama_get_embeddings_seq(self._handle, 0)
+        if not pooled:
+            raise EngineError("libllama gave no embedding")
+        vector = np.ctypeslib.as_array(pooled, (self.n_embd,)).astype(np.float32)
+        norm = float(np.linalg.norm(vector))
+        return vector / np.float32(norm) if norm > 0 else vector
+
+
+def _create(model: Model, params: EmbedderParams) -> ctypes.c_void_p:
+    native = llama_cpp.llama_context_default_params()
+    native.n_ctx = native.n_batch = native.n_ubatch = params.n_tokens
+    native.n_seq_max = 1
+    native.n_threads = native.n_threads_batch = params.n_threads or native.n_threads
+    native.flash_attn_type = _FLASH_ATTENTION[params.flash_attention]
+    native.embeddings = True
+    architecture = model.meta.get("general.architecture", "")
+    if model.meta.get(f"{architecture}.pooling_type", "0") == str(llama_cpp.LLAMA_POOLING_TYPE_NONE):
+        native.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_MEAN
+    libllama.take_errors()
+    handle = llama_cpp.llama_init_from_model(model.handle, native)
+    if not handle:
+        reason = "; ".join(libllama.take_errors()) or "not enough memory"
+        raise ModelError(f"cannot make a context for embeddings of {params.n_tokens} tokens: {reason}")
+    if llama_cpp.llama_pooling_type(handle) == llama_cpp.LLAMA_POOLING_TYPE_RANK:
+        llama_cpp.llama_free(handle)
+        raise ModelError("the model ranks texts; it has no embeddings of them")
+    return handle  # type: ignore[no-any-return]

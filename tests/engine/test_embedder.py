@@ -1,0 +1,88 @@
+"""Embeddings of models of every kind."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import pytest
+
+from segue.engine.base import Vector
+from segue.engine.embedder import Embedder, EmbedderParams
+from segue.engine.embedding_thread import EmbeddingThread
+from segue.engine.errors import EngineError, ModelError
+from segue.engine.model import Model
+from tests.kit.conversation import text
+from tests.kit.models import model_path
+
+
+@pytest.fixture
+def embedder(model_name: str) -> Iterator[Embedder]:
+    """A small embedder of each model."""
+    model = Model(model_path(model_name))
+    embedder = Embedder(model, EmbedderParams(n_tokens=200, n_threads=1))
+    yield embedder
+    embedder.close()
+    model.close()
+
+
+def test_a_vector_depends_on_its_text_alone(embedder: Embedder) -> None:
+    first, other = text(1, 200), text(2, 50)
+    alone = embedder.embed(first)
+    assert alone.shape == (embedder.n_embd,)
+    assert np.linalg.norm(alone) == pytest.approx(1, abs=1e-5)
+    different = embedder.embed(other)
+    assert float(alone @ different) < 0.999
+    assert np.array_equal(embedder.embed(first), alone)
+    assert np.array_equal(embedder.embed(other), different)
+
+
+def test_every_token_counts(embedder: Embedder) -> None:
+    tokens = text(1, 40)
+    changed = tokens.copy()
+    changed[0] += 1
+    assert float(embedder.embed(tokens) @ embedder.embed(changed)) < 0.99999
+
+
+def test_lengths_that_do_not_go(embedder: Embedder) -> None:
+    for n_tokens in (0, 201):
+        with pytest.raises(ValueError, match="1 to 200"):
+            embedder.embed(np.zeros(n_tokens, np.int32))
+    embedder.embed(np.zeros(1, np.int32))
+
+
+def test_the_thread_makes_its_embedder_at_the_first_text() -> None:
+    model = Model(model_path("llama"))
+    made: list[Embedder] = []
+
+    def make() -> Embedder:
+        made.append(Embedder(model, EmbedderParams(n_tokens=64, n_threads=1)))
+        return made[-1]
+
+    thread = EmbeddingThread(make, 64)
+    assert made == []
+    futures = [thread.embed(text(seed, 20)) for seed in (1, 2, 1)]
+    vectors: list[Vector] = [future.result() for future in futures]
+    assert len(made) == 1
+    assert np.array_equal(vectors[0], vectors[2])
+    assert not np.array_equal(vectors[0], vectors[1])
+    thread.close()
+    with pytest.raises(RuntimeError):
+        thread.embed(text(1, 20))
+    model.close()
+
+
+def test_a_context_that_cannot_be_made_is_tried_again() -> None:
+    model = Model(model_path("llama"))
+    failures = [ModelError("no memory")]
+
+    def make() -> Embedder:
+        if failures:
+            raise failures.pop()
+        return Embedder(model, EmbedderParams(n_tokens=64, n_threads=1))
+
+    thread = EmbeddingThread(partial(make), 64)
+    with pytest.raises(EngineError, match="no memory"):
+        thread.embed(text(1, 20)).result()
+    assert thread.embed(text(1, 20)).result().shape == (64,)
+    thread.close()
+    model.close()
