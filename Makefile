@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CLIENTS ?= all
 # Portable across x86-64 machines of the last ten years; see the README for one's own CPU or GPU.
 ifeq ($(shell uname -m),x86_64)
 CMAKE_ARGS ?= -DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON
 export CMAKE_ARGS
 endif
 
-.PHONY: help venv demo test check acceptance bench docs
+.PHONY: help venv demo test check clients acceptance bench docs
 
 help:
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -39,7 +40,10 @@ check: venv ## formatting, lint, types
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
 
-acceptance: venv ## the long tests too
+clients: venv ## install the real clients that tests run: 2 GB in ~/.cache, or CLIENTS=ci for a few
+	PYTHONPATH=. $(BIN)/python -m tests.acceptance.install $(CLIENTS)
+
+acceptance: clients ## the long tests too, and those of real clients
 	$(BIN)/pytest -n auto -m 'long or not long'
 
 bench: venv ## compare with llama-server; writes bench/out

@@ -1,7 +1,5 @@
 """The application on a real port of this machine, around a loop without a model."""
 
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
-from segue.api.app import create_app
 from segue.api.service import Service
 from segue.api.start import make_backend, make_service
 from segue.settings import Settings
 from tests.kit.byte_vocabulary import ByteVocabulary
 from tests.kit.fake_embeddings import FakeEmbeddings
 from tests.kit.fake_loop import FakeLoop
+from tests.kit.listening import listening
 
 
 @dataclass
@@ -84,21 +81,14 @@ def live(
     built = FakeBuilt(loop, vocabulary or ByteVocabulary(), FakeModel())
     if is_ready:
         service.attach(make_backend(built, service.settings))
-    listener = socket.create_server(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    config = uvicorn.Config(create_app(service), log_config=None, access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
     try:
-        with httpx.Client(base_url=url, timeout=10) as http:
-            yield Live(url, service, loop, http, built.embeddings)
+        with listening(service) as url:
+            try:
+                with httpx.Client(base_url=url, timeout=10) as http:
+                    yield Live(url, service, loop, http, built.embeddings)
+            finally:
+                loop.gate.set()
     finally:
-        loop.gate.set()
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
         loop.close()
         if is_ready:
             service.backend.echo.close()
-    assert not thread.is_alive()
