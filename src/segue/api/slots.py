@@ -1,6 +1,7 @@
 """POST /slots/{id}?action=save, restore and erase: a slot's path with all of its checkpoints, to a file and back."""
 
 import asyncio
+import contextlib
 import re
 import time
 from pathlib import Path
@@ -18,7 +19,9 @@ from segue.homes.disk import blobfile
 from segue.homes.disk.errors import DamagedError, DiskError
 from segue.homes.parcel import Parcel, ParcelError
 
-_NAME = re.compile(r"[^/\\\x00-\x1f]{1,255}")
+_NAME = re.compile(r"[^/\\\x00-\x1f]+")
+_MOST_NAME_BYTES = 250
+"""File systems take 255, and while a file is written its name is a little longer."""
 _POLL_S = 0.005
 _FETCH_S = 60.0
 
@@ -26,6 +29,8 @@ _FETCH_S = 60.0
 def router(service: Service) -> APIRouter:
     """The routes."""
     routes = APIRouter(route_class=JsonRoute)
+    # Two at once under one name would write into each other's file.
+    saving = asyncio.Lock()
 
     @routes.post("/slots/{id_slot}", response_model=None)
     async def slot_action(http: Request, id_slot: str, request: SlotRequest, action: str = "") -> Response:
@@ -39,8 +44,8 @@ def router(service: Service) -> APIRouter:
             raise invalid("Query 'action' must be save, restore or erase")
         path = _path(service, request.filename)
         started = time.perf_counter()
-        act = _save if action == "save" else _restore
-        done = await act(service, number, scope, path)
+        async with saving if action == "save" else contextlib.nullcontext():
+            done = await (_save if action == "save" else _restore)(service, number, scope, path)
         elapsed_ms = 1000 * (time.perf_counter() - started)
         return JSONResponse({"id_slot": number, "filename": path.name, **done, "timings": {f"{action}_ms": elapsed_ms}})
 
@@ -94,4 +99,6 @@ def _path(service: Service, name: str | None) -> Path:
         raise not_supported("This server does not save slots. Start it with --slot-save-path")
     if name is None or not _NAME.fullmatch(name) or name.startswith("."):
         raise invalid("Invalid filename: it must be a plain name, without a folder and without a dot in front")
+    if len(name.encode()) > _MOST_NAME_BYTES:
+        raise invalid(f"Invalid filename: it has more than {_MOST_NAME_BYTES} bytes")
     return folder / name
