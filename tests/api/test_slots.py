@@ -27,7 +27,7 @@ def test_a_slot_is_saved_restored_and_erased(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../talk.bin", "/etc/passwd", "", ".", "..", ".hidden", "a\\b", "x" * 251, "é" * 126, None]
+    "name", ["../talk.bin", "/etc/passwd", "", ".", "..", ".hidden", "a\\b", "x" * 231, "é" * 116, None]
 )
 def test_only_plain_names_are_taken(tmp_path: Path, name: str | None) -> None:
     with live(slot_save_path=tmp_path / "slots") as server:
@@ -37,11 +37,22 @@ def test_only_plain_names_are_taken(tmp_path: Path, name: str | None) -> None:
             assert "filename" in answer.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("name", ["x" * 250, "é" * 125])
+@pytest.mark.parametrize("name", ["x" * 230, "é" * 115])
 def test_long_names_are_taken(tmp_path: Path, name: str) -> None:
-    with live(slot_save_path=tmp_path) as server:
+    with live(slot_save_path=tmp_path, api_key=["one"]) as server:
+        server.http.headers["x-api-key"] = "one"
         for action in ("save", "restore"):
             assert server.post(f"/slots/0?action={action}", filename=name).status_code == 200
+
+
+def test_what_one_key_has_saved_is_not_there_for_another(tmp_path: Path) -> None:
+    with live(slot_save_path=tmp_path, api_key=["one", "two"]) as server:
+        server.http.headers["x-api-key"] = "one"
+        assert server.post("/slots/0?action=save", filename="talk").json()["filename"] == "talk"
+        server.http.headers["x-api-key"] = "two"
+        assert server.post("/slots/0?action=restore", filename="talk").status_code == 400
+        assert server.post("/slots/0?action=save", filename="talk").status_code == 200
+        assert len([*tmp_path.iterdir()]) == 2
 
 
 def test_saves_under_one_name_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

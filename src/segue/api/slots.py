@@ -20,8 +20,9 @@ from segue.homes.disk.errors import DamagedError, DiskError
 from segue.homes.parcel import Parcel, ParcelError
 
 _NAME = re.compile(r"[^/\\\x00-\x1f]+")
-_MOST_NAME_BYTES = 250
-"""File systems take 255, and while a file is written its name is a little longer."""
+_MOST_NAME_BYTES = 230
+"""File systems take 255, and the file's own name is longer by the scope's, and a little while it is written."""
+_N_SCOPE = 16
 _POLL_S = 0.005
 _FETCH_S = 60.0
 
@@ -42,12 +43,14 @@ def router(service: Service) -> APIRouter:
             return JSONResponse({"id_slot": number, "n_erased": n_erased})
         if action not in ("save", "restore"):
             raise invalid("Query 'action' must be save, restore or erase")
-        path = _path(service, request.filename)
+        path = _path(service, request.filename, scope)
         started = time.perf_counter()
         async with saving if action == "save" else contextlib.nullcontext():
             done = await (_save if action == "save" else _restore)(service, number, scope, path)
         elapsed_ms = 1000 * (time.perf_counter() - started)
-        return JSONResponse({"id_slot": number, "filename": path.name, **done, "timings": {f"{action}_ms": elapsed_ms}})
+        return JSONResponse(
+            {"id_slot": number, "filename": request.filename, **done, "timings": {f"{action}_ms": elapsed_ms}}
+        )
 
     return routes
 
@@ -93,7 +96,8 @@ def _slot(service: Service, id_slot: str) -> int:
     return int(id_slot)
 
 
-def _path(service: Service, name: str | None) -> Path:
+def _path(service: Service, name: str | None, scope: str) -> Path:
+    """The file of a name: what one key has saved is not there for another."""
     folder = service.settings.slot_save_path
     if folder is None:
         raise not_supported("This server does not save slots. Start it with --slot-save-path")
@@ -101,4 +105,4 @@ def _path(service: Service, name: str | None) -> Path:
         raise invalid("Invalid filename: it must be a plain name, without a folder and without a dot in front")
     if len(name.encode()) > _MOST_NAME_BYTES:
         raise invalid(f"Invalid filename: it has more than {_MOST_NAME_BYTES} bytes")
-    return folder / name
+    return folder / (f"{scope[:_N_SCOPE]}-{name}" if scope else name)
