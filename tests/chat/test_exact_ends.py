@@ -124,7 +124,7 @@ def cuts(messages: Sequence[Message]) -> list[int]:
 def ends_of(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
     """Index and end in characters of each message that has one."""
     ends = accumulate(len(piece.text) for piece in pieces)
-    return [(piece.index, end) for piece, end in zip(pieces, ends, strict=True) if piece.index != NOWHERE]
+    return [(piece.owner, end) for piece, end in zip(pieces, ends, strict=True) if piece.owner != NOWHERE]
 
 
 def check_all(held: Held, check: Callable[[list[Message], list[Message]], None]) -> None:

@@ -14,9 +14,9 @@ NOWHERE: Final = -2
 
 
 class Piece(NamedTuple):
-    """Text up to the end of the message of this index, `PREAMBLE` for what no message wrote."""
+    """Text up to the end of the message of index `owner`, `PREAMBLE` for what no message wrote."""
 
-    index: int
+    owner: int
     text: str
 
 
@@ -88,9 +88,9 @@ def _joined(before: Piece, tools: str, system: str, *, is_alone: bool) -> list[P
     A question alone is written by no loop. Then the system prompt is taken to end where its text does.
     """
     if not (is_alone and system.strip()):
-        return [Piece(before.index, before.text + tools)]
+        return [Piece(before.owner, before.text + tools)]
     said = before.text.removesuffix("<|eot_id|>")
-    return [Piece(before.index, said), Piece(PREAMBLE, before.text[len(said) :] + tools)]
+    return [Piece(before.owner, said), Piece(PREAMBLE, before.text[len(said) :] + tools)]
 
 
 def gemma3(messages: Sequence[Message], _: Sequence[Message]) -> list[Piece]:

@@ -52,21 +52,24 @@ def make_case(seed: int, number: int, key: str, secret: str) -> Case:
         asked, body = _request(random, number, secret)
         return Case(number, (asked,), malformed(random, asked, body, key), _slow(random), is_http=False)
     if number % LONG_EVERY == LONG_EVERY // 2:
-        target, body = random.choice([(target, body) for target, bodies in POSTS.items() for body in bodies])
-        asked, long = Asked("POST", target), written(with_long_text(random, body))
-        return Case(number, (asked,), framed(random, asked, long, key, is_odd=False))
+        target, valid = random.choice([(target, valid) for target, bodies in POSTS.items() for valid in bodies])
+        asked, body = Asked("POST", target), written(with_long_text(random, valid))
+        return Case(number, (asked,), framed(random, asked, body, key, is_odd=False))
     n_requests = random.randrange(2, 5) if random.random() < 0.04 else 1
-    requests = [_request(random, number, secret) for _ in range(n_requests)]
-    asked, wire = [], []
-    for one, body in requests:
-        luck = random.random()
-        one = astray(random, one) if luck < 0.03 else one
-        one = replace(one, has_key=luck < 0.98)
-        asked.append(one)
-        wire.append(
-            framed(random, one, body, key if one.has_key else random.choice(_WRONG_KEYS), is_odd=n_requests == 1)
-        )
-    return Case(number, tuple(asked), b"".join(wire), _slow(random))
+    requests = [
+        _keyed(random, *_request(random, number, secret), key, is_odd=n_requests == 1) for _ in range(n_requests)
+    ]
+    return Case(number, tuple(asked for asked, _ in requests), b"".join(wire for _, wire in requests), _slow(random))
+
+
+def _keyed(random: Random, asked: Asked, body: bytes, key: str, *, is_odd: bool) -> tuple[Asked, bytes]:
+    """A request and its bytes; sometimes to another place than was meant, or without the key."""
+    luck = random.random()
+    if luck < 0.03:
+        asked = astray(random, asked)
+    elif luck > 0.98:
+        asked, key = replace(asked, has_key=False), random.choice(_WRONG_KEYS)
+    return asked, framed(random, asked, body, key, is_odd=is_odd)
 
 
 def _slow(random: Random) -> Manner:

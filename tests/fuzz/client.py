@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ _N_DRIPS = 50
 _READ_BYTES = 1 << 16
 # A case without a right to an answer is given up when nothing comes for so long.
 _PATIENCE_S = 0.3
+# A server may close what was idle for longer, in the very moment in which more is sent.
+_FRESH_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,14 @@ class Client:
         self._port = port
         self._bound_s = bound_s
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used = 0.0
 
     async def play(self, case: Case) -> list[Answer]:
         """Act the case; its answers as far as there are any. Raises TimeoutError if one is due and does not come,
         ExcessError if there is more.
         """
-        if case.manner is not Manner.PLAIN or not case.is_http:
+        is_stale = time.monotonic() - self._used > _FRESH_S
+        if case.manner is not Manner.PLAIN or not case.is_http or is_stale:
             await self.close()
         if self._streams is None:
             self._streams = await self._opened(is_deaf=case.manner is Manner.DEAF)
@@ -66,6 +71,7 @@ class Client:
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sending
+            self._used = time.monotonic()
             if not is_open:
                 await self.close(resets=case.manner in (Manner.VANISHING, Manner.LEAVING))
 

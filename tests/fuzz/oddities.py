@@ -98,6 +98,7 @@ _BROKEN: Final = (
     *(rb'"\ud800"', rb'"\udc00\ud800"', rb'"\uD83D\uDE00"', rb'"\ud83d"', rb'"\u0000"', rb'"\x41"', rb'"\u12"', b'"\\'),
     *(b'"a\nb"', b'"a\x00b"', b'"open', b"'x'", b"\xef\xbb\xbf", b"// no\n1", b"/**/1", b"[1,]", b'{"a":1,}', b"{1:2}"),
 )
+_MOST_REPEATED_BYTES: Final = 1000
 _DEPTHS: Final = (3, 30, 120, 300, 500, 700, 800, 5000, 100_000)
 
 
@@ -192,9 +193,9 @@ def _deep(random: Random, value: object, _: tuple[str, ...]) -> object:
 
 
 def _wrapped(random: Random, value: object, _: tuple[str, ...]) -> object:
-    return random.choice(
-        ([value], {"x": value}, [value] * 3, [value] * 1000, json.dumps(written(value).decode("latin-1")))
-    )
+    text = written(value)
+    n = random.choice((1, 3, 1000 if len(text) < _MOST_REPEATED_BYTES else 3))
+    return random.choice(([value] * n, {"x": value}, json.dumps(text.decode("latin-1"))))
 
 
 _Maker = Callable[[Random, object, tuple[str, ...]], object]

@@ -93,7 +93,7 @@ class Run:
             if await probe.idle() and len(self._process.net_connections("tcp")) <= 2:
                 break
             await asyncio.sleep(0.05)
-        return self._process.num_fds()
+        return int(self._process.num_fds())
 
     async def _act(self) -> None:
         """Play cases that nobody else has taken."""
