@@ -27,13 +27,14 @@ def _with_piece(vocabulary: Vocabulary, token: int) -> JsonObject:
 
 
 def _tokens_json(vocabulary: Vocabulary, tokens: Tokens, *, with_pieces: bool) -> bytes:
-    """The tokens as a JSON list."""
+    """The tokens as the whole answer."""
     known = {int(token): encode(_with_piece(vocabulary, int(token))) for token in np.unique(tokens) if with_pieces}
-    parts = []
+    parts = [b'{"tokens":[']
     for start in range(0, len(tokens), _N_AT_ONCE):
         some = tokens[start : start + _N_AT_ONCE].tolist()
-        parts.append(",".join([known[token] for token in some] if with_pieces else map(str, some)))
-    return f"[{','.join(parts)}]".encode()
+        listed = ",".join([known[token] for token in some] if with_pieces else map(str, some))
+        parts += [b"," if start else b"", listed.encode()]
+    return b"".join([*parts, b"]}"])
 
 
 def router(service: Service) -> APIRouter:
@@ -50,8 +51,8 @@ def router(service: Service) -> APIRouter:
             add_special=bool(request.add_special),
             parse_special=request.parse_special is not False,
         )
-        listed = _tokens_json(vocabulary, tokens, with_pieces=bool(request.with_pieces))
-        return Response(b'{"tokens":%b}' % listed, media_type="application/json")
+        told = _tokens_json(vocabulary, tokens, with_pieces=bool(request.with_pieces))
+        return Response(told, media_type="application/json")
 
     @routes.post("/detokenize", response_model=None)
     def to_text(request: DetokenizeRequest) -> Response:
