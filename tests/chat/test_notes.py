@@ -54,9 +54,23 @@ def test_what_is_larger_than_the_limit_is_not_kept() -> None:
     notes.close()
 
 
+def test_nobody_else_can_read_the_file(tmp_path: Path) -> None:
+    notes = Notes(tmp_path / "notes", LIMIT)
+    notes.put("a", b"1", b"value")
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+    notes.close()
+
+
 def test_a_file_that_is_none_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "notes").write_bytes(b"no database" * 1000)
     notes = Notes(tmp_path / "notes", LIMIT)
+    notes.put("a", b"1", b"value")
+    assert notes.get("a", b"1") == b"value"
+    notes.close()
+
+
+def test_where_nothing_can_be_written_it_stays_in_memory(tmp_path: Path) -> None:
+    notes = Notes(tmp_path / "missing" / "notes", LIMIT)
     notes.put("a", b"1", b"value")
     assert notes.get("a", b"1") == b"value"
     notes.close()

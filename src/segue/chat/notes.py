@@ -1,5 +1,6 @@
 """What is remembered of conversations, kept where the checkpoints of what was said in them are kept."""
 
+import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -25,12 +26,9 @@ class Notes:
         self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
         try:
-            self._db = self._open(str(path) if path is not None else ":memory:")
-        except sqlite3.Error:
-            self._db = self._open(":memory:")
-        self._used_bytes, self._clock = self._db.execute(
-            "SELECT coalesce(sum(length(value) + ?), 0), coalesce(max(used), 0) FROM note", (_ROW_BYTES,)
-        ).fetchone()
+            self._open(path)
+        except (OSError, sqlite3.Error):
+            self._open(None)
 
     def get(self, kind: str, digest: bytes) -> bytes | None:
         """What was put for this digest, if it is still there."""
@@ -67,11 +65,17 @@ class Notes:
         rows = self._db.execute(f"DELETE FROM note WHERE {where} RETURNING length(value)", values).fetchall()
         self._used_bytes -= sum(n_bytes + _ROW_BYTES for (n_bytes,) in rows)
 
-    @staticmethod
-    def _open(path: str) -> sqlite3.Connection:
-        db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute(_TABLE)
-        db.execute(_ORDER)
-        return db
+    def _open(self, path: Path | None) -> None:
+        if path is not None:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+        name = str(path) if path is not None else ":memory:"
+        self._db = sqlite3.connect(name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        try:
+            for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _TABLE, _ORDER):
+                self._db.execute(statement)
+            self._used_bytes, self._clock = self._db.execute(
+                "SELECT coalesce(sum(length(value) + ?), 0), coalesce(max(used), 0) FROM note", (_ROW_BYTES,)
+            ).fetchone()
+        except sqlite3.Error:
+            self._db.close()
+            raise

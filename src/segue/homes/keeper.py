@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from segue.engine.base import Engine, Logits, Tokens
 from segue.engine.errors import NoRoomError
@@ -20,7 +21,7 @@ from segue.state.checkpoint import Checkpoint, Origin
 from segue.state.kind import MemoryKind
 from segue.state.lineage import descendants
 from segue.state.match import deepest
-from segue.state.sessions import Sessions
+from segue.state.sessions import N_ENDS, Sessions
 from segue.state.tree import Tree
 
 
@@ -204,9 +205,11 @@ class Keeper:
 
     def attend(self, scope: str, session: str, tokens: Tokens) -> None:
         """A request on this path is over: what its session would miss most counts as used. An empty session is none."""
-        end = next(deepest(self.space.tree(scope).match(tokens), len(tokens)), None) if session else None
-        if end is not None:
-            self._sessions.note((scope, session), end, self.clock())
+        if session:
+            match = self.space.tree(scope).match(tokens)
+            ends = list(islice(deepest(match, len(tokens)), N_ENDS))
+            if ends:
+                self._sessions.note((scope, session), ends, self.clock())
 
     def close(self, lane: int, tokens: Tokens, origin: Origin) -> None:
         """Keep the state of a lane that is done, which has read exactly `tokens`, and empty the lane."""

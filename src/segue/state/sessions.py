@@ -1,10 +1,13 @@
 """The clients' sessions, as far as a client names them: what each would miss most."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segue.state.checkpoint import Checkpoint
 
+N_ENDS = 2
+"""A conversation goes on from where its reply or its prompt ended."""
 _MOST_SESSIONS = 1024
 _REST_S = 3600.0
 """How long a path stays the main one of a session that goes other ways."""
@@ -15,7 +18,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Main:
-    end: Checkpoint
+    ends: Sequence[Checkpoint]
     used: float
 
 
@@ -29,12 +32,14 @@ class Sessions:
     def __init__(self) -> None:
         self._mains: OrderedDict[Key, _Main] = OrderedDict()
 
-    def note(self, key: Key, end: Checkpoint, now: float) -> None:
-        """A request of the session is over, whose path has its deepest checkpoint at `end`."""
+    def note(self, key: Key, ends: Sequence[Checkpoint], now: float) -> None:
+        """A request of the session is over; `ends` are the `N_ENDS` deepest checkpoints of its path, deepest first."""
         main = self._mains.pop(key, None)
-        if main is None or main.end.branch is None or end.n_tokens >= main.end.n_tokens or now - main.used > _REST_S:
-            main = _Main(end, now)
-        main.end.last_used = max(main.end.last_used, end.last_used)
+        left = [end for end in main.ends if end.branch is not None] if main is not None else []
+        if main is None or not left or ends[0].n_tokens >= left[0].n_tokens or now - main.used > _REST_S:
+            main, left = _Main(ends, now), list(ends)
+        for end in left:
+            end.last_used = max(end.last_used, ends[0].last_used)
         self._mains[key] = main
         if len(self._mains) > _MOST_SESSIONS:
             self._mains.popitem(last=False)
