@@ -106,7 +106,7 @@ def test_scopes_know_nothing_of_each_other(order: ToolOrder) -> None:
 
 
 def test_numbered_names_are_not_taken_for_an_order(order: ToolOrder) -> None:
-    one = [{"properties": {"a": {}, "b": {}}}]
+    one: list[dict[str, Any]] = [{"properties": {"a": {}, "b": {}}}]
     order.first("", one)
     other: list[dict[str, Any]] = [{"properties": {"0 a": {}, "1 b": {}}}]
     assert order.first("", other) == other

@@ -27,4 +27,5 @@ class Utterance:
 def unpacked(packed: bytes) -> Utterance:
     """The utterance that was packed."""
     texts, _, tokens = packed.partition(_END)
-    return Utterance(*json.loads(texts), tokens)
+    suffix, text = json.loads(texts)
+    return Utterance(suffix, text, tokens)
