@@ -99,6 +99,7 @@ def test_a_reply_that_the_client_began_is_not_a_reply(desk: Desk) -> None:
     assert desk.of(SYSTEM, HELLO, said("Good")) == START
     desk.now += DAY
     assert desk.of(SYSTEM, HELLO, said("Good")) == START + DAY
+    desk.now += DAY
     assert desk.of(SYSTEM, HELLO, said("Good evening"), user("so?")) == START + DAY
 
 
