@@ -18,6 +18,7 @@ from segue.engine.errors import ModelError
 from segue.engine.fingerprint import fingerprint
 from segue.engine.model import Model, ModelParams
 from segue.engine.vocabulary import Vocabulary
+from segue.grammar.compiler import Compiler
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.errors import DiskError
 from segue.homes.keeper import Keeper
@@ -39,6 +40,7 @@ class Built:
 
     model: Model
     vocabulary: Vocabulary
+    compiler: Compiler
     loop: Loop
     engine: Context
     embeddings: EmbeddingThread
@@ -48,6 +50,7 @@ class Built:
         self.loop.close()
         self.embeddings.close()
         self.engine.close()
+        self.compiler.close()
         self.model.close()
 
 
@@ -58,6 +61,8 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     model = Model(Path(settings.model), _model_params(settings), on_progress)
+    compiler = Compiler(model.vocabulary)
+    compiler.prepare()
     n_threads = settings.threads if settings.threads > 0 else len(os.sched_getaffinity(0))
     n_threads_batch = settings.threads_batch if settings.threads_batch > 0 else n_threads
     is_unified = not settings.reproducible
@@ -114,7 +119,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     loop.start()
     embedder_params = EmbedderParams(min(settings.ubatch_size, loop.n_ctx), n_threads_batch, settings.flash_attn)
     embeddings = EmbeddingThread(partial(Embedder, model, embedder_params), embedder_params.n_tokens)
-    return Built(model, model.vocabulary, loop, engine, embeddings)
+    return Built(model, model.vocabulary, compiler, loop, engine, embeddings)
 
 
 def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:

@@ -145,6 +145,12 @@ class Settings(BaseSettings):
     keep_replies: Annotated[Switch, _flag(_CACHE, "--keep-replies", negative="--no-keep-replies")] = _own(
         True, "Read a reply that a client sends back as the model wrote it, whatever its spacing and order of JSON."
     )
+    hold_time: Annotated[Switch, _flag(_CACHE, "--hold-time", negative="--no-hold-time")] = _own(
+        True, "Tell a chat template that asks for the time, all through a conversation, when that began."
+    )
+    keep_tool_order: Annotated[Switch, _flag(_CACHE, "--keep-tool-order", negative="--no-keep-tool-order")] = _own(
+        True, "Show tools in the order in which the same ones were first sent, and so the keys of their schemas."
+    )
     reproducible: Annotated[Switch, _flag(_CACHE, "--reproducible")] = _own(
         False, "Make output independent of what else is cached or running; slower."
     )

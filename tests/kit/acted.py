@@ -51,6 +51,6 @@ def acted(script: Script, model: str = "qwen35", *, template: str = THINKING, **
             with listening(service, grace_s=2) as url:
                 yield Acted(url, loop)
         finally:
-            backend.echo.close()
+            backend.notes.close()
     finally:
         built.close()

@@ -10,6 +10,7 @@ import httpx
 
 from segue.api.service import Service
 from segue.api.start import make_backend, make_service
+from segue.grammar.compiler import Compiler
 from segue.settings import Settings
 from tests.kit.byte_vocabulary import ByteVocabulary
 from tests.kit.fake_embeddings import FakeEmbeddings
@@ -41,6 +42,9 @@ class FakeBuilt:
     vocabulary: ByteVocabulary
     model: Any
     embeddings: FakeEmbeddings = field(default_factory=FakeEmbeddings)
+
+    def __post_init__(self) -> None:
+        self.compiler = Compiler(self.vocabulary)
 
     def close(self) -> None:
         self.loop.close()
@@ -91,4 +95,4 @@ def live(
     finally:
         loop.close()
         if is_ready:
-            service.backend.echo.close()
+            service.backend.notes.close()

@@ -22,15 +22,16 @@ class Wanted(NamedTuple):
 
 def wanted_by(request: GenerationFields) -> Wanted | None:
     """What a request wants its replies to look like; None if they are free. Raises ApiError with the field's name."""
-    named = [name for name in _FIELDS if _is_given(name, getattr(request, name))]
-    if not named:
+    given = [name for name in _FIELDS if _is_given(request, name)]
+    if not given:
         return None
-    if len(named) > 1:
-        raise invalid(f"Fields '{named[0]}' and '{named[1]}' exclude each other: both say what the reply must be")
+    called = [request.format_field if name == "response_format" else name for name in given]
+    if len(called) > 1:
+        raise invalid(f"Fields '{called[0]}' and '{called[1]}' exclude each other: both say what the reply must be")
     try:
-        return Wanted(named[0], _constraint(named[0], getattr(request, named[0])))
+        return Wanted(called[0], _constraint(given[0], getattr(request, given[0])))
     except ConstraintError as error:
-        raise invalid(f"Field '{named[0]}': {error}") from error
+        raise invalid(f"Field '{called[0]}': {error}") from error
 
 
 def make_mask(compiler: Compiler, wanted: Wanted | None) -> MakeMask | None:
@@ -43,12 +44,13 @@ def make_mask(compiler: Compiler, wanted: Wanted | None) -> MakeMask | None:
         raise invalid(f"Field '{wanted.field}': {error}") from error
 
 
-def _is_given(name: str, value: Any) -> bool:
+def _is_given(request: GenerationFields, name: str) -> bool:
     """A text that is empty asks for nothing, nor does a response format of text; the schema `{}` does."""
+    value = getattr(request, name)
     if name == "response_format" and value is not None:
         kind = value.get("type", "text")
         if kind not in ("text", "json_object", "json_schema"):
-            raise invalid("Field 'response_format': type must be text, json_object or json_schema")
+            raise invalid(f"Field '{request.format_field}': type must be text, json_object or json_schema")
         return bool(kind != "text")
     return value is not None and value != ""
 

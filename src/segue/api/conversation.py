@@ -6,10 +6,10 @@ from typing import Any
 
 from segue.api.errors import invalid, not_supported
 from segue.api.requests import ChatRequest
+from segue.api.service import Service
 from segue.api.tool_choice import check_tool_choice
 from segue.chat.prompt import RenderedPrompt
-from segue.chat.sandbox import TemplateError
-from segue.chat.template import ChatTemplate
+from segue.chat.sandbox import CLOCK, TemplateError, clock_at
 
 MEDIA = ("image_url", "input_image", "image", "input_audio", "audio", "input_video", "video_url", "file", "input_file")
 _REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
@@ -21,14 +21,24 @@ def check(request: ChatRequest) -> None:
     _check_messages(request.messages)
 
 
-def render(template: ChatTemplate, request: ChatRequest, defaults: Mapping[str, Any]) -> RenderedPrompt:
-    """Render a checked conversation. A last message of the assistant is continued, as in llama-server.
+def with_known_tools(service: Service, request: ChatRequest, scope: str) -> ChatRequest:
+    """The request with its tools in the order that is known in a cache scope."""
+    if not request.tools or not service.settings.keep_tool_order:
+        return request
+    return request.model_copy(update={"tools": service.backend.tool_order.first(scope, request.tools)})
+
+
+def render(service: Service, request: ChatRequest, scope: str) -> RenderedPrompt:
+    """Render a checked conversation in a cache scope. A last message of the assistant is continued, as in llama-server.
 
     Raises ApiError.
     """
     messages, prefill = _split_prefill(request)
+    template, defaults = service.backend.template, service.settings.chat_template_kwargs
     add_generation_prompt = prefill is not None or request.add_generation_prompt is not False
     variables = _variables(request, defaults, thinks=prefill is None)
+    if template.tells_time and service.settings.hold_time:
+        variables = {CLOCK: clock_at(service.backend.moments.of(scope, request.messages)), **variables}
     try:
         rendered = template.render(
             messages, tools=request.tools or None, add_generation_prompt=add_generation_prompt, **variables

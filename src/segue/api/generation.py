@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from starlette.types import Message
 
@@ -35,14 +36,14 @@ class Generation:
         self._timer: asyncio.TimerHandle | None = None
         self._last_sent = self._loop.time()
 
-    def submit(self, service: Service, work: Work) -> None:
-        """Queue all jobs. Raises ApiError if the loop takes no more."""
+    def submit(self, service: Service, work: Work, session: str) -> None:
+        """Queue all jobs, as those of a client's session. Raises ApiError if the loop takes no more."""
         backend = service.backend
         for index, job in enumerate(work.jobs):
             stream = TextStream(backend.vocabulary, work.stops, shown=work.shown)
             hearer = Hearer(index, job.scope, work, stream, self._mailbox, service.reports)
             try:
-                hearer.bind(backend.loop.submit(job, hearer))
+                hearer.bind(backend.loop.submit(replace(job, session=session), hearer))
             except RuntimeError as error:
                 raise ApiError(UNAVAILABLE, "The server is shutting down") from error
             self._hearers.append(hearer)

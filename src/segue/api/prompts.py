@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 
 from segue.api.constraints import Wanted
-from segue.api.conversation import check, render
+from segue.api.conversation import check, render, with_known_tools
 from segue.api.errors import ApiError, invalid, not_supported
 from segue.api.events import Keep, Reply, StopType, forget
 from segue.api.requests import ChatRequest
@@ -50,11 +50,11 @@ def from_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequen
 def encode_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> Chat:
     """The same, however long the prompt is. Raises ApiError."""
     check(request)
-    backend, defaults = service.backend, service.settings.chat_template_kwargs
+    backend, request = service.backend, with_known_tools(service, request, scope)
     tools = () if request.tool_choice == "none" else request.tools or ()
     keeps = service.settings.keep_replies
     recalled, found = backend.echo.recalled(scope, request.messages) if keeps else (request.messages, {})
-    rendered = render(backend.template, request.model_copy(update={"messages": recalled}), defaults)
+    rendered = render(service, request.model_copy(update={"messages": recalled}), scope)
     rendered = backend.echo.restored(with_breakpoints(rendered, wishes), tools, found)
     prompt = Prompt(*backend.tokenizer.encode(rendered, scope))
     turn = backend.echo.turn(scope, request.messages, tools, rendered, prompt.tokens)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, model_validator
 
 from segue.api.errors import not_supported
 from segue.api.fields import Count, CountOrAll, Flag, Int, ProbCount, StopWord, Text, Words
@@ -51,6 +51,7 @@ class GenerationFields(SamplingFields):
     grammar: Text | None = None
     regex: Text | None = None
     lark: Text | None = None
+    _format_field: str = PrivateAttr("response_format")
 
     @model_validator(mode="before")
     @classmethod
@@ -64,6 +65,15 @@ class GenerationFields(SamplingFields):
                 if name.startswith("speculative.") and value is not None:
                     raise not_supported(f"Field '{name}': speculative decoding is not supported")
         return data
+
+    @property
+    def format_field(self) -> str:
+        """What the client calls `response_format`."""
+        return self._format_field
+
+    def call_format(self, field: str) -> None:
+        """Note that the client has another name for `response_format`."""
+        self._format_field = field
 
     def limit(self, default: int) -> int:
         """The most tokens to generate."""

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from segue.api.events import Event, Reply
 from segue.api.generation import ClientGoneError, Generation, check
 from segue.api.service import Service
+from segue.api.session import session_of
 from segue.api.shape import Shape
 from segue.api.sse import EventStream
 from segue.api.work import Work
@@ -23,7 +24,7 @@ async def respond(http: Request, service: Service, work: Work, shape: Shape, pin
         generation = Generation(http.receive)
         stack.callback(generation.close)
         try:
-            generation.submit(service, work)
+            generation.submit(service, work, session_of(http.headers))
             if not work.is_live:
                 replies = await generation.replies()
                 for reply in replies:

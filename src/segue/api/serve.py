@@ -118,7 +118,7 @@ class _Loader:
         if self._built is not None:
             self._built.close()
         if self._service.phase is Phase.READY:
-            self._service.backend.echo.close()
+            self._service.backend.notes.close()
 
     def _load(self) -> None:
         started = time.perf_counter()

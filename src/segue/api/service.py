@@ -11,10 +11,13 @@ from typing import Protocol
 from segue.api.auth import KeyRing
 from segue.api.errors import UNAVAILABLE, ApiError
 from segue.api.reports import Reports
+from segue.chat.moments import Moments
+from segue.chat.notes import Notes
 from segue.chat.reply.echo import Echo
 from segue.chat.reply.family import Family
 from segue.chat.template import ChatTemplate
 from segue.chat.tokens import PromptTokenizer
+from segue.chat.tool_order import ToolOrder
 from segue.chat.vocabulary import Vocabulary
 from segue.engine.base import Vector
 from segue.engine.fim import FimTokens
@@ -62,7 +65,7 @@ class Backend:
     """A loaded model, and text to and from its tokens. Everything in it may be used from any thread.
 
     `shown` are the control tokens that mean something in a reply of the model's family, `controls` all of them by their
-    text.
+    text. `notes` is what `echo`, `moments` and `tool_order` keep theirs in: close it when nothing asks them any more.
     """
 
     loop: LoopFront
@@ -73,7 +76,10 @@ class Backend:
     embeddings: Embeddings
     model: ModelInfo
     family: Family
+    notes: Notes
     echo: Echo
+    moments: Moments
+    tool_order: ToolOrder
     shown: frozenset[int]
     controls: Mapping[str, int]
 

@@ -7,20 +7,22 @@ from typing import Protocol
 from segue.api.auth import KeyRing
 from segue.api.sampling import sampler_names
 from segue.api.service import Backend, Embeddings, ModelInfo, ModelVocabulary, Service
+from segue.chat.moments import Moments
+from segue.chat.notes import Notes
 from segue.chat.reply.echo import Echo
 from segue.chat.reply.families import find_family
 from segue.chat.reply.speech import shown_tokens
-from segue.chat.reply.utterances import Utterances
 from segue.chat.sandbox import TemplateError
 from segue.chat.template import CHATML, ChatTemplate
 from segue.chat.tokens import PromptTokenizer
+from segue.chat.tool_order import ToolOrder
 from segue.grammar.compiler import Compiler
 from segue.grammar.marks import control_pieces
 from segue.loop.job import LoopFront
 from segue.settings import Settings
 
-_UTTERANCES = "replies.sqlite"
-_MOST_UTTERANCE_BYTES = 256 << 20
+_NOTES = "notes.sqlite"
+_MOST_NOTE_BYTES = 256 << 20
 _MAGIC = b"GGUF"
 _BACKLOG = 2048
 
@@ -39,6 +41,10 @@ class Built(Protocol):
     @property
     def vocabulary(self) -> ModelVocabulary:
         """The model's vocabulary."""
+
+    @property
+    def compiler(self) -> Compiler:
+        """What makes grammars of this vocabulary."""
 
     @property
     def embeddings(self) -> Embeddings:
@@ -72,19 +78,21 @@ def make_backend(built: Built, settings: Settings) -> Backend:
         raise StartError(f"{error}; pass another one with --chat-template-file") from error
     family = find_family(template.source)
     shown = shown_tokens(family, vocabulary)
-    tokenizer, compiler = PromptTokenizer(vocabulary), Compiler(vocabulary)
-    path = settings.cache_dir / _UTTERANCES if settings.cache_dir is not None else None
-    echo = Echo(family, vocabulary, tokenizer, Utterances(path, _MOST_UTTERANCE_BYTES))
+    tokenizer = PromptTokenizer(vocabulary)
+    notes = Notes(settings.cache_dir / _NOTES if settings.cache_dir is not None else None, _MOST_NOTE_BYTES)
     return Backend(
         built.loop,
         vocabulary,
         tokenizer,
         template,
-        compiler,
+        built.compiler,
         built.embeddings,
         built.model,
         family,
-        echo,
+        notes,
+        Echo(family, vocabulary, tokenizer, notes),
+        Moments(notes),
+        ToolOrder(notes),
         shown,
         control_pieces(vocabulary),
     )

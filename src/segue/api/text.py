@@ -2,11 +2,10 @@
 
 import numpy as np
 from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from segue.api.body import JsonRoute
-from segue.api.conversation import check, render
+from segue.api.conversation import check, render, with_known_tools
 from segue.api.native import detokenize
 from segue.api.prompts import ids_to_tokens, mixed_tokens
 from segue.api.requests import ChatRequest, DetokenizeRequest, TokenizeRequest
@@ -61,11 +60,10 @@ def router(service: Service) -> APIRouter:
         return JSONResponse({"content": detokenize(vocabulary, ids_to_tokens(vocabulary, request.tokens or []))})
 
     @routes.post("/apply-template", response_model=None)
-    async def apply_template(_: Request, request: ChatRequest) -> Response:
+    def apply_template(http: Request, request: ChatRequest) -> Response:
         """Show the prompt that messages make."""
         check(request)
-        template, defaults = service.backend.template, service.settings.chat_template_kwargs
-        rendered = await run_in_threadpool(render, template, request, defaults)
-        return JSONResponse({"prompt": rendered.text})
+        scope: str = http.state.cache_scope
+        return JSONResponse({"prompt": render(service, with_known_tools(service, request, scope), scope).text})
 
     return routes

@@ -5,7 +5,7 @@ runs too long, writes too much or builds too large a value. One huge call inside
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -22,8 +22,19 @@ from segue.chat.render import MAX_CHARS, LimitError
 MAX_ITEMS = 1 << 22
 MAX_EXPONENT = 1 << 10
 _MAX_ANSWERS = 4096
+CLOCK = "strftime_now"
+"""Name under which a context holds the clock that templates ask."""
 RENDER_KEY = " render"
 """Name under which a context holds its `Render`; no template can spell it."""
+
+
+def clock_at(moment: float) -> Callable[[str], str]:
+    """A clock for a template, which stands at `moment`, in epoch seconds, and shows the time of this machine's zone."""
+
+    def strftime_now(format: str) -> str:  # noqa: A002  templates may pass it by name
+        return datetime.fromtimestamp(moment).strftime(format)
+
+    return strftime_now
 
 
 class TemplateError(Exception):
@@ -39,7 +50,6 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.filters["tojson"] = _to_json
         self.filters.update(_HOOKED)
         self.globals["raise_exception"] = _raise_exception
-        self.globals["strftime_now"] = _strftime_now
 
     def compile_chat(self, source: str) -> jinja2.Template:
         """Compile `source` so that it reports to the `Render` in its context. Raises `TemplateSyntaxError`."""
@@ -139,10 +149,6 @@ _HOOKED = {
 
 def _raise_exception(message: object) -> NoReturn:
     raise TemplateError(str(message))
-
-
-def _strftime_now(format: str) -> str:  # noqa: A002  templates may pass it by name
-    return datetime.now().strftime(format)
 
 
 def _to_json(

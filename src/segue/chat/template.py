@@ -14,7 +14,7 @@ from segue.chat.messages import Conversation, shape
 from segue.chat.prefix import common_prefix
 from segue.chat.prompt import RenderedPrompt
 from segue.chat.render import Render
-from segue.chat.sandbox import RENDER_KEY, Sandbox, TemplateError
+from segue.chat.sandbox import CLOCK, RENDER_KEY, Sandbox, TemplateError, clock_at
 from segue.chat.spans import find_spans
 from segue.chat.starts import Start, starts_guessed, starts_seen
 from segue.chat.volatile import find_volatile
@@ -34,13 +34,14 @@ _TRIALS_S = 1.0
 class ChatTemplate:
     """A compiled chat template with what was found out about it. Any thread may render, several at once.
 
-    `source` is the GGUF's Jinja template; ChatML stands in for none. `bos_token` and `eos_token` are texts. A
-    render that takes longer than `deadline_s` is stopped. Raises `TemplateError` when the template has a syntax
-    error.
+    `source` is the GGUF's Jinja template; ChatML stands in for none. `tells_time`: it may ask for the time.
+    `bos_token` and `eos_token` are texts. A render that takes longer than `deadline_s` is stopped. Raises
+    `TemplateError` when the template has a syntax error.
     """
 
     def __init__(self, source: str | None, bos_token: str, eos_token: str, deadline_s: float = 5.0) -> None:
         self.source = source or CHATML
+        self.tells_time = CLOCK in self.source
         self._bos_token = bos_token
         self._deadline_s = deadline_s
         self._globals = {"bos_token": bos_token, "eos_token": eos_token, "documents": None}
@@ -63,10 +64,11 @@ class ChatTemplate:
     ) -> RenderedPrompt:
         """Render OpenAI `messages` and `tools`; further `variables` reach the template as they are.
 
-        Raises `TemplateError`, whose message is fit for the client, when the template refuses or fails.
+        A template that asks for the time is told the present, unless they hold another clock under `CLOCK`. Raises
+        `TemplateError`, whose message is fit for the client, when the template refuses or fails.
         """
         conversation = shape(messages, self.dialect)
-        variables = {**self._globals, **variables}
+        variables = {**self._globals, CLOCK: clock_at(time.time()), **variables}
         if tools or self.dialect.takes_null_tools:
             variables["tools"] = list(tools) if tools else None
         variables["add_generation_prompt"] = add_generation_prompt
@@ -117,7 +119,7 @@ class ChatTemplate:
 
     def _try(self, until: float, messages: list[Message], variables: dict[str, Any]) -> str:
         """Render small messages, before this thread's clock says `until`."""
-        variables = {**self._globals, **variables, "add_generation_prompt": True}
+        variables = {**self._globals, CLOCK: clock_at(time.time()), **variables, "add_generation_prompt": True}
         return self._run(messages, variables, Render((), until - time.thread_time()))
 
     def _run(self, messages: list[Message], variables: Mapping[str, Any], render: Render) -> str:

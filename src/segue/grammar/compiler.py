@@ -13,27 +13,42 @@ MAX_KEPT = 16
 
 
 class Compiler:
-    """Takes in its vocabulary when first asked. Any thread, but slow: not the engine's."""
+    """Takes in its vocabulary once, at the latest when first asked. Any thread, but slow: not the engine's."""
 
     def __init__(self, vocabulary: GrammarVocabulary) -> None:
         self._vocabulary = vocabulary
         self._lock = threading.Lock()
         self._tokenizer: LLTokenizer | None = None
         self._known: OrderedDict[str, Compiled] = OrderedDict()
+        self._preparing: threading.Thread | None = None
+
+    def prepare(self) -> None:
+        """Begin to take in the vocabulary on a thread of its own. Most of it keeps all others from running Python."""
+        self._preparing = threading.Thread(target=self._ready, name="segue-grammar", daemon=True)
+        self._preparing.start()
+
+    def close(self) -> None:
+        """Return once the vocabulary, which may go then, is not looked at in preparation any more."""
+        if self._preparing is not None:
+            self._preparing.join()
 
     def compile(self, constraint: Constraint) -> Compiled:
         """What makes the masks of replies. Raises ConstraintError for a grammar that is none."""
-        source = constraint.source
+        source, tokenizer = constraint.source, self._ready()
         with self._lock:
-            if self._tokenizer is None:
-                self._tokenizer = make_tokenizer(self._vocabulary)
             known = self._known.get(source)
             if known is not None and not known.is_worn:
                 self._known.move_to_end(source)
                 return known
-        fresh = Compiled(self._tokenizer, source, self._vocabulary.n_tokens)
+        fresh = Compiled(tokenizer, source, self._vocabulary.n_tokens)
         with self._lock:
             self._known[source] = fresh
             if len(self._known) > MAX_KEPT:
                 self._known.popitem(last=False)
         return fresh
+
+    def _ready(self) -> LLTokenizer:
+        with self._lock:
+            if self._tokenizer is None:
+                self._tokenizer = make_tokenizer(self._vocabulary)
+            return self._tokenizer

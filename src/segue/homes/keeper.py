@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from segue.engine.base import Engine, Logits, Tokens
 from segue.engine.errors import NoRoomError
@@ -20,6 +21,7 @@ from segue.state.checkpoint import Checkpoint, Origin
 from segue.state.kind import MemoryKind
 from segue.state.lineage import descendants
 from segue.state.match import deepest
+from segue.state.sessions import N_ENDS, Sessions
 from segue.state.tree import Tree
 
 
@@ -51,6 +53,7 @@ class Keeper:
         self._planner = Planner(self.space, self.prices, self._far_bytes)
         self.fingerprint: Mapping[str, str] = {}
         self._openings: dict[int, Opening] = {}
+        self._sessions = Sessions()
 
     def open_disk(self, directory: Directory, limit_bytes: int, wake: Callable[[], None]) -> int:
         """Let a directory be the home below the host, before anything else is done; how many checkpoints it has.
@@ -199,6 +202,14 @@ class Keeper:
     def _pin(self, checkpoint: Checkpoint, pin_s: float) -> None:
         if pin_s > 0:
             checkpoint.pinned_until = max(checkpoint.pinned_until, self.clock() + pin_s)
+
+    def attend(self, scope: str, session: str, tokens: Tokens) -> None:
+        """A request on this path is over: what its session would miss most counts as used. An empty session is none."""
+        if session:
+            match = self.space.tree(scope).match(tokens)
+            ends = list(islice(deepest(match, len(tokens)), N_ENDS))
+            if ends:
+                self._sessions.note((scope, session), ends, self.clock())
 
     def close(self, lane: int, tokens: Tokens, origin: Origin) -> None:
         """Keep the state of a lane that is done, which has read exactly `tokens`, and empty the lane."""

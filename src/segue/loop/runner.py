@@ -72,6 +72,7 @@ class Runner:
             if slot.lane != NO_LANE:
                 is_whole = slot.phase is not Phase.LOADING
                 self._leave(slot, keep=is_whole and error is None and not self._is_reproducible)
+                self._keeper.attend(submission.job.scope, submission.job.session, slot.tokens)
         finally:
             slot.clear()
             self.tell_end(submission, end)

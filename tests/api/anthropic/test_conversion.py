@@ -69,6 +69,18 @@ def test_output_config() -> None:
     assert convert(reasoning_effort="low", output_config={"effort": "high"})[0].reasoning_effort == "low"
 
 
+@pytest.mark.parametrize(
+    ("fields", "called"),
+    [
+        ({"output_config": {"format": {"type": "json_schema", "schema": {}}}}, "output_config.format"),
+        ({"output_format": {"type": "json_schema", "schema": {}}}, "output_format"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+    ],
+)
+def test_the_format_keeps_the_name_that_the_client_gave_it(fields: dict[str, Any], called: str) -> None:
+    assert convert(**fields)[0].format_field == called
+
+
 def test_tool_choice_and_parallel_calls() -> None:
     tools = [{"name": "ls", "input_schema": {}}]
     chat, _ = convert(tools=tools, tool_choice={"type": "any", "disable_parallel_tool_use": True})
@@ -102,6 +114,8 @@ def test_wishes_come_from_tools_blocks_and_the_request() -> None:
         ({"thinking": {}}, "thinking.type"),
         ({"output_config": {"effort": 3}}, "output_config.effort"),
         ({"output_config": {"format": {"type": "xml"}}}, "output_config.format"),
+        ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format"),
+        ({"output_format": {"type": "xml"}}, "output_format"),
         ({"cache_control": {"type": "eternal"}}, "cache_control"),
     ],
 )

@@ -1,5 +1,6 @@
 """POST /v1/responses, streamed and whole, alone and in chains."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from segue.api.responses.reasoning import unseal
 from segue.loop.job import EndReason, ErrorType, JobError
 from tests.api.responses.kit import FUNCTION, PATH, REPLY, create, prompt_of, says, stream, without_ids
+from tests.kit.byte_vocabulary import ByteVocabulary
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import live
 
@@ -42,6 +44,34 @@ def test_a_whole_response() -> None:
         "total_tokens": n_prompt + len(REPLY) + 1,
     }
     assert body["timings"]["prompt_n"] == body["cache"]["n_prompt"] == n_prompt
+
+
+class Watched(ByteVocabulary):
+    """Remembers which texts were tokenised on an event loop, and which elsewhere."""
+
+    def __init__(self) -> None:
+        self.on_loop: list[str] = []
+        self.elsewhere: list[str] = []
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> Any:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self.elsewhere.append(text)
+        else:
+            self.on_loop.append(text)
+        return super().tokenize(text, add_special=add_special, parse_special=parse_special)
+
+
+def test_reasoning_is_counted_beside_the_event_loop() -> None:
+    vocabulary = Watched()
+    with live(says(REPLY), vocabulary=vocabulary) as running:
+        whole = create(running, input="u")
+        last = stream(running, input="u")[-1]["response"]
+    assert vocabulary.elsewhere.count("Hm, well.") == 2
+    assert vocabulary.on_loop == []
+    details = {"reasoning_tokens": len("Hm, well.")}
+    assert whole["usage"]["output_tokens_details"] == last["usage"]["output_tokens_details"] == details
 
 
 @pytest.mark.parametrize(

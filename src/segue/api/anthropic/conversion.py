@@ -33,6 +33,7 @@ def to_chat(
         transcript.keep(ttl_s)
     wishes += transcript.wishes
     check_number(wishes)
+    format_field, response_format = _response_format(request)
     shared = {name: getattr(request, name) for name in GenerationFields.model_fields if name not in _OWN}
     is_single = bool((request.tool_choice or {}).get("disable_parallel_tool_use"))
     # All of it has been checked: shared fields by their types, the others above.
@@ -43,23 +44,28 @@ def to_chat(
         tool_choice=to_tool_choice(request.tool_choice),
         parallel_tool_calls=False if is_single else request.parallel_tool_calls,
         stop=request.stop if request.stop_sequences is None else request.stop_sequences,
-        response_format=_response_format(request),
+        response_format=response_format,
         # The first event tells how much came from the cache.
         timings_per_token=True,
         reasoning_effort=request.reasoning_effort or _effort(request),
         reasoning_format=request.reasoning_format,
         chat_template_kwargs=_template_kwargs(request, is_continued=transcript.messages[-1]["role"] == "assistant"),
     )
+    chat.call_format(format_field)
     return chat, tuple(wishes)
 
 
-def _response_format(request: MessagesRequest) -> dict[str, Any] | None:
-    wanted = (request.output_config or {}).get("format") or request.output_format
+def _response_format(request: MessagesRequest) -> tuple[str, dict[str, Any] | None]:
+    """The field that says what the reply must be, and that in the form of the chat API."""
+    own = (request.output_config or {}).get("format")
+    field, wanted = ("output_config.format", own) if own else ("output_format", request.output_format)
     if wanted is None:
-        return request.response_format
+        return "response_format", request.response_format
     if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
-        raise invalid("Field 'output_config.format': type must be json_schema")
-    return {"type": "json_schema", "json_schema": {"schema": wanted.get("schema")}}
+        raise invalid(f"Field '{field}': type must be json_schema")
+    if wanted.get("schema") is None:
+        raise invalid(f"Field '{field}': schema is missing")
+    return field, {"type": "json_schema", "json_schema": {"schema": wanted["schema"]}}
 
 
 def _effort(request: MessagesRequest) -> str | None:

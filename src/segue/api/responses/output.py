@@ -18,23 +18,15 @@ class Output:
         self._complete: list[JsonObject] = []
         self._open: GrowingItem | None = None
         self._kind: type[Part] | None = None
-        self._thoughts: list[str] = []
 
     @property
     def items(self) -> list[JsonObject]:
         """The complete items."""
         return list(self._complete)
 
-    @property
-    def reasoning(self) -> str:
-        """All reasoning so far."""
-        return "".join(self._thoughts)
-
     def take(self, parts: Iterable[Part]) -> Iterator[JsonObject]:
         """Add parts; the events that tell of them."""
         for part in parts:
-            if isinstance(part, Thought):
-                self._thoughts.append(part.text)
             if isinstance(part, CallOpened) or (not isinstance(part, CallArguments) and type(part) is not self._kind):
                 yield from self.finish()
                 self._kind = type(part)

@@ -87,7 +87,7 @@ class ResponsesRequest(GenerationFields):
         if response_format is not None:
             fields["response_format"] = response_format
         effort = self.reasoning.effort if self.reasoning is not None else None
-        return ChatRequest.model_construct(
+        chat = ChatRequest.model_construct(
             **fields,
             messages=messages,
             tools=list(toolbox.definitions) or None,
@@ -95,6 +95,9 @@ class ResponsesRequest(GenerationFields):
             reasoning_effort=effort or self.reasoning_effort,
             continue_final_message=self._continues(messages),
         )
+        if response_format is not None:
+            chat.call_format("text.format")
+        return chat
 
     def _continues(self, messages: list[dict[str, Any]]) -> bool | None:
         """Whether to go on with the last message: there is nothing to go on with where the assistant only thought."""

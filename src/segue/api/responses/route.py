@@ -1,6 +1,7 @@
 """POST /v1/responses, and what was kept of former ones."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -9,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from segue.api.body import JsonRoute
 from segue.api.errors import NOT_FOUND, ApiError, invalid
+from segue.api.events import Reply
 from segue.api.prompts import from_chat
 from segue.api.respond import respond
 from segue.api.responses.messages import messages_of
@@ -51,7 +53,13 @@ def router(service: Service) -> APIRouter:
                 if response["store"]:
                     store.put(owner, response, inputs)
 
-            return work, ResponsesShape(service, request, toolbox, asked.speech, keep)
+            shape = ResponsesShape(service, request, toolbox, asked.speech, keep)
+
+            def keep_and_count(reply: Reply) -> None:
+                work.keep(reply)
+                shape.count(reply)
+
+            return replace(work, keep=keep_and_count), shape
 
         work, shape = await run_in_threadpool(prepare)
         return await respond(http, service, work, shape, request.sse_ping_interval)

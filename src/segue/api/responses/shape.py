@@ -11,6 +11,7 @@ from segue.api.responses.tools import Toolbox
 from segue.api.service import Service
 from segue.api.wire import JsonObject, account_json, event_bytes, progress_json, timings_json
 from segue.chat.reply.speech import Speech
+from segue.chat.reply.whole import parts_whole
 
 
 class ResponsesShape:
@@ -30,10 +31,18 @@ class ResponsesShape:
         self._vocabulary = service.backend.vocabulary
         self._request = request
         self._keep = keep
+        self._speech = speech
         self._parser = speech.parser()
         self._output = Output(toolbox, is_summary=request.wants_summary, is_sealed=request.wants_encrypted)
         self._response = response_envelope(service, request)
         self._n_events = 0
+        self._n_reasoning = 0
+
+    def count(self, reply: Reply) -> None:
+        """Count the tokens of a reply's reasoning, before it is worded; on a worker thread, since it takes a while."""
+        parser = self._speech.parser()
+        reasoning = parts_whole(parser.feed(reply.said) + parser.finish()).reasoning
+        self._n_reasoning = len(self._vocabulary.tokenize(reasoning, add_special=False, parse_special=False))
 
     @property
     def ping(self) -> bytes:
@@ -82,14 +91,13 @@ class ResponsesShape:
 
     def _complete(self, reply: Reply) -> None:
         is_complete, items = _is_complete(reply), self._output.items
-        tokens = self._vocabulary.tokenize(self._output.reasoning, add_special=False, parse_special=False)
         self._response = self._response | {
             "status": "completed" if is_complete else "incomplete",
             "completed_at": int(time.time()) if is_complete else None,
             "incomplete_details": None if is_complete else {"reason": "max_output_tokens"},
             "output": items,
             "output_text": output_text(items),
-            "usage": usage_of(reply, len(tokens)),
+            "usage": usage_of(reply, self._n_reasoning),
             **account_json(reply),
         }
         self._keep(self._response)

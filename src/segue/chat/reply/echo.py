@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 
 from segue.chat.dialect import REASONING_FIELDS
+from segue.chat.notes import Notes
 from segue.chat.prompt import RenderedPrompt, Written
 from segue.chat.reply.digests import Messages, digests, extended, meaning
 from segue.chat.reply.family import Family
 from segue.chat.reply.parser import ReplyParser
-from segue.chat.reply.utterances import Utterance, Utterances
+from segue.chat.reply.utterances import Utterance, unpacked
 from segue.chat.reply.whole import Whole, parts_whole
 from segue.chat.tokens import PromptTokenizer
 from segue.chat.vocabulary import Tokens, Vocabulary
+
+_KIND = "reply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,11 @@ class Echo:
     and where the template writes the same in other words, the model's own words and tokens stand instead.
     """
 
-    def __init__(
-        self, family: Family, vocabulary: Vocabulary, tokenizer: PromptTokenizer, utterances: Utterances
-    ) -> None:
+    def __init__(self, family: Family, vocabulary: Vocabulary, tokenizer: PromptTokenizer, notes: Notes) -> None:
         self._family = family
         self._vocabulary = vocabulary
         self._tokenizer = tokenizer
-        self._utterances = utterances
+        self._notes = notes
         special = vocabulary.special_pieces()
         self._endings = tuple(piece for piece, token in special.items() if vocabulary.is_eog(token))
 
@@ -62,17 +63,17 @@ class Echo:
         calls = [{"function": {"name": name, "arguments": arguments}} for name, arguments in said.calls]
         digest = extended(turn.digest, {"role": "assistant", "content": said.content, "tool_calls": calls})
         written = np.concatenate((turn.head, np.array(tokens, np.int32)))
-        self._utterances.put(digest, Utterance(turn.suffix, text, written.tobytes()))
+        self._notes.put(_KIND, digest, Utterance(turn.suffix, text, written.tobytes()).packed())
 
     def recalled(self, scope: str, messages: Messages) -> tuple[list[dict[str, Any]], dict[int, Utterance]]:
         """The messages with the reasoning that is known of them, and the utterances that some are, by index."""
         found: dict[int, Utterance] = {}
         recalled = [dict(message) for message in messages]
         for i, (message, digest) in enumerate(zip(recalled, digests(scope, messages), strict=True)):
-            utterance = self._utterances.get(digest) if message.get("role") == "assistant" else None
-            if utterance is None:
+            packed = self._notes.get(_KIND, digest) if message.get("role") == "assistant" else None
+            if packed is None:
                 continue
-            found[i] = utterance
+            found[i] = utterance = unpacked(packed)
             if not any(message.get(name) for name in REASONING_FIELDS):
                 message["reasoning_content"] = self._whole(utterance.text, utterance.suffix, ()).reasoning
         return recalled, found
@@ -97,10 +98,6 @@ class Echo:
             done = end
         text += rendered.text[done:]
         return _shifted(replace(rendered, text=text, written=tuple(written)), shifts)
-
-    def close(self) -> None:
-        """Close what the replies are kept in; nothing must be asked afterwards."""
-        self._utterances.close()
 
     def _behind(self, block: str, utterance: Utterance, tools: Messages) -> str | None:
         """What a message ends with behind the same reply in whatever words; None if it is another."""
