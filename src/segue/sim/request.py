@@ -18,7 +18,8 @@ class Request:
     `path` has one id for each whole block of the prompt, such that two paths share a block exactly where their tokens
     up to its end are the same. `n_prompt_tokens` counts the tokens of the last, partial block as well; they can never
     be a hit. `reply` are the blocks that the reply adds, empty where the trace does not list them. `message_ends` are
-    positions on the path, in blocks, as `placement.PromptMarks` has them.
+    positions on the path, in blocks, as `placement.PromptMarks` has them; `user_starts` are where messages of a person
+    begin.
     """
 
     conversation: int
@@ -28,6 +29,7 @@ class Request:
     n_reply_tokens: int
     reply: Tokens = field(default_factory=_nothing)
     message_ends: tuple[int, ...] = ()
+    user_starts: tuple[int, ...] = ()
 
     @property
     def whole(self) -> Tokens:

@@ -24,6 +24,7 @@ class Store:
         self.kept: OrderedDict[Checkpoint, None] = OrderedDict()
         self.n_taken = 0
         self.n_read_back = 0
+        self.n_dropped = 0
         self.n_bytes_peak = 0
         self._n_cells = 0
         self._n_bytes_state = model.n_bytes_state
@@ -73,7 +74,7 @@ class Store:
         self.kept.move_to_end(checkpoint)
 
     def take(self, path: Tokens, origin: Origin, now: float) -> Checkpoint | None:
-        """Keep the state at the end of a path, which is used now; None if there is one already, or the path is empty."""
+        """Keep the state at the end of a path, used now; None if there is one already, or the path is empty."""
         n = len(path)
         if not n:
             return None
@@ -93,6 +94,7 @@ class Store:
         self._n_cells -= n_own(checkpoint)
         self.tree.detach(checkpoint)
         del self.kept[checkpoint]
+        self.n_dropped += 1
 
     def note_peak(self) -> None:
         """Note what is taken now, once nothing is over."""

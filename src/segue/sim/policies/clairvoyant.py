@@ -10,6 +10,7 @@ from segue.state.checkpoint import Checkpoint, Origin
 from segue.state.lineage import ancestors
 from segue.state.match import deepest
 from segue.state.tree import Tree
+from segue.state.victims import Victims
 
 
 class Clairvoyant:
@@ -22,6 +23,7 @@ class Clairvoyant:
 
     def __init__(self, store: Store, requests: Sequence[Request]) -> None:
         self._store = store
+        self._victims = Victims()
         self._i = -1
         self._times = [request.at_s for request in requests]
         self._needs = Tree()
@@ -60,9 +62,14 @@ class Clairvoyant:
                 if taken is not None:
                     taken.residence = need
         while store.is_over:
-            store.drop(min(store.kept, key=lambda checkpoint: self._worth(checkpoint, request.at_s)))
+            victim = self._victims.next(lambda: self._ranked(request.at_s), request.at_s, lambda _: True)
+            assert victim is not None, "something is kept"
+            store.drop(victim)
         store.note_peak()
         return n_start
+
+    def _ranked(self, now: float) -> list[Checkpoint]:
+        return sorted(self._store.kept, key=lambda checkpoint: self._worth(checkpoint, now))
 
     def _next_use(self, need: Checkpoint) -> int | None:
         uses = self._uses[need]
