@@ -1,0 +1,13 @@
+"""`segue sim` on the command line."""
+
+from cyclopts import App
+
+from segue.sim.replay_command import replay
+
+sim = App(
+    name="sim",
+    help="Replay recorded requests under rules for keeping checkpoints, Segue's own and others'.",
+    help_epilogue="segue sim replay conversation.jsonl.gz --format mooncake --capacity 128,512",
+    result_action="return_value",
+)
+sim.command(replay)
