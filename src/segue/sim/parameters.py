@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter, Token
 from cyclopts.types import PositiveFloat, PositiveInt
@@ -96,3 +96,8 @@ class Machine:
     def cost(self) -> Cost:
         """What it takes to read and to bring back."""
         return Cost(MODELS[self.model], self.read_tokens_per_s, self.home_bytes_per_s)
+
+
+UNBOUNDED: Final = (Capacity(),)
+BESIDE: Final = Beside()
+MACHINE: Final = Machine()

@@ -5,8 +5,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from segue.sim.capacity import Capacity
-from segue.sim.parameters import Beside, Capacities, Form, Machine, Policies, TracePath
+from segue.sim.parameters import (
+    BESIDE,
+    MACHINE,
+    UNBOUNDED,
+    Beside,
+    Capacities,
+    Form,
+    Machine,
+    Policies,
+    TracePath,
+)
 from segue.sim.registry import POLICIES
 
 
@@ -16,9 +25,9 @@ def replay(
     *,
     format_: Form,
     policy: Policies = tuple(POLICIES),
-    capacity: Capacities = (Capacity(),),
-    beside: Beside = Beside(),  # noqa: B008 - frozen
-    machine: Machine = Machine(),  # noqa: B008 - frozen
+    capacity: Capacities = UNBOUNDED,
+    beside: Beside = BESIDE,
+    machine: Machine = MACHINE,
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False,
 ) -> int:
     """Replay a recording under policies, and say how many prompt tokens need not be read.

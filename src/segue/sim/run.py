@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,8 +28,7 @@ def run(trace: Trace, policies: Sequence[str], capacities: Sequence[Capacity], c
             for capacity in capacities:
                 task = bar.add_task(f"{name} {capacity}", total=len(trace.requests))
                 policy = POLICIES[name](Setting(trace, cost.model, capacity))
-                results.append(
-                    replay(trace, name, policy, str(capacity), cost, n_oracle, tick=lambda task=task: bar.advance(task))
-                )
+                tick = partial(bar.advance, task)
+                results.append(replay(trace, name, policy, str(capacity), cost, n_oracle, tick))
                 bar.remove_task(task)
     return results
