@@ -1,4 +1,8 @@
-"""The sizes of known models' memory, and how fast it can be read and moved."""
+"""The sizes of known models' memory, and the work of reading.
+
+Sources: the models' `config.json`, and libllama, which keeps recurrent states as 32-bit floats and attention cells as
+16-bit ones (llama-hparams.cpp: `n_embd_r`, `n_embd_s`).
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +12,7 @@ _F16, _F32 = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What one token adds to the attention cells, what a checkpoint's own state takes, and rates of a machine.
+    """What one token adds to the attention cells, and what a checkpoint's own state takes.
 
     `n_flops_token` is what reading one token takes beside attention, `n_flops_pair` what it takes for each token
     before it.
@@ -25,7 +29,7 @@ def _delta_net(
     name: str, *, n_layers: int, n_kv_heads: int, n_heads: int, n_value_heads: int, n_key_heads: int, n_active: float
 ) -> Model:
     """Qwen3.5's shape: three layers in four hold, per value head, a state of 128 by 128 and the last 3 inputs of a
-    convolution over keys, queries and values; libllama keeps both as 32-bit floats. Heads of the others are 256 wide.
+    convolution over keys, queries and values. Attention heads are 256 wide.
     """
     n_attention = n_layers // 4
     n_recurrent = n_layers - n_attention

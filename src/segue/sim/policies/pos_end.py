@@ -1,10 +1,14 @@
 """`pos_end`: a rule on positions alone, the one that Segue started from."""
 
+from typing import Final
+
 from segue.sim.capacity import Capacity
 from segue.sim.model import Model
 from segue.sim.policies.llama_server import LlamaServer, Saved
 from segue.sim.request import Request
 from segue.state.kind import MemoryKind
+
+_N_BATCH: Final = 512
 
 
 class PosEnd(LlamaServer):
@@ -14,7 +18,7 @@ class PosEnd(LlamaServer):
     rejected. Of the others, with `pos_next` the length of the common prefix: a recurrent or hybrid state is valid if
     its `pos_max` lies before `pos_next`, any other one if the window that it holds begins early enough,
     `pos_min < max(0, pos_next - n_swa)`, or at 0. The largest valid one is restored. What ends beyond the new prompt or
-    beyond `pos_next` is pruned.
+    beyond `pos_next` is pruned. A window's memory holds a batch of 512 tokens more than the window.
     """
 
     def __init__(
@@ -35,7 +39,7 @@ class PosEnd(LlamaServer):
             return False
         if self._kind.has_recurrent:
             return pos_end - 1 < pos_next
-        pos_min = max(0, pos_end - self._n_swa)
+        pos_min = max(0, pos_end - self._n_swa - _N_BATCH)
         return pos_min == 0 or pos_min < max(0, pos_next - self._n_swa)
 
     def _stays(self, saved: Saved, n_past: int, request: Request) -> bool:
