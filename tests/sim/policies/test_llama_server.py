@@ -44,7 +44,8 @@ def test_user_messages_are_kept_8192_tokens_apart_and_the_last_always(policy: Ll
 def test_what_ends_beyond_the_common_prefix_is_erased(policy: LlamaServer) -> None:
     policy.serve(request(span(30_000), user_starts=(2_000, 12_000)))
     assert policy.serve(request(join(span(20_000), span(9, 60_000)), 1, user_starts=(2_000, 12_000))) == 12_000
-    assert policy.serve(request(span(30_000), 2, user_starts=(2_000, 12_000))) == 12_000
+    kept = [saved.n_tokens for slot in policy._slots for saved in slot.checkpoints]
+    assert kept == [2_000, 12_000, 20_009 - 516, 20_009 - 4]
 
 
 def test_a_slot_is_chosen_by_what_it_shares_else_by_age(policy: LlamaServer) -> None:
@@ -71,10 +72,17 @@ def test_without_room_on_the_host_the_oldest_prompt_goes() -> None:
     assert policy.serve(request(join(paths[0], span(5, 7)), 9)) == 0
 
 
-def test_a_full_list_gives_up_what_stands_near_another_first(policy: LlamaServer) -> None:
-    n = 33 * 9000
-    starts = tuple(range(9000, n, 9000))
-    policy.serve(request(span(n), user_starts=starts))
+def test_a_full_list_gives_up_what_earlier_requests_left_near_another_first(policy: LlamaServer) -> None:
+    for i in range(20):
+        policy.serve(request(span(20_000 + 1_000 * i), i))
     kept = [saved.n_tokens for slot in policy._slots for saved in slot.checkpoints]
     assert len(kept) == 32
-    assert kept[0] == 18_000
+    assert kept[0] == 20_000 - 516
+    assert kept[-3:] == [38_000 - 4, 39_000 - 516, 39_000 - 4]
+
+
+def test_else_the_oldest(policy: LlamaServer) -> None:
+    n = 33 * 9000
+    policy.serve(request(span(n), user_starts=tuple(range(9000, n, 9000))))
+    kept = [saved.n_tokens for slot in policy._slots for saved in slot.checkpoints]
+    assert kept == [*range(27_000, n, 9000), n - 516, n - 4]

@@ -25,7 +25,7 @@ def test_a_prompt_is_the_shared_blocks_and_the_new_runs(tmp_path: Path) -> None:
     )
     first, second = read(path)
     assert list(second.path - second.path[0]) == [0, 1, 6, 7, 19]
-    assert list(first.path) == list(second.path[:2]) + [first.path[1] + 1]
+    assert list(first.path) == [*second.path[:2], first.path[1] + 1]
     assert (first.n_prompt_tokens, second.n_prompt_tokens, second.n_reply_tokens) == (3 * 64 + 5, 5 * 64, 9)
     assert second.at_s == 4.0
 

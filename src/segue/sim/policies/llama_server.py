@@ -5,6 +5,7 @@ server-task.cpp (`server_prompt_cache`) at build b10434, with pull requests 1639
 checkpoints near a prompt's end) and 24176 (one at the start of each user message).
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -27,9 +28,13 @@ _KEEP_CACHED: Final = 0.25
 
 @dataclass(eq=False, slots=True)
 class Saved:
-    """One entry of a slot's list: the state after the first `n_tokens` blocks of the slot's prompt."""
+    """One entry of a slot's list: the state after the first `n_tokens` blocks of the slot's prompt.
+
+    `task` counts the request that took it.
+    """
 
     n_tokens: int
+    task: int = 0
     n_hits: int = 0
 
 
@@ -62,7 +67,7 @@ class LlamaServer:
         self._n_block_tokens = n_block_tokens
         self._slots = [Prompt(np.empty(0, dtype=np.int32)) for _ in range(_N_SLOTS)]
         self._host: list[Prompt] = []
-        self._n_taken = self._n_read_back = self._n_bytes_peak = 0
+        self._task = self._n_taken = self._n_read_back = self._n_bytes_peak = 0
 
     @property
     def counts(self) -> Counts:
@@ -71,6 +76,7 @@ class LlamaServer:
 
     def serve(self, request: Request) -> int:
         """Choose a slot, go on from what it has, leave it standing at the request's end."""
+        self._task += 1
         slot = self._slots[self._choose(request)]
         n_start = self._restore(slot, request)
         self._take(slot, request, n_start)
@@ -142,13 +148,17 @@ class LlamaServer:
 
     def _add(self, slot: Prompt, position: int) -> None:
         slot.checkpoints = [saved for saved in slot.checkpoints if saved.n_tokens != position]
-        ends = [saved.n_tokens for saved in slot.checkpoints]
-        if len(ends) >= _N_CHECKPOINTS_MOST:
-            n_step = _N_MIN_STEP_TOKENS // self._n_block_tokens
-            near = (i for i in range(1, len(ends) - 1) if ends[i] - ends[i - 1] < n_step)
-            del slot.checkpoints[next(near, 0)]
-        slot.checkpoints.append(Saved(position))
+        if len(slot.checkpoints) >= _N_CHECKPOINTS_MOST:
+            del slot.checkpoints[next(self._near(slot.checkpoints), 0)]
+        slot.checkpoints.append(Saved(position, self._task))
         self._n_taken += 1
+
+    def _near(self, saved: Sequence[Saved]) -> Iterator[int]:
+        """Which of them, but the first and the last, earlier requests took too near to the one before."""
+        n_step = _N_MIN_STEP_TOKENS // self._n_block_tokens
+        for i in range(1, len(saved) - 1):
+            if saved[i].task != self._task and saved[i].n_tokens - saved[i - 1].n_tokens < n_step:
+                yield i
 
     def _make_room(self) -> None:
         while self._is_over():
