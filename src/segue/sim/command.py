@@ -2,6 +2,7 @@
 
 from cyclopts import App
 
+from segue.sim.compare_command import compare
 from segue.sim.replay_command import replay
 
 sim = App(
@@ -10,4 +11,5 @@ sim = App(
     help_epilogue="segue sim replay conversation.jsonl.gz --format mooncake --capacity 128,512",
     result_action="return_value",
 )
-sim.command(replay)
+for command in (replay, compare):
+    sim.command(command)

@@ -99,5 +99,6 @@ class Machine:
 
 
 UNBOUNDED: Final = (Capacity(),)
+ROOMS: Final = (*(Capacity(1 << power) for power in range(3, 12)), Capacity())
 BESIDE: Final = Beside()
 MACHINE: Final = Machine()
