@@ -4,6 +4,7 @@ from cyclopts import App
 
 from segue.sim.compare_command import compare
 from segue.sim.replay_command import replay
+from segue.sim.tune_command import tune
 
 sim = App(
     name="sim",
@@ -11,5 +12,5 @@ sim = App(
     help_epilogue="segue sim replay conversation.jsonl.gz --format mooncake --capacity 128,512",
     result_action="return_value",
 )
-for command in (replay, compare):
+for command in (replay, compare, tune):
     sim.command(command)

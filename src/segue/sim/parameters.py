@@ -99,6 +99,7 @@ class Machine:
 
 
 UNBOUNDED: Final = (Capacity(),)
+TIGHT: Final = (Capacity(32), Capacity(128))
 ROOMS: Final = (*(Capacity(1 << power) for power in range(3, 12)), Capacity())
 BESIDE: Final = Beside()
 MACHINE: Final = Machine()

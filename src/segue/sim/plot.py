@@ -29,7 +29,7 @@ def draw(comparison: Comparison, path: Path) -> None:
 
     figure, axis = pyplot.subplots(figsize=(8, 4.6))
     places = range(len(comparison.capacities))
-    for curve in comparison.curves:
+    for i, curve in enumerate(comparison.curves):
         shares = [100 * result.of_oracle for result in curve.results]
         is_bound = curve.policy in ("clairvoyant", "attention")
         axis.plot(
@@ -41,6 +41,7 @@ def draw(comparison: Comparison, path: Path) -> None:
             linestyle="--" if is_bound else "-",
             marker=None if is_bound else "o",
             markersize=4,
+            zorder=3 - i / len(comparison.curves),
         )
     axis.set_xticks(places, comparison.capacities)
     axis.set_xlabel("room for checkpoints")

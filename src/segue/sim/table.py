@@ -24,11 +24,17 @@ _COLUMNS: Final[tuple[tuple[str, JustifyMethod, str], ...]] = (
 )
 
 
+def grid(*columns: tuple[str, JustifyMethod, str]) -> Table:
+    """An empty table in the style of these commands."""
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    for header, justify, style in columns:
+        made.add_column(header, justify=justify, style=style, no_wrap=True)
+    return made
+
+
 def table(results: Sequence[Result]) -> Table:
     """A row for each result. `hits` is the share of prompt tokens that need not be read."""
-    made = Table(box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False, show_edge=False, header_style="bold")
-    for header, justify, style in _COLUMNS:
-        made.add_column(header, justify=justify, style=style, no_wrap=True)
+    made = grid(*_COLUMNS)
     for result in results:
         made.add_row(
             result.policy,

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from segue.state.checkpoint import Checkpoint, Origin
@@ -30,7 +30,7 @@ class RetentionParameters:
     being used, and falls to `consumed` once one path goes on from it.
     """
 
-    priors: Mapping[Origin, float] = field(default_factory=lambda: _PRIORS)
+    priors: dict[Origin, float] = field(default_factory=_PRIORS.copy)
     n_prior: float = 20.0
     n_own_prior: float = 2.0
     half_life_s: float = 600.0
