@@ -3,6 +3,7 @@
 from cyclopts import App
 
 from segue.sim.compare_command import compare
+from segue.sim.fleet_command import fleet
 from segue.sim.replay_command import replay
 from segue.sim.tune_command import tune
 
@@ -12,5 +13,5 @@ sim = App(
     help_epilogue="segue sim replay conversation.jsonl.gz --format mooncake --capacity 128,512",
     result_action="return_value",
 )
-for command in (replay, compare, tune):
+for command in (replay, compare, tune, fleet):
     sim.command(command)

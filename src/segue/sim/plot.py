@@ -1,5 +1,6 @@
 """Curves as a picture."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -53,4 +54,29 @@ def draw(comparison: Comparison, path: Path) -> None:
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
     figure.savefig(path, dpi=150)
+    pyplot.close(figure)
+
+
+def draw_one(comparisons: Sequence[Comparison], policy: str, path: Path) -> None:
+    """Write one policy's curve on each trace as a small PNG, between those of all others in grey."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(comparisons), figsize=(3.2 * len(comparisons), 1.9), squeeze=False, sharey=True)
+    for axis, comparison in zip(axes.flat, comparisons, strict=True):
+        places = range(len(comparison.capacities))
+        for curve in comparison.curves:
+            shares = [100 * result.of_oracle for result in curve.results]
+            is_it = curve.policy == policy
+            colour = COLOURS[policy] if is_it else "#dddddd"
+            axis.plot(places, shares, color=colour, linewidth=2 if is_it else 0.8, zorder=3 if is_it else 2)
+        axis.set_xticks(places[::3], comparison.capacities[::3], fontsize=7)
+        axis.tick_params(axis="y", labelsize=7)
+        axis.set_ylim(0, 102)
+        axis.set_title(comparison.trace, fontsize=8)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path, dpi=130)
     pyplot.close(figure)

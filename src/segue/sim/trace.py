@@ -13,7 +13,7 @@ from segue.sim.traces import claude_code, mooncake, text
 from segue.sim.traces.error import TraceError
 
 _GAP_LEAST_S, _GAP_MOST_S = 1.0, 60.0
-_PAUSE_S = 10.0
+PAUSE_S = 10.0
 
 
 class Format(StrEnum):
@@ -81,11 +81,14 @@ def interleave(requests: list[Request], interleaving: Interleaving) -> tuple[Req
         at_s, i, k, conversation = running[0]
         result.append(replace(conversation[k], at_s=at_s))
         if k + 1 < len(conversation):
-            gap_s = conversation[k + 1].at_s - conversation[k].at_s
-            gap_s = min(max(gap_s, _GAP_LEAST_S), _GAP_MOST_S)
-            heapreplace(running, (at_s + gap_s, i, k + 1, conversation))
+            heapreplace(running, (at_s + gap_s(conversation[k], conversation[k + 1]), i, k + 1, conversation))
         elif (following := next(waiting, None)) is not None:
-            heapreplace(running, (at_s + _PAUSE_S, i, 0, following))
+            heapreplace(running, (at_s + PAUSE_S, i, 0, following))
         else:
             heappop(running)
     return tuple(result)
+
+
+def gap_s(request: Request, following: Request) -> float:
+    """How long after a request the next one of its conversation comes: as recorded, but 1 to 60 s."""
+    return min(max(following.at_s - request.at_s, _GAP_LEAST_S), _GAP_MOST_S)
