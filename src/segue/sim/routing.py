@@ -12,6 +12,7 @@ from segue.sim.request import Request
 from segue.state.branch import Tokens
 
 _SHARE: Final = 0.5
+_GOLDEN: Final = 0x9E3779B1
 
 
 class Routing(StrEnum):
@@ -75,7 +76,7 @@ class Router:
         if self._routing is Routing.ROUND_ROBIN:
             return self._n_routed % len(self._free_at)
         if self._routing is Routing.SESSION:
-            return hash((request.conversation, "session")) % len(self._free_at)
+            return request.conversation * _GOLDEN % (1 << 32) * len(self._free_at) >> 32
         idle = int(self._free_at.argmin())
         return self._by_prefix(request, idle) if self._routing is Routing.PREFIX else self._by_depth(request, idle)
 

@@ -12,6 +12,9 @@ from segue.state.match import deepest
 from segue.state.tree import Tree
 from segue.state.victims import Victims
 
+# What is ranked together goes together, though what comes meanwhile may be worth less.
+_N_SHARES = 256
+
 
 class Clairvoyant:
     """Takes checkpoints exactly where a later prompt leaves what was read, and gives up the one that saves least per
@@ -23,7 +26,7 @@ class Clairvoyant:
 
     def __init__(self, store: Store, requests: Sequence[Request]) -> None:
         self._store = store
-        self._victims = Victims()
+        self._victims = Victims(_N_SHARES)
         self._i = -1
         self._times = [request.at_s for request in requests]
         self._needs = Tree()

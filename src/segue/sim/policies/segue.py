@@ -76,5 +76,5 @@ class Segue:
         self._retention.note_taken(origin)
 
     def _ranked(self, taken: Checkpoint, now: float) -> list[Checkpoint]:
-        others = (checkpoint for checkpoint in self._store.kept if checkpoint is not taken)
+        others = (checkpoint for checkpoint in self._store.tree.checkpoints() if checkpoint is not taken)
         return self._retention.ranked(others, now, self._store.freed)
