@@ -52,7 +52,7 @@ def test_hits_agree_exactly(seed: int, n_fit: int, monkeypatch: pytest.MonkeyPat
     # What is measured differs from run to run; the simulator takes the first guesses for it, and counts no logits.
     monkeypatch.setattr(type(rig.loop.cost), "note_read", lambda *_: None)
     monkeypatch.setattr(type(rig.loop.cost), "note_save", lambda *_: None)
-    monkeypatch.setattr(keeper.prices, "restore_s", lambda *_: 0.0)
+    monkeypatch.setattr(type(keeper.prices), "restore_s", lambda *_: 0.0)
     monkeypatch.setattr(keeper.space.copies, "keep_logits", lambda *_: None)
     served = []
     try:
