@@ -1,6 +1,7 @@
 """Writes the figures of docs/policies.md again: replays the recordings, which are not part of the repository.
 
-python docs/policies.py TRACES, where TRACES holds claude-code/conversations.jsonl.gz and mooncake/conversation.jsonl.gz.
+python docs/policies.py TRACES, where TRACES holds claude-code/conversations.jsonl.gz and
+mooncake/conversation.jsonl.gz.
 """
 
 import sys

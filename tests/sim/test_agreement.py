@@ -5,10 +5,10 @@ import random
 import numpy as np
 import pytest
 
+from segue.sim.capacity import Capacity
 from segue.sim.policies.segue import Segue
 from segue.sim.request import Request
 from segue.sim.store import Store
-from segue.sim.capacity import Capacity
 from segue.state.kind import MemoryKind
 from segue.state.retention import Retention
 from tests.loop.fake_rig import FakeRig, Sizes, text

@@ -36,7 +36,7 @@ def test_who_knows_the_conversation_hits_it() -> None:
     assert by[Routing.ROUND_ROBIN].of_oracle < 0.5
     for routing in (Routing.SESSION, Routing.PREFIX, Routing.DEPTH):
         assert by[routing].of_oracle > 0.95
-    assert by[Routing.ROUND_ROBIN].busy > 2 * by[Routing.DEPTH].busy
+    assert by[Routing.ROUND_ROBIN].busy > 1.5 * by[Routing.DEPTH].busy
     assert by[Routing.ROUND_ROBIN].ttft_p50_s > by[Routing.DEPTH].ttft_p50_s
 
 
@@ -49,7 +49,7 @@ def test_a_shared_home_makes_up_for_bad_routing() -> None:
     shared = found(Routing.ROUND_ROBIN, shared=10e9)
     assert shared.of_oracle > 0.95
     assert shared.from_shared > 0.5
-    assert found(Routing.DEPTH, shared=10e9).from_shared < 0.1
+    assert found(Routing.DEPTH, shared=10e9).from_shared < shared.from_shared / 2
 
 
 def test_a_shared_home_that_is_slower_than_reading_is_not_used() -> None:

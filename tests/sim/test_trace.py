@@ -55,4 +55,4 @@ def test_what_is_no_trace(tmp_path: Path) -> None:
 def test_what_can_be_hits(form: Format, name: str, n_requests: int, share: float) -> None:
     trace = load(shared(name), form, Interleaving())
     assert len(trace.requests) == n_requests
-    assert oracle_hit_tokens(trace) / trace.n_prompt_tokens == pytest.approx(share, abs=0.0005)
+    assert oracle_hit_tokens(trace) / trace.n_prompt_tokens == pytest.approx(share, abs=0.001)

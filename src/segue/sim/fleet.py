@@ -108,7 +108,8 @@ class _Replica:
 def simulate(fleet: Fleet, load: Load, cost: Cost, seconds: float, seed: int) -> FleetResult:
     """Let a fleet serve the load of its users for so many seconds.
 
-    A replica reads one prompt after the other; what it generates takes no time here.
+    A replica reads one prompt after the other; what it generates takes no time here. Nor does what each user begins
+    with: it was read before.
     """
     index, n_block = Index(), load.n_block_tokens
     free_at = np.zeros(fleet.n_replicas)
@@ -116,6 +117,7 @@ def simulate(fleet: Fleet, load: Load, cost: Cost, seconds: float, seed: int) ->
     router = Router(fleet.routing, index, cost, free_at, n_block)
     replicas: dict[int, _Replica] = {}
     seen: set[Key] = set()
+    begun_with: set[int] = set()
     n_oracle = n_hit = n_shared = 0
     waits = []
     warm_s = _WARM_SHARE * seconds
@@ -128,6 +130,9 @@ def simulate(fleet: Fleet, load: Load, cost: Cost, seconds: float, seed: int) ->
         if number not in replicas:
             replicas[number] = _Replica(fleet, cost, n_block, index, number)
         served = replicas[number].serve(request)
+        if request.conversation < n_users and request.conversation not in begun_with:
+            begun_with.add(request.conversation)
+            continue
         begun = max(request.at_s, free_at[number])
         free_at[number] = begun + served.seconds
         if request.at_s >= warm_s:

@@ -64,7 +64,8 @@ def _coarse(path: Tokens, n: int) -> Tokens:
     """Ids of runs of `n` blocks: a hash of theirs."""
     runs = path[: len(path) // n * n].reshape(-1, n).astype(np.uint32)
     weights = np.random.default_rng(0).integers(1 << 31, size=n, dtype=np.uint32) | 1
-    return (runs * weights).sum(axis=1, dtype=np.uint32).astype(np.int32)
+    hashes: Tokens = (runs * weights).sum(axis=1, dtype=np.uint32).astype(np.int32)
+    return hashes
 
 
 def _salted(path: Tokens, number: int) -> Tokens:

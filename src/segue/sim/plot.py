@@ -64,7 +64,9 @@ def draw_one(comparisons: Sequence[Comparison], policy: str, path: Path) -> None
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(comparisons), figsize=(3.2 * len(comparisons), 1.9), squeeze=False, sharey=True)
+    figure, axes = pyplot.subplots(
+        1, len(comparisons), figsize=(3.2 * len(comparisons), 1.9), squeeze=False, sharey=True
+    )
     for axis, comparison in zip(axes.flat, comparisons, strict=True):
         places = range(len(comparison.capacities))
         for curve in comparison.curves:
