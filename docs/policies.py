@@ -22,8 +22,8 @@ from segue.sim.trace import Format, Interleaving, load
 _HERE: Final = Path(__file__).parent
 _BEGIN, _END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 _RECORDINGS: Final = (
-    (Format.CLAUDE_CODE, "claude-code/conversations.jsonl.gz", Interleaving(32, 1, 200), range(3, 12)),
-    (Format.MOONCAKE, "mooncake/conversation.jsonl.gz", Interleaving(), range(5, 14)),
+    (Format.CLAUDE_CODE, "claude-code/conversations.jsonl.gz", Interleaving(32, 1, 100), range(4, 11)),
+    (Format.MOONCAKE, "mooncake/conversation.jsonl.gz", Interleaving(), range(7, 14, 2)),
 )
 
 

@@ -22,7 +22,7 @@ def conversations(seed: int, n: int) -> list[Request]:
     draw = random.Random(seed)
     systems = [text(1, 90), text(2, 40)]
     known = [systems[draw.randrange(2)] + text(10 + i, 30) for i in range(6)]
-    made, seen = [], set()
+    made, seen = list[Request](), set[tuple[int, ...]]()
     at_s = 0.0
     while len(made) < n:
         i = draw.randrange(len(known))

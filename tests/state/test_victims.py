@@ -10,14 +10,14 @@ def attached(n: int) -> tuple[Tree, list[Checkpoint]]:
     tree = Tree()
     made = [checkpoint(1) for _ in range(n)]
     for i, one in enumerate(made):
-        tree.attach(one, tokens([i]))
+        tree.attach(one, tokens((i,)))
         one.last_used = 0.0
     return tree, made
 
 
 def test_a_sixteenth_is_ranked_at_once() -> None:
     _, made = attached(32)
-    victims, asked = Victims(), []
+    victims, asked = Victims(), list[int]()
 
     def rank() -> list[Checkpoint]:
         asked.append(len(asked))

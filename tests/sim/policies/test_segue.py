@@ -1,6 +1,9 @@
 """`segue`: the server's own objects at work."""
 
+import pytest
+
 from segue.sim.policies.segue import Segue
+from segue.state.checkpoint import Origin
 from segue.state.retention import Retention
 from tests.sim.making import join, request, span, store
 
@@ -29,13 +32,13 @@ def test_what_is_just_taken_stays_and_room_is_held() -> None:
         assert policy.serve(request(join(span(400, 1000 * i), span(9, 90_000)), i)) == 400
 
 
-def test_it_learns_what_is_read_back() -> None:
+def test_it_learns_what_is_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
     retention = Retention()
-    taken, hit = [], []
-    retention.note_taken = taken.append  # type: ignore[method-assign]
-    retention.note_hit = hit.append  # type: ignore[method-assign]
+    taken, hit = list[Origin](), list[Origin]()
+    monkeypatch.setattr(retention, "note_taken", taken.append)
+    monkeypatch.setattr(retention, "note_hit", hit.append)
     policy = Segue(store(), retention)
     for i in range(3):
         policy.serve(request(join(span(100), span(i, 500)), i))
-    assert [origin.value for origin in hit] == ["prompt_end", "prompt_end"]
-    assert [origin.value for origin in taken].count("prompt_end") == 3
+    assert hit == [Origin.PROMPT_END, Origin.PROMPT_END]
+    assert taken.count(Origin.PROMPT_END) == 3
