@@ -1,6 +1,7 @@
 # Everything is set up on first use: `make demo` and `make test` work on a fresh machine.
 PYTHON ?= python3
 VENV := .venv
+VULKAN := .venv-vulkan
 BIN := $(VENV)/bin
 CLIENTS ?= all
 # Portable across x86-64 machines of the last ten years; see the README for one's own CPU or GPU.
@@ -9,7 +10,7 @@ CMAKE_ARGS ?= -DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGG
 export CMAKE_ARGS
 endif
 
-.PHONY: help venv demo test check clients acceptance bench docs
+.PHONY: help venv demo test check clients acceptance vulkan bench docs
 
 help:
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -43,8 +44,21 @@ check: venv ## formatting, lint, types
 clients: venv ## install the real clients that tests run: 2 GB in ~/.cache, or CLIENTS=ci for a few
 	PYTHONPATH=. $(BIN)/python -m tests.acceptance.install $(CLIENTS)
 
-acceptance: clients ## the long tests too, and those of real clients
-	$(BIN)/pytest -n auto -m 'long or not long'
+acceptance: clients vulkan ## the long tests too, those of real clients, and those on Vulkan
+	$(BIN)/pytest -n auto -m 'not vulkan'
+
+# A libllama of its own, so that the one in .venv and pip's cache stay; on Mesa's software driver if there is no GPU.
+vulkan: $(VULKAN)/.done ## restores are exact on a GPU backend too: Vulkan, with libllama built for it in .venv-vulkan
+	GGML_VK_VISIBLE_DEVICES=0 $(VULKAN)/bin/pytest -n auto -m 'vulkan or not long' tests/vulkan tests/engine
+
+$(VULKAN)/.done: pyproject.toml constraints.txt
+	@command -v glslc >/dev/null && test -e /usr/include/vulkan/vulkan.hpp && test -d /usr/include/spirv || \
+		{ echo "Vulkan is missing: apt-get install mesa-vulkan-drivers glslc libvulkan-dev spirv-headers"; exit 1; }
+	test -x $(VULKAN)/bin/python || $(PYTHON) -m venv $(VULKAN)
+	@echo "Installing; the build of llama-cpp-python with Vulkan takes about ten minutes."
+	CPATH=$(CURDIR)/tests/vulkan/include CMAKE_ARGS="$(CMAKE_ARGS) -DGGML_VULKAN=ON" \
+		$(VULKAN)/bin/pip install --quiet --no-cache-dir --constraint constraints.txt --editable '.[dev]'
+	@touch $@
 
 bench: venv ## compare with llama-server; writes bench/out
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'

@@ -14,7 +14,7 @@ import pytest
 
 from segue.homes.disk.directory import Directory
 from tests.kit.models import model_path
-from tests.kit.served import Served, served
+from tests.kit.served import Served, said, served
 
 EXACT = ("-c", "4096", "-np", "4", "-fa", "off", "-ctk", "f32", "-ctv", "f32")
 N_CONVERSATIONS, N_TURNS = 6, 3
@@ -31,7 +31,9 @@ def messages(conversation: int, turn: int) -> list[dict[str, str]]:
 
 
 def content(reply: dict[str, Any]) -> str:
-    return str(reply["choices"][0]["message"]["content"])
+    text = said(reply["choices"][0])
+    assert text
+    return text
 
 
 def expected() -> dict[tuple[int, int], str]:

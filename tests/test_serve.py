@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.kit.models import gemma3_270m_path, model_path
-from tests.kit.served import Served, served
+from tests.kit.served import Served, said, served
 
 SYSTEM = {"role": "system", "content": "You are a careful engineer. " * 20}
 QUESTION = {"role": "user", "content": "What does this function do?"}
@@ -22,7 +22,9 @@ def server(request: pytest.FixtureRequest) -> Iterator[Served]:
 
 
 def content(reply: dict[str, Any]) -> str:
-    return str(reply["choices"][0]["message"]["content"])
+    text = said(reply["choices"][0])
+    assert text
+    return text
 
 
 def n_read(reply: dict[str, Any]) -> int:
@@ -66,9 +68,9 @@ def test_a_changed_date_reads_from_the_date(server: Served) -> None:
 
 def test_choices_share_the_prompt(server: Served) -> None:
     reply = server.chat([SYSTEM, QUESTION], n=3)
-    assert len({choice["message"]["content"] for choice in reply["choices"]}) == 1
+    assert len({said(choice) for choice in reply["choices"]}) == 1
     again = server.chat([SYSTEM, QUESTION], n=3, temperature=5, seed=7, max_tokens=20)
-    assert len({choice["message"]["content"] for choice in again["choices"]}) == 3
+    assert len({said(choice) for choice in again["choices"]}) == 3
     assert n_read(again) == 0
 
 

@@ -1,7 +1,10 @@
 """What is on disk: continued from after a restart, right or known to be lost, and never more than there is room for."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 import pytest
@@ -279,6 +282,69 @@ def test_what_is_evicted_while_it_is_fetched_is_read(kind: MemoryKind, make: Mak
     desk.store()
     assert desk.keeper.space.host.reserved_bytes == 0
     assert serve(desk, path(1, 30)) in (1, 30)
+
+
+@contextmanager
+def failing_reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Reads that begin here fail after it, as if the file had been there no more."""
+    may_go_on = Event()
+
+    def read(_: Directory, name: str) -> list[Any]:
+        assert may_go_on.wait(10.0)
+        raise DiskError(f"{name} is missing")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Directory, "read_blob", read)
+        yield
+        may_go_on.set()
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_a_file_that_goes_with_its_checkpoint_while_it_is_fetched_is_no_loss(
+    kind: MemoryKind, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    desk.restart()
+    found = at(desk, path(1, 30))
+    assert found is not None
+    with failing_reads(monkeypatch):
+        assert desk.keeper.fetch(found)
+        desk.keeper.space.evict(found)
+        desk.leave(path(1, 30))
+        desk.vault.settle()
+        while desk.vault.step():
+            desk.vault.settle()
+    desk.store()
+    assert "stored state is lost" not in caplog.text
+    desk.restart()
+    assert serve(desk, (*path(1, 30), 1)) == 1
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MemoryKind if kind is not MemoryKind.ATTENTION])
+def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
+    kind: MemoryKind, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = make(kind)
+    desk.leave(path(1, 30))
+    desk.restart()
+    found = at(desk, path(1, 30))
+    assert found is not None
+    file = residence_of(found).file
+    with failing_reads(monkeypatch):
+        assert desk.keeper.fetch(found)
+        assert desk.start(0, path(1, 30), use_cache=False)
+        desk.take(0, logits=desk.read(0, path(1, 30)))
+        desk.close(0)
+        give_up = time.monotonic() + 10.0
+        while residence_of(found).file in ("", file) and time.monotonic() < give_up:
+            desk.keeper.tidy(0.0)
+            desk.keeper.settle()
+        assert residence_of(found).file not in ("", file)
+    desk.store()
+    assert "stored state is lost" not in caplog.text
+    desk.restart()
+    assert serve(desk, path(1, 30)) == 0
 
 
 def test_a_parked_checkpoint_gives_its_cells_while_it_is_written(make: Make) -> None:

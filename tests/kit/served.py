@@ -53,6 +53,12 @@ class Served:
         self.log.extend(self.process.stderr)
 
 
+def said(choice: Mapping[str, Any]) -> str:
+    """All that a choice of a chat says, reasoning included; tiny models say nothing else."""
+    message = choice["message"]
+    return str(message.get("reasoning_content") or "") + str(message.get("content") or "")
+
+
 @contextmanager
 def served(model: Path, *flags: str) -> Iterator[Served]:
     """Serve a model with these flags; ended on leaving."""

@@ -29,10 +29,11 @@ class Client:
         for event in self._events({**body, **options}):
             if progress := event.get("prompt_progress"):
                 on_progress(progress["processed"], progress["total"])
-            said = event["choices"][0]["delta"].get("content")
+            delta = event["choices"][0]["delta"]
+            said = (delta.get("reasoning_content") or "") + (delta.get("content") or "")
             if said and first_s is None:
                 first_s = time.perf_counter() - started
-            text += said or ""
+            text += said
             cache = event.get("cache") or cache
         if cache is None:
             raise DemoError("the server ended a reply without saying what became of the prompt")

@@ -31,11 +31,12 @@ class Fetched:
 
 
 class FetchError(Exception):
-    """A file could not be read: that of `link`, or, if that is None, the checkpoint's own."""
+    """`file` could not be read: that of `link`, or, if that is None, the checkpoint's own."""
 
-    def __init__(self, link: Link | None, error: Exception) -> None:
+    def __init__(self, link: Link | None, file: str, error: Exception) -> None:
         super().__init__(str(error))
         self.link = link
+        self.file = file
 
 
 class Fetching:
@@ -83,7 +84,7 @@ class Fetching:
         self._worker.submit(
             partial(_read, self._directory, links, file),
             partial(self._fetched, checkpoint, n_reserved, n_disk_bytes),
-            partial(self._failed, checkpoint, n_reserved, file),
+            partial(self._failed, checkpoint, n_reserved),
         )
         return True
 
@@ -110,18 +111,19 @@ class Fetching:
         if fetched.parts and residence.is_stored:
             copies.take_back(checkpoint, fetched.parts)
 
-    def _failed(self, checkpoint: Checkpoint, n_reserved: int, file: str, error: Exception) -> None:
+    def _failed(self, checkpoint: Checkpoint, n_reserved: int, error: Exception) -> None:
+        assert isinstance(error, FetchError)
         self._end(checkpoint, n_reserved)
-        link = error.link if isinstance(error, FetchError) else None
-        if link is not None and link.cells is not None:
+        link = error.link
+        # What went meanwhile, or was stored anew, has another file or none.
+        if (link.file if link is not None else residence_of(checkpoint).file) != error.file:
             return
-        if link is None and (checkpoint.branch is None or residence_of(checkpoint).file != file):
-            return  # the checkpoint went meanwhile, or was stored anew
-        log.warning("stored state is lost, and will be read again: %s", error)
-        if link is not None:
-            self._shelf.lose_link(link)
-        else:
+        if link is None:
+            log.warning("stored state is lost, and will be read again: %s", error)
             self._shelf.lose(checkpoint)
+        elif link.cells is None:
+            log.warning("stored state is lost, and will be read again: %s", error)
+            self._shelf.lose_link(link)
 
     def _end(self, checkpoint: Checkpoint, n_reserved: int) -> None:
         self._fetching.discard(checkpoint)
@@ -145,13 +147,14 @@ def _read(directory: Directory, links: Sequence[tuple[Link, str]], file: str) ->
     """On a disk's thread; raises FetchError."""
     started = time.perf_counter()
     at: Link | None = None
+    name = ""
     try:
         cells = []
         for at, name in links:
             (data,) = directory.read_blob(name)
             cells.append((at, data))
-        at = None
+        at, name = None, file
         parts = tuple(directory.read_blob(file)) if file else ()
     except Exception as error:
-        raise FetchError(at, error) from error
+        raise FetchError(at, name, error) from error
     return Fetched(tuple(cells), parts, time.perf_counter() - started)
