@@ -58,6 +58,11 @@ def test_a_shared_home_that_is_slower_than_reading_is_not_used() -> None:
     assert slow.of_oracle == pytest.approx(plain.of_oracle)
 
 
-def test_depth_spreads_over_replicas_that_are_free() -> None:
+def test_depth_does_not_wait_where_another_is_sooner() -> None:
     by_session, by_depth = found(Routing.SESSION), found(Routing.DEPTH)
-    assert by_depth.busy_most < by_session.busy_most
+    assert by_depth.ttft_p95_s < by_session.ttft_p95_s
+
+
+def test_new_users_are_spread_over_replicas_that_are_all_free() -> None:
+    for routing in (Routing.PREFIX, Routing.DEPTH):
+        assert found(routing).busy_most < 2 * found(routing).busy

@@ -63,6 +63,7 @@ class Router:
         self._free_at = free_at
         self._n_block = n_block
         self._n_routed = 0
+        self._n_sent = np.zeros(len(free_at), dtype=np.int64)
         self._last: dict[Key, int] = {}
 
     def choose(self, request: Request) -> int:
@@ -70,14 +71,22 @@ class Router:
 
         Round-robin takes the next, session a hash of the conversation. Prefix takes the one that was sent the longest
         prefix of the prompt last, if that is half of it, else the one that is free first. Depth takes the one with the
-        soonest first token of those that hold the deepest checkpoint and the one that is free first.
+        soonest first token of those that hold the deepest checkpoint and the one that is free first. Of several that
+        are free it is the one that was sent least.
         """
+        chosen = self._choose(request)
         self._n_routed += 1
+        self._n_sent[chosen] += 1
+        return chosen
+
+    def _choose(self, request: Request) -> int:
         if self._routing is Routing.ROUND_ROBIN:
             return self._n_routed % len(self._free_at)
         if self._routing is Routing.SESSION:
             return request.conversation * _GOLDEN % (1 << 32) * len(self._free_at) >> 32
-        idle = int(self._free_at.argmin())
+        waits = np.maximum(self._free_at - request.at_s, 0.0)
+        soonest = np.flatnonzero(waits == waits.min())
+        idle = int(soonest[self._n_sent[soonest].argmin()])
         return self._by_prefix(request, idle) if self._routing is Routing.PREFIX else self._by_depth(request, idle)
 
     def _by_prefix(self, request: Request, idle: int) -> int:
