@@ -12,7 +12,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "segue"
-COMMANDS = ("serve", "demo", "cache", *(f"cache {name}" for name in ("ls", "show", "verify", "rm", "prune", "pin")))
+COMMANDS = (
+    "serve",
+    "demo",
+    "cache",
+    *(f"cache {name}" for name in ("ls", "show", "verify", "rm", "prune", "pin")),
+    "sim",
+    *(f"sim {name}" for name in ("replay", "compare", "tune", "fleet")),
+)
 
 
 def flags() -> str:
@@ -33,7 +40,7 @@ def structure() -> str:
         "# Structure\n",
         "Generated from the modules' docstrings by `make docs`. Imports point downwards:",
         "`cli → api → watch, grammar, loop → chat, homes → engine, state`; `cli → cache → homes/disk, engine`;",
-        "`homes/disk` and `state` import nothing of Segue but themselves,",
+        "`cli → sim → state`; `homes/disk` and `state` import nothing of Segue but themselves,",
         "`engine` of it only the kinds of memory; only `engine` imports `llama_cpp`, only `grammar` `llguidance`.\n",
     ]
     for folder in sorted(path.parent for path in SOURCE.rglob("__init__.py")):

@@ -13,6 +13,7 @@ from segue.cache.command import cache
 from segue.demo.command import demo
 from segue.engine.errors import ModelError
 from segue.homes.disk.errors import DiskError
+from segue.sim.command import sim
 from segue.warm.command import warm
 
 app = App(
@@ -26,6 +27,7 @@ app.command(serve)
 app.command(demo)
 app.command(cache)
 app.command(warm)
+app.command(sim)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,12 +17,11 @@ from segue.state.checkpoint import Checkpoint
 from segue.state.lineage import ancestors, is_prefix, nearest_ancestor
 from segue.state.retention import Retention
 from segue.state.tree import Tree
+from segue.state.victims import Victims
 
 log = logging.getLogger("segue.cache")
 
 Clock = Callable[[], float]
-
-_SHARE_RANKED = 16
 
 
 class Disk(Protocol):
@@ -56,7 +55,7 @@ class Space:
         self.disk: Disk | None = None
         self.held: Counter[Checkpoint] = Counter()
         self._kept: list[Checkpoint] = []
-        self._host_victims: list[tuple[Checkpoint, float]] = []
+        self._host_victims = Victims()
 
     def tree(self, scope: str) -> Tree:
         """The tree of a cache scope; state never crosses scopes."""
@@ -265,21 +264,19 @@ class Space:
         return not self.engine.shape.kind.has_cells or self.coverage.n_shared(checkpoint) == checkpoint.n_tokens
 
     def _next_host_victim(self) -> Checkpoint | None:
-        """The least valuable on the host; ranking thousands for each one dropped would stop the engine."""
-        while self._host_victims:
-            checkpoint, ranked = self._host_victims.pop()
-            is_as_ranked = checkpoint.branch is not None and checkpoint.last_used <= ranked
-            if is_as_ranked and self._is_on_host(checkpoint) and not self.is_kept(checkpoint):
-                return checkpoint
+        """The least valuable on the host."""
         now = self.clock()
+        return self._host_victims.next(
+            lambda: self._ranked_on_host(now), now, lambda c: self._is_on_host(c) and not self.is_kept(c)
+        )
+
+    def _ranked_on_host(self, now: float) -> list[Checkpoint]:
         here = [c for c in self.checkpoints() if self._is_on_host(c) and not self.is_kept(c)]
         # What is on disk as well loses nothing but time.
         here = [c for c in here if residence_of(c).is_stored] or here
         ordered = self.retention.ranked(here, now, self.copies.freed_bytes)
         # Where checkpoints share all their links, none of them would free anything by itself.
-        ordered = ordered or self.retention.ranked(here, now, lambda _: 1)
-        self._host_victims = [(c, now) for c in reversed(ordered[: 1 + len(ordered) // _SHARE_RANKED])]
-        return self._host_victims.pop()[0] if self._host_victims else None
+        return ordered or self.retention.ranked(here, now, lambda _: 1)
 
     def _is_on_host(self, checkpoint: Checkpoint) -> bool:
         residence = residence_of(checkpoint)

@@ -12,10 +12,8 @@ from segue.state.branch import n_equal
 from segue.state.checkpoint import Origin
 from segue.state.kind import MemoryKind
 from segue.state.match import evicted_upto
-from segue.state.placement import Cut, cuts, digests, stable_cuts
+from segue.state.placement import Cut, cuts, digests, n_cuts_most, stable_cuts
 from segue.state.reasons import explain
-
-_N_CUTS_MIN, _N_CUTS_MAX = 8, 64
 
 
 class Admission:
@@ -25,9 +23,7 @@ class Admission:
         self._keeper = keeper
         self._cost = cost
         self._is_reproducible = is_reproducible
-        # One prompt's cuts must not drive everyone else's checkpoints out of the host.
-        n_fit = keeper.space.host.limit_bytes // max(1, keeper.engine.shape.n_bytes_state)
-        self._n_most_cuts = max(_N_CUTS_MIN, min(_N_CUTS_MAX, n_fit // 4))
+        self._n_most_cuts = n_cuts_most(keeper.space.host.limit_bytes / max(1, keeper.engine.shape.n_bytes_state))
 
     def plan(self, slot: Slot, *, only_near: bool = False) -> Plan:
         """Where the slot's path starts soonest, given all that is cached now."""

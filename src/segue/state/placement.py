@@ -15,6 +15,7 @@ Positions = NDArray[np.int64]
 
 _N_STABLE_STRIDE = 4096
 _N_WORTH = 4
+_N_CUTS_MIN, _N_CUTS_MAX = 8, 64
 _DIGEST_BASE = 0x1F3D5B79A2C4E681
 _DIGEST_MODULUS = (1 << 61) - 1
 
@@ -73,6 +74,11 @@ def cuts(
     if n_others:
         named |= _others(marks, n_start, sorted(named), n_min_stride, n_others)
     return tuple(Cut(n, named[n]) for n in sorted(named))
+
+
+def n_cuts_most(n_fit: float) -> int:
+    """The `n_most` of `cuts` where so many states fit: one prompt must not drive everyone else's checkpoints out."""
+    return int(max(_N_CUTS_MIN, min(_N_CUTS_MAX, n_fit // 4)))
 
 
 def _certain(marks: PromptMarks, n_start: int, n_prompt: int, fork: int | None) -> dict[int, Origin]:

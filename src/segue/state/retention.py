@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from segue.state.checkpoint import Checkpoint, Origin
 from segue.state.lineage import is_consumed, nearest_ancestor
@@ -18,16 +19,32 @@ _PRIORS = {
     Origin.STRIDE: 0.03,
     Origin.FORESEEN: 0.5,
 }
-_N_PRIOR = 20.0
-_N_OWN_PRIOR = 2.0
-_HALF_LIFE_S = 600.0
-_CONSUMED = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionParameters:
+    """What retention takes for granted before it has learned, and how it weighs what it sees.
+
+    `priors` say how often checkpoints of an origin are read back, and weigh as `n_prior` checkpoints taken;
+    `n_own_prior` is the weight of that against a checkpoint's own hits. Its value halves after `half_life_s` of not
+    being used, and falls to `consumed` once one path goes on from it.
+    """
+
+    priors: dict[Origin, float] = field(default_factory=_PRIORS.copy)
+    n_prior: float = 20.0
+    n_own_prior: float = 2.0
+    half_life_s: float = 600.0
+    consumed: float = 0.2
+
+
+_DEFAULT = RetentionParameters()
 
 
 class Retention:
     """Values checkpoints by what keeping them is expected to save; learns how often each origin is read back."""
 
-    def __init__(self) -> None:
+    def __init__(self, parameters: RetentionParameters = _DEFAULT) -> None:
+        self._parameters = parameters
         self._n_taken: Counter[Origin] = Counter()
         self._n_hit: Counter[Origin] = Counter()
 
@@ -45,11 +62,12 @@ class Retention:
         `now` is in monotonic seconds.
         """
         origin = checkpoint.origin
-        p = (_PRIORS[origin] * _N_PRIOR + self._n_hit[origin]) / (_N_PRIOR + self._n_taken[origin])
+        at = self._parameters
+        p = (at.priors[origin] * at.n_prior + self._n_hit[origin]) / (at.n_prior + self._n_taken[origin])
         if consumed:
-            p *= _CONSUMED
-        p = (p * _N_OWN_PRIOR + checkpoint.n_hits) / (_N_OWN_PRIOR + checkpoint.n_hits)
-        return min(1.0, p) / (1.0 + max(0.0, now - checkpoint.last_used) / _HALF_LIFE_S)
+            p *= at.consumed
+        p = (p * at.n_own_prior + checkpoint.n_hits) / (at.n_own_prior + checkpoint.n_hits)
+        return min(1.0, p) / (1.0 + max(0.0, now - checkpoint.last_used) / at.half_life_s)
 
     def value(self, checkpoint: Checkpoint, n_saved: int, n_bytes: int, now: float, *, consumed: bool) -> float:
         """Tokens expected to be saved per byte; infinite if pinned or if dropping it would free nothing.

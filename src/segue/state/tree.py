@@ -41,8 +41,12 @@ class Tree:
 
     def checkpoints(self) -> Iterator[Checkpoint]:
         """All attached checkpoints, in no order. Lazy; the tree must not change meanwhile."""
-        for branch in self.branches():
+        stack = [self._root]
+        while stack:
+            branch = stack.pop()
             yield from branch.checkpoints
+            for at_fork in branch.children.values():
+                stack.extend(child for child in at_fork.values() if child.n_checkpoints)
 
     def branches(self) -> Iterator[Branch]:
         """All branches, parents before their children, the empty root first."""

@@ -1,0 +1,48 @@
+"""`lru`: a checkpoint at each prompt's end, and the least recently used one goes."""
+
+from segue.sim.policy import Counts
+from segue.sim.request import Request
+from segue.sim.store import Store
+from segue.state.checkpoint import Checkpoint, Origin
+
+
+class Lru:
+    """The plainest rule: what most prefix caches do, with one state a request."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def counts(self) -> Counts:
+        """What was done so far."""
+        return self._store.counts
+
+    def serve(self, request: Request) -> int:
+        """Go on from the deepest checkpoint, take others behind it, let some go."""
+        n_known = self._store.tree.match(request.path).n_known
+        start = self._start(request)
+        n_start = 0
+        if start is not None:
+            n_start = start.n_tokens
+            self._store.restore(start, request.at_s)
+        whole = request.whole
+        for position in self._positions(request, n_start, n_known):
+            self._store.take(whole[:position], Origin.PROMPT_END, request.at_s)
+        while self._store.is_over:
+            self._store.drop(self._victim(request.at_s))
+        self._store.note_peak()
+        return n_start
+
+    def _start(self, request: Request) -> Checkpoint | None:
+        """The checkpoint to go on from."""
+        return self._store.find(request.path)
+
+    def _positions(self, request: Request, n_start: int, n_known: int) -> list[int]:
+        """Where to take checkpoints, rising. Reading goes on at `n_start`, and the prompt was known up to `n_known`."""
+        del n_start, n_known
+        return [len(request.path)]
+
+    def _victim(self, now: float) -> Checkpoint:
+        """What goes next."""
+        del now
+        return next(iter(self._store.kept))

@@ -1,0 +1,80 @@
+"""`segue`: the server's own tree, placement and retention."""
+
+from segue.sim.policy import Counts
+from segue.sim.request import Request
+from segue.sim.store import Store
+from segue.state.branch import Tokens
+from segue.state.checkpoint import Checkpoint, Origin
+from segue.state.placement import Cut, PromptMarks, cuts, n_cuts_most
+from segue.state.retention import Retention
+from segue.state.victims import Victims
+
+_N_CUT_COST_TOKENS = 8.0
+_N_MIN_STRIDE_TOKENS = 64
+
+
+class Segue:
+    """What `segue serve` does with a hybrid model and one home: cuts, and the least valuable checkpoint goes.
+
+    A cut costs as much as eight tokens, which the server takes for granted until it has measured.
+    """
+
+    def __init__(self, store: Store, retention: Retention) -> None:
+        self._store = store
+        self._retention = retention
+        self._victims = Victims()
+        self._n_min_stride = max(1, _N_MIN_STRIDE_TOKENS // store.n_block_tokens)
+        self._cut_cost = _N_CUT_COST_TOKENS / store.n_block_tokens
+        self._n_most = n_cuts_most(store.n_fit)
+
+    @property
+    def counts(self) -> Counts:
+        """What was done so far."""
+        return self._store.counts
+
+    def serve(self, request: Request) -> int:
+        """Go on from the deepest checkpoint, take one at each cut."""
+        store, path, now = self._store, request.path, request.at_s
+        match = store.tree.match(path)
+        start = store.find(path)
+        n_start = start.n_tokens if start is not None else 0
+        if start is not None:
+            if start.n_hits == 0:
+                self._retention.note_hit(start.origin)
+            store.restore(start, now)
+        for position, origin in self._cuts(request, n_start, match.n_known):
+            self._take(path[:position], origin, now)
+        if len(request.reply):
+            self._take(request.whole, Origin.REPLY_END, now)
+        store.note_peak()
+        return n_start
+
+    def _cuts(self, request: Request, n_start: int, n_known: int) -> tuple[Cut, ...]:
+        n_prompt = len(request.path)
+        if n_start == n_prompt:
+            return ()
+        return cuts(
+            PromptMarks(message_ends=request.message_ends),
+            n_start,
+            n_prompt,
+            fork=n_known if n_start < n_known < n_prompt else None,
+            cut_cost_tokens=self._cut_cost,
+            n_min_stride=self._n_min_stride,
+            n_most=self._n_most,
+        )
+
+    def _take(self, path: Tokens, origin: Origin, now: float) -> None:
+        store = self._store
+        taken = store.take(path, origin, now)
+        if taken is None:
+            return
+        while store.is_over:
+            victim = self._victims.next(lambda: self._ranked(taken, now), now, lambda victim: victim is not taken)
+            store.drop(victim or taken)
+            if victim is None:
+                return
+        self._retention.note_taken(origin)
+
+    def _ranked(self, taken: Checkpoint, now: float) -> list[Checkpoint]:
+        others = (checkpoint for checkpoint in self._store.tree.checkpoints() if checkpoint is not taken)
+        return self._retention.ranked(others, now, self._store.freed)

@@ -1,0 +1,101 @@
+"""Checkpoints that a policy keeps, and the room that they take."""
+
+from collections import OrderedDict
+
+from segue.sim.capacity import Capacity
+from segue.sim.cells import n_own
+from segue.sim.model import Model
+from segue.sim.policy import Counts
+from segue.state.branch import Tokens
+from segue.state.checkpoint import Checkpoint, Origin
+from segue.state.match import deepest
+from segue.state.tree import Tree
+
+
+class Store:
+    """Checkpoints in a tree, counted; `kept` has the least recently used one first.
+
+    Paths share the attention cells of what they have in common. What goes over the capacity is the policy's to drop.
+    """
+
+    def __init__(self, capacity: Capacity, model: Model, n_block_tokens: int) -> None:
+        self.capacity = capacity
+        self.tree = Tree()
+        self.kept: OrderedDict[Checkpoint, None] = OrderedDict()
+        self.n_taken = 0
+        self.n_read_back = 0
+        self.n_dropped = 0
+        self.n_bytes_peak = 0
+        self._n_cells = 0
+        self._n_bytes_state = model.n_bytes_state
+        self.n_block_tokens = n_block_tokens
+        self.n_bytes_block = model.n_bytes_cell * n_block_tokens
+
+    @property
+    def counts(self) -> Counts:
+        """What was done so far."""
+        return Counts(self.n_taken, self.n_read_back, self.n_bytes_peak)
+
+    @property
+    def n_bytes(self) -> int:
+        """What all checkpoints take, with their attention cells."""
+        return len(self.kept) * self._n_bytes_state + self._n_cells * self.n_bytes_block
+
+    @property
+    def n_fit(self) -> float:
+        """How many states would fit if they took all the room."""
+        return min(self.capacity.n_checkpoints, self.capacity.n_bytes / max(1, self._n_bytes_state))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether something must go."""
+        return len(self.kept) > self.capacity.n_checkpoints or self.n_bytes > self.capacity.n_bytes
+
+    def freed(self, checkpoint: Checkpoint) -> int:
+        """What dropping a checkpoint would free, in the capacity's unit."""
+        if self.capacity.n_bytes == float("inf"):
+            return 1
+        return self._n_bytes_state + n_own(checkpoint) * self.n_bytes_block
+
+    def find(self, path: Tokens) -> Checkpoint | None:
+        """The deepest checkpoint on a path."""
+        match = self.tree.match(path)
+        return next(deepest(match, len(path)), None)
+
+    def restore(self, checkpoint: Checkpoint, now: float) -> None:
+        """Count a use."""
+        self.n_read_back += checkpoint.n_hits == 0
+        checkpoint.n_hits += 1
+        self.touch(checkpoint, now)
+
+    def touch(self, checkpoint: Checkpoint, now: float) -> None:
+        """Make a checkpoint the most recently used."""
+        checkpoint.last_used = now
+        self.kept.move_to_end(checkpoint)
+
+    def take(self, path: Tokens, origin: Origin, now: float) -> Checkpoint | None:
+        """Keep the state at the end of a path, used now; None if there is one already, or the path is empty."""
+        n = len(path)
+        if not n:
+            return None
+        existing = self.tree.at(path)
+        if existing is not None:
+            self.touch(existing, now)
+            return None
+        checkpoint = Checkpoint(n, 0, n - 1, n, origin, now, now, n_bytes=self._n_bytes_state, has_far_logits=True)
+        self.tree.attach(checkpoint, path)
+        self.kept[checkpoint] = None
+        self._n_cells += n_own(checkpoint)
+        self.n_taken += 1
+        return checkpoint
+
+    def drop(self, checkpoint: Checkpoint) -> None:
+        """Give a checkpoint up; its path stays known."""
+        self._n_cells -= n_own(checkpoint)
+        self.tree.detach(checkpoint)
+        del self.kept[checkpoint]
+        self.n_dropped += 1
+
+    def note_peak(self) -> None:
+        """Note what is taken now, once nothing is over."""
+        self.n_bytes_peak = max(self.n_bytes_peak, self.n_bytes)

@@ -1,0 +1,55 @@
+"""Results as a table, 80 columns wide or less, and as JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final
+
+from rich import box
+from rich.console import JustifyMethod
+from rich.table import Table
+
+from segue.sim.replay import Result
+
+_COLUMNS: Final[tuple[tuple[str, JustifyMethod, str], ...]] = (
+    ("policy", "left", "bold"),
+    ("room", "right", ""),
+    ("hits", "right", "green"),
+    ("of oracle", "right", "green"),
+    ("taken", "right", ""),
+    ("read back", "right", ""),
+    ("peak GiB", "right", "yellow"),
+    ("p50 s", "right", ""),
+    ("p95 s", "right", ""),
+)
+
+
+def grid(*columns: tuple[str, JustifyMethod, str]) -> Table:
+    """An empty table in the style of these commands."""
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    for header, justify, style in columns:
+        made.add_column(header, justify=justify, style=style, no_wrap=True)
+    return made
+
+
+def table(results: Sequence[Result]) -> Table:
+    """A row for each result. `hits` is the share of prompt tokens that need not be read."""
+    made = grid(*_COLUMNS)
+    for result in results:
+        made.add_row(
+            result.policy,
+            result.capacity,
+            f"{100 * result.hit_tokens / max(1, result.prompt_tokens):.1f} %",
+            f"{100 * result.of_oracle:.2f} %",
+            f"{result.checkpoints_taken:,}",
+            f"{result.checkpoints_read_back:,}",
+            f"{result.bytes_peak / 2**30:,.1f}",
+            f"{result.ttft_p50_s:.2f}",
+            f"{result.ttft_p95_s:.2f}",
+        )
+    return made
+
+
+def as_json(results: Sequence[Result]) -> str:
+    """One JSON object a line for each result."""
+    return "\n".join(json.dumps(asdict(result)) for result in results)

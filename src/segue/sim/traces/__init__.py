@@ -1,0 +1,1 @@
+"""Readers of recordings: from what others publish to requests."""

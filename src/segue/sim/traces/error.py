@@ -1,0 +1,5 @@
+"""What can be wrong with a recording."""
+
+
+class TraceError(Exception):
+    """A recording cannot be read."""

@@ -1,0 +1,35 @@
+"""What goes next for room, ranked for several at once."""
+
+from collections.abc import Callable
+
+from segue.state.checkpoint import Checkpoint
+
+_N_SHARES = 16
+
+
+class Victims:
+    """A queue of the least valuable checkpoints; ranking thousands for each one dropped would stop the engine.
+
+    One of `n_shares` parts of all candidates is ranked at a time, and of fewer candidates one.
+    """
+
+    def __init__(self, n_shares: int = _N_SHARES) -> None:
+        self._n_shares = n_shares
+        self._ranked: list[Checkpoint] = []
+        self._ranked_at = 0.0
+
+    def next(
+        self, rank: Callable[[], list[Checkpoint]], now: float, may_go: Callable[[Checkpoint], bool]
+    ) -> Checkpoint | None:
+        """The next to go, still attached and not used since it was ranked; None if `rank` has none.
+
+        `rank` gives all that may go, the least valuable first, and is asked again once its part is used up.
+        """
+        while self._ranked:
+            checkpoint = self._ranked.pop()
+            if checkpoint.branch is not None and checkpoint.last_used <= self._ranked_at and may_go(checkpoint):
+                return checkpoint
+        ordered = rank()
+        self._ranked = ordered[: 1 + len(ordered) // self._n_shares][::-1]
+        self._ranked_at = now
+        return self._ranked.pop() if self._ranked else None

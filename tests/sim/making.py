@@ -1,0 +1,33 @@
+"""Small requests and stores."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from segue.sim.capacity import Capacity
+from segue.sim.model import MODELS, Model
+from segue.sim.request import Request
+from segue.sim.store import Store
+from segue.state.branch import Tokens
+
+MODEL: Model = MODELS["Qwen3.6-27B"]
+
+
+def span(n: int, first: int = 0) -> Tokens:
+    """`n` different tokens."""
+    return np.arange(first, first + n, dtype=np.int32)
+
+
+def join(*parts: Tokens) -> Tokens:
+    """One path of several parts."""
+    return np.concatenate(parts)
+
+
+def request(path: Tokens, at_s: float = 0.0, *, user_starts: Sequence[int] = (), n_block: int = 1) -> Request:
+    """A request of whole blocks."""
+    return Request(0, at_s, path, len(path) * n_block, 0, user_starts=tuple(user_starts))
+
+
+def store(n_checkpoints: float = float("inf"), *, n_block: int = 1) -> Store:
+    """An empty store with room for so many checkpoints."""
+    return Store(Capacity(n_checkpoints), MODEL, n_block)

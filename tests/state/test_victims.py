@@ -1,0 +1,41 @@
+"""What goes next for room."""
+
+from segue.state.checkpoint import Checkpoint
+from segue.state.tree import Tree
+from segue.state.victims import Victims
+from tests.state.naive import checkpoint, tokens
+
+
+def attached(n: int) -> tuple[Tree, list[Checkpoint]]:
+    tree = Tree()
+    made = [checkpoint(1) for _ in range(n)]
+    for i, one in enumerate(made):
+        tree.attach(one, tokens((i,)))
+        one.last_used = 0.0
+    return tree, made
+
+
+def test_a_sixteenth_is_ranked_at_once() -> None:
+    _, made = attached(32)
+    victims, asked = Victims(), list[int]()
+
+    def rank() -> list[Checkpoint]:
+        asked.append(len(asked))
+        return made
+
+    given = [victims.next(rank, 1.0, lambda _: True) for _ in range(4)]
+    assert given == [*made[:3], made[0]]
+    assert asked == [0, 1]
+
+
+def test_what_is_gone_used_since_or_may_not_go_is_passed_over() -> None:
+    tree, made = attached(64)
+    victims = Victims()
+    assert victims.next(lambda: made, 1.0, lambda _: True) is made[0]
+    tree.detach(made[1])
+    made[2].last_used = 1.5
+    assert victims.next(lambda: made, 2.0, lambda one: one is not made[3]) is made[4]
+
+
+def test_without_any_there_is_none() -> None:
+    assert Victims().next(list, 1.0, lambda _: True) is None
