@@ -1,5 +1,7 @@
 """What the server says of itself."""
 
+from dataclasses import dataclass
+
 from segue.loop.job import SlotView
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import Live, live
@@ -49,9 +51,12 @@ def test_slots(server: Live) -> None:
     assert slots[0]["next_token"] == [{"n_decoded": 0}]
 
 
+@dataclass
 class BusyLoop(FakeLoop):
+    scope: str = ""
+
     def slots(self) -> tuple[SlotView, ...]:
-        return (SlotView(0, True, 5, 4096, 30, 10, 20, 3),)
+        return (SlotView(0, self.scope, True, 5, 4096, 30, 10, 20, 3),)
 
 
 def test_a_busy_slot() -> None:
@@ -61,6 +66,17 @@ def test_a_busy_slot() -> None:
         response = running.http.get("/slots?fail_on_no_slot=1")
         assert response.status_code == 503
         assert response.json()["error"]["type"] == "unavailable_error"
+
+
+def test_a_slot_that_is_busy_for_another_key_shows_no_counts() -> None:
+    loop = BusyLoop()
+    with live(loop, api_key=["one", "two"]) as running:
+        loop.scope = str(running.service.keys.scope(b"one"))
+        for key, expected in (("one", [5, 30, 10, 20, 3]), ("two", [-1, 0, 0, 0, 0])):
+            (slot,) = running.http.get("/slots", headers={"x-api-key": key}).json()
+            counts = [slot[f"n_prompt_tokens{part}"] for part in ("", "_processed", "_cache")]
+            assert [slot["id_task"], *counts, slot["next_token"][0]["n_decoded"]] == expected
+            assert slot["is_processing"]
 
 
 def test_slots_may_be_switched_off() -> None:

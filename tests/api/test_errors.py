@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 
 import pytest
 
@@ -21,11 +22,13 @@ from tests.kit.live import Live, live
         (b'{"prompt": "x", "chat_template_kwargs": {"\\uDFFF": 1}}', "UTF-8"),
         (b'{"prompt": "x", "temperature": NaN}', "NaN"),
         (b'{"prompt": "x", "temperature": -Infinity}', "-Infinity"),
-        (b'{"prompt": "x", "temperature": 1e999}', "temperature"),
+        (b'{"prompt": "x", "temperature": 1e999}', "number"),
+        (b'{"prompt": "x", "metadata": {"x": [-1e999]}}', "number"),
         (b'{"prompt": "x", "n_predict": ' + b"9" * 5000 + b"}", "number"),
         (b'{"prompt": "x", "n_predict": ' + b"9" * 50 + b"}", "n_predict"),
         (b"[" * 200_000, "nested"),
         (b'{"a":' * 200_000, "nested"),
+        (b'{"prompt": "x", "metadata": ' + b"[" * 500 + b"]" * 500 + b"}", "nested"),
         (b"[]", "object"),
         (b"null", "object"),
         (b'"text"', "object"),
@@ -50,11 +53,29 @@ def test_escaped_pairs_and_any_content_type_are_fine(server: Live) -> None:
         assert response.json()["prompt"] == "<s>🙂"
 
 
+def test_what_is_nested_as_deep_as_allowed_is_told_again(server: Live) -> None:
+    body = b'{"input": "x", "max_output_tokens": 1, "metadata": {"x": ' + b"[" * 498 + b"]" * 498 + b"}}"
+    response = server.http.post("/v1/responses", content=body)
+    assert response.status_code == 200
+    assert b"[" * 498 in response.content
+
+
 def test_nested_tools_are_refused_or_rendered(server: Live) -> None:
     for depth in (50, 400, 900, 990):
         schema = "{" + '"a":{' * depth + "}" * depth + "}"
         body = f'{{"messages":[{{"role":"user","content":"x"}}],"tools":[{schema}],"chat_template_kwargs":{schema}}}'
         assert server.http.post("/v1/chat/completions", content=body.encode()).status_code in (200, 400)
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
+    server: Live, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection((server.http.base_url.host, server.http.base_url.port)) as connection:
+        connection.sendall(b"POST /completion HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        assert server.http.get("/health").status_code == 200
+    for _ in range(3):
+        assert server.http.get("/health").status_code == 200
+    assert not caplog.records
 
 
 def test_unknown_paths_and_methods(server: Live) -> None:

@@ -1,9 +1,14 @@
 """POST /slots/{id} as llama-server answers it."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from segue.homes.disk import blobfile
 from tests.kit.live import live
 
 
@@ -21,13 +26,48 @@ def test_a_slot_is_saved_restored_and_erased(tmp_path: Path) -> None:
         assert server.post("/slots/1?action=erase").json() == {"id_slot": 1, "n_erased": 7}
 
 
-@pytest.mark.parametrize("name", ["../talk.bin", "/etc/passwd", "", ".", "..", ".hidden", "a\\b", "x" * 300, None])
+@pytest.mark.parametrize(
+    "name", ["../talk.bin", "/etc/passwd", "", ".", "..", ".hidden", "a\\b", "x" * 231, "é" * 116, None]
+)
 def test_only_plain_names_are_taken(tmp_path: Path, name: str | None) -> None:
     with live(slot_save_path=tmp_path / "slots") as server:
         for action in ("save", "restore"):
             answer = server.post(f"/slots/0?action={action}", filename=name)
             assert answer.status_code == 400
             assert "filename" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("name", ["x" * 230, "é" * 115])
+def test_long_names_are_taken(tmp_path: Path, name: str) -> None:
+    with live(slot_save_path=tmp_path, api_key=["one"]) as server:
+        server.http.headers["x-api-key"] = "one"
+        for action in ("save", "restore"):
+            assert server.post(f"/slots/0?action={action}", filename=name).status_code == 200
+
+
+def test_what_one_key_has_saved_is_not_there_for_another(tmp_path: Path) -> None:
+    with live(slot_save_path=tmp_path, api_key=["one", "two"]) as server:
+        server.http.headers["x-api-key"] = "one"
+        assert server.post("/slots/0?action=save", filename="talk").json()["filename"] == "talk"
+        server.http.headers["x-api-key"] = "two"
+        assert server.post("/slots/0?action=restore", filename="talk").status_code == 400
+        assert server.post("/slots/0?action=save", filename="talk").status_code == 200
+        assert len([*tmp_path.iterdir()]) == 2
+
+
+def test_saves_under_one_name_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, running = blobfile.write, threading.Semaphore(1)
+
+    def write_alone(*arguments: Any) -> int:
+        assert running.acquire(blocking=False), "two at once"
+        time.sleep(0.05)
+        running.release()
+        return write(*arguments)
+
+    monkeypatch.setattr("segue.api.slots.blobfile.write", write_alone)
+    with live(slot_save_path=tmp_path) as server, ThreadPoolExecutor(4) as pool:
+        answers = pool.map(lambda _: server.post("/slots/0?action=save", filename="one"), range(4))
+        assert [answer.status_code for answer in answers] == [200] * 4
 
 
 def test_what_cannot_be_restored_says_why(tmp_path: Path) -> None:

@@ -27,6 +27,15 @@ def test_tokenize(server: Live, fields: dict[str, Any], expected: list[Any]) -> 
     assert server.post("/tokenize", **fields).json() == {"tokens": expected}
 
 
+@pytest.mark.parametrize("n", [2, 3, 4, 7])
+def test_many_tokens_are_written_in_parts(server: Live, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segue.api.text._N_AT_ONCE", 3)
+    text = "abcdefg"[:n]
+    assert server.post("/tokenize", content=text).json()["tokens"] == [*text.encode()]
+    pieces = server.post("/tokenize", content=text, with_pieces=True).json()["tokens"]
+    assert pieces == [{"id": ord(letter), "piece": letter} for letter in text]
+
+
 def test_special_text_may_be_plain(server: Live) -> None:
     tokens = server.post("/tokenize", content="<|im_end|>", parse_special=False).json()["tokens"]
     assert bytes(tokens) == b"<|im_end|>"

@@ -6,7 +6,7 @@ import pytest
 
 from segue.chat.dialect import Dialect
 from segue.chat.template import CHATML, ChatTemplate
-from tests.chat.families import FAMILIES
+from tests.kit.families import FAMILIES
 
 
 def dialect(source: str) -> Dialect:

@@ -10,7 +10,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from segue.chat.dialect import Message
 from segue.chat.prompt import PREAMBLE, RenderedPrompt
 from segue.chat.template import CHATML, ChatTemplate
-from tests.chat.families import FAMILIES
+from tests.kit.families import FAMILIES
 
 SYSTEM: Message = {"role": "system", "content": "Be brief."}
 Q1: Message = {"role": "user", "content": "One?"}
@@ -127,6 +127,17 @@ def test_llama3_writes_tools_into_the_first_question() -> None:
     )
 
 
+def test_llama3_ends_tools_before_an_empty_question() -> None:
+    rendered = template("llama3").render([{"role": "user", "content": ""}], TOOLS)
+    assert rendered.message_indices == (PREAMBLE, 0)
+    assert rendered.text[rendered.message_ends[0] : rendered.message_ends[1]] == "<|eot_id|>"
+
+
+def test_a_system_prompt_that_headers_contain_ends_once() -> None:
+    rendered = template("llama3").render([{"role": "system", "content": "user"}, Q1, A1, Q2])
+    assert rendered.message_indices == (0, 1, 2, 3)
+
+
 def test_gemma3_writes_the_system_prompt_into_the_first_question() -> None:
     rendered = template("gemma3").render([SYSTEM, Q1, A1, Q2])
     pieces = [
@@ -171,6 +182,12 @@ def test_mistral_moves_the_system_prompt_to_the_last_question() -> None:
         (3, f"[AVAILABLE_TOOLS][{TOOL_JSON}][/AVAILABLE_TOOLS][INST] Be brief.\n\nTwo?[/INST]"),
     ]
     check(rendered, 0, pieces, "")
+
+
+def test_mistral_takes_equal_questions_for_one() -> None:
+    rendered = template("mistral").render([Q1, A1, Q1], TOOLS)
+    question = f"[AVAILABLE_TOOLS][{TOOL_JSON}][/AVAILABLE_TOOLS][INST] One?[/INST]"
+    check(rendered, 0, [(BEFORE, "<bos>"), (0, question), (1, " 1.<eos>"), (2, question)], "")
 
 
 def test_deepseek_sees_a_call_only_without_content() -> None:

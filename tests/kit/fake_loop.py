@@ -83,7 +83,7 @@ class FakeLoop:
         return ticket
 
     def slots(self) -> tuple[SlotView, ...]:
-        return tuple(SlotView(i, False, -1, self.n_ctx, 0, 0, 0, 0) for i in range(self.n_slots))
+        return tuple(SlotView(i, "", False, -1, self.n_ctx, 0, 0, 0, 0) for i in range(self.n_slots))
 
     def save_slot(self, id_slot: int, scope: str) -> "Future[Parcel | None]":  # noqa: ARG002
         tokens = np.array([1, 2, 3], np.int32)

@@ -16,6 +16,8 @@ _SOURCES: Final = (
     "segue.demo.tiny_model",
     "segue.demo.vocabulary",
     "tests.kit.architectures",
+    "tests.kit.families",
+    "tests.kit.family_models",
     "tests.kit.layers",
     "tests.kit.models",
 )

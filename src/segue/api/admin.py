@@ -64,17 +64,19 @@ def _props(service: Service) -> JsonObject:
     }
 
 
-def _slot(slot: SlotView) -> JsonObject:
+def _slot(slot: SlotView, scope: str) -> JsonObject:
+    """A slot, without counts of a request in another scope: they would tell what its client has sent before."""
+    is_own = slot.scope == scope
     return {
         "id": slot.id,
         "n_ctx": slot.n_ctx,
         "speculative": False,
         "is_processing": slot.is_processing,
-        "id_task": slot.id_task,
-        "n_prompt_tokens": slot.n_prompt_tokens,
-        "n_prompt_tokens_processed": slot.n_prompt_tokens_processed,
-        "n_prompt_tokens_cache": slot.n_prompt_tokens_cache,
-        "next_token": [{"n_decoded": slot.n_decoded}],
+        "id_task": slot.id_task if is_own else -1,
+        "n_prompt_tokens": slot.n_prompt_tokens if is_own else 0,
+        "n_prompt_tokens_processed": slot.n_prompt_tokens_processed if is_own else 0,
+        "n_prompt_tokens_cache": slot.n_prompt_tokens_cache if is_own else 0,
+        "next_token": [{"n_decoded": slot.n_decoded if is_own else 0}],
     }
 
 
@@ -113,14 +115,14 @@ def router(service: Service) -> APIRouter:
         return JSONResponse(_props(service))
 
     @routes.get("/slots", response_model=None)
-    async def slots(fail_on_no_slot: str = "") -> Response:
+    async def slots(http: Request, fail_on_no_slot: str = "") -> Response:
         """Show what each slot does."""
         if not service.settings.slots:
             raise not_supported("GET /slots is switched off; start the server with --slots")
         views = service.backend.loop.slots()
         if fail_on_no_slot and all(view.is_processing for view in views):
             raise ApiError(UNAVAILABLE, "No slot is idle")
-        return JSONResponse([_slot(view) for view in views])
+        return JSONResponse([_slot(view, http.state.cache_scope) for view in views])
 
     @routes.get("/cache/explain/{job_id}", response_model=None)
     async def explain(http: Request, job_id: str) -> Response:

@@ -1,6 +1,7 @@
 """Request bodies: JSON, whatever the content type says, and nothing that breaks later."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -13,6 +14,8 @@ from starlette.types import Message, Receive
 from segue.api.errors import ApiError, invalid
 
 MAX_BODY_BYTES = 256 << 20
+MAX_DEPTH = 500
+"""Far from where the interpreter stops, which depends on how deep the call is: a value must survive all of its way."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -44,7 +47,7 @@ def parse(raw: bytes) -> dict[str, Any]:
     """Parse a JSON object. Raises ApiError, also for what would break later: lone surrogates, NaN, deep nesting."""
     try:
         text = raw.decode("utf-8")
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeError as error:
@@ -57,6 +60,24 @@ def parse(raw: bytes) -> dict[str, Any]:
         raise invalid("The body is not valid JSON: a number is out of range") from error
     if not isinstance(value, dict):
         raise invalid("The body must be a JSON object")
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value):
+        raise invalid(f"The body is nested too deeply: more than {MAX_DEPTH} levels")
+    return value
+
+
+def _is_deep(value: object) -> bool:
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        items = (inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer))
+        level = [inner for inner in items if isinstance(inner, dict | list)]
+    return bool(level)
+
+
+def _finite(text: str) -> float:
+    """A number; what is larger than all others could not be written as JSON again."""
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError
     return value
 
 

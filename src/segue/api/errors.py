@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -70,7 +71,8 @@ class Guard:
     """Middleware: an exception nobody expected becomes a 500 that tells the client nothing of the request.
 
     The log gets the exception's type and place, not its text, which may quote a prompt. A request cancelled because
-    the server stops is answered with 503. A response that has started is cut off.
+    the server stops is answered with 503. A response that has started is cut off. A client that left in the middle of
+    its body gets none.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -87,6 +89,8 @@ class Guard:
 
         try:
             await self._app(scope, receive, watched)
+        except ClientDisconnect:
+            return
         except asyncio.CancelledError:
             answer = ApiError(UNAVAILABLE, "The server is shutting down")
         except Exception as error:

@@ -124,14 +124,14 @@ def _biases(value: Mapping[str, object] | list[object], vocabulary: Vocabulary) 
             raise invalid("Field 'logit_bias': each item of the list must be [token, bias]")
         key, raw = item
         bias = -math.inf if raw is False else raw
-        if isinstance(bias, bool) or not isinstance(bias, (int, float)) or math.isnan(bias) or bias > 1e38:
+        if isinstance(bias, bool) or not isinstance(bias, (int, float)) or not bias <= 1e38:
             raise invalid("Field 'logit_bias': a bias must be a number, or false to forbid the token")
         for token in _tokens(key, vocabulary):
-            yield token, max(float(bias), -1e38) if raw is not False else -math.inf
+            yield token, float(max(bias, -1e38)) if raw is not False else -math.inf
 
 
 def _tokens(key: object, vocabulary: Vocabulary) -> list[int]:
-    if isinstance(key, str) and not key.strip().lstrip("-").isdecimal():
+    if isinstance(key, str) and not key.strip().removeprefix("-").isdecimal():
         return [int(token) for token in vocabulary.tokenize(key, add_special=False, parse_special=True)]
     if isinstance(key, bool) or not isinstance(key, (int, str)) or (isinstance(key, str) and len(key) > 20):
         raise invalid("Field 'logit_bias': a token must be an id or a text")

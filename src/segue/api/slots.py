@@ -1,6 +1,7 @@
 """POST /slots/{id}?action=save, restore and erase: a slot's path with all of its checkpoints, to a file and back."""
 
 import asyncio
+import contextlib
 import re
 import time
 from pathlib import Path
@@ -18,7 +19,10 @@ from segue.homes.disk import blobfile
 from segue.homes.disk.errors import DamagedError, DiskError
 from segue.homes.parcel import Parcel, ParcelError
 
-_NAME = re.compile(r"[^/\\\x00-\x1f]{1,255}")
+_NAME = re.compile(r"[^/\\\x00-\x1f]+")
+_MOST_NAME_BYTES = 230
+"""File systems take 255, and the file's own name is longer by the scope's, and a little while it is written."""
+_N_SCOPE = 16
 _POLL_S = 0.005
 _FETCH_S = 60.0
 
@@ -26,6 +30,8 @@ _FETCH_S = 60.0
 def router(service: Service) -> APIRouter:
     """The routes."""
     routes = APIRouter(route_class=JsonRoute)
+    # Two at once under one name would write into each other's file.
+    saving = asyncio.Lock()
 
     @routes.post("/slots/{id_slot}", response_model=None)
     async def slot_action(http: Request, id_slot: str, request: SlotRequest, action: str = "") -> Response:
@@ -37,12 +43,14 @@ def router(service: Service) -> APIRouter:
             return JSONResponse({"id_slot": number, "n_erased": n_erased})
         if action not in ("save", "restore"):
             raise invalid("Query 'action' must be save, restore or erase")
-        path = _path(service, request.filename)
+        path = _path(service, request.filename, scope)
         started = time.perf_counter()
-        act = _save if action == "save" else _restore
-        done = await act(service, number, scope, path)
+        async with saving if action == "save" else contextlib.nullcontext():
+            done = await (_save if action == "save" else _restore)(service, number, scope, path)
         elapsed_ms = 1000 * (time.perf_counter() - started)
-        return JSONResponse({"id_slot": number, "filename": path.name, **done, "timings": {f"{action}_ms": elapsed_ms}})
+        return JSONResponse(
+            {"id_slot": number, "filename": request.filename, **done, "timings": {f"{action}_ms": elapsed_ms}}
+        )
 
     return routes
 
@@ -88,10 +96,13 @@ def _slot(service: Service, id_slot: str) -> int:
     return int(id_slot)
 
 
-def _path(service: Service, name: str | None) -> Path:
+def _path(service: Service, name: str | None, scope: str) -> Path:
+    """The file of a name: what one key has saved is not there for another."""
     folder = service.settings.slot_save_path
     if folder is None:
         raise not_supported("This server does not save slots. Start it with --slot-save-path")
     if name is None or not _NAME.fullmatch(name) or name.startswith("."):
         raise invalid("Invalid filename: it must be a plain name, without a folder and without a dot in front")
-    return folder / name
+    if len(name.encode()) > _MOST_NAME_BYTES:
+        raise invalid(f"Invalid filename: it has more than {_MOST_NAME_BYTES} bytes")
+    return folder / (f"{scope[:_N_SCOPE]}-{name}" if scope else name)

@@ -1,5 +1,6 @@
 """POST /tokenize, /detokenize and /apply-template: text and tokens without a model run."""
 
+import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
@@ -9,8 +10,11 @@ from segue.api.native import detokenize
 from segue.api.prompts import ids_to_tokens, mixed_tokens
 from segue.api.requests import ChatRequest, DetokenizeRequest, TokenizeRequest
 from segue.api.service import Service
-from segue.api.wire import JsonObject
-from segue.chat.vocabulary import Vocabulary
+from segue.api.wire import JsonObject, encode
+from segue.chat.vocabulary import Tokens, Vocabulary
+
+_N_AT_ONCE = 10_000
+"""Encoding holds the interpreter: millions of tokens in one go would stop everybody else for seconds."""
 
 
 def _with_piece(vocabulary: Vocabulary, token: int) -> JsonObject:
@@ -19,6 +23,17 @@ def _with_piece(vocabulary: Vocabulary, token: int) -> JsonObject:
         return {"id": token, "piece": piece.decode("utf-8")}
     except UnicodeDecodeError:
         return {"id": token, "piece": list(piece)}
+
+
+def _tokens_json(vocabulary: Vocabulary, tokens: Tokens, *, with_pieces: bool) -> bytes:
+    """The tokens as the whole answer."""
+    known = {int(token): encode(_with_piece(vocabulary, int(token))) for token in np.unique(tokens) if with_pieces}
+    parts = [b'{"tokens":[']
+    for start in range(0, len(tokens), _N_AT_ONCE):
+        some = tokens[start : start + _N_AT_ONCE].tolist()
+        listed = ",".join([known[token] for token in some] if with_pieces else map(str, some))
+        parts += [b"," if start else b"", listed.encode()]
+    return b"".join([*parts, b"]}"])
 
 
 def router(service: Service) -> APIRouter:
@@ -34,10 +49,9 @@ def router(service: Service) -> APIRouter:
             [] if request.content is None else request.content,
             add_special=bool(request.add_special),
             parse_special=request.parse_special is not False,
-        ).tolist()
-        if request.with_pieces:
-            return JSONResponse({"tokens": [_with_piece(vocabulary, token) for token in tokens]})
-        return JSONResponse({"tokens": tokens})
+        )
+        told = _tokens_json(vocabulary, tokens, with_pieces=bool(request.with_pieces))
+        return Response(told, media_type="application/json")
 
     @routes.post("/detokenize", response_model=None)
     def to_text(request: DetokenizeRequest) -> Response:

@@ -54,9 +54,12 @@ def find_spans(
         if offset > n_blank:
             ends[offset] = max(owner, ends.get(offset, PREAMBLE))
     header = text[max((end for end in ends if end < n_header), default=0) : n_header]
-    if any(needle in header for needle in needles if needle) or (tools and all(_name(t) in header for t in tools)):
-        owner = len(needles) - 1
-        ends[n_header] = PREAMBLE if owner in ends.values() else owner
+    owner = len(needles) - 1
+    is_written = owner in ends.values()
+    # A short system prompt may by accident be a part of what stands before every question.
+    has_system = not is_written and any(needle in header for needle in needles if needle)
+    if has_system or (tools and all(_name(tool) in header for tool in tools)):
+        ends[n_header] = PREAMBLE if is_written else owner
         stable = max(stable, n_header)
     if messages and n_closed > last:
         ends[n_closed] = origins[-1]

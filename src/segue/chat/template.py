@@ -75,7 +75,7 @@ class ChatTemplate:
         run = Render(conversation.messages, self._deadline_s)
         text = self._run(conversation.messages, variables, run)
         starts: list[Start] = starts_seen(run.visits, conversation.n_leading)
-        marked, closed = self._second_look(conversation, variables, all_messages=not starts)
+        marked, closed = self._second_look(text, conversation, variables, all_messages=not starts)
         known = common_prefix(text, closed)
         n_closed = known if add_generation_prompt else len(text)
         marked = [(start, own) for start, own in marked if start.offset <= known]
@@ -93,24 +93,25 @@ class ChatTemplate:
         return RenderedPrompt(text, spans.ends, spans.indices, spans.n_stable, find_volatile(text[:stable]))
 
     def _second_look(
-        self, conversation: Conversation, variables: Mapping[str, Any], *, all_messages: bool
+        self, text: str, conversation: Conversation, variables: Mapping[str, Any], *, all_messages: bool
     ) -> tuple[list[tuple[Start, str]], str]:
         """Render without generation suffix and with marks; the prompt so rendered, and what lay behind the marks.
 
-        Marks the first message after the system prompt, or each that has text. Without marks if the template
-        refuses them or hides one, and empty if it refuses to render without the suffix.
+        Marks the first message after the system prompt, or also each that has text. Without marks if the template
+        refuses them, hides one or writes another prompt than `text` for them, as one does that compares messages.
+        Empty if it refuses to render without the suffix.
         """
         variables = {**variables, "add_generation_prompt": False}
         n_messages = len(conversation.messages)
         first = range(conversation.n_leading, min(conversation.n_leading + 1, n_messages))
-        indices = [i for i in range(n_messages) if conversation.own_text(i)] if all_messages else list(first)
+        indices = [i for i in range(n_messages) if i in first or (all_messages and conversation.own_text(i))]
         for wanted in (indices, []):
             try:
-                text = self._run(conversation.with_mark(_MARK, wanted), variables, Render((), self._deadline_s))
+                closed = self._run(conversation.with_mark(_MARK, wanted), variables, Render((), self._deadline_s))
             except TemplateError:
                 continue
-            pieces = text.split(_MARK) if wanted else [text]
-            if len(pieces) == len(wanted) + 1:
+            pieces = closed.split(_MARK) if wanted else [closed]
+            if len(pieces) == len(wanted) + 1 and text.startswith(pieces[0] if wanted else ""):
                 ends = accumulate(map(len, pieces[:-1]))
                 starts = [Start(message, end) for message, end in zip(wanted, ends, strict=True)]
                 return [(start, conversation.own_text(start.message)) for start in starts], "".join(pieces)

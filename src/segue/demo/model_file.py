@@ -64,15 +64,20 @@ def matrix(name: str, n_in: int, n_out: int, gain: float = 1.0, n_experts: int |
 
 
 def write_model(
-    path: str | PathLike[str], architecture: Architecture, *, seed: int, weight_type: WeightType = "F32"
+    path: str | PathLike[str],
+    architecture: Architecture,
+    *,
+    seed: int,
+    weight_type: WeightType = "F32",
+    vocabulary: Callable[[GGUFWriter], None] = write_vocabulary,
 ) -> None:
-    """Write the model with the tiny vocabulary and random weights; the same arguments give the same bytes.
+    """Write the model with random weights; the same arguments give the same bytes.
 
-    Matrices are stored as `weight_type`, all else as F32.
+    Matrices are stored as `weight_type`, all else as F32. `vocabulary` adds as many tokens as the tiny one has.
     """
     writer = GGUFWriter(path, architecture.name)
     writer.add_name(f"tiny-{architecture.name}")
-    write_vocabulary(writer)
+    vocabulary(writer)
     for key, value in architecture.metadata.items():
         _add_metadata(writer, f"{architecture.name}.{key}", value)
     rng = np.random.default_rng(seed)

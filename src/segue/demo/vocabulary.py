@@ -4,6 +4,7 @@ A byte's token id is the byte itself, so tests can write prompts as bytes. Merge
 cut at (two newlines, a space and a word), so cutting it before tokenising can change its tokens, as with real ones.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -95,20 +96,28 @@ CHAT_TEMPLATE: Final = r"""
 
 def write_vocabulary(writer: GGUFWriter) -> None:
     """Add the vocabulary of `N_VOCAB` tokens and the chat template to a file whose header is not yet written."""
-    merges = [(_encode(left), _encode(right)) for left, right in _MERGES]
-    meant = [_encode(chr(byte)) for byte in range(N_BYTES)] + [*_SPECIAL] + [left + right for left, right in merges]
-    types = [TokenType.NORMAL] * N_BYTES + [*_SPECIAL.values()] + [TokenType.NORMAL] * len(merges)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
-    writer.add_token_list(meant + [f"<unused{i}>" for i in range(N_MEANT, N_VOCAB)])
-    writer.add_token_types(types + [TokenType.UNUSED] * (N_VOCAB - N_MEANT))
-    writer.add_token_merges([f"{left} {right}" for left, right in merges])
+    write_bytes(writer, _SPECIAL, pre="qwen2")
     writer.add_bos_token_id(ENDOFTEXT)
     writer.add_eos_token_id(IM_END)
     writer.add_eot_token_id(IM_END)
     writer.add_pad_token_id(PAD)
     writer.add_add_bos_token(False)
     writer.add_chat_template(CHAT_TEMPLATE)
+
+
+def write_bytes(writer: GGUFWriter, special: Mapping[str, TokenType], *, pre: str) -> None:
+    """Add `N_VOCAB` tokens: each byte, the `special` ones behind them, merged ones, and some without use.
+
+    `pre` is libllama's name for how text is cut before it is merged.
+    """
+    merges = [(_encode(left), _encode(right)) for left, right in _MERGES]
+    meant = [_encode(chr(byte)) for byte in range(N_BYTES)] + [*special] + [left + right for left, right in merges]
+    types = [TokenType.NORMAL] * N_BYTES + [*special.values()] + [TokenType.NORMAL] * len(merges)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(pre)
+    writer.add_token_list(meant + [f"<unused{i}>" for i in range(len(meant), N_VOCAB)])
+    writer.add_token_types(types + [TokenType.UNUSED] * (N_VOCAB - len(meant)))
+    writer.add_token_merges([f"{left} {right}" for left, right in merges])
 
 
 def spoken_tokens() -> NDArray[np.bool_]:

@@ -153,9 +153,10 @@ class Ticket(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
-    """What `/slots` shows of one slot."""
+    """What `/slots` shows of one slot. The counts are of a request in `scope`, running or the last one."""
 
     id: int
+    scope: str
     is_processing: bool
     id_task: int
     n_ctx: int

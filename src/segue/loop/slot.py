@@ -36,7 +36,8 @@ class Slot:
     and `n_read` read. `wait` names what a waiting slot waits for: another request, and how far that must have read,
     None for its end; `is_fetching` says that it waits for the disk, `has_fetched` that it did. `plan` is where a lane
     that is loading shall stand, and `home` where that comes from. `digests` are those of the prompt's cuts, in
-    reproducible mode only. `last` is the path of the request before, with its scope.
+    reproducible mode only. `scope` is the cache scope of the request, or of the last one, whose counts stay.
+    `last` is the path of the request before, with its scope.
     """
 
     id: int
@@ -57,6 +58,7 @@ class Slot:
     is_fetching: bool = False
     has_fetched: bool = False
     digests: dict[int, int] | None = None
+    scope: str = ""
     started: float = 0.0
     first_token: float = 0.0
     last: tuple[str, Tokens] = field(default_factory=lambda: ("", np.empty(0, np.int32)))
@@ -67,6 +69,7 @@ class Slot:
         """Take up a request; the slot was idle."""
         prompt = submission.job.tokens
         self.submission = submission
+        self.scope = submission.job.scope
         self.phase = Phase.WAITING
         self.n_tokens = self.n_target = len(prompt)
         self._tokens = np.empty(len(prompt) + 256, np.int32)
@@ -125,6 +128,7 @@ class Slot:
         submission = self.submission
         return SlotView(
             id=self.id,
+            scope=self.scope,
             is_processing=submission is not None,
             id_task=submission.id if submission else -1,
             n_ctx=n_ctx,

@@ -3,7 +3,7 @@
 import pytest
 
 from segue.chat.reply.families import FAMILIES, GENERIC, find_family
-from tests.chat import families as templates
+from tests.kit import families as templates
 
 
 @pytest.mark.parametrize(

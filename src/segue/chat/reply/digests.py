@@ -14,17 +14,20 @@ Messages = Sequence[Mapping[str, Any]]
 
 def meaning(said: Whole) -> object:
     """What a reply says, to be compared."""
-    return said.content.strip(), said.reasoning.strip(), [(name, _value(arguments)) for name, arguments in said.calls]
+    return (
+        said.content.strip(),
+        said.reasoning.strip(),
+        [(name, _canonical(arguments)) for name, arguments in said.calls],
+    )
 
 
-def _value(arguments: object) -> object:
-    """What arguments say, or themselves if they are no JSON."""
-    if not isinstance(arguments, str):
-        return arguments
+def _canonical(arguments: object) -> str:
+    """What arguments say, in one form of JSON; themselves if they are none, or nested too deeply to be read."""
     try:
-        return json.loads(arguments) if arguments.strip() else {}
+        value = (json.loads(arguments) if arguments.strip() else {}) if isinstance(arguments, str) else arguments
+        return json.dumps(value, sort_keys=True)
     except (ValueError, RecursionError):
-        return arguments
+        return str(arguments)
 
 
 def digests(scope: str, messages: Messages) -> list[bytes]:
@@ -43,6 +46,6 @@ def extended(digest: bytes, message: Mapping[str, Any]) -> bytes:
     except TemplateError:
         text = ""
     calls = [call.get("function") for call in message.get("tool_calls") or () if isinstance(call, Mapping)]
-    said = [(one.get("name"), _value(one.get("arguments"))) for one in calls if isinstance(one, Mapping)]
+    said = [(one.get("name"), _canonical(one.get("arguments"))) for one in calls if isinstance(one, Mapping)]
     canonical = json.dumps([message.get("role"), text, said], sort_keys=True, ensure_ascii=True)
     return blake2b(digest + canonical.encode(), digest_size=16).digest()

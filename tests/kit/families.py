@@ -41,6 +41,9 @@ QWEN = """\
 {%- endif %}
 """
 
+# all thoughts stay where they were
+CHATML = QWEN.replace("loop.index0 > ns.last and message.reasoning_content", "message.reasoning_content")
+
 # headers are template text; system and first user message are taken off the list, tools go into the latter
 LLAMA3 = """\
 {{- bos_token }}
@@ -319,6 +322,7 @@ PARTS = """\
 """
 
 FAMILIES: Final = {
+    "chatml": CHATML,
     "qwen": QWEN,
     "llama3": LLAMA3,
     "gemma3": GEMMA3,
