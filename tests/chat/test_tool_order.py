@@ -105,6 +105,14 @@ def test_scopes_know_nothing_of_each_other(order: ToolOrder) -> None:
     assert text(order.first("b", other)) == text(other)
 
 
+def test_what_is_nested_too_deeply_stays_as_it_is(order: ToolOrder) -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(20_000):
+        nested = {"a": nested}
+    tools = [nested]
+    assert order.first("", tools) is tools
+
+
 def test_numbered_names_are_not_taken_for_an_order(order: ToolOrder) -> None:
     one: list[dict[str, Any]] = [{"properties": {"a": {}, "b": {}}}]
     order.first("", one)

@@ -22,8 +22,14 @@ class ToolOrder:
         self._notes = notes
 
     def first(self, scope: str, tools: Tools) -> Tools:
-        """The same tools as they were first sent; these, from now on, if they never were. They must be of JSON."""
-        said = sorted(json.dumps(_without_order(tool), sort_keys=True) for tool in tools)
+        """The same tools as they were first sent; these, from now on, if they never were. They must be of JSON.
+
+        Tools that are nested too deeply stay as they are.
+        """
+        try:
+            said = sorted(json.dumps(_without_order(tool), sort_keys=True) for tool in tools)
+        except RecursionError:
+            return tools
         digest = blake2b("\0".join([scope, *said]).encode(), digest_size=16).digest()
         first = self._notes.get(_KIND, digest)
         if first is None:
