@@ -99,8 +99,9 @@ class Retention:
         """
         branch, n_tokens = branch_of(checkpoint), checkpoint.n_tokens
         # What was brought here from elsewhere has had no visit: it is as old as its last use.
-        last = branch.visit or Visit(checkpoint.last_used, 0, None, checkpoint.last_used, n_tokens)
-        n_end = max(last.n_tokens, branch.ends[-1])
+        last = branch.visit or Visit(checkpoint.last_used, 0, None, checkpoint.last_used, branch.end)
+        # A checkpoint beyond the last request's path was read ahead of the next one.
+        n_end = last.n_tokens if last.n_tokens >= n_tokens else branch.end
         p_here = 1.0 if n_next is None else self._rewinds.beyond(n_end - n_next)
         p_here -= self._rewinds.beyond(n_end - n_tokens)
         origin, at = checkpoint.origin, self._parameters
