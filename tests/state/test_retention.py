@@ -161,10 +161,10 @@ def test_ranked_is_the_order_in_which_they_would_fall_victim() -> None:
     other = checkpoint(150)
     tree.attach(other, tokens((*range(1, 61), *range(500, 590))))
     retention = Retention()
-    ranked = retention.ranked(tree.checkpoints(), NOW, lambda c: c.n_tokens - 50)
+    ranked = retention.ranked(tree.checkpoints(), NOW, lambda c: (c.n_tokens - 50) ** 2)
     assert set(ranked) == {*checkpoints[1:], other}
     while ranked:
-        victim = retention.victim(tree.checkpoints(), NOW, lambda c: c.n_tokens - 50)
+        victim = retention.victim(tree.checkpoints(), NOW, lambda c: (c.n_tokens - 50) ** 2)
         assert victim is ranked.pop(0)
         tree.detach(victim)
 
