@@ -72,7 +72,7 @@ def test_tuning_says_before_and_after_on_every_recording(path: Path) -> None:
     run = segue_sim("tune", str(path), "--format", "text", "--capacity", "2", "--also", f"text={path}")
     assert (run.returncode, run.stderr) == (0, "")
     head, _, table = run.stdout.partition("\n}\n")
-    assert json.loads(head + "}")["half_life_s"] > 0
+    assert json.loads(head + "}")["fork_s"] > 0
     rows = [line.split() for line in table.splitlines()[2:]]
     assert [row[:2] for row in rows] == [["agents", "2"], ["agents", "2"]]
     assert rows[0] == rows[1]

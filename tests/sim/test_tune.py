@@ -10,9 +10,9 @@ from tests.sim.making import MODEL, join, request, span
 
 def test_a_knob_turns_one_number() -> None:
     plain = RetentionParameters()
-    assert Knob("half_life_s").turned(plain, 2.0).half_life_s == 2 * plain.half_life_s
-    turned = Knob("priors", Origin.PROMPT_END).turned(plain, 4.0)
-    assert turned.priors == plain.priors | {Origin.PROMPT_END: 1.0}
+    assert Knob("fork_s").turned(plain, 2.0).fork_s == 2 * plain.fork_s
+    turned = Knob("priors", Origin.VOLATILE).turned(plain, 4.0)
+    assert turned.priors == {**plain.priors, Origin.VOLATILE: 1.0}
     assert plain == RetentionParameters()
 
 

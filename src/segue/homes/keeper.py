@@ -23,6 +23,7 @@ from segue.state.lineage import descendants
 from segue.state.match import deepest
 from segue.state.sessions import N_ENDS, Sessions
 from segue.state.tree import Tree
+from segue.state.visit import Visit
 
 
 class Keeper:
@@ -54,6 +55,7 @@ class Keeper:
         self.fingerprint: Mapping[str, str] = {}
         self._openings: dict[int, Opening] = {}
         self._sessions = Sessions()
+        self._visits: dict[int, Visit] = {}
 
     def open_disk(self, directory: Directory, limit_bytes: int, wake: Callable[[], None]) -> int:
         """Let a directory be the home below the host, before anything else is done; how many checkpoints it has.
@@ -106,6 +108,7 @@ class Keeper:
         `step` until `is_open`. Raises NoRoomError, with the lane empty, if the cells are full and nothing can be freed.
         """
         self.space.coverage.lanes[lane] = Lane(plan.tree)
+        self._visits[lane] = self.space.retention.arrive(plan.match, self.clock())
         self._is_tidy = False
         if plan.restore is None:
             return ""
@@ -139,9 +142,8 @@ class Keeper:
             del self._openings[lane]
             self.space.release(checkpoint)
             self.space.coverage.lanes[lane] = Lane(opening.tree, checkpoint, opening.n_tokens)
-            if checkpoint.n_hits == 0:
-                self.space.retention.note_hit(checkpoint.origin)
             checkpoint.n_hits += 1
+            self.space.retention.note_hit(checkpoint, self._visits[lane])
             checkpoint.last_used = self.clock()
             self.prices.note_host(opening.n_loaded_bytes, opening.loading_s)
             log_event("restored", checkpoint, residence_of(checkpoint).home, opening.started)
@@ -174,6 +176,7 @@ class Keeper:
         if checkpoint is None:
             checkpoint = self._attach(lane, tree, tokens, origin, digest)
         checkpoint.last_used = self.clock()
+        self.space.retention.reached(self._visits[lane], checkpoint, self.clock())
         self._pin(checkpoint, pin_s)
         self.space.coverage.lanes[lane] = Lane(tree, checkpoint, checkpoint.n_tokens)
         if digest is not None and self.kind.has_window:
@@ -220,6 +223,7 @@ class Keeper:
     def discard(self, lane: int) -> None:
         """Empty a lane and keep nothing of what it read since its last checkpoint."""
         self._is_tidy = False
+        self._visits.pop(lane, None)
         opening = self._openings.pop(lane, None)
         if opening is not None:
             self.space.release(opening.checkpoint)
@@ -289,6 +293,7 @@ class Keeper:
         """Let the empty lane `dst` stand where `src` stood, and empty `src`."""
         self.engine.copy(src, dst)
         self.engine.drop(src)
+        self._visits[dst] = self._visits.pop(src)
         if src in self._openings:
             self._openings[dst] = self._openings.pop(src)
             self._openings[dst].lane = dst

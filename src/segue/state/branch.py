@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.state.checkpoint import Checkpoint
+from segue.state.visit import Visit
 
 Tokens = NDArray[np.int32]
 
@@ -35,7 +36,8 @@ class Branch:
     All positions are absolute. `ends` are those of `checkpoints`, in `(start, end]`: what stands at `start` itself
     belongs to the parent. `children[fork][token]` leaves at `fork` with `token`; forks lie in `(start, end)`, for the
     empty root at 0. `evicted` are positions where a checkpoint once stood. The lists are sorted, `n_checkpoints`
-    counts the whole subtree, and `last_used` is the tree's clock when a path last ended here.
+    counts the whole subtree, and `last_used` is the tree's clock when a path last ended here. `visit` is the latest
+    request whose path ended at this branch's end; retention sets it.
     """
 
     __slots__ = (
@@ -50,9 +52,12 @@ class Branch:
         "n_checkpoints",
         "parent",
         "start",
+        "visit",
     )
 
-    def __init__(self, parent: Branch | None, start: int, tokens: Tokens, last_used: int) -> None:
+    def __init__(
+        self, parent: Branch | None, start: int, tokens: Tokens, last_used: int, visit: Visit | None = None
+    ) -> None:
         self.parent = parent
         self.start = start
         self.ends: list[int] = []
@@ -62,6 +67,7 @@ class Branch:
         self.evicted: list[int] = []
         self.n_checkpoints = 0
         self.last_used = last_used
+        self.visit = visit
         self._buffer = np.array(tokens, dtype=np.int32)
         self._n = len(tokens)
 
@@ -121,7 +127,7 @@ class Branch:
 
     def split(self, at: int) -> Branch:
         """Cut off what lies beyond `at` and return it as a branch that starts there and hangs nowhere yet."""
-        tail = Branch(None, at, self.tokens[at - self.start :], self.last_used)
+        tail = Branch(None, at, self.tokens[at - self.start :], self.last_used, self.visit)
         i = bisect_right(self.ends, at)
         tail.ends, tail.checkpoints = self.ends[i:], self.checkpoints[i:]
         del self.ends[i:], self.checkpoints[i:]
@@ -146,6 +152,7 @@ class Branch:
         self.children |= child.children
         self.evicted += child.evicted
         self.last_used = child.last_used
+        self.visit = child.visit
         self._adopt(child.checkpoints, child.children)
 
     def _adopt(self, checkpoints: list[Checkpoint], children: dict[int, dict[int, Branch]]) -> None:

@@ -33,7 +33,8 @@ class Checkpoint:
 
     `pos_min` and `pos_max` are the positions that the memory held (both inclusive), `pos_end` the exclusive end of the
     saved prefix. `n_bytes` is what its own state part and its logits take, without cells that it shares. Times are
-    monotonic seconds, given by the caller. `has_far_logits`: logits are kept that must be fetched first. `cuts` is the
+    monotonic seconds, given by the caller. `n_forks` of the
+    `n_hits` were by other conversations. `has_far_logits`: logits are kept that must be fetched first. `cuts` is the
     digest of the cut positions it was read with, in reproducible mode only (`placement.digests`). `residence` belongs
     to the homes and is opaque here; `branch` belongs to the tree, and is None while the checkpoint is not attached.
     `pinned` is the operator's and lasts, `pinned_until` the clients'.
@@ -48,6 +49,7 @@ class Checkpoint:
     last_used: float
     n_bytes: int = 0
     n_hits: int = 0
+    n_forks: int = 0
     logits: NDArray[np.float32] | None = None
     has_far_logits: bool = False
     pinned: bool = False

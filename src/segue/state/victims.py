@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from segue.state.checkpoint import Checkpoint
 
-_N_SHARES = 16
+_N_SHARES = 64
 
 
 class Victims:

@@ -36,7 +36,7 @@ def test_it_learns_what_is_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
     retention = Retention()
     taken, hit = list[Origin](), list[Origin]()
     monkeypatch.setattr(retention, "note_taken", taken.append)
-    monkeypatch.setattr(retention, "note_hit", hit.append)
+    monkeypatch.setattr(retention, "note_hit", lambda checkpoint, _: hit.append(checkpoint.origin))
     policy = Segue(store(), retention)
     for i in range(3):
         policy.serve(request(join(span(100), span(i, 500)), i))

@@ -8,6 +8,7 @@ from segue.state.checkpoint import Checkpoint, Origin
 from segue.state.placement import Cut, PromptMarks, cuts, n_cuts_most
 from segue.state.retention import Retention
 from segue.state.victims import Victims
+from segue.state.visit import Visit
 
 _N_CUT_COST_TOKENS = 8.0
 _N_MIN_STRIDE_TOKENS = 64
@@ -38,14 +39,16 @@ class Segue:
         match = store.tree.match(path)
         start = store.find(path)
         n_start = start.n_tokens if start is not None else 0
+        visit = self._retention.arrive(match, now)
         if start is not None:
-            if start.n_hits == 0:
-                self._retention.note_hit(start.origin)
             store.restore(start, now)
+            self._retention.note_hit(start, visit)
+            if n_start == len(path):
+                self._retention.reached(visit, start, now)
         for position, origin in self._cuts(request, n_start, match.n_known):
-            self._take(path[:position], origin, now)
+            self._take(path[:position], origin, now, visit)
         if len(request.reply):
-            self._take(request.whole, Origin.REPLY_END, now)
+            self._take(request.whole, Origin.REPLY_END, now, visit)
         store.note_peak()
         return n_start
 
@@ -63,9 +66,12 @@ class Segue:
             n_most=self._n_most,
         )
 
-    def _take(self, path: Tokens, origin: Origin, now: float) -> None:
+    def _take(self, path: Tokens, origin: Origin, now: float, visit: Visit) -> None:
         store = self._store
         taken = store.take(path, origin, now)
+        existing = taken or store.tree.at(path)
+        if existing is not None:
+            self._retention.reached(visit, existing, now)
         if taken is None:
             return
         while store.is_over:

@@ -1,0 +1,49 @@
+"""Which checkpoints lie next above and below others, while one after the other is thought away."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from segue.state.checkpoint import Checkpoint
+from segue.state.lineage import nearest_ancestor, next_on_branch
+
+
+class Neighbours:
+    """The nearest ancestors of some attached checkpoints, and the next ones on their branches.
+
+    The tree stays as it is and must not change meanwhile: `drop` only forgets a checkpoint here.
+    """
+
+    def __init__(self, checkpoints: Iterable[Checkpoint]) -> None:
+        self._above: dict[Checkpoint, Checkpoint | None] = {}
+        self._below: dict[Checkpoint, Checkpoint | None] = {}
+        self._children: defaultdict[Checkpoint, list[Checkpoint]] = defaultdict(list)
+        for checkpoint in checkpoints:
+            above = nearest_ancestor(checkpoint)
+            self._above[checkpoint] = above
+            self._below[checkpoint] = next_on_branch(checkpoint)
+            if above is not None:
+                self._children[above].append(checkpoint)
+
+    def above(self, checkpoint: Checkpoint) -> Checkpoint | None:
+        """The deepest checkpoint on the path strictly above."""
+        return self._above[checkpoint]
+
+    def below(self, checkpoint: Checkpoint) -> Checkpoint | None:
+        """The next checkpoint on the same branch."""
+        return self._below[checkpoint]
+
+    def drop(self, checkpoint: Checkpoint) -> list[Checkpoint]:
+        """Forget a checkpoint; those whose neighbours are others now."""
+        above = self._above.pop(checkpoint)
+        below = self._below.pop(checkpoint)
+        children = self._children.pop(checkpoint, [])
+        for child in children:
+            self._above[child] = above
+        if above is None:
+            return children
+        self._children[above].remove(checkpoint)
+        self._children[above] += children
+        if above not in self._below or above.branch is not checkpoint.branch:
+            return children
+        self._below[above] = below
+        return [above, *children]
