@@ -27,13 +27,13 @@ LOAD = Load(
 COST = Cost(MODEL, read_tokens_per_s=50_000.0)
 
 
-def found(routing: Routing, *, n: int = 8, room: int = 16, shared: float | None = None) -> FleetResult:
+def found(routing: Routing, *, n: int = 16, room: int = 16, shared: float | None = None) -> FleetResult:
     return simulate(Fleet(n, 2, routing, Capacity(room), shared), LOAD, COST, 240.0, 1)
 
 
 def test_who_knows_the_conversation_hits_it() -> None:
     by = {routing: found(routing) for routing in Routing}
-    assert by[Routing.ROUND_ROBIN].of_oracle < 0.5
+    assert by[Routing.ROUND_ROBIN].of_oracle < 0.6
     for routing in (Routing.SESSION, Routing.PREFIX, Routing.DEPTH):
         assert by[routing].of_oracle > 0.95
     assert by[Routing.ROUND_ROBIN].busy > 1.5 * by[Routing.DEPTH].busy
