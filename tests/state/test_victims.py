@@ -15,9 +15,9 @@ def attached(n: int) -> tuple[Tree, list[Checkpoint]]:
     return tree, made
 
 
-def test_a_sixteenth_is_ranked_at_once() -> None:
+def test_a_share_is_ranked_at_once() -> None:
     _, made = attached(32)
-    victims, asked = Victims(), list[int]()
+    victims, asked = Victims(16), list[int]()
 
     def rank() -> list[Checkpoint]:
         asked.append(len(asked))
@@ -30,7 +30,7 @@ def test_a_sixteenth_is_ranked_at_once() -> None:
 
 def test_what_is_gone_used_since_or_may_not_go_is_passed_over() -> None:
     tree, made = attached(64)
-    victims = Victims()
+    victims = Victims(16)
     assert victims.next(lambda: made, 1.0, lambda _: True) is made[0]
     tree.detach(made[1])
     made[2].last_used = 1.5

@@ -206,6 +206,10 @@ class Keeper:
         if pin_s > 0:
             checkpoint.pinned_until = max(checkpoint.pinned_until, self.clock() + pin_s)
 
+    def hear(self, scope: str, session: str) -> None:
+        """A request of a client's session arrives: what the session would miss most counts as used."""
+        self._sessions.hear((scope, session), self.clock())
+
     def attend(self, scope: str, session: str, tokens: Tokens) -> None:
         """A request on this path is over: what its session would miss most counts as used. An empty session is none."""
         if session:

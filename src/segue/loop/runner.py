@@ -134,6 +134,8 @@ class Runner:
         assert slot.plan is not None
         try:
             if is_first:
+                job = _submission(slot).job
+                self._keeper.hear(job.scope, job.session)
                 home = self._keeper.open(self._lanes.give(slot), slot.plan)
                 slot.home = "disk" if slot.has_fetched and home == "host" else home
             else:

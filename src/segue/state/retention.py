@@ -105,7 +105,8 @@ class Retention:
         p_here -= self._rewinds.beyond(n_end - n_tokens)
         origin, at = checkpoint.origin, self._parameters
         p_fork = (at.priors[origin] * at.n_prior + self._n_forked[origin]) / (at.n_prior + self._n_taken[origin])
-        stood_s = max(0.0, now - checkpoint.created)
+        # Whose session is at work elsewhere has had no chance to fork meanwhile.
+        stood_s = max(0.0, now - max(checkpoint.created, last.attended))
         return p_here * self._returns.rate(last, now) + (checkpoint.n_forks + p_fork) / (stood_s + at.fork_s)
 
     def value(self, checkpoint: Checkpoint, n_saved: int, n_bytes: int, now: float, n_next: int | None = None) -> float:

@@ -62,7 +62,7 @@ class Returns:
         if self._n - self._n_learned >= _N_STALE:
             self._rates = _indices(self._survival(now)).tolist()
             self._n_learned = self._n
-        return self._rates[_class(visit)][_age(now - visit.ended)]
+        return self._rates[_class(visit)][_age(now - visit.idle_since)]
 
     def _survival(self, now: float) -> Rates:
         """For each class the probability that a conversation has not returned when an age ends, `[class, age]`."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segue.state.checkpoint import Checkpoint
+from segue.state.lineage import branch_of
 
 N_ENDS = 2
 """A conversation goes on from where its reply or its prompt ended."""
@@ -32,6 +33,13 @@ class Sessions:
     def __init__(self) -> None:
         self._mains: OrderedDict[Key, _Main] = OrderedDict()
 
+    def hear(self, key: Key, now: float) -> None:
+        """A request of the session arrives."""
+        main = self._mains.get(key)
+        for end in main.ends if main is not None else ():
+            if end.branch is not None:
+                _use(end, now)
+
     def note(self, key: Key, ends: Sequence[Checkpoint], now: float) -> None:
         """A request of the session is over; `ends` are the `N_ENDS` deepest checkpoints of its path, deepest first."""
         main = self._mains.pop(key, None)
@@ -39,7 +47,14 @@ class Sessions:
         if main is None or not left or ends[0].n_tokens >= left[0].n_tokens or now - main.used > _REST_S:
             main, left = _Main(ends, now), list(ends)
         for end in left:
-            end.last_used = max(end.last_used, ends[0].last_used)
+            _use(end, ends[0].last_used)
         self._mains[key] = main
         if len(self._mains) > _MOST_SESSIONS:
             self._mains.popitem(last=False)
+
+
+def _use(checkpoint: Checkpoint, now: float) -> None:
+    checkpoint.last_used = max(checkpoint.last_used, now)
+    visit = branch_of(checkpoint).visit
+    if visit is not None:
+        visit.attended = max(visit.attended, now)

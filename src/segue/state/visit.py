@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 _SHARE_CONTINUED = 0.5
@@ -15,7 +16,8 @@ class Visit:
     `n_known` first tokens of its prompt were known; `before` is the visit whose path they are on, until that has been
     learned from. Its path is `n_tokens` long, and ended at `ended`, as far as it has come. `n_turns` visits of the same
     conversation came before, `gap_s` apart on a running geometric mean, None before the second. `returned_after_s`
-    is how long after its end the conversation went on; None while it has not. `number` is given by `Returns`.
+    is how long after its end the conversation went on; None while it has not. `attended` is when its client's session
+    was last active elsewhere. `number` is given by `Returns`.
     """
 
     arrived: float
@@ -27,7 +29,13 @@ class Visit:
     gap_s: float | None = None
     continues: bool = False
     returned_after_s: float | None = None
+    attended: float = -math.inf
     number: int | None = None
+
+    @property
+    def idle_since(self) -> float:
+        """When anything was last heard of its client."""
+        return max(self.ended, self.attended)
 
 
 def arrive(before: Visit | None, n_known: int, now: float) -> Visit:
