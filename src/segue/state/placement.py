@@ -132,7 +132,9 @@ def _others(
 
 
 def _strides(bounds: Positions, n_min_stride: int) -> Positions:
-    """The last two multiples of each power of two from `n_min_stride` on, inside each long span between `bounds`."""
+    """Of each power of two from `n_min_stride` on the last two multiples inside each long span between `bounds`, and
+    the power itself: others that share only a beginning leave there, however far the end is.
+    """
     starts, ends = bounds[:-1], bounds[1:]
     is_long = ends - starts >= 2 * n_min_stride
     starts, ends = starts[is_long], ends[is_long]
@@ -141,7 +143,9 @@ def _strides(bounds: Positions, n_min_stride: int) -> Positions:
     powers = np.arange(n_min_stride.bit_length() - 1, int(ends[-1]).bit_length(), dtype=np.int64)[:, None]
     # One of the last two is odd, and no multiple of a higher power; the even one is met there.
     multiples = ((((ends - 1) >> powers) - 1) | 1) << powers
-    return multiples[multiples > starts]
+    firsts = np.ones_like(powers) << powers
+    is_inside = (firsts > starts) & (firsts < ends)
+    return np.unique(np.concatenate((multiples[multiples > starts], firsts[is_inside.any(axis=1)].ravel())))
 
 
 def _highest_bit(numbers: Positions) -> Positions:
