@@ -36,7 +36,8 @@ MODELS: Final[dict[str, TinyModel]] = {
         TinyModel("llama", MemoryKind.ATTENTION, 0, _drawn(llama(Sizes()))),
         TinyModel("gemma3", MemoryKind.SLIDING_WINDOW, 96, _drawn(gemma3(Sizes(n_layer=4), n_swa=96, pattern=2))),
         TinyModel("mamba2", MemoryKind.RECURRENT, 0, _drawn(mamba2(Sizes()))),
-        TinyModel("rwkv7", MemoryKind.RECURRENT, 0, _drawn(rwkv7(Sizes()))),
+        # libllama's Vulkan kernel for RWKV 7 knows no smaller heads, and computes nonsense instead of refusing them.
+        TinyModel("rwkv7", MemoryKind.RECURRENT, 0, _drawn(rwkv7(Sizes(d_head=64)))),
         TinyModel("qwen35", MemoryKind.HYBRID, 0, _QWEN35),
         TinyModel("qwen35moe", MemoryKind.HYBRID, 0, partial(_QWEN35, n_ff=64, n_experts=4)),
         TinyModel("lfm2", MemoryKind.HYBRID, 0, _drawn(_LFM2())),
