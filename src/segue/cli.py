@@ -14,6 +14,7 @@ from segue.demo.command import demo
 from segue.engine.errors import ModelError
 from segue.homes.disk.errors import DiskError
 from segue.sim.command import sim
+from segue.sim.traces.error import TraceError
 from segue.warm.command import warm
 
 app = App(
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CycloptsError, FlagError, ValidationError) as error:
         print(f"segue: {_explain(error)}", file=sys.stderr)
         return 2
-    except (DiskError, ModelError) as error:
+    except (DiskError, ModelError, TraceError) as error:
         print(f"segue: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -54,9 +54,11 @@ class Served:
 
 
 def said(choice: Mapping[str, Any]) -> str:
-    """All that a choice of a chat says, reasoning included; tiny models say nothing else."""
+    """All that a choice of a chat says, reasoning included, for comparisons; never empty."""
     message = choice["message"]
-    return str(message.get("reasoning_content") or "") + str(message.get("content") or "")
+    text = str(message.get("reasoning_content") or "") + str(message.get("content") or "")
+    assert text
+    return text
 
 
 @contextmanager

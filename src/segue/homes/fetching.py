@@ -118,12 +118,13 @@ class Fetching:
         # What went meanwhile, or was stored anew, has another file or none.
         if (link.file if link is not None else residence_of(checkpoint).file) != error.file:
             return
-        if link is None:
-            log.warning("stored state is lost, and will be read again: %s", error)
-            self._shelf.lose(checkpoint)
-        elif link.cells is None:
-            log.warning("stored state is lost, and will be read again: %s", error)
+        if link is not None and link.cells is not None:
+            return
+        log.warning("stored state is lost, and will be read again: %s", error)
+        if link is not None:
             self._shelf.lose_link(link)
+        else:
+            self._shelf.lose(checkpoint)
 
     def _end(self, checkpoint: Checkpoint, n_reserved: int) -> None:
         self._fetching.discard(checkpoint)

@@ -24,11 +24,11 @@ class Job:
     """One prompt to read and one reply to generate.
 
     `n_predict`: tokens to generate at most; -1 until the context is full, 0 only reads (and so warms the cache).
-    `scope`: the cache scope; state never crosses scopes. `session`: the client's name for what the
-    request belongs to, empty for none. `id_slot`: the slot wanted, -1 for any. `use_cache`: False reads the whole
-    prompt again, with the same cuts. `n_probs`: how many of the best tokens to report with each generated one, 0 for
-    none (the sampled token's own is then not reported either). `wants_timings`: with each token too, not only at the
-    end. `make_mask`: makes what the reply must follow, on the engine's thread, so it has to be quick; None for nothing.
+    `scope`: the cache scope; state never crosses scopes. `session`: the client's name for what the request belongs to,
+    empty for none. `id_slot`: the slot wanted, -1 for any. `use_cache`: False reads the whole prompt again, with the
+    same cuts. `n_probs`: how many of the best tokens to report with each generated one, 0 for none (the sampled token's
+    own is then not reported either). `wants_timings`: with each token too, not only at the end. `make_mask`: makes what
+    the reply must follow, on the engine's thread, so it has to be quick; None for nothing.
     """
 
     tokens: Tokens

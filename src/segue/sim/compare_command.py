@@ -31,13 +31,8 @@ def compare(
     from segue.sim.page import write
     from segue.sim.plot import draw
     from segue.sim.run import run
-    from segue.sim.traces.error import TraceError
 
-    try:
-        requests = beside.load(trace, format_)
-    except TraceError as error:
-        print(f"segue: {error}", file=sys.stderr)
-        return 1
+    requests = beside.load(trace, format_)
     compared = comparison(requests.name, capacity, run(requests, policy, capacity, machine.cost))
     out.mkdir(parents=True, exist_ok=True)
     page = out / f"{format_.value}.html"

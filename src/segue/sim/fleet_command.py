@@ -71,13 +71,8 @@ def fleet(
     from segue.sim.load import Load
     from segue.sim.table import grid
     from segue.sim.trace import Interleaving, load
-    from segue.sim.traces.error import TraceError
 
-    try:
-        offered = Load(load(trace, format_, Interleaving(1)))
-    except TraceError as error:
-        print(f"segue: {error}", file=sys.stderr)
-        return 1
+    offered = Load(load(trace, format_, Interleaving(1)))
     headers = (
         "replicas",
         "users",

@@ -1,6 +1,5 @@
 """`segue sim replay` on the command line."""
 
-import sys
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -41,13 +40,8 @@ def replay(
 
     from segue.sim.run import run
     from segue.sim.table import as_json, table
-    from segue.sim.traces.error import TraceError
 
-    try:
-        requests = beside.load(trace, format_)
-    except TraceError as error:
-        print(f"segue: {error}", file=sys.stderr)
-        return 1
+    requests = beside.load(trace, format_)
     results = run(requests, policy, capacity, machine.cost)
     console = Console(highlight=False)
     if json:

@@ -1,7 +1,6 @@
 """`segue sim tune` on the command line."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -47,18 +46,11 @@ def tune(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from segue.sim.table import grid
-    from segue.sim.traces.error import TraceError
     from segue.sim.tune import Bench, n_tries
     from segue.sim.tune import tune as search
     from segue.state.retention import RetentionParameters
 
-    try:
-        benches = [
-            Bench(beside.load(path, form), capacity, machine.cost.model) for form, path in ((format_, trace), *also)
-        ]
-    except TraceError as error:
-        print(f"segue: {error}", file=sys.stderr)
-        return 1
+    benches = [Bench(beside.load(path, form), capacity, machine.cost.model) for form, path in ((format_, trace), *also)]
     progress = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=progress, transient=True, disable=not progress.is_terminal) as bar:

@@ -33,11 +33,11 @@ class Checkpoint:
 
     `pos_min` and `pos_max` are the positions that the memory held (both inclusive), `pos_end` the exclusive end of the
     saved prefix. `n_bytes` is what its own state part and its logits take, without cells that it shares. Times are
-    monotonic seconds, given by the caller. `n_forks` of the
-    `n_hits` were by other conversations. `has_far_logits`: logits are kept that must be fetched first. `cuts` is the
-    digest of the cut positions it was read with, in reproducible mode only (`placement.digests`). `residence` belongs
-    to the homes and is opaque here; `branch` belongs to the tree, and is None while the checkpoint is not attached.
-    `pinned` is the operator's and lasts, `pinned_until` the clients'.
+    monotonic seconds, given by the caller. `n_forks` of the `n_hits` were by other conversations. `has_far_logits`:
+    logits are kept that must be fetched first. `cuts` is the digest of the cut positions it was read with, in
+    reproducible mode only (`placement.digests`). `residence` belongs to the homes and is opaque here; `branch` belongs
+    to the tree, and is None while the checkpoint is not attached. `pinned` is the operator's and lasts, `pinned_until`
+    the clients'.
     """
 
     n_tokens: int
