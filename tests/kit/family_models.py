@@ -61,7 +61,7 @@ VOCABULARIES: Final[dict[str, FamilyVocabulary]] = {
         bos="<bos>",
         eos="<end_of_turn>",
         control=("<start_of_turn>",),
-        user_defined=("\n", "\n\n", "\n\n\n", "▁▁▁"),
+        user_defined=("\n", "\n\n", "\n\n\n", "   "),
     ),
     "mistral": FamilyVocabulary(
         bos="<s>",
