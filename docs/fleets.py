@@ -29,7 +29,9 @@ class _Case(NamedTuple):
 
 _SIZES: Final = ((10, 2, 240.0), (100, 2, 240.0), (1_000, 2, 120.0), (10_000, 1, 80.0))
 _CASES: Final = [_Case(*size, rule, shared) for size, rule, shared in product(_SIZES, Routing, (False, True))]
-_CROWDS: Final = [_Case(10, n, 240.0, Routing.DEPTH, shared) for n, shared in product((1, 2, 3, 4, 6, 8), (False, True))]
+_CROWDS: Final = [
+    _Case(10, n, 240.0, Routing.DEPTH, shared) for n, shared in product((1, 2, 3, 4, 6, 8), (False, True))
+]
 
 _INTRODUCTION: Final = f"""\
 Two users and room for {_ROOM} states a replica, four minutes of which the second half counts
