@@ -64,7 +64,8 @@ def measured(traces: Path) -> str:
         fleet = Fleet(case.replicas, case.users_each, case.routing, Capacity(_ROOM), shared)
         return _rounded(simulate(fleet, offered(), Cost(MODELS["Qwen3.6-27B"]), case.seconds, 1))
 
-    found = {case: records.get(case._asdict(), served, case) for case in dict.fromkeys(_CASES + _CROWDS)}
+    quick_first = sorted({*_CASES, *_CROWDS}, key=lambda case: (case.replicas, case.routing, case))
+    found = {case: records.get(case._asdict(), served, case) for case in quick_first}
     rows = [_row(case, found[case]) for case in _CASES]
     crowds = [_crowd(case, found[case]) for case in _CROWDS]
     return _INTRODUCTION + "".join(rows) + _CROWDED + "".join(crowds)

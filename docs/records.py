@@ -16,7 +16,8 @@ class Records:
     def __init__(self, name: str) -> None:
         self._path = Path(__file__).parent / "policies" / f"{name}.jsonl"
         text = self._path.read_text() if self._path.exists() else ""
-        self._known = {self._key(record["case"]): record["found"] for record in map(json.loads, text.splitlines())}
+        records = map(json.loads, text.splitlines())
+        self._known: dict[str, Record] = {self._key(record["case"]): record["found"] for record in records}
 
     def get(self, case: Record, measure: Callable[..., Record], *arguments: object) -> Record:
         """What is known of a case; if nothing is, `measure` is called and what it gives appended."""

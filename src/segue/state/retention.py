@@ -135,7 +135,7 @@ class Retention:
         serial = count()
         heap = [(value, c.last_used, next(serial), c) for c, value in worth.items()]
         heapq.heapify(heap)
-        ordered = []
+        ordered: list[Checkpoint] = []
         n_most = n_in_share(len(left), n_shares)
         while len(ordered) < n_most:
             value, _, _, checkpoint = heapq.heappop(heap)

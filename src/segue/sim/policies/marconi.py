@@ -15,7 +15,7 @@ from segue.state.checkpoint import Checkpoint
 from segue.state.lineage import descendants, is_consumed, nearest_ancestor
 from segue.state.victims import Victims, n_in_share
 
-_ALPHAS: Final = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+ALPHAS: Final = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 _WINDOW: Final = 5
 
 
@@ -80,7 +80,7 @@ class Marconi(Lru):
             return
         self._recorded.append(request)
         if len(self._recorded) == _WINDOW * self._n_before:
-            self._alpha = max(_ALPHAS, key=self._n_hit_with)
+            self._alpha = max(ALPHAS, key=self._n_hit_with)
             self._is_tuned = True
             self._recorded = []
 
