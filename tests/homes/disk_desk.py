@@ -18,6 +18,7 @@ from segue.homes.disk.directory import Directory
 from segue.homes.planner import Plan
 from segue.homes.residence import residence_of
 from segue.homes.vault import Vault
+from segue.state.checkpoint import Origin
 from segue.state.kind import MemoryKind
 from tests.homes.desk import Desk, Path, array, n_restorable
 
@@ -220,3 +221,19 @@ class DiskDesk(Desk):
         near = [c for c in self.keeper.space.tree(scope).checkpoints() if self.keeper.is_near(c)]
         assert plan.n_start == max((n_restorable(c, prompt, self.engine.shape) for c in near), default=0)
         return plan
+
+
+MakeDesk = Callable[..., DiskDesk]
+
+
+def serve(desk: DiskDesk, prompt: Path, *, scope: str = "") -> int:
+    """Read a prompt, keep it with its logits, and leave; how many tokens had to be read."""
+    lane = desk.idle_lane()
+    assert desk.start(lane, prompt, scope=scope)
+    n_start = len(desk.paths[lane])
+    if n_start < len(prompt):
+        logits = desk.read(lane, prompt[n_start:])
+        desk.take(lane, Origin.PROMPT_END, logits=logits)
+    desk.close(lane)
+    desk.check()
+    return len(prompt) - n_start
