@@ -1,5 +1,6 @@
 """A desk whose keeper has a disk: it can be restarted, killed, and find its files damaged."""
 
+import errno
 import itertools
 import os
 import shutil
@@ -14,7 +15,9 @@ from threading import Event
 from typing import Any
 from unittest.mock import patch
 
+from segue.homes.disk.codec import Bytes
 from segue.homes.disk.directory import Directory
+from segue.homes.disk.errors import disk_error
 from segue.homes.planner import Plan
 from segue.homes.residence import residence_of
 from segue.homes.vault import Vault
@@ -60,6 +63,17 @@ class Hands:
             pass
 
 
+class FlakyDirectory(Directory):
+    """A directory whose disk cannot be read while it `fails`."""
+
+    fails = False
+
+    def read_blob(self, name: str) -> list[Bytes]:
+        if self.fails:
+            raise disk_error(f"cannot read {name}", OSError(errno.EIO, os.strerror(errno.EIO)))
+        return super().read_blob(name)
+
+
 class DiskDesk(Desk):
     """A desk on a directory, which every restart keeps and every crash leaves for a copy of it.
 
@@ -90,7 +104,7 @@ class DiskDesk(Desk):
         self.limit_disk_bytes = limit_disk_bytes
         self.model = model
         self._woken = Event()
-        self.directory = Directory(self._at)
+        self.directory = FlakyDirectory(self._at)
         self.keeper.fingerprint = {"model": model}
         workers: Any = patch("segue.homes.worker.ThreadPoolExecutor", self._hands) if self._hands else nullcontext()
         with workers:

@@ -12,11 +12,11 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from segue.homes.disk.directory import Directory
-from segue.homes.disk.errors import DiskError
+from segue.homes.disk.errors import DamagedError, DiskError
 from segue.homes.residence import residence_of
 from segue.state.kind import MemoryKind
 from tests.homes.damage import Damage, damage
-from tests.homes.desk import Path, at, path
+from tests.homes.desk import Path, array, at, path
 from tests.homes.disk_desk import MakeDesk, serve
 from tests.homes.vault_machine import VaultMachine
 
@@ -164,6 +164,53 @@ def test_damage_is_found_for_all_who_wait(kind: MemoryKind, make: MakeDesk) -> N
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
+def test_what_the_disk_fails_to_read_is_a_miss_and_stays(
+    kind: MemoryKind, make: MakeDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = make(kind)
+    for prompt in conversations():
+        serve(desk, prompt)
+    desk.restart()
+    files = desk.files
+    desk.directory.fails = True
+    for prompt in conversations():
+        found = at(desk, prompt)
+        assert found is not None
+        assert desk.keeper.fetch(found)
+        desk.store()
+        assert not desk.keeper.fetch(found), "it is left alone for a while"
+        assert residence_of(found).is_stored
+    assert "stored state stays on disk" in caplog.text
+    assert "Input/output error" in caplog.text
+    assert "is lost" not in caplog.text
+    plan = desk.keeper.plan("", array(conversations()[0]), only_near=True)
+    assert (plan.n_start, plan.n_not_fetched) == (0, len(conversations()[0]))
+    assert serve(desk, (*path(4, 25), 1)) == 26
+    desk.store()
+    assert set(files) <= set(desk.files)
+    desk.crash()
+    for prompt in conversations():
+        assert serve(desk, prompt) == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_the_disk_failed_to_read_is_tried_again(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    desk.restart()
+    found = at(desk, path(1, 30))
+    assert found is not None
+    desk.directory.fails = True
+    assert desk.keeper.fetch(found)
+    desk.store()
+    desk.directory.fails = False
+    # Each look at the clock of a desk is a second.
+    assert any(desk.keeper.fetch(found) for _ in range(100))
+    desk.store()
+    assert serve(desk, path(1, 30)) == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
 def test_a_full_disk_loses_nothing_in_memory(
     kind: MemoryKind, make: MakeDesk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -262,7 +309,7 @@ def failing_reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def read(_: Directory, name: str) -> list[Any]:
         assert may_go_on.wait(10.0)
-        raise DiskError(f"{name} is missing")
+        raise DamagedError(f"{name} is missing")
 
     with monkeypatch.context() as patched:
         patched.setattr(Directory, "read_blob", read)
