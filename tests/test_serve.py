@@ -3,10 +3,13 @@
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.kit.families import FAMILIES
+from tests.kit.family_models import family_model_path, misfit_model_path
 from tests.kit.models import gemma3_270m_path, model_path
 from tests.kit.served import Served, said, served
 
@@ -123,6 +126,33 @@ def test_keys_share_nothing_and_ctrl_c_ends_it() -> None:
         text = "".join(server.log)
         assert "Traceback" not in text
         assert "function" not in text, "the log shows a prompt"
+
+
+@pytest.mark.parametrize(
+    ("template", "wrong"),
+    [
+        ("", "the model has no chat template, and ChatML stands in: replies may not end, <|im_end|> is no token"),
+        ("chatml", "the chat template does not suit the model: replies may not end, <|im_end|> is no token"),
+    ],
+)
+def test_a_template_that_does_not_suit_the_model_is_told_of_once(template: str, wrong: str) -> None:
+    with served(misfit_model_path("gemma3", template), "-c", "1024") as server:
+        server.chat([QUESTION])
+        server.stop()
+        told = [line for line in server.log if "template" in line]
+        assert len(told) == 1
+        assert told[0].endswith(f"{wrong}; pass the model's own template with --chat-template-file\n")
+
+
+def test_one_that_suits_it_is_not(tmp_path: Path) -> None:
+    file = tmp_path / "template.jinja"
+    file.write_text(FAMILIES["gemma3"])
+    for path, flags in (
+        (family_model_path("gemma3"), []),
+        (misfit_model_path("gemma3", ""), ["--chat-template-file", str(file)]),
+    ):
+        with served(path, "-c", "1024", *flags) as server:
+            assert "template" not in "".join(server.log)
 
 
 def test_anthropics_messages_go_on_where_a_breakpoint_stands(server: Served) -> None:

@@ -179,3 +179,22 @@ def test_the_last_token_can_be_left_to_be_read(kind: MemoryKind) -> None:
     desk.take(0, logits=desk.read(0, path(1, 20)[19:]))
     assert desk.keeper.plan("", array(path(1, 20))).n_start == 20
     assert desk.keeper.plan("", array(path(1, 20)), reads_last=True).n_start == 19
+
+
+def test_what_is_being_restored_keeps_its_copies_when_another_lane_ends_there() -> None:
+    desk = Desk(MemoryKind.HYBRID)
+    prompts = [(*path(1, 20), *path(first, 10)) for first in (2, 3)]
+    for prompt in prompts:
+        desk.leave(prompt)
+    for prompt in prompts:
+        desk.keeper.space.demote(checkpoint_at(desk, prompt))
+    assert desk.start(1, prompts[1], use_cache=False)
+    desk.read(1, prompts[1])
+    desk.paths[0], desk.scopes[0] = prompts[1], ""
+    desk.keeper.open(0, desk.plan((*prompts[1], 9), ""))
+    assert not desk.keeper.is_open(0), "a chain that is followed to within a link is put back in two pieces"
+    desk.close(1)
+    while not desk.keeper.is_open(0):
+        desk.keeper.step(0)
+    desk.check()
+    assert desk.read(0, (9,)) is not None

@@ -88,7 +88,7 @@ class Keeper:
             use_cache=use_cache,
             reads_last=reads_last,
             digests=digests,
-            usable=self.is_near if only_near else (lambda _: True),
+            only_near=only_near,
         )
 
     def is_near(self, checkpoint: Checkpoint) -> bool:
@@ -99,7 +99,7 @@ class Keeper:
         return self.vault.bytes_to_fetch(checkpoint) if self.vault is not None else 0
 
     def fetch(self, checkpoint: Checkpoint) -> bool:
-        """Begin to fetch a checkpoint that is not near, unless that is under way; False if there is no room for it."""
+        """Begin to fetch a checkpoint that is not near, unless that is under way; False if that cannot be just now."""
         return self.vault is not None and self.vault.fetch(checkpoint)
 
     def open(self, lane: int, plan: Plan) -> str:
@@ -259,7 +259,7 @@ class Keeper:
         """Copy all checkpoints of a path; None while some are on their way from the disk."""
         tree = self.space.tree(scope)
         far = [c for c in deepest(tree.match(tokens), len(tokens)) if not self.is_near(c)]
-        # All of them are asked for at once; those that there is no room for stay where they are.
+        # All of them are asked for at once; those that cannot come stay where they are.
         coming = [self.fetch(checkpoint) for checkpoint in far]
         if any(coming):
             return None
