@@ -2,6 +2,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from segue.homes.known import Known
 from segue.homes.residence import residence_of
 from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryKind
@@ -179,6 +180,14 @@ def test_the_last_token_can_be_left_to_be_read(kind: MemoryKind) -> None:
     desk.take(0, logits=desk.read(0, path(1, 20)[19:]))
     assert desk.keeper.plan("", array(path(1, 20))).n_start == 20
     assert desk.keeper.plan("", array(path(1, 20)), reads_last=True).n_start == 19
+
+
+def test_paths_without_checkpoints_are_not_known_for_ever() -> None:
+    desk = Desk(MemoryKind.HYBRID, n_parked=1, limit_host_bytes=0)
+    desk.keeper.known = Known(160)
+    for first in range(20):
+        desk.leave(path(first, 20))
+        assert desk.keeper.space.tree("").n_tokens <= 160
 
 
 def test_what_is_being_restored_keeps_its_copies_when_another_lane_ends_there() -> None:
