@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -116,6 +117,23 @@ def test_scopes_share_nothing_after_a_restart(kind: MemoryKind, make: MakeDesk) 
     desk.restart()
     assert serve(desk, path(1, 30), scope="yours") == 30
     assert serve(desk, path(1, 30), scope="mine") == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_of_two_rows_for_one_path_the_second_is_forgotten(
+    kind: MemoryKind, make: MakeDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    desk.store()
+    index = desk.directory.index
+    (model,) = index.fingerprints()
+    (row,) = index.checkpoints(model)
+    index.add(model, [], replace(row, id=None, file=None))
+    desk.restart()
+    assert "cannot be found a place" in caplog.text
+    assert [left.id for left in desk.directory.index.checkpoints(model)] == [row.id]
+    assert serve(desk, path(1, 30)) == 0
 
 
 @pytest.mark.parametrize("while_running", [True, False])
