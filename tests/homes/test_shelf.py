@@ -1,10 +1,13 @@
 """What is on disk, and what lives on it."""
 
+from unittest.mock import patch
+
 import pytest
 
 from segue.homes.residence import residence_of
 from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryKind
+from segue.state.retention import Retention
 from tests.homes.desk import Path, at, path
 from tests.homes.disk_desk import DiskDesk, MakeDesk, serve
 
@@ -67,3 +70,18 @@ def test_logits_that_leave_memory_come_back_from_the_disk(kind: MemoryKind, make
     assert stored is not None
     assert stored.logits is None
     assert serve(desk, STORED) == 0
+
+
+def test_many_that_go_are_ranked_a_few_times(make: MakeDesk) -> None:
+    desk = make(MemoryKind.RECURRENT)
+    for first in range(80):
+        desk.leave(path(first, 20))
+    desk.store()
+    n_stored = len(desk.files)
+    with patch.object(Retention, "ranked", autospec=True, side_effect=Retention.ranked) as ranked:
+        desk.restart(limit_disk_bytes=desk.vault.used_bytes // 2)
+    n_gone = n_stored - len(desk.files)
+    assert n_gone >= 40
+    assert 0 < ranked.call_count <= n_gone // 3
+    kept = [first for first in range(80) if at(desk, path(first, 20))]
+    assert kept == list(range(80 - len(kept), 80)), "what was used longest ago goes first"

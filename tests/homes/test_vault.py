@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from segue.homes import fetching
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.errors import DamagedError, DiskError
+from segue.homes.fetching import Fetched
 from segue.homes.residence import residence_of
 from segue.state.kind import MemoryKind
 from tests.homes.damage import Damage, damage
@@ -114,6 +117,23 @@ def test_scopes_share_nothing_after_a_restart(kind: MemoryKind, make: MakeDesk) 
     desk.restart()
     assert serve(desk, path(1, 30), scope="yours") == 30
     assert serve(desk, path(1, 30), scope="mine") == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_of_two_rows_for_one_path_the_second_is_forgotten(
+    kind: MemoryKind, make: MakeDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    desk.store()
+    index = desk.directory.index
+    (model,) = index.fingerprints()
+    (row,) = index.checkpoints(model)
+    index.add(model, [], replace(row, id=None, file=None))
+    desk.restart()
+    assert "cannot be found a place" in caplog.text
+    assert [left.id for left in desk.directory.index.checkpoints(model)] == [row.id]
+    assert serve(desk, path(1, 30)) == 0
 
 
 @pytest.mark.parametrize("while_running", [True, False])
@@ -303,30 +323,40 @@ def test_what_is_evicted_while_it_is_fetched_is_read(kind: MemoryKind, make: Mak
 
 
 @contextmanager
-def failing_reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Reads that begin here fail after it, as if the file had been there no more."""
+def late_reads(monkeypatch: pytest.MonkeyPatch, *, fail: bool) -> Iterator[None]:
+    """What is fetched from here on comes after it, or is found to be there no more."""
     may_go_on = Event()
+    read = fetching._read
 
-    def read(_: Directory, name: str) -> list[Any]:
+    def read_late(*arguments: Any) -> Fetched:
+        fetched = read(*arguments)
+        assert may_go_on.wait(10.0)
+        return fetched
+
+    def miss(_: Directory, name: str) -> list[Any]:
         assert may_go_on.wait(10.0)
         raise DamagedError(f"{name} is missing")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Directory, "read_blob", read)
+        if fail:
+            patched.setattr(Directory, "read_blob", miss)
+        else:
+            patched.setattr(fetching, "_read", read_late)
         yield
         may_go_on.set()
 
 
+@pytest.mark.parametrize("fail", [True, False])
 @pytest.mark.parametrize("kind", MemoryKind)
 def test_a_file_that_goes_with_its_checkpoint_while_it_is_fetched_is_no_loss(
-    kind: MemoryKind, make: MakeDesk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    kind: MemoryKind, fail: bool, make: MakeDesk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = make(kind)
     serve(desk, path(1, 30))
     desk.restart()
     found = at(desk, path(1, 30))
     assert found is not None
-    with failing_reads(monkeypatch):
+    with late_reads(monkeypatch, fail=fail):
         assert desk.keeper.fetch(found)
         desk.keeper.space.evict(found)
         desk.leave(path(1, 30))
@@ -339,9 +369,10 @@ def test_a_file_that_goes_with_its_checkpoint_while_it_is_fetched_is_no_loss(
     assert serve(desk, (*path(1, 30), 1)) == 1
 
 
+@pytest.mark.parametrize("fail", [True, False])
 @pytest.mark.parametrize("kind", [kind for kind in MemoryKind if kind is not MemoryKind.ATTENTION])
 def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
-    kind: MemoryKind, make: MakeDesk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    kind: MemoryKind, fail: bool, make: MakeDesk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = make(kind)
     desk.leave(path(1, 30))
@@ -349,7 +380,7 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
     found = at(desk, path(1, 30))
     assert found is not None
     file = residence_of(found).file
-    with failing_reads(monkeypatch):
+    with late_reads(monkeypatch, fail=fail):
         assert desk.keeper.fetch(found)
         assert desk.start(0, path(1, 30), use_cache=False)
         desk.take(0, logits=desk.read(0, path(1, 30)))

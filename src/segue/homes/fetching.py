@@ -110,19 +110,19 @@ class Fetching:
         self._prices.note_disk(n_disk_bytes, fetched.seconds)
         self._end(checkpoint, n_reserved)
         residence, copies = residence_of(checkpoint), self._space.copies
-        if checkpoint.branch is None:
-            return
+        # What went meanwhile is on no chain and on no disk: nothing of it is taken.
         chain = set(residence.link.up()) if residence.link is not None and residence.is_loaded else set()
         cells = [(link, data) for link, data in fetched.cells if link in chain and link.cells is None]
-        n_bytes = sum(data.nbytes for _, data in cells) + sum(part.nbytes for part in fetched.parts)
+        parts = fetched.parts if residence.is_stored else ()
+        n_bytes = sum(data.nbytes for _, data in cells) + sum(part.nbytes for part in parts)
         self._n_excess_bytes = max(self._n_excess_bytes, n_bytes - n_reserved)
         with self._space.keeping(checkpoint):
             if not self._space.host_room(n_bytes):
                 return
         for link, data in cells:
             copies.chains.put(link, Cells(data, link.start, link.end))
-        if fetched.parts and residence.is_stored:
-            copies.take_back(checkpoint, fetched.parts)
+        if parts:
+            copies.take_back(checkpoint, parts)
 
     def _failed(self, checkpoint: Checkpoint, n_reserved: int, error: Exception) -> None:
         assert isinstance(error, FetchError)
