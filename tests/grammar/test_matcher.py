@@ -49,7 +49,7 @@ def test_a_long_grammar_takes_the_room_of_many(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("grammar", ["start: r0\n" + "\n".join(f"r{i}: r{i + 1}" for i in range(30_000)), "(" * 30_000])
 def test_a_grammar_of_too_many_rules_is_refused(grammar: str) -> None:
-    with pytest.raises(ConstraintError, match="30000 rules|30001 rules"):
+    with pytest.raises(ConstraintError, match=r"3000[01] rules"):
         from_lark(grammar)
 
 
