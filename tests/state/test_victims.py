@@ -40,10 +40,10 @@ def test_what_is_gone_used_since_or_may_not_go_is_passed_over() -> None:
 def test_what_did_not_have_to_go_is_the_next_again() -> None:
     _, made = attached(64)
     victims = Victims(16)
-    given = victims.next(lambda: made, 1.0, lambda _: True)
+    given = victims.next(lambda _n: made, 1.0, lambda _: True)
     assert given is made[0]
     victims.put_back(given)
-    assert [victims.next(list, 1.0, lambda _: True) for _ in range(3)] == made[:3]
+    assert [victims.next(lambda _n: [], 1.0, lambda _: True) for _ in range(3)] == made[:3]
 
 
 def test_without_any_there_is_none() -> None:

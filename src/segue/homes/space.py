@@ -286,8 +286,9 @@ class Space:
             is_twice = residence_of(checkpoint).is_stored and self._is_on_host(checkpoint)
             return is_twice and not self.is_kept(checkpoint)
 
-        def ranked() -> list[Checkpoint]:
-            return self.retention.ranked(filter(may_go, self.checkpoints()), now, self.copies.freed_bytes)
+        def ranked(n_shares: int) -> list[Checkpoint]:
+            here = filter(may_go, self.checkpoints())
+            return self.retention.ranked(here, now, self.copies.freed_bytes, n_shares)
 
         return self._stored_victims.next(ranked, now, may_go)
 
