@@ -37,5 +37,14 @@ def test_what_is_gone_used_since_or_may_not_go_is_passed_over() -> None:
     assert victims.next(lambda n: made[: n_in_share(64, n)], 2.0, lambda one: one is not made[3]) is made[4]
 
 
+def test_what_did_not_have_to_go_is_the_next_again() -> None:
+    _, made = attached(64)
+    victims = Victims(16)
+    given = victims.next(lambda _n: made, 1.0, lambda _: True)
+    assert given is made[0]
+    victims.put_back(given)
+    assert [victims.next(lambda _n: [], 1.0, lambda _: True) for _ in range(3)] == made[:3]
+
+
 def test_without_any_there_is_none() -> None:
     assert Victims().next(lambda _: [], 1.0, lambda _: True) is None

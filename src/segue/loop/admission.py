@@ -92,6 +92,7 @@ class Admission:
                 evicted_upto=evicted_upto(plan.match, rewinds=self._keeper.kind is MemoryKind.ATTENTION),
                 needs_last=plan.needs_last,
                 n_cheaper_to_read=plan.n_cheaper_to_read,
+                n_not_fetched=plan.n_not_fetched,
                 from_origin=checkpoint.origin.value if checkpoint else "",
                 from_home=home,
                 from_age_s=self._keeper.clock() - checkpoint.created if checkpoint else 0.0,

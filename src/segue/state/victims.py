@@ -38,3 +38,7 @@ class Victims:
         self._ranked = rank(self._n_shares)[::-1]
         self._ranked_at = now
         return self._ranked.pop() if self._ranked else None
+
+    def put_back(self, checkpoint: Checkpoint) -> None:
+        """Let the one that was given last be the next again: it did not have to go."""
+        self._ranked.append(checkpoint)
