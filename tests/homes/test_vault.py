@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
@@ -15,6 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from segue.homes import fetching
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.errors import DamagedError, DiskError
+from segue.homes.disk.index import Index
 from segue.homes.fetching import Fetched
 from segue.homes.residence import residence_of
 from segue.state.kind import MemoryKind
@@ -69,6 +71,25 @@ def test_ending_stores_what_is_not_stored_yet(kind: MemoryKind, make: MakeDesk) 
     serve(desk, path(1, 30))
     desk.restart()
     assert serve(desk, path(1, 30)) == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_was_used_is_known_to_be_after_a_restart(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    for first in (1, 2):
+        serve(desk, path(first, 30))
+    desk.restart()
+    assert serve(desk, path(1, 30)) == 0
+    with patch.object(Index, "touch", autospec=True, side_effect=Index.touch) as touch:
+        desk.restart()
+        assert touch.call_count == 1
+        desk.restart()
+        assert touch.call_count == 1, "what is as it was is not written again"
+    used, other = at(desk, path(1, 30)), at(desk, path(2, 30))
+    assert used is not None
+    assert other is not None
+    assert (used.n_hits, other.n_hits) == (1, 0)
+    assert used.last_used > other.last_used
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
