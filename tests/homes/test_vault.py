@@ -417,6 +417,39 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
     assert serve(desk, path(1, 30)) == 0
 
 
+def test_what_is_being_fetched_stays_on_disk_whoever_wants_room(
+    make: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make(MemoryKind.RECURRENT)
+    serve(desk, path(1, 30))
+    desk.store()
+    desk.restart(limit_disk_bytes=desk.vault.used_bytes * 3 // 2)
+    found = at(desk, path(1, 30))
+    assert found is not None
+    with late_reads(monkeypatch, fail=False):
+        assert desk.keeper.fetch(found)
+        desk.leave(path(2, 30))
+        while desk.vault.step():
+            pass
+        assert residence_of(found).is_stored
+        desk.leave(path(3, 30))
+    desk.store()
+    assert serve(desk, path(1, 30)) == 0
+
+
+def test_a_clock_that_jumped_back_makes_nothing_young_for_ever(make: MakeDesk) -> None:
+    desk = make(MemoryKind.RECURRENT)
+    serve(desk, path(1, 30))
+    desk.store()
+    (row,) = next(iter(desk.directory.index.all_checkpoints().values()))
+    assert row.id is not None
+    desk.directory.index.touch(row.id, time.time() + 1e6, 1)
+    desk.restart()
+    found = at(desk, path(1, 30))
+    assert found is not None
+    assert found.last_used <= desk.keeper.clock()
+
+
 def test_a_parked_checkpoint_gives_its_cells_while_it_is_written(make: MakeDesk) -> None:
     desk = make(MemoryKind.HYBRID, n_parked=1, n_cells=48)
     desk.leave(path(1, 30))
