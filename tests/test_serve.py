@@ -1,5 +1,6 @@
 """The whole server, started as a user starts it, on tiny models and on real weights."""
 
+import json
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -167,3 +168,28 @@ def test_anthropics_messages_go_on_where_a_breakpoint_stands(server: Served) -> 
     assert first["cache_read_input_tokens"] == second["cache_creation_input_tokens"] == 0
     assert second["cache_read_input_tokens"] >= first["cache_creation_input_tokens"] > 50
     assert second["input_tokens"] < 50
+
+
+def chained_schema(n: int) -> dict[str, Any]:
+    """Each of the definitions refers to the next one."""
+    links = {f"a{i}": {"type": "object", "properties": {"x": {"$ref": f"#/$defs/a{i + 1}"}}} for i in range(n)}
+    return {"$ref": "#/$defs/a0", "$defs": {**links, f"a{n}": {"type": "null"}}}
+
+
+def chained_rules(n: int, link: str) -> str:
+    """Each of the rules has the next one in it."""
+    return "\n".join(["start: r0", *(f"r{i}: {link.format(i + 1)}" for i in range(n)), f'r{n}: "x"'])
+
+
+def test_no_grammar_is_too_deep_for_the_process() -> None:
+    """The longest that are taken; there is no bound but the stack on how deep they are looked into."""
+    with served(model_path("qwen35"), "-c", "512") as server:
+        grammars: list[dict[str, Any]] = [
+            {"json_schema": chained_schema(3_990)},
+            {"lark": chained_rules(19_990, '"a" r{}')},
+            {"lark": chained_rules(1_800, '("a" ' * 10 + "r{}" + ")?" * 10)},
+            {"lark": "start: %json " + json.dumps(chained_schema(2_490))},
+        ]
+        for grammar in grammars:
+            response = server.client.post("/completion", json={"prompt": "x", "n_predict": 1, **grammar})
+            assert response.status_code == 200, response.text[:300]

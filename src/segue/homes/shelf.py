@@ -128,10 +128,9 @@ class Shelf:
         def may_go(checkpoint: Checkpoint) -> bool:
             return residence_of(checkpoint).is_stored and not space.is_kept(checkpoint)
 
-        def ranked() -> list[Checkpoint]:
-            return space.retention.ranked(
-                filter(may_go, space.checkpoints()), now, lambda c: max(1, self._freed_bytes(c))
-            )
+        def ranked(n_shares: int) -> list[Checkpoint]:
+            stored = filter(may_go, space.checkpoints())
+            return space.retention.ranked(stored, now, lambda c: max(1, self._freed_bytes(c)), n_shares)
 
         return self._victims.next(ranked, now, may_go)
 

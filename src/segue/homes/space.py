@@ -267,16 +267,16 @@ class Space:
         """The least valuable on the host."""
         now = self.clock()
         return self._host_victims.next(
-            lambda: self._ranked_on_host(now), now, lambda c: self._is_on_host(c) and not self.is_kept(c)
+            lambda n: self._ranked_on_host(now, n), now, lambda c: self._is_on_host(c) and not self.is_kept(c)
         )
 
-    def _ranked_on_host(self, now: float) -> list[Checkpoint]:
+    def _ranked_on_host(self, now: float, n_shares: int) -> list[Checkpoint]:
         here = [c for c in self.checkpoints() if self._is_on_host(c) and not self.is_kept(c)]
         # What is on disk as well loses nothing but time.
         here = [c for c in here if residence_of(c).is_stored] or here
-        ordered = self.retention.ranked(here, now, self.copies.freed_bytes)
+        ordered = self.retention.ranked(here, now, self.copies.freed_bytes, n_shares)
         # Where checkpoints share all their links, none of them would free anything by itself.
-        return ordered or self.retention.ranked(here, now, lambda _: 1)
+        return ordered or self.retention.ranked(here, now, lambda _: 1, n_shares)
 
     def _next_stored_victim(self) -> Checkpoint | None:
         """The least valuable of those on the host that are on disk too."""
@@ -286,8 +286,9 @@ class Space:
             is_twice = residence_of(checkpoint).is_stored and self._is_on_host(checkpoint)
             return is_twice and not self.is_kept(checkpoint)
 
-        def ranked() -> list[Checkpoint]:
-            return self.retention.ranked(filter(may_go, self.checkpoints()), now, self.copies.freed_bytes)
+        def ranked(n_shares: int) -> list[Checkpoint]:
+            here = filter(may_go, self.checkpoints())
+            return self.retention.ranked(here, now, self.copies.freed_bytes, n_shares)
 
         return self._stored_victims.next(ranked, now, may_go)
 
