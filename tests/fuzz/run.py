@@ -53,7 +53,8 @@ class Report:
         return (
             f"{self.n_requests} requests in {self.seconds:.0f} s ({self.n_requests / (self.seconds or 1):.0f}/s), "
             f"answers {told}; {self.n_again} asked again; slowest {self.slowest_s:.1f} s; "
-            f"memory {self.rss_bytes[-1] >> 20} MiB, {self.growth_bytes / (1 << 20):+.1f} MiB; {self.n_files[0]} files before, {self.n_files[1]} after"
+            f"memory {self.rss_bytes[-1] >> 20} MiB, {self.growth_bytes / (1 << 20):+.1f} MiB; "
+            f"{self.n_files[0]} files before, {self.n_files[1]} after"
         )
 
 
