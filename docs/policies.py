@@ -1,13 +1,17 @@
 """Writes the figures of docs/policies.md again: replays the recordings, which are not part of the repository.
 
-python docs/policies.py TRACES, where TRACES holds claude-code/conversations.jsonl.gz and
-mooncake/conversation.jsonl.gz.
+python docs/policies.py TRACES [figures] [seeds] [fleets], all three if none is named, where TRACES holds
+claude-code/conversations.jsonl.gz and mooncake/conversation.jsonl.gz. What seeds and fleets have measured is appended
+to docs/policies/*.jsonl and not measured again: they can be stopped at any time, and begin anew without the file.
 """
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+import fleets
+import seeds
 
 from segue.sim.capacity import Capacity
 from segue.sim.cost import Cost
@@ -19,12 +23,22 @@ from segue.sim.registry import POLICIES
 from segue.sim.run import run
 from segue.sim.trace import Format, Interleaving, load
 
-_HERE: Final = Path(__file__).parent
-_BEGIN, _END = "<!-- figures -->\n", "<!-- end of figures -->\n"
+_OUT: Final = Path(__file__).parent / "policies"
 _RECORDINGS: Final = (
     (Format.CLAUDE_CODE, "claude-code/conversations.jsonl.gz", Interleaving(32, 1, 100), range(4, 11)),
     (Format.MOONCAKE, "mooncake/conversation.jsonl.gz", Interleaving(), range(7, 14, 2)),
 )
+
+
+def _figures(traces: Path) -> str:
+    """All policies at all sizes, with pictures."""
+    compared = _compare(traces)
+    for found in compared:
+        draw(found, _OUT / f"{found.trace}.png")
+        write(found, _OUT / f"{found.trace}.html")
+    for name in POLICIES:
+        draw_one(compared, name, _OUT / f"{name}.png")
+    return "\n" + "\n".join(map(_table, compared)) + "\n"
 
 
 def _compare(traces: Path) -> list[Comparison]:
@@ -48,19 +62,16 @@ def _table(compared: Comparison) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Replay, draw, and put the tables into the text."""
-    (traces,) = arguments
-    out = _HERE / "policies"
-    out.mkdir(exist_ok=True)
-    compared = _compare(Path(traces))
-    for found in compared:
-        draw(found, out / f"{found.trace}.png")
-        write(found, out / f"{found.trace}.html")
-    for name in POLICIES:
-        draw_one(compared, name, out / f"{name}.png")
-    page = _HERE / "policies.md"
-    before, _, rest = page.read_text().partition(_BEGIN)
-    after = rest.partition(_END)[2]
-    page.write_text(before + _BEGIN + "\n" + "\n".join(map(_table, compared)) + "\n" + _END + after)
+    traces, *wanted = arguments
+    _OUT.mkdir(exist_ok=True)
+    parts = {"figures": _figures, "seeds": seeds.measured, "fleets": fleets.measured}
+    for part in wanted or parts:
+        text = parts[part](Path(traces))
+        page = _OUT.with_suffix(".md")
+        begin, end = f"<!-- {part} -->\n", f"<!-- end of {part} -->"
+        before, found, rest = page.read_text().partition(begin)
+        assert found, f"{page} has no {begin}"
+        page.write_text(before + begin + text + end + rest.partition(end)[2])
     return 0
 
 

@@ -1,12 +1,16 @@
 """The whole server, started as a user starts it, on tiny models and on real weights."""
 
+import json
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.kit.families import FAMILIES
+from tests.kit.family_models import family_model_path, misfit_model_path
 from tests.kit.models import gemma3_270m_path, model_path
 from tests.kit.served import Served, said, served
 
@@ -125,6 +129,33 @@ def test_keys_share_nothing_and_ctrl_c_ends_it() -> None:
         assert "function" not in text, "the log shows a prompt"
 
 
+@pytest.mark.parametrize(
+    ("template", "wrong"),
+    [
+        ("", "the model has no chat template, and ChatML stands in: replies may not end, <|im_end|> is no token"),
+        ("chatml", "the chat template does not suit the model: replies may not end, <|im_end|> is no token"),
+    ],
+)
+def test_a_template_that_does_not_suit_the_model_is_told_of_once(template: str, wrong: str) -> None:
+    with served(misfit_model_path("gemma3", template), "-c", "1024") as server:
+        server.chat([QUESTION])
+        server.stop()
+        told = [line for line in server.log if "template" in line]
+        assert len(told) == 1
+        assert told[0].endswith(f"{wrong}; pass the model's own template with --chat-template-file\n")
+
+
+def test_one_that_suits_it_is_not(tmp_path: Path) -> None:
+    file = tmp_path / "template.jinja"
+    file.write_text(FAMILIES["gemma3"])
+    for path, flags in (
+        (family_model_path("gemma3"), []),
+        (misfit_model_path("gemma3", ""), ["--chat-template-file", str(file)]),
+    ):
+        with served(path, "-c", "1024", *flags) as server:
+            assert "template" not in "".join(server.log)
+
+
 def test_anthropics_messages_go_on_where_a_breakpoint_stands(server: Served) -> None:
     def ask(question: str) -> dict[str, int]:
         kept = {"type": "text", "text": SYSTEM["content"], "cache_control": {"type": "ephemeral"}}
@@ -137,3 +168,28 @@ def test_anthropics_messages_go_on_where_a_breakpoint_stands(server: Served) -> 
     assert first["cache_read_input_tokens"] == second["cache_creation_input_tokens"] == 0
     assert second["cache_read_input_tokens"] >= first["cache_creation_input_tokens"] > 50
     assert second["input_tokens"] < 50
+
+
+def chained_schema(n: int) -> dict[str, Any]:
+    """Each of the definitions refers to the next one."""
+    links = {f"a{i}": {"type": "object", "properties": {"x": {"$ref": f"#/$defs/a{i + 1}"}}} for i in range(n)}
+    return {"$ref": "#/$defs/a0", "$defs": {**links, f"a{n}": {"type": "null"}}}
+
+
+def chained_rules(n: int, link: str) -> str:
+    """Each of the rules has the next one in it."""
+    return "\n".join(["start: r0", *(f"r{i}: {link.format(i + 1)}" for i in range(n)), f'r{n}: "x"'])
+
+
+def test_no_grammar_is_too_deep_for_the_process() -> None:
+    """The longest that are taken; there is no bound but the stack on how deep they are looked into."""
+    with served(model_path("qwen35"), "-c", "512") as server:
+        grammars: list[dict[str, Any]] = [
+            {"json_schema": chained_schema(3_990)},
+            {"lark": chained_rules(19_990, '"a" r{}')},
+            {"lark": chained_rules(1_800, '("a" ' * 10 + "r{}" + ")?" * 10)},
+            {"lark": "start: %json " + json.dumps(chained_schema(2_490))},
+        ]
+        for grammar in grammars:
+            response = server.client.post("/completion", json={"prompt": "x", "n_predict": 1, **grammar})
+            assert response.status_code == 200, response.text[:300]

@@ -1,5 +1,8 @@
 """Remembered tokens."""
 
+import ctypes
+import sys
+
 from segue.chat.memory import TokenMemory
 
 
@@ -29,3 +32,13 @@ def test_what_does_not_fit_is_not_kept() -> None:
     memory.put("", "small", b"1234")
     memory.put("", "small", b"1234")
     assert memory.get("", "small") == b"1234"
+
+
+def test_texts_that_python_keeps_in_two_forms_later_do_not_make_room() -> None:
+    memory, texts = TokenMemory(1000), [f"{i} é" for i in range(200)]
+    for text in texts:
+        memory.put("", text, b"1234")
+        before = sys.getsizeof(text)
+        ctypes.pythonapi.PyUnicode_AsUTF8(ctypes.py_object(text))
+        assert sys.getsizeof(text) > before
+    assert 1 < sum(memory.get("", text) is not None for text in texts) < 4

@@ -127,7 +127,7 @@ def mistral(messages: Sequence[Message], tools: Sequence[Message]) -> list[Piece
             # every question is taken for it; and nothing is found where a template compares the first with another.
             needle = (system or "").strip()[:64]
             is_compared = has_tools and len(questions) > 1
-            is_found = i == rest[0][0] and not is_compared and (has_tools or bool(needle and needle in header))
+            is_found = i == rest[0][0] and not is_compared and (has_tools or bool(needle and needle in f"<s>{header}"))
             # Where a question begins with white space, that counts to what stands before.
             n_blank = len(said) - len(said.lstrip()) if said.strip() else 0
             pieces.append(Piece(_first(system) if is_found else NOWHERE, header + said[:n_blank]))

@@ -26,14 +26,31 @@ def test_replies_share_nothing() -> None:
 
 
 def test_a_grammar_is_compiled_once_and_few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segue.grammar.compiler.MAX_KEPT", 2)
     compiler = Compiler(VOCABULARY)
     first = compiler.compile(from_regex("a"))
+    monkeypatch.setattr("segue.grammar.compiler.MAX_KEPT_BYTES", 2 * first.n_bytes)
     second = compiler.compile(from_regex("b"))
     assert compiler.compile(from_regex("a")) is first
     compiler.compile(from_regex("c"))
     assert compiler.compile(from_regex("a")) is first
     assert compiler.compile(from_regex("b")) is not second
+
+
+def test_a_long_grammar_takes_the_room_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segue.grammar.compiler.MAX_KEPT_BYTES", 80 << 20)
+    compiler, long = Compiler(VOCABULARY), from_regex("[0-9]" * 50_000)
+    small = [compiler.compile(from_regex(pattern)) for pattern in "abcd"]
+    assert [compiler.compile(from_regex(pattern)) for pattern in "abcd"] == small
+    kept = compiler.compile(long)
+    assert compiler.compile(from_regex("d")) is small[3]
+    assert compiler.compile(from_regex("c")) is not small[2]
+    assert kept.n_bytes > small[0].n_bytes
+
+
+@pytest.mark.parametrize("grammar", ["start: r0\n" + "\n".join(f"r{i}: r{i + 1}" for i in range(30_000)), "(" * 30_000])
+def test_a_grammar_of_too_many_rules_is_refused(grammar: str) -> None:
+    with pytest.raises(ConstraintError, match=r"3000[01] rules"):
+        from_lark(grammar)
 
 
 def test_control_tokens_are_no_text() -> None:
@@ -88,6 +105,15 @@ def test_a_full_lexer_harms_no_reply(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (EOS in allowed(matcher)) is (said[-13] == ord("a"))
     assert first.is_worn
     assert compiler.compile(grammar) is not first
+
+
+def test_a_worn_grammar_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = Compiler(VOCABULARY)
+    first, worn = compiler.compile(from_regex("a")), compiler.compile(from_regex("b"))
+    monkeypatch.setattr("segue.grammar.compiler.MAX_KEPT_BYTES", 2 * first.n_bytes)
+    worn.is_worn = True
+    compiler.compile(from_regex("c"))
+    assert compiler.compile(from_regex("a")) is first
 
 
 def test_what_takes_too_much_at_the_start_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,8 +97,8 @@ class Desk:
             self.forget(lane)
             return False
         assert self.engine.length(lane) == plan.n_start
+        assert (plan.logits is not None) == (plan.n_start == len(prompt)), "a reply must have logits to begin with"
         if plan.logits is not None:
-            assert plan.n_start == len(prompt)
             assert np.array_equal(plan.logits, expected_logits(self.kind, prompt))
         return True
 

@@ -1,5 +1,6 @@
 """A desk whose keeper has a disk: it can be restarted, killed, and find its files damaged."""
 
+import errno
 import itertools
 import os
 import shutil
@@ -14,10 +15,13 @@ from threading import Event
 from typing import Any
 from unittest.mock import patch
 
+from segue.homes.disk.codec import Bytes
 from segue.homes.disk.directory import Directory
+from segue.homes.disk.errors import disk_error
 from segue.homes.planner import Plan
 from segue.homes.residence import residence_of
 from segue.homes.vault import Vault
+from segue.state.checkpoint import Origin
 from segue.state.kind import MemoryKind
 from tests.homes.desk import Desk, Path, array, n_restorable
 
@@ -59,6 +63,17 @@ class Hands:
             pass
 
 
+class FlakyDirectory(Directory):
+    """A directory whose disk cannot be read while it `fails`."""
+
+    fails = False
+
+    def read_blob(self, name: str) -> list[Bytes]:
+        if self.fails:
+            raise disk_error(f"cannot read {name}", OSError(errno.EIO, os.strerror(errno.EIO)))
+        return super().read_blob(name)
+
+
 class DiskDesk(Desk):
     """A desk on a directory, which every restart keeps and every crash leaves for a copy of it.
 
@@ -89,7 +104,7 @@ class DiskDesk(Desk):
         self.limit_disk_bytes = limit_disk_bytes
         self.model = model
         self._woken = Event()
-        self.directory = Directory(self._at)
+        self.directory = FlakyDirectory(self._at)
         self.keeper.fingerprint = {"model": model}
         workers: Any = patch("segue.homes.worker.ThreadPoolExecutor", self._hands) if self._hands else nullcontext()
         with workers:
@@ -220,3 +235,19 @@ class DiskDesk(Desk):
         near = [c for c in self.keeper.space.tree(scope).checkpoints() if self.keeper.is_near(c)]
         assert plan.n_start == max((n_restorable(c, prompt, self.engine.shape) for c in near), default=0)
         return plan
+
+
+MakeDesk = Callable[..., DiskDesk]
+
+
+def serve(desk: DiskDesk, prompt: Path, *, scope: str = "") -> int:
+    """Read a prompt, keep it with its logits, and leave; how many tokens had to be read."""
+    lane = desk.idle_lane()
+    assert desk.start(lane, prompt, scope=scope)
+    n_start = len(desk.paths[lane])
+    if n_start < len(prompt):
+        logits = desk.read(lane, prompt[n_start:])
+        desk.take(lane, Origin.PROMPT_END, logits=logits)
+    desk.close(lane)
+    desk.check()
+    return len(prompt) - n_start

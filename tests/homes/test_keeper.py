@@ -2,6 +2,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from segue.homes.known import Known
 from segue.homes.residence import residence_of
 from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryKind
@@ -179,3 +180,63 @@ def test_the_last_token_can_be_left_to_be_read(kind: MemoryKind) -> None:
     desk.take(0, logits=desk.read(0, path(1, 20)[19:]))
     assert desk.keeper.plan("", array(path(1, 20))).n_start == 20
     assert desk.keeper.plan("", array(path(1, 20)), reads_last=True).n_start == 19
+
+
+def test_paths_without_checkpoints_are_not_known_for_ever() -> None:
+    desk = Desk(MemoryKind.HYBRID, n_parked=1, limit_host_bytes=0)
+    desk.keeper.known = Known(160)
+    for first in range(20):
+        desk.leave(path(first, 20))
+        assert desk.keeper.space.tree("").n_tokens <= 160
+
+
+def being_opened() -> tuple[Desk, Path]:
+    """A desk whose lane 0 is half way to the end of a path that is on the host, and lane 1 has read it anew."""
+    desk = Desk(MemoryKind.HYBRID)
+    prompts = [(*path(1, 20), *path(first, 10)) for first in (2, 3)]
+    for prompt in prompts:
+        desk.leave(prompt)
+    for prompt in prompts:
+        desk.keeper.space.demote(checkpoint_at(desk, prompt))
+    assert desk.start(1, prompts[1], use_cache=False)
+    desk.read(1, prompts[1])
+    desk.paths[0], desk.scopes[0] = prompts[1], ""
+    desk.keeper.open(0, desk.plan((*prompts[1], 9), ""))
+    assert not desk.keeper.is_open(0), "a chain that is followed to within a link is put back in two pieces"
+    return desk, prompts[1]
+
+
+def go_on(desk: Desk) -> None:
+    """Open lane 0, and show that it stands right."""
+    while not desk.keeper.is_open(0):
+        desk.keeper.step(0)
+    desk.check()
+    assert desk.read(0, (9,)) is not None
+
+
+def test_what_is_being_restored_keeps_its_copies_when_another_lane_ends_there() -> None:
+    desk, _ = being_opened()
+    desk.close(1)
+    go_on(desk)
+
+
+def test_what_is_being_restored_is_not_erased() -> None:
+    desk, prompt = being_opened()
+    desk.forget(1)
+    assert desk.keeper.erase("", array(prompt)) == 0
+    go_on(desk)
+    desk.forget(0)
+    assert desk.keeper.erase("", array(prompt)) == len(prompt)
+
+
+def test_what_is_parked_again_gives_its_copies_up() -> None:
+    desk = Desk(MemoryKind.HYBRID)
+    desk.leave(path(1, 20))
+    found = checkpoint_at(desk, path(1, 20))
+    desk.keeper.space.demote(found)
+    assert desk.keeper.space.host.used_bytes > 0
+    assert desk.start(0, (*path(1, 20), 9))
+    desk.close(0)
+    desk.check()
+    assert residence_of(found).is_parked
+    assert desk.keeper.space.host.used_bytes == 0

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from segue.homes.residence import residence_of
 from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryKind
+from segue.state.restore import Restore
 from tests.homes.desk import Desk, Path, array, at, path
 
 KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.has_cells]
@@ -220,3 +223,19 @@ def test_a_pin_that_is_renewed_outlives_one_that_is_not() -> None:
     for first in range(2, 9):
         desk.leave(path(first, 20))
     assert [home(desk, path(first, 20)) for first in (0, 1)] == ["host", ""]
+
+
+def test_a_rewound_lane_holds_no_more_when_what_it_started_from_goes() -> None:
+    desk = Desk(MemoryKind.ATTENTION)
+    for n in (20, 30):
+        desk.leave(path(1, n))
+    above, start = at(desk, path(1, 20)), at(desk, path(1, 30))
+    assert above is not None
+    assert start is not None
+    space = desk.keeper.space
+    plan = desk.plan((*path(1, 10), 9), "")
+    desk.keeper.open(0, replace(plan, restore=Restore(start, 10, with_logits=False)))
+    space.evict(start)
+    assert space.coverage.lanes[0].anchor is above
+    assert space.coverage.n_on_lanes(above) == 10
+    assert space.coverage.lane_over(above) is None

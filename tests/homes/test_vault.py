@@ -2,54 +2,28 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from segue.homes import fetching
 from segue.homes.disk.directory import Directory
-from segue.homes.disk.errors import DiskError
+from segue.homes.disk.errors import DamagedError, DiskError
+from segue.homes.disk.index import Index
+from segue.homes.fetching import Fetched
 from segue.homes.residence import residence_of
-from segue.state.checkpoint import Origin
 from segue.state.kind import MemoryKind
 from tests.homes.damage import Damage, damage
-from tests.homes.desk import Path, at, path
-from tests.homes.disk_desk import DiskDesk, quick_directory
+from tests.homes.desk import Path, array, at, path
+from tests.homes.disk_desk import MakeDesk, serve
 from tests.homes.vault_machine import VaultMachine
-
-Make = Callable[..., DiskDesk]
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    """Makes desks, and lets them go."""
-    desks: list[DiskDesk] = []
-    with quick_directory() as directory:
-
-        def made(kind: MemoryKind, **room: Any) -> DiskDesk:
-            desks.append(DiskDesk(kind, directory / "cache", **room))
-            return desks[-1]
-
-        yield made
-        for desk in desks:
-            desk.end()
-
-
-def serve(desk: DiskDesk, prompt: Path, *, scope: str = "") -> int:
-    """Read a prompt, keep it with its logits, and leave; how many tokens had to be read."""
-    lane = desk.idle_lane()
-    assert desk.start(lane, prompt, scope=scope)
-    n_start = len(desk.paths[lane])
-    if n_start < len(prompt):
-        logits = desk.read(lane, prompt[n_start:])
-        desk.take(lane, Origin.PROMPT_END, logits=logits)
-    desk.close(lane)
-    desk.check()
-    return len(prompt) - n_start
 
 
 def conversations() -> list[Path]:
@@ -73,7 +47,9 @@ def test_whatever_is_done_for_long_what_is_on_disk_is_right(kind: MemoryKind) ->
 @pytest.mark.parametrize("is_unified", [True, False])
 @pytest.mark.parametrize("is_killed", [False, True])
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_conversations_go_on_where_they_were(kind: MemoryKind, is_killed: bool, is_unified: bool, make: Make) -> None:
+def test_conversations_go_on_where_they_were(
+    kind: MemoryKind, is_killed: bool, is_unified: bool, make: MakeDesk
+) -> None:
     desk = make(kind, is_unified=is_unified, n_parked=4 if is_unified else 0)
     for prompt in conversations():
         serve(desk, prompt)
@@ -90,7 +66,7 @@ def test_conversations_go_on_where_they_were(kind: MemoryKind, is_killed: bool, 
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_ending_stores_what_is_not_stored_yet(kind: MemoryKind, make: Make) -> None:
+def test_ending_stores_what_is_not_stored_yet(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     serve(desk, path(1, 30))
     desk.restart()
@@ -98,7 +74,26 @@ def test_ending_stores_what_is_not_stored_yet(kind: MemoryKind, make: Make) -> N
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_logits_that_come_later_are_stored_too(kind: MemoryKind, make: Make) -> None:
+def test_what_was_used_is_known_to_be_after_a_restart(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    for first in (1, 2):
+        serve(desk, path(first, 30))
+    desk.restart()
+    assert serve(desk, path(1, 30)) == 0
+    with patch.object(Index, "touch", autospec=True, side_effect=Index.touch) as touch:
+        desk.restart()
+        assert touch.call_count == 1
+        desk.restart()
+        assert touch.call_count == 1, "what is as it was is not written again"
+    used, other = at(desk, path(1, 30)), at(desk, path(2, 30))
+    assert used is not None
+    assert other is not None
+    assert (used.n_hits, other.n_hits) == (1, 0)
+    assert used.last_used > other.last_used
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_logits_that_come_later_are_stored_too(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     desk.leave(path(1, 30))
     desk.store()
@@ -112,7 +107,7 @@ def test_logits_that_come_later_are_stored_too(kind: MemoryKind, make: Make) -> 
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_another_model_finds_nothing_and_leaves_what_is_there(kind: MemoryKind, make: Make) -> None:
+def test_another_model_finds_nothing_and_leaves_what_is_there(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     serve(desk, path(1, 30))
     desk.restart(model="another")
@@ -122,7 +117,7 @@ def test_another_model_finds_nothing_and_leaves_what_is_there(kind: MemoryKind, 
     assert serve(desk, path(1, 30)) == 0
 
 
-def test_another_model_gets_room_in_the_end(make: Make) -> None:
+def test_another_model_gets_room_in_the_end(make: MakeDesk) -> None:
     desk = make(MemoryKind.HYBRID, limit_disk_bytes=4000)
     for first in range(8):
         serve(desk, path(first, 30))
@@ -137,7 +132,7 @@ def test_another_model_gets_room_in_the_end(make: Make) -> None:
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_scopes_share_nothing_after_a_restart(kind: MemoryKind, make: Make) -> None:
+def test_scopes_share_nothing_after_a_restart(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     serve(desk, path(1, 30), scope="mine")
     desk.restart()
@@ -145,11 +140,28 @@ def test_scopes_share_nothing_after_a_restart(kind: MemoryKind, make: Make) -> N
     assert serve(desk, path(1, 30), scope="mine") == 0
 
 
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_of_two_rows_for_one_path_the_second_is_forgotten(
+    kind: MemoryKind, make: MakeDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    desk.store()
+    index = desk.directory.index
+    (model,) = index.fingerprints()
+    (row,) = index.checkpoints(model)
+    index.add(model, [], replace(row, id=None, file=None))
+    desk.restart()
+    assert "cannot be found a place" in caplog.text
+    assert [left.id for left in desk.directory.index.checkpoints(model)] == [row.id]
+    assert serve(desk, path(1, 30)) == 0
+
+
 @pytest.mark.parametrize("while_running", [True, False])
 @pytest.mark.parametrize("how", Damage)
 @pytest.mark.parametrize("kind", MemoryKind)
 def test_a_damaged_file_is_a_miss(
-    kind: MemoryKind, how: Damage, while_running: bool, make: Make, caplog: pytest.LogCaptureFixture
+    kind: MemoryKind, how: Damage, while_running: bool, make: MakeDesk, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = make(kind)
     for prompt in conversations():
@@ -174,7 +186,7 @@ def test_a_damaged_file_is_a_miss(
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_damage_is_found_for_all_who_wait(kind: MemoryKind, make: Make) -> None:
+def test_damage_is_found_for_all_who_wait(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     serve(desk, path(1, 30))
     desk.restart()
@@ -193,8 +205,55 @@ def test_damage_is_found_for_all_who_wait(kind: MemoryKind, make: Make) -> None:
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
+def test_what_the_disk_fails_to_read_is_a_miss_and_stays(
+    kind: MemoryKind, make: MakeDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = make(kind)
+    for prompt in conversations():
+        serve(desk, prompt)
+    desk.restart()
+    files = desk.files
+    desk.directory.fails = True
+    for prompt in conversations():
+        found = at(desk, prompt)
+        assert found is not None
+        assert desk.keeper.fetch(found)
+        desk.store()
+        assert not desk.keeper.fetch(found), "it is left alone for a while"
+        assert residence_of(found).is_stored
+    assert "stored state stays on disk" in caplog.text
+    assert "Input/output error" in caplog.text
+    assert "is lost" not in caplog.text
+    plan = desk.keeper.plan("", array(conversations()[0]), only_near=True)
+    assert (plan.n_start, plan.n_not_fetched) == (0, len(conversations()[0]))
+    assert serve(desk, (*path(4, 25), 1)) == 26
+    desk.store()
+    assert set(files) <= set(desk.files)
+    desk.crash()
+    for prompt in conversations():
+        assert serve(desk, prompt) == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_the_disk_failed_to_read_is_tried_again(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    desk.restart()
+    found = at(desk, path(1, 30))
+    assert found is not None
+    desk.directory.fails = True
+    assert desk.keeper.fetch(found)
+    desk.store()
+    desk.directory.fails = False
+    # Each look at the clock of a desk is a second.
+    assert any(desk.keeper.fetch(found) for _ in range(100))
+    desk.store()
+    assert serve(desk, path(1, 30)) == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
 def test_a_full_disk_loses_nothing_in_memory(
-    kind: MemoryKind, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    kind: MemoryKind, make: MakeDesk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = make(kind)
 
@@ -213,7 +272,7 @@ def test_a_full_disk_loses_nothing_in_memory(
 
 @pytest.mark.parametrize("limit", [0, 100, 1000, 3000])
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_the_disk_is_never_over_its_limit(kind: MemoryKind, limit: int, make: Make) -> None:
+def test_the_disk_is_never_over_its_limit(kind: MemoryKind, limit: int, make: MakeDesk) -> None:
     desk = make(kind, limit_disk_bytes=limit)
     for first in range(12):
         serve(desk, path(first, 30))
@@ -226,7 +285,7 @@ def test_the_disk_is_never_over_its_limit(kind: MemoryKind, limit: int, make: Ma
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_what_is_worth_least_makes_room_on_disk(kind: MemoryKind, make: Make) -> None:
+def test_what_is_worth_least_makes_room_on_disk(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind, limit_disk_bytes=2500)
     assert desk.start(0, path(0, 30))
     desk.take(0, logits=desk.read(0, path(0, 30)), pin_s=1e6)
@@ -242,7 +301,7 @@ def test_what_is_worth_least_makes_room_on_disk(kind: MemoryKind, make: Make) ->
 
 @pytest.mark.parametrize("limit", [0, 300, 1000])
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_a_tiny_host_still_works(kind: MemoryKind, limit: int, make: Make) -> None:
+def test_a_tiny_host_still_works(kind: MemoryKind, limit: int, make: MakeDesk) -> None:
     desk = make(kind, limit_host_bytes=1 << 20)
     for prompt in conversations():
         serve(desk, prompt)
@@ -257,7 +316,7 @@ def test_a_tiny_host_still_works(kind: MemoryKind, limit: int, make: Make) -> No
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_what_is_evicted_while_it_is_written_leaves_nothing(kind: MemoryKind, make: Make) -> None:
+def test_what_is_evicted_while_it_is_written_leaves_nothing(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     serve(desk, path(1, 30))
     while not desk.vault.is_busy:
@@ -270,7 +329,7 @@ def test_what_is_evicted_while_it_is_written_leaves_nothing(kind: MemoryKind, ma
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_what_is_evicted_while_it_is_fetched_is_read(kind: MemoryKind, make: Make) -> None:
+def test_what_is_evicted_while_it_is_fetched_is_read(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     serve(desk, path(1, 30))
     desk.restart()
@@ -285,30 +344,40 @@ def test_what_is_evicted_while_it_is_fetched_is_read(kind: MemoryKind, make: Mak
 
 
 @contextmanager
-def failing_reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Reads that begin here fail after it, as if the file had been there no more."""
+def late_reads(monkeypatch: pytest.MonkeyPatch, *, fail: bool) -> Iterator[None]:
+    """What is fetched from here on comes after it, or is found to be there no more."""
     may_go_on = Event()
+    read = fetching._read
 
-    def read(_: Directory, name: str) -> list[Any]:
+    def read_late(*arguments: Any) -> Fetched:
+        fetched = read(*arguments)
         assert may_go_on.wait(10.0)
-        raise DiskError(f"{name} is missing")
+        return fetched
+
+    def miss(_: Directory, name: str) -> list[Any]:
+        assert may_go_on.wait(10.0)
+        raise DamagedError(f"{name} is missing")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Directory, "read_blob", read)
+        if fail:
+            patched.setattr(Directory, "read_blob", miss)
+        else:
+            patched.setattr(fetching, "_read", read_late)
         yield
         may_go_on.set()
 
 
+@pytest.mark.parametrize("fail", [True, False])
 @pytest.mark.parametrize("kind", MemoryKind)
 def test_a_file_that_goes_with_its_checkpoint_while_it_is_fetched_is_no_loss(
-    kind: MemoryKind, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    kind: MemoryKind, fail: bool, make: MakeDesk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = make(kind)
     serve(desk, path(1, 30))
     desk.restart()
     found = at(desk, path(1, 30))
     assert found is not None
-    with failing_reads(monkeypatch):
+    with late_reads(monkeypatch, fail=fail):
         assert desk.keeper.fetch(found)
         desk.keeper.space.evict(found)
         desk.leave(path(1, 30))
@@ -321,9 +390,10 @@ def test_a_file_that_goes_with_its_checkpoint_while_it_is_fetched_is_no_loss(
     assert serve(desk, (*path(1, 30), 1)) == 1
 
 
+@pytest.mark.parametrize("fail", [True, False])
 @pytest.mark.parametrize("kind", [kind for kind in MemoryKind if kind is not MemoryKind.ATTENTION])
 def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
-    kind: MemoryKind, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    kind: MemoryKind, fail: bool, make: MakeDesk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = make(kind)
     desk.leave(path(1, 30))
@@ -331,7 +401,7 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
     found = at(desk, path(1, 30))
     assert found is not None
     file = residence_of(found).file
-    with failing_reads(monkeypatch):
+    with late_reads(monkeypatch, fail=fail):
         assert desk.keeper.fetch(found)
         assert desk.start(0, path(1, 30), use_cache=False)
         desk.take(0, logits=desk.read(0, path(1, 30)))
@@ -347,7 +417,40 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
     assert serve(desk, path(1, 30)) == 0
 
 
-def test_a_parked_checkpoint_gives_its_cells_while_it_is_written(make: Make) -> None:
+def test_what_is_being_fetched_stays_on_disk_whoever_wants_room(
+    make: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make(MemoryKind.RECURRENT)
+    serve(desk, path(1, 30))
+    desk.store()
+    desk.restart(limit_disk_bytes=desk.vault.used_bytes * 3 // 2)
+    found = at(desk, path(1, 30))
+    assert found is not None
+    with late_reads(monkeypatch, fail=False):
+        assert desk.keeper.fetch(found)
+        desk.leave(path(2, 30))
+        while desk.vault.step():
+            pass
+        assert residence_of(found).is_stored
+        desk.leave(path(3, 30))
+    desk.store()
+    assert serve(desk, path(1, 30)) == 0
+
+
+def test_a_clock_that_jumped_back_makes_nothing_young_for_ever(make: MakeDesk) -> None:
+    desk = make(MemoryKind.RECURRENT)
+    serve(desk, path(1, 30))
+    desk.store()
+    (row,) = next(iter(desk.directory.index.all_checkpoints().values()))
+    assert row.id is not None
+    desk.directory.index.touch(row.id, time.time() + 1e6, 1)
+    desk.restart()
+    found = at(desk, path(1, 30))
+    assert found is not None
+    assert found.last_used <= desk.keeper.clock()
+
+
+def test_a_parked_checkpoint_gives_its_cells_while_it_is_written(make: MakeDesk) -> None:
     desk = make(MemoryKind.HYBRID, n_parked=1, n_cells=48)
     desk.leave(path(1, 30))
     while not desk.vault.is_busy:
@@ -361,7 +464,7 @@ def test_a_parked_checkpoint_gives_its_cells_while_it_is_written(make: Make) -> 
 
 
 @pytest.mark.parametrize("kind", [MemoryKind.RECURRENT, MemoryKind.HYBRID, MemoryKind.SLIDING_WINDOW])
-def test_what_is_held_stays_in_memory_whoever_wants_room(kind: MemoryKind, make: Make) -> None:
+def test_what_is_held_stays_in_memory_whoever_wants_room(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     serve(desk, path(1, 30))
     desk.store()

@@ -99,6 +99,11 @@ class VaultMachine(KeeperMachine):
         self.desk.is_swapped |= how is Damage.SWAPPED
         damage(self.desk.files, data.draw(st.integers(0, 1 << 30)), how)
 
+    @rule(fails=st.booleans())
+    def fail(self, fails: bool) -> None:
+        """Let the disk be unreadable, or readable again."""
+        self.desk.directory.fails = fails
+
     @rule(data=st.data(), scope=st.sampled_from(SCOPES))
     def fetch(self, data: st.DataObject, scope: str) -> None:
         """Begin to fetch something that nobody waits for."""

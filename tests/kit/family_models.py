@@ -85,9 +85,18 @@ VOCABULARIES: Final[dict[str, FamilyVocabulary]] = {
 @cache
 def family_model_path(family: str) -> Path:
     """The file of the tiny model that holds a family's template, written if no earlier run has done so."""
-    vocabulary = partial(_write_vocabulary, VOCABULARIES[family], FAMILIES[family])
-    write = partial(write_model, architecture=llama(Sizes()), seed=0, vocabulary=vocabulary)
-    return written_once(f"family-{family}.gguf", write)
+    return _model_path(family, FAMILIES[family], f"family-{family}.gguf")
+
+
+@cache
+def misfit_model_path(family: str, template: str) -> Path:
+    """The file of a tiny model of a family with another one's template, or with none if that is empty."""
+    return _model_path(family, FAMILIES[template] if template else "", f"misfit-{family}-{template}.gguf")
+
+
+def _model_path(family: str, template: str, name: str) -> Path:
+    vocabulary = partial(_write_vocabulary, VOCABULARIES[family], template)
+    return written_once(name, partial(write_model, architecture=llama(Sizes()), seed=0, vocabulary=vocabulary))
 
 
 def _write_vocabulary(vocabulary: FamilyVocabulary, template: str, writer: GGUFWriter) -> None:
@@ -104,7 +113,8 @@ def _write_vocabulary(vocabulary: FamilyVocabulary, template: str, writer: GGUFW
     writer.add_bos_token_id(ids[vocabulary.bos])
     writer.add_eos_token_id(ids[vocabulary.eos])
     writer.add_add_bos_token(vocabulary.adds_bos)
-    writer.add_chat_template(template)
+    if template:
+        writer.add_chat_template(template)
 
 
 def _write_pieces(writer: GGUFWriter, special: Mapping[str, TokenType]) -> None:

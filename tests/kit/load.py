@@ -10,6 +10,7 @@ from typing import Final
 
 import psutil
 
+from segue.homes.known import Known
 from segue.loop.job import EndReason
 from tests.kit.crowd import Crowd, leaving
 from tests.kit.rig import Heard, Rig
@@ -54,7 +55,7 @@ def put_load(model: Path, folder: Path, seconds: float, advance: Callable[[float
         n_disk_bytes=N_DISK_BYTES,
     )
     # The paths that stay known take memory too: with the usual limit they would grow for hours.
-    rig.keeper.max_known_tokens = _N_KNOWN_TOKENS
+    rig.keeper.known = Known(_N_KNOWN_TOKENS)
     vault = rig.keeper.vault
     assert vault is not None
     process = psutil.Process()

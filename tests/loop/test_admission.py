@@ -64,7 +64,7 @@ def test_the_one_that_reads_stops_where_the_paths_part(kind: MemoryKind) -> None
 def test_the_last_token_of_a_shorter_prompt_is_left_for_its_logits(kind: MemoryKind) -> None:
     prompt = text(1, 60)
     desk = Waiting(kind, prompt, 20)
-    assert desk.waits_until(prompt[:40]) in (39, 40)
+    assert desk.waits_until(prompt[:40]) == 39
 
 
 def test_nobody_waits_for_another_scope_or_without_the_cache(kind: MemoryKind) -> None:
@@ -73,3 +73,13 @@ def test_nobody_waits_for_another_scope_or_without_the_cache(kind: MemoryKind) -
     assert desk.waits_until(prompt, scope="yours") == 0
     assert desk.waits_until(prompt, scope="mine", use_cache=False) == 0
     assert desk.waits_until(prompt, scope="mine") == 60
+
+
+def test_what_is_read_is_shared_within_a_scope_alone(kind: MemoryKind) -> None:
+    prompt = text(1, 60)
+    desk = Waiting(kind, prompt, 20, scope="mine")
+    for scope, is_shared in (("yours", False), ("mine", kind is MemoryKind.ATTENTION)):
+        asking = desk.slot(1, prompt[:30] + text(2, 9), scope=scope)
+        found = desk.admission.publish(asking, desk.admission.plan(asking), [desk.reading, asking])
+        assert found == is_shared
+        assert len(desk.keeper.space.tree("mine")) == is_shared

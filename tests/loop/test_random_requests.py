@@ -63,7 +63,7 @@ class Client:
         if end.report is not None:
             report = end.report
             lost = report.no_checkpoint_here + report.evicted + report.last_token
-            lost += report.incompatible + report.cheaper_to_read
+            lost += report.incompatible + report.cheaper_to_read + report.not_fetched
             assert report.n_prompt == len(self.prompt) == report.n_reused + report.n_read
             assert report.n_read == report.new + lost
             assert end.timings.cache_n == report.n_reused

@@ -1,13 +1,16 @@
 """S14, S15, S23 and S25 where files come in: saved slots, restarts, full and damaged disks; and what is stored once."""
 
 import contextlib
+import errno
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from segue.homes.disk import blobfile
 from segue.homes.parcel import Parcel, ParcelError
 from segue.homes.residence import host_bytes
 from segue.state.kind import MemoryKind
@@ -194,6 +197,30 @@ def test_s25_damaged_files_are_a_miss(
     assert "stored state is lost" in caplog.text
     for prompt in prompts:
         assert ask(after, reference, prompt).n_read == 0
+
+
+def test_s25_files_that_cannot_be_read_are_a_miss_and_stay(
+    make_rig: MakeRig, reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    before = make_rig(cache_dir=tmp_path)
+    prompt = conversation(1)[0]
+    ask(before, reference, prompt)
+    before.wait_until_stored()
+    before.end()
+    after = make_rig(cache_dir=tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(blobfile, "_read", fail)
+        heard = ask(after, reference, prompt)
+    assert heard.n_read == prompt.n
+    assert heard.end is not None
+    assert heard.end.report is not None
+    assert heard.end.report.not_fetched == prompt.n
+    after.end()
+    again = make_rig(cache_dir=tmp_path)
+    assert ask(again, reference, prompt).n_read == 0
 
 
 @pytest.mark.parametrize("model_name", WITH_CELLS)

@@ -1,6 +1,9 @@
 """The same requests through the server's loop on simulated memory, and through the simulator: the same hits."""
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +12,17 @@ from segue.sim.capacity import Capacity
 from segue.sim.policies.segue import Segue
 from segue.sim.request import Request
 from segue.sim.store import Store
+from segue.sim.trace import Format, Interleaving, load
 from segue.state.kind import MemoryKind
+from segue.state.placement import PromptMarks
 from segue.state.retention import Retention
+from segue.state.tree import Tree
 from tests.loop.fake_rig import FakeRig, Sizes, text
 from tests.sim.making import MODEL, request
+from tests.sim.shared import shared
 
 _N_BYTES_STATE = 64
+_EXCERPT = Path(__file__).parent / "recordings" / "claude-code.jsonl"
 
 
 def conversations(seed: int, n: int) -> list[Request]:
@@ -36,14 +44,35 @@ def conversations(seed: int, n: int) -> list[Request]:
     return made
 
 
-@pytest.mark.parametrize("n_fit", [8, 20, 1 << 14])
-@pytest.mark.parametrize("seed", range(3))
-def test_hits_agree_exactly(seed: int, n_fit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    requests = conversations(seed, 120)
-    policy = Segue(Store(Capacity(n_fit), MODEL, 1), Retention())
-    simulated = [policy.serve(found) for found in requests]
+def recorded(path: Path, form: Format, interleaving: Interleaving, n: int) -> list[Request]:
+    """The first `n` requests of a recording, with one token for each whole block, so that all lengths shrink alike.
 
-    rig = FakeRig(MemoryKind.RECURRENT, Sizes(n_parked=0, n_host_bytes=n_fit * _N_BYTES_STATE))
+    Where all whole blocks of a prompt were known, its partial one, which nobody knew, comes as one token more: no
+    prompt ends on a known path, since that is a question of logits.
+    """
+    known, made = Tree(), list[Request]()
+    requests = load(path, form, interleaving).requests[:n]
+    fresh = 1 + max(int(found.path.max()) for found in requests if len(found.path))
+    for i, found in enumerate(requests):
+        tokens = found.path
+        if known.match(tokens).n_known == len(tokens):
+            tokens = np.append(tokens, np.int32(fresh + i))
+        known.insert(tokens)
+        made.append(replace(found, path=tokens, n_prompt_tokens=len(tokens)))
+    return made
+
+
+def simulated(requests: Sequence[Request], n_fit: int) -> list[int]:
+    """The hits of each request, by the simulator."""
+    policy = Segue(Store(Capacity(n_fit), MODEL, 1), Retention())
+    return [policy.serve(found) for found in requests]
+
+
+def served(requests: Sequence[Request], n_fit: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The hits of each request, by the server's loop, with the clock of the recording."""
+    n_most = max(len(found.path) for found in requests)
+    sizes = Sizes(n_ctx=n_most + 8, n_parked=0, n_host_bytes=n_fit * _N_BYTES_STATE, n_batch=256, n_ubatch=256)
+    rig = FakeRig(MemoryKind.RECURRENT, sizes)
     now = [0.0]
     assert rig.engine.shape.n_bytes_state == _N_BYTES_STATE
     keeper = rig.keeper
@@ -54,14 +83,48 @@ def test_hits_agree_exactly(seed: int, n_fit: int, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(type(rig.loop.cost), "note_save", lambda *_: None)
     monkeypatch.setattr(type(keeper.prices), "restore_s", lambda *_: 0.0)
     monkeypatch.setattr(keeper.space.copies, "keep_logits", lambda *_: None)
-    served = []
+    hits = []
     try:
         for found in requests:
             now[0] = found.at_s
-            end = rig.ask(found.path.tolist(), 0).wait()
+            end = rig.send(found.path.tolist(), 0, marks=PromptMarks(message_ends=found.message_ends)).wait()
+            rig.check()
             assert end.timings.cache_n + end.timings.prompt_n == len(found.path)
-            served.append(end.timings.cache_n)
+            hits.append(end.timings.cache_n)
     finally:
         rig.close()
-    assert served == simulated
-    assert sum(simulated) > 0
+    return hits
+
+
+@pytest.mark.parametrize("n_fit", [8, 20, 1 << 14])
+@pytest.mark.parametrize("seed", range(3))
+def test_hits_agree_exactly(seed: int, n_fit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = conversations(seed, 120)
+    hits = simulated(requests, n_fit)
+    assert served(requests, n_fit, monkeypatch) == hits
+    assert sum(hits) > 0
+
+
+@pytest.mark.parametrize("n_fit", [4, 16, 1 << 14])
+def test_hits_of_an_excerpt_agree_exactly(n_fit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = recorded(_EXCERPT, Format.CLAUDE_CODE, Interleaving(6), 200)
+    hits = simulated(requests, n_fit)
+    assert served(requests, n_fit, monkeypatch) == hits
+    assert sum(hits) > 0.3 * sum(len(found.path) for found in requests)
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "n_fit"),
+    [
+        (Format.CLAUDE_CODE, "claude-code/conversations.jsonl.gz", 8),
+        (Format.CLAUDE_CODE, "claude-code/conversations.jsonl.gz", 32),
+        (Format.MOONCAKE, "mooncake/conversation.jsonl.gz", 64),
+    ],
+)
+def test_hits_of_a_recording_agree_exactly(
+    form: Format, name: str, n_fit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = recorded(shared(name), form, Interleaving(16), 600)
+    hits = simulated(requests, n_fit)
+    assert served(requests, n_fit, monkeypatch) == hits
+    assert sum(hits) > 0

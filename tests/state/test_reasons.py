@@ -13,6 +13,7 @@ def reasons(report: CacheReport) -> dict[str, int]:
         "last_token": report.last_token,
         "incompatible": report.incompatible,
         "cheaper_to_read": report.cheaper_to_read,
+        "not_fetched": report.not_fetched,
     }
     return {reason: n for reason, n in counts.items() if n}
 
@@ -25,6 +26,7 @@ def reasons(report: CacheReport) -> dict[str, int]:
     needs_last=st.booleans(),
     n_incompatible=st.integers(0, 120),
     n_cheaper=st.integers(0, 120),
+    n_not_fetched=st.integers(0, 120),
 )
 def test_counts_always_add_up(
     n_prompt: int,
@@ -34,6 +36,7 @@ def test_counts_always_add_up(
     needs_last: bool,
     n_incompatible: int,
     n_cheaper: int,
+    n_not_fetched: int,
 ) -> None:
     n_known, n_reused = int(known * n_prompt), int(reused * n_prompt)
     report = explain(
@@ -44,6 +47,7 @@ def test_counts_always_add_up(
         needs_last=needs_last,
         n_incompatible=n_incompatible,
         n_cheaper_to_read=n_cheaper,
+        n_not_fetched=n_not_fetched,
     )
     counts = reasons(report)
     assert all(n > 0 for n in counts.values())
@@ -53,11 +57,16 @@ def test_counts_always_add_up(
     assert report.last_token == 0 or needs_last
     assert report.incompatible <= n_incompatible
     assert report.cheaper_to_read <= n_cheaper
+    assert report.not_fetched <= n_not_fetched
 
 
 def test_each_lost_token_has_the_reason_that_is_true_of_it() -> None:
     def read(
-        n_known: int, n_reused: int, evicted_upto: int = 0, needs_last: bool = False, n_other: tuple[int, int] = (0, 0)
+        n_known: int,
+        n_reused: int,
+        evicted_upto: int = 0,
+        needs_last: bool = False,
+        n_other: tuple[int, int, int] = (0, 0, 0),
     ) -> dict[str, int]:
         report = explain(
             100,
@@ -67,6 +76,7 @@ def test_each_lost_token_has_the_reason_that_is_true_of_it() -> None:
             needs_last=needs_last,
             n_incompatible=n_other[0],
             n_cheaper_to_read=n_other[1],
+            n_not_fetched=n_other[2],
         )
         return reasons(report)
 
@@ -78,9 +88,10 @@ def test_each_lost_token_has_the_reason_that_is_true_of_it() -> None:
     assert read(80, 30, evicted_upto=20) == {"new": 20, "no_checkpoint_here": 50}
     assert read(100, 99, needs_last=True) == {"last_token": 1}
     assert read(100, 90, needs_last=True, evicted_upto=95) == {"last_token": 10}
-    assert read(80, 30, n_other=(10, 5)) == {
+    assert read(80, 30, n_other=(10, 5, 8)) == {
         "new": 20,
         "incompatible": 10,
         "cheaper_to_read": 5,
-        "no_checkpoint_here": 35,
+        "not_fetched": 8,
+        "no_checkpoint_here": 27,
     }

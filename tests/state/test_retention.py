@@ -163,6 +163,8 @@ def test_ranked_is_the_order_in_which_they_would_fall_victim() -> None:
     retention = Retention()
     ranked = retention.ranked(tree.checkpoints(), NOW, lambda c: (c.n_tokens - 50) ** 2)
     assert set(ranked) == {*checkpoints[1:], other}
+    assert retention.ranked(tree.checkpoints(), NOW, lambda c: (c.n_tokens - 50) ** 2, 3) == ranked[:2]
+    assert retention.ranked(tree.checkpoints(), NOW, lambda _: 0, 3) == []
     while ranked:
         victim = retention.victim(tree.checkpoints(), NOW, lambda c: (c.n_tokens - 50) ** 2)
         assert victim is ranked.pop(0)

@@ -24,6 +24,7 @@ def report(**fields: object) -> CacheReport:
             "last_token": 0,
             "incompatible": 0,
             "cheaper_to_read": 0,
+            "not_fetched": 0,
             "from_origin": "message_end",
             "from_home": "parked",
             "from_age_s": 12.4,

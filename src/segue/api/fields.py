@@ -1,8 +1,10 @@
 """The types of request fields. A null is an absent field, and a number in quotes is no number, as in llama-server."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, Field
+
+T = TypeVar("T")
 
 INT32_MAX = 2**31 - 1
 FLOAT32_MAX = 3.4028234663852886e38
@@ -24,5 +26,7 @@ Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True)]
 StopWord = Annotated[Text, Field(max_length=512)]
 """Long ones would cost memory by the square of their length."""
+Items = Annotated[list[T], Field(fail_fast=True)]
+"""Only the first wrong item is told: a body may have a hundred million, and each takes a kilobyte to tell."""
 Words = Annotated[list[StopWord], Field(max_length=64)]
 ProbCount = Annotated[Int, Field(ge=0, le=MAX_PROBS)]

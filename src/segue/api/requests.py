@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, PrivateAttr, model_validator
 
 from segue.api.errors import not_supported
-from segue.api.fields import Count, CountOrAll, Flag, Int, ProbCount, StopWord, Text, Words
+from segue.api.fields import Count, CountOrAll, Flag, Int, Items, ProbCount, StopWord, Text, Words
 from segue.api.sampling import SamplingFields
 
 _UNSUPPORTED = {
@@ -45,7 +45,7 @@ class GenerationFields(SamplingFields):
     return_progress: Flag | None = None
     timings_per_token: Flag | None = None
     sse_ping_interval: CountOrAll | None = None
-    response_fields: list[Text] | None = None
+    response_fields: Items[Text] | None = None
     response_format: dict[str, Any] | None = None
     json_schema: dict[str, Any] | bool | None = None
     grammar: Text | None = None
@@ -97,8 +97,8 @@ class GenerationFields(SamplingFields):
 class ChatRequest(GenerationFields):
     """POST /v1/chat/completions."""
 
-    messages: Annotated[list[dict[str, Any]], Field(min_length=1)]
-    tools: list[dict[str, Any]] | None = None
+    messages: Annotated[Items[dict[str, Any]], Field(min_length=1)]
+    tools: Items[dict[str, Any]] | None = None
     tool_choice: Text | dict[str, Any] | None = None
     parallel_tool_calls: Flag | None = None
     chat_template_kwargs: dict[str, Any] | None = None
@@ -131,7 +131,7 @@ class InfillRequest(CompletionRequest):
     prompt: Text | None = None
     input_prefix: Text | None = None
     input_suffix: Text | None = None
-    input_extra: list[ExtraFile] | None = None
+    input_extra: Items[ExtraFile] | None = None
 
 
 class EmbeddingsRequest(BaseModel):
@@ -154,7 +154,7 @@ class TokenizeRequest(BaseModel):
 class DetokenizeRequest(BaseModel):
     """POST /detokenize."""
 
-    tokens: list[Int] | None = None
+    tokens: Items[Int] | None = None
 
 
 class SlotRequest(BaseModel):

@@ -26,6 +26,8 @@ from segue.watch.log import configure, log_request
 GRACE_S = 2
 """How long running requests may go on after a signal."""
 INTERRUPTED = 130
+_STACK_BYTES = 128 << 20
+"""What llguidance needs at most, on any thread, for a grammar of the sizes that are taken; it cannot be stopped."""
 
 Build = Callable[[Settings, Callable[[float], None], Callable[[int, JobEnd], None]], Built]
 
@@ -40,6 +42,7 @@ def serve(settings: Settings, build: Build) -> int:
     """
     console = Console(stderr=True)
     configure(settings.verbosity, console)
+    threading.stack_size(_STACK_BYTES)
     try:
         check_model_file(settings)
         service = make_service(settings)

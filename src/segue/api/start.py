@@ -1,5 +1,6 @@
 """Starting a server: what can be checked before the model is loaded, and the pieces that text needs after."""
 
+import logging
 import socket
 from pathlib import Path
 from typing import Protocol
@@ -16,10 +17,13 @@ from segue.chat.sandbox import TemplateError
 from segue.chat.template import CHATML, ChatTemplate
 from segue.chat.tokens import PromptTokenizer
 from segue.chat.tool_order import ToolOrder
+from segue.chat.turn_marks import unknown_mark
 from segue.grammar.compiler import Compiler
 from segue.grammar.marks import control_pieces
 from segue.loop.job import LoopFront
 from segue.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _NOTES = "notes.sqlite"
 _MOST_NOTE_BYTES = 256 << 20
@@ -69,13 +73,17 @@ def make_service(settings: Settings) -> Service:
 
 
 def make_backend(built: Built, settings: Settings) -> Backend:
-    """Add to a loaded model what turns text into tokens. Raises StartError for a template that cannot be used."""
+    """Add to a loaded model what turns text into tokens. Raises StartError for a template that cannot be used.
+
+    The log hears of one that does not suit the model.
+    """
     vocabulary = built.vocabulary
     source = _template_source(settings) or built.model.chat_template
     try:
         template = ChatTemplate(source, vocabulary.text(vocabulary.bos), vocabulary.text(vocabulary.eos))
     except TemplateError as error:
         raise StartError(f"{error}; pass another one with --chat-template-file") from error
+    _warn(is_missing=not source, unknown=unknown_mark(template, vocabulary.special_pieces()))
     family = find_family(template.source)
     shown = shown_tokens(family, vocabulary)
     tokenizer = PromptTokenizer(vocabulary)
@@ -155,6 +163,15 @@ def _template_source(settings: Settings) -> str:
             f"--chat-template: {settings.chat_template!r} is neither chatml nor Jinja; for a file: --chat-template-file"
         )
     return settings.chat_template
+
+
+def _warn(*, is_missing: bool, unknown: str) -> None:
+    """Say what is wrong with the chat template; `unknown` is its mark that is no token."""
+    wrong = "the model has no chat template, and ChatML stands in" if is_missing else ""
+    if unknown:
+        wrong = f"{wrong or 'the chat template does not suit the model'}: replies may not end, {unknown} is no token"
+    if wrong:
+        log.warning("%s; pass the model's own template with --chat-template-file", wrong)
 
 
 def _read(path: Path, flag: str) -> str:

@@ -3,6 +3,14 @@
 import sys
 import threading
 from collections import OrderedDict
+from typing import NamedTuple
+
+
+class _Entry(NamedTuple):
+    """Tokens, and what they and their text took when they were put: Python may give a text a second form later."""
+
+    tokens: bytes
+    n_bytes: int
 
 
 class TokenMemory:
@@ -13,27 +21,28 @@ class TokenMemory:
 
     def __init__(self, n_bytes: int) -> None:
         self._n_bytes_left = n_bytes
-        self._tokens: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._tokens: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, scope: str, text: str) -> bytes | None:
         """The tokens put for `text` in `scope`, if they are still known."""
         with self._lock:
-            tokens = self._tokens.get((scope, text))
-            if tokens is not None:
-                self._tokens.move_to_end((scope, text))
-            return tokens
+            entry = self._tokens.get((scope, text))
+            if entry is None:
+                return None
+            self._tokens.move_to_end((scope, text))
+            return entry.tokens
 
     def put(self, scope: str, text: str, tokens: bytes) -> None:
         """Remember the tokens of `text`."""
         with self._lock:
             if (scope, text) in self._tokens:
                 return
-            self._tokens[scope, text] = tokens
-            self._n_bytes_left -= _n_bytes(text, tokens)
+            entry = _Entry(tokens, _n_bytes(text, tokens))
+            self._tokens[scope, text] = entry
+            self._n_bytes_left -= entry.n_bytes
             while self._n_bytes_left < 0:
-                (_, oldest), forgotten = self._tokens.popitem(last=False)
-                self._n_bytes_left += _n_bytes(oldest, forgotten)
+                self._n_bytes_left += self._tokens.popitem(last=False)[1].n_bytes
 
 
 def _n_bytes(text: str, tokens: bytes) -> int:

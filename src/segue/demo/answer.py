@@ -11,6 +11,7 @@ _LOST: Final = {
     "last_token": "last token",
     "incompatible": "incompatible",
     "cheaper_to_read": "cheaper to read",
+    "not_fetched": "not fetched",
 }
 _ORIGINS: Final = {
     "": "the start",

@@ -9,7 +9,8 @@ from segue.grammar.compiled import Compiled
 from segue.grammar.constraint import Constraint
 from segue.grammar.tokenizer import GrammarVocabulary, make_tokenizer
 
-MAX_KEPT = 16
+MAX_KEPT_BYTES = 300 << 20
+"""Fifteen small grammars, or two of the largest."""
 
 
 class Compiler:
@@ -42,10 +43,18 @@ class Compiler:
                 return known
         fresh = Compiled(tokenizer, source, self._vocabulary.n_tokens)
         with self._lock:
+            self._known.pop(source, None)
             self._known[source] = fresh
-            if len(self._known) > MAX_KEPT:
-                self._known.popitem(last=False)
+            self._make_room()
         return fresh
+
+    def _make_room(self) -> None:
+        """Forget what is worn, and what was not used for longest; not the last one."""
+        for source in [source for source, known in self._known.items() if known.is_worn]:
+            del self._known[source]
+        n_bytes = sum(known.n_bytes for known in self._known.values())
+        while n_bytes > MAX_KEPT_BYTES and len(self._known) > 1:
+            n_bytes -= self._known.popitem(last=False)[1].n_bytes
 
     def _ready(self) -> LLTokenizer:
         with self._lock:

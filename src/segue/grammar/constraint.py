@@ -12,6 +12,9 @@ from segue.grammar.marks import LINES, TEXT, text_until_rule
 from segue.grammar.schema import checked_schema
 
 MAX_GRAMMAR_BYTES = 1 << 20
+MAX_PARTS = 20_000
+"""llguidance goes from one rule or group into the next by recursion: see the stack of `segue serve`."""
+_OPENINGS = ":([{"
 
 # Left to itself llguidance narrows its masks to the tokens it would write a forced text with. Not narrowed, a mask has
 # all tokens that the text can go on with, as in llama.cpp, and the model writes the text as it learned to.
@@ -62,12 +65,12 @@ def from_regex(pattern: str) -> Constraint:
 
 def from_lark(grammar: str) -> Constraint:
     """Text that a Lark grammar describes, in llguidance's variant; its rule `start` is the reply."""
-    return bounded(grammar)
+    return bounded(_shallow(grammar))
 
 
 def from_gbnf(grammar: str) -> Constraint:
     """Text that a grammar of llama.cpp describes. Raises ConstraintError with the line."""
-    return bounded(gbnf_to_lark(grammar))
+    return bounded(_shallow(gbnf_to_lark(grammar)))
 
 
 def bounded(lark: str) -> Constraint:
@@ -76,3 +79,11 @@ def bounded(lark: str) -> Constraint:
     if n_bytes > MAX_GRAMMAR_BYTES:
         raise ConstraintError(f"it has {n_bytes} bytes, and {MAX_GRAMMAR_BYTES} are allowed")
     return Constraint(lark)
+
+
+def _shallow(lark: str) -> str:
+    """A grammar, unless it has so many rules and groups that they might be too deep. Raises ConstraintError."""
+    n_parts = sum(map(lark.count, _OPENINGS))
+    if n_parts > MAX_PARTS:
+        raise ConstraintError(f"it has {n_parts} rules and brackets, and {MAX_PARTS} are allowed")
+    return lark

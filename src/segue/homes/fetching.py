@@ -8,6 +8,7 @@ from functools import partial
 
 from segue.engine.cells import Bytes, Cells
 from segue.homes.disk.directory import Directory
+from segue.homes.disk.errors import DamagedError
 from segue.homes.link import Link
 from segue.homes.price import Prices
 from segue.homes.residence import residence_of
@@ -19,6 +20,8 @@ from segue.state.checkpoint import Checkpoint
 log = logging.getLogger("segue.cache")
 
 _SLACK_BYTES = 4096
+_REST_S = 60.0
+"""How long what could not be read is left alone: a disk may take seconds to give up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,17 @@ class Fetched:
 
 
 class FetchError(Exception):
-    """`file` could not be read: that of `link`, or, if that is None, the checkpoint's own."""
+    """`file` could not be read: that of `link`, or, if that is None, the checkpoint's own.
+
+    `is_damage`: it is not what was written; else another attempt may succeed.
+    """
 
     def __init__(self, link: Link | None, file: str, error: Exception) -> None:
         super().__init__(str(error))
         self.link = link
         self.file = file
+        # A file that is whole may still hold other arrays than the index says.
+        self.is_damage = isinstance(error, DamagedError | ValueError)
 
 
 class Fetching:
@@ -62,10 +70,15 @@ class Fetching:
         return n_bytes + self._n_excess_bytes if n_bytes else 0
 
     def fetch(self, checkpoint: Checkpoint) -> bool:
-        """Begin to fetch a checkpoint, unless that is under way; False if the host has no room for it."""
+        """Begin to fetch a checkpoint, unless that is under way.
+
+        False if the host has no room for it, or if it could not be read a short while ago.
+        """
         if checkpoint in self._fetching:
             return True
         residence = residence_of(checkpoint)
+        if self._space.clock() < residence.fetch_after:
+            return False
         self._space.hold(checkpoint)
         was_loaded = residence.is_loaded
         self._space.copies.stay_on_host(checkpoint)
@@ -97,19 +110,19 @@ class Fetching:
         self._prices.note_disk(n_disk_bytes, fetched.seconds)
         self._end(checkpoint, n_reserved)
         residence, copies = residence_of(checkpoint), self._space.copies
-        if checkpoint.branch is None:
-            return
+        # What went meanwhile is on no chain and on no disk: nothing of it is taken.
         chain = set(residence.link.up()) if residence.link is not None and residence.is_loaded else set()
         cells = [(link, data) for link, data in fetched.cells if link in chain and link.cells is None]
-        n_bytes = sum(data.nbytes for _, data in cells) + sum(part.nbytes for part in fetched.parts)
+        parts = fetched.parts if residence.is_stored else ()
+        n_bytes = sum(data.nbytes for _, data in cells) + sum(part.nbytes for part in parts)
         self._n_excess_bytes = max(self._n_excess_bytes, n_bytes - n_reserved)
         with self._space.keeping(checkpoint):
             if not self._space.host_room(n_bytes):
                 return
         for link, data in cells:
             copies.chains.put(link, Cells(data, link.start, link.end))
-        if fetched.parts and residence.is_stored:
-            copies.take_back(checkpoint, fetched.parts)
+        if parts:
+            copies.take_back(checkpoint, parts)
 
     def _failed(self, checkpoint: Checkpoint, n_reserved: int, error: Exception) -> None:
         assert isinstance(error, FetchError)
@@ -119,6 +132,10 @@ class Fetching:
         if (link.file if link is not None else residence_of(checkpoint).file) != error.file:
             return
         if link is not None and link.cells is not None:
+            return
+        if not error.is_damage:
+            log.warning("stored state stays on disk, but is read again for now: %s", error)
+            residence_of(checkpoint).fetch_after = self._space.clock() + _REST_S
             return
         log.warning("stored state is lost, and will be read again: %s", error)
         if link is not None:

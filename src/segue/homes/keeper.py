@@ -10,6 +10,7 @@ from segue.homes.coverage import Lane
 from segue.homes.disk.directory import Directory
 from segue.homes.idle import Idle
 from segue.homes.integrity import check_integrity
+from segue.homes.known import Known
 from segue.homes.opening import Opening
 from segue.homes.parcel import Parcel, pack, unpack
 from segue.homes.planner import Plan, Planner
@@ -24,6 +25,8 @@ from segue.state.match import deepest
 from segue.state.sessions import N_ENDS, Sessions
 from segue.state.tree import Tree
 from segue.state.visit import Visit
+
+_MOST_KNOWN_TOKENS = 1 << 24
 
 
 class Keeper:
@@ -47,7 +50,7 @@ class Keeper:
         self.clock = clock
         self.space = Space(engine, n_lanes, n_parked, limit_host_bytes, clock)
         self.idle = Idle(self.space, n_idle_cells)
-        self.max_known_tokens = 1 << 24
+        self.known = Known(_MOST_KNOWN_TOKENS)
         self._is_tidy = True
         self.prices = Prices()
         self.vault: Vault | None = None
@@ -88,7 +91,7 @@ class Keeper:
             use_cache=use_cache,
             reads_last=reads_last,
             digests=digests,
-            usable=self.is_near if only_near else (lambda _: True),
+            only_near=only_near,
         )
 
     def is_near(self, checkpoint: Checkpoint) -> bool:
@@ -99,7 +102,7 @@ class Keeper:
         return self.vault.bytes_to_fetch(checkpoint) if self.vault is not None else 0
 
     def fetch(self, checkpoint: Checkpoint) -> bool:
-        """Begin to fetch a checkpoint that is not near, unless that is under way; False if there is no room for it."""
+        """Begin to fetch a checkpoint that is not near, unless that is under way; False if that cannot be just now."""
         return self.vault is not None and self.vault.fetch(checkpoint)
 
     def open(self, lane: int, plan: Plan) -> str:
@@ -193,7 +196,7 @@ class Keeper:
         if is_new:
             self.space.retention.note_taken(origin)
             log_event("created", checkpoint, residence_of(checkpoint).home, started)
-        tree.trim(self.max_known_tokens)
+        self.known.trim(tree)
 
     def pin(self, scope: str, tokens: Tokens, pin_s: float) -> None:
         """Let others go before the checkpoint at the end of `tokens`, if there is one, for so many seconds from now."""
@@ -259,7 +262,7 @@ class Keeper:
         """Copy all checkpoints of a path; None while some are on their way from the disk."""
         tree = self.space.tree(scope)
         far = [c for c in deepest(tree.match(tokens), len(tokens)) if not self.is_near(c)]
-        # All of them are asked for at once; those that there is no room for stay where they are.
+        # All of them are asked for at once; those that cannot come stay where they are.
         coming = [self.fetch(checkpoint) for checkpoint in far]
         if any(coming):
             return None

@@ -1,5 +1,6 @@
 """Where one checkpoint's bytes are."""
 
+import math
 from dataclasses import dataclass
 
 from segue.engine.base import Blob
@@ -18,8 +19,9 @@ class Residence:
     chain of links, whose last one is `link` and of which the first `n_linked` tokens are the checkpoint's; or, if these
     are not all, those that a parked sequence or a running lane keeps whose path passes through it. `is_loaded` says
     that its chain stays in memory as far as it is there. On disk it is `row` of the index, and its blob and logits are
-    `file` of `n_disk_bytes` ("": there are none); `stores_logits` says that it has logits. `tree` is that of the cache
-    scope.
+    `file` of `n_disk_bytes` ("": there are none); `stores_logits` says that it has logits. What could not be read,
+    though it may be whole, is not asked for again before `fetch_after`, in monotonic seconds. `tree` is that of the
+    cache scope.
     """
 
     tree: Tree
@@ -32,6 +34,7 @@ class Residence:
     file: str = ""
     n_disk_bytes: int = 0
     stores_logits: bool = False
+    fetch_after: float = -math.inf
 
     @property
     def is_parked(self) -> bool:

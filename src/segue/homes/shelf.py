@@ -8,6 +8,10 @@ from segue.homes.space import Space
 from segue.homes.strangers import Strangers
 from segue.homes.writing import Written
 from segue.state.checkpoint import Checkpoint
+from segue.state.victims import Victims
+
+# The disk holds most, and hardly anything on it changes its place from one newcomer to the next.
+_N_SHARES = 16
 
 
 class Shelf:
@@ -30,6 +34,7 @@ class Shelf:
         self._strangers = strangers
         self._wall = wall
         self._remove = remove
+        self._victims = Victims(_N_SHARES)
         self.used_bytes = used_bytes
 
     def put(self, checkpoint: Checkpoint, chain: Sequence[Link], written: Written) -> None:
@@ -87,11 +92,14 @@ class Shelf:
     def lose_link(self, link: Link, but: Checkpoint | None = None) -> None:
         """Lose all whose chains pass through a link that is gone."""
         below = set(link.below())
+        n_users = sum(one.n_users for one in below)
+        if n_users == (but is not None and residence_of(but).link in below):
+            return
         for user in [c for c in self._space.checkpoints() if residence_of(c).link in below and c is not but]:
             if user.branch is not None:
                 self.lose(user, with_link=True)
 
-    def make_room(self, need: Callable[[], int], newcomer: Checkpoint | None = None) -> bool:
+    def make_room(self, need: Callable[[], int]) -> bool:
         """Drop what is worth least until `need()` bytes fit; False if they cannot.
 
         What other models have goes first where nobody has used it for longer.
@@ -99,11 +107,11 @@ class Shelf:
         if need() > self._limit_bytes:
             return False
         while self.used_bytes + need() > self._limit_bytes:
-            held = self._space.held
-            stored = [c for c in self._space.checkpoints() if residence_of(c).is_stored and c not in held]
-            victim = self._space.least((c for c in stored if c is not newcomer), lambda c: max(1, self._freed_bytes(c)))
+            victim = self._next_victim()
             stranger = self._strangers.first()
             if stranger is not None and (victim is None or stranger.last_used <= self._wall(victim.last_used)):
+                if victim is not None:
+                    self._victims.put_back(victim)
                 row, n_bytes = self._strangers.pop()
                 self.used_bytes -= n_bytes
                 self._remove([row])
@@ -112,6 +120,19 @@ class Shelf:
             else:
                 return False
         return True
+
+    def _next_victim(self) -> Checkpoint | None:
+        """The least valuable on disk."""
+        space, now = self._space, self._space.clock()
+
+        def may_go(checkpoint: Checkpoint) -> bool:
+            return residence_of(checkpoint).is_stored and not space.is_kept(checkpoint)
+
+        def ranked(n_shares: int) -> list[Checkpoint]:
+            stored = filter(may_go, space.checkpoints())
+            return space.retention.ranked(stored, now, lambda c: max(1, self._freed_bytes(c)), n_shares)
+
+        return self._victims.next(ranked, now, may_go)
 
     def stands(self, checkpoint: Checkpoint) -> bool:
         """Whether it can be restored without the disk."""

@@ -56,6 +56,7 @@ class Space:
         self.held: Counter[Checkpoint] = Counter()
         self._kept: list[Checkpoint] = []
         self._host_victims = Victims()
+        self._stored_victims = Victims()
 
     def tree(self, scope: str) -> Tree:
         """The tree of a cache scope; state never crosses scopes."""
@@ -111,8 +112,7 @@ class Space:
     def stored_room(self, n_bytes: int) -> bool:
         """Make room for this much on the host by letting go what is on disk too; nothing is lost for it."""
         while not self.host.fits(n_bytes):
-            here = [c for c in self.checkpoints() if self._is_on_host(c) and c not in self.held]
-            victim = self.least((c for c in here if residence_of(c).is_stored), self.copies.freed_bytes)
+            victim = self._next_stored_victim()
             if victim is None:
                 return False
             self.copies.leave_memory(victim)
@@ -123,7 +123,7 @@ class Space:
         while not self.free_seqs:
             parked = self.parked()
             shared = [c for c in parked if self._is_shared(c)]
-            victim = self.least(shared or parked, lambda _: self.engine.shape.n_bytes_state or 1)
+            victim = self._least(shared or parked, lambda _: self.engine.shape.n_bytes_state or 1)
             if victim is None:
                 return None
             self.demote(victim)
@@ -135,8 +135,8 @@ class Space:
         shape = self.engine.shape
         n_bytes_window = shape.n_bytes_state if shape.kind.has_window else 0
         # Paths tell what can be shared, not what is: the same path, read twice, lies in cells of its own.
-        victim = self.least(freed, lambda c: freed[c] * shape.n_bytes_cell + n_bytes_window)
-        victim = victim or self.least(freed, lambda _: 1)
+        victim = self._least(freed, lambda c: freed[c] * shape.n_bytes_cell + n_bytes_window)
+        victim = victim or self._least(freed, lambda _: 1)
         if victim is None:
             return False
         if not self._to_host(victim, self.host_room) and not self._shrink(victim):
@@ -267,22 +267,36 @@ class Space:
         """The least valuable on the host."""
         now = self.clock()
         return self._host_victims.next(
-            lambda: self._ranked_on_host(now), now, lambda c: self._is_on_host(c) and not self.is_kept(c)
+            lambda n: self._ranked_on_host(now, n), now, lambda c: self._is_on_host(c) and not self.is_kept(c)
         )
 
-    def _ranked_on_host(self, now: float) -> list[Checkpoint]:
+    def _ranked_on_host(self, now: float, n_shares: int) -> list[Checkpoint]:
         here = [c for c in self.checkpoints() if self._is_on_host(c) and not self.is_kept(c)]
         # What is on disk as well loses nothing but time.
         here = [c for c in here if residence_of(c).is_stored] or here
-        ordered = self.retention.ranked(here, now, self.copies.freed_bytes)
+        ordered = self.retention.ranked(here, now, self.copies.freed_bytes, n_shares)
         # Where checkpoints share all their links, none of them would free anything by itself.
-        return ordered or self.retention.ranked(here, now, lambda _: 1)
+        return ordered or self.retention.ranked(here, now, lambda _: 1, n_shares)
+
+    def _next_stored_victim(self) -> Checkpoint | None:
+        """The least valuable of those on the host that are on disk too."""
+        now = self.clock()
+
+        def may_go(checkpoint: Checkpoint) -> bool:
+            is_twice = residence_of(checkpoint).is_stored and self._is_on_host(checkpoint)
+            return is_twice and not self.is_kept(checkpoint)
+
+        def ranked(n_shares: int) -> list[Checkpoint]:
+            here = filter(may_go, self.checkpoints())
+            return self.retention.ranked(here, now, self.copies.freed_bytes, n_shares)
+
+        return self._stored_victims.next(ranked, now, may_go)
 
     def _is_on_host(self, checkpoint: Checkpoint) -> bool:
         residence = residence_of(checkpoint)
         return residence.blob is not None or residence.is_loaded or checkpoint.logits is not None
 
-    def least(self, candidates: Iterable[Checkpoint], freed: Callable[[Checkpoint], int]) -> Checkpoint | None:
+    def _least(self, candidates: Iterable[Checkpoint], freed: Callable[[Checkpoint], int]) -> Checkpoint | None:
         """The least valuable of those that would free anything and that nothing must stay for meanwhile."""
         return self.retention.victim((c for c in candidates if not self._is_needed(c)), self.clock(), freed)
 

@@ -89,7 +89,7 @@ class Vault:
         return self._fetching.bytes_to_fetch(checkpoint)
 
     def fetch(self, checkpoint: Checkpoint) -> bool:
-        """Begin to fetch a checkpoint, unless that is under way; False if the host has no room for it.
+        """Begin to fetch a checkpoint, unless that is under way (`Fetching.fetch`).
 
         Once it has come it stays until the second `settle` after that, or is lost for a reason that the log has.
         """

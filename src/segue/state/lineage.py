@@ -65,13 +65,6 @@ def nearest_ancestor(checkpoint: Checkpoint) -> Checkpoint | None:
     return next(ancestors(checkpoint), None)
 
 
-def next_on_branch(checkpoint: Checkpoint) -> Checkpoint | None:
-    """The checkpoint that stands next on the same branch, if there is one."""
-    branch = branch_of(checkpoint)
-    i = bisect_right(branch.ends, checkpoint.n_tokens)
-    return branch.checkpoints[i] if i < len(branch.ends) else None
-
-
 def below(branch: Branch, position: int, n_max: int, skip: Branch | None = None) -> Iterator[Checkpoint]:
     """The checkpoints of a subtree that end in `(position, n_max]`, those of each branch by rising end.
 

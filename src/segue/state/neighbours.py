@@ -1,10 +1,11 @@
 """Which checkpoints lie next above and below others, while one after the other is thought away."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 
 from segue.state.checkpoint import Checkpoint
-from segue.state.lineage import nearest_ancestor, next_on_branch
+from segue.state.lineage import branch_of, nearest_ancestor
 
 
 class Neighbours:
@@ -18,9 +19,11 @@ class Neighbours:
         self._below: dict[Checkpoint, Checkpoint | None] = {}
         self._children: defaultdict[Checkpoint, list[Checkpoint]] = defaultdict(list)
         for checkpoint in checkpoints:
-            above = nearest_ancestor(checkpoint)
+            branch = branch_of(checkpoint)
+            i = bisect_left(branch.ends, checkpoint.n_tokens)
+            above = branch.checkpoints[i - 1] if i else nearest_ancestor(checkpoint)
             self._above[checkpoint] = above
-            self._below[checkpoint] = next_on_branch(checkpoint)
+            self._below[checkpoint] = branch.checkpoints[i + 1] if i + 1 < len(branch.ends) else None
             if above is not None:
                 self._children[above].append(checkpoint)
 

@@ -22,6 +22,7 @@ class CacheReport:
     last_token: int
     incompatible: int
     cheaper_to_read: int
+    not_fetched: int
     from_origin: str
     from_home: str
     from_age_s: float
@@ -36,6 +37,7 @@ def explain(
     needs_last: bool,
     n_incompatible: int = 0,
     n_cheaper_to_read: int = 0,
+    n_not_fetched: int = 0,
     from_origin: str = "",
     from_home: str = "",
     from_age_s: float = 0.0,
@@ -44,8 +46,8 @@ def explain(
 
     `evicted_upto` is the deepest position from which an evicted checkpoint could have served (`match.evicted_upto`);
     `needs_last` says that the whole prompt could have been restored but for its logits, which were not kept. The
-    caller counts the tokens that were read because a checkpoint was incompatible, or because reading was cheaper; no
-    count exceeds the tokens that were lost.
+    caller counts the tokens that were read because a checkpoint was incompatible, because reading was cheaper, or since
+    one on disk could not be fetched; no count exceeds the tokens that were lost.
     """
     lost = max(n_known - n_reused, 0)
 
@@ -57,6 +59,7 @@ def explain(
 
     incompatible = take(n_incompatible)
     cheaper_to_read = take(n_cheaper_to_read)
+    not_fetched = take(n_not_fetched)
     last_token = take(lost) if needs_last else 0
     evicted = take(evicted_upto - n_reused)
     return CacheReport(
@@ -70,6 +73,7 @@ def explain(
         last_token=last_token,
         incompatible=incompatible,
         cheaper_to_read=cheaper_to_read,
+        not_fetched=not_fetched,
         from_origin=from_origin,
         from_home=from_home,
         from_age_s=from_age_s,

@@ -13,6 +13,7 @@ from segue.state.match import Match
 from segue.state.neighbours import Neighbours
 from segue.state.returns import Returns
 from segue.state.rewinds import Rewinds
+from segue.state.victims import n_in_share
 from segue.state.visit import Visit, arrive
 
 # How often other conversations start from a checkpoint; the learned counts take over from here.
@@ -120,12 +121,13 @@ class Retention:
         return self.rate(checkpoint, n_next, now) * n_saved / n_bytes
 
     def ranked(
-        self, candidates: Iterable[Checkpoint], now: float, freed: Callable[[Checkpoint], int]
+        self, candidates: Iterable[Checkpoint], now: float, freed: Callable[[Checkpoint], int], n_shares: int = 1
     ) -> list[Checkpoint]:
         """The candidates, all of them attached, whose dropping would free anything, in the order in which to drop them.
 
         Each is the least valuable once those before it are gone; pinned ones come last, then by how recently they were
-        used. Mutates nothing; n log n in candidates.
+        used. Only the first of `n_shares` parts is given, `n_in_share` of them. Mutates nothing; linear in candidates,
+        n log n in what is given.
         """
         left = {c: n_bytes for c in candidates if (n_bytes := freed(c)) > 0}
         neighbours = Neighbours(left)
@@ -133,8 +135,9 @@ class Retention:
         serial = count()
         heap = [(value, c.last_used, next(serial), c) for c, value in worth.items()]
         heapq.heapify(heap)
-        ordered = []
-        while heap:
+        ordered: list[Checkpoint] = []
+        n_most = n_in_share(len(left), n_shares)
+        while len(ordered) < n_most:
             value, _, _, checkpoint = heapq.heappop(heap)
             if worth.get(checkpoint) != value:
                 continue

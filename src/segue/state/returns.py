@@ -1,6 +1,7 @@
 """When conversations come back: learned from the latest visits, as a rate for one that has been idle for so long."""
 
 import math
+from bisect import bisect_right
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ class Returns:
 
 
 def _class(visit: Visit) -> int:
-    gap = 0 if visit.gap_s is None else 1 + sum(visit.gap_s >= limit for limit in _GAPS_S)
+    gap = 0 if visit.gap_s is None else 1 + bisect_right(_GAPS_S, visit.gap_s)
     has_grown = visit.continues and visit.n_tokens - visit.n_known >= _SHARE_GROWN * visit.n_tokens
     return has_grown * _N_TURN_CLASSES + min(visit.n_turns, _MOST_TURNS) * _N_GAPS + gap
 

@@ -7,6 +7,11 @@ from segue.state.checkpoint import Checkpoint
 _N_SHARES = 64
 
 
+def n_in_share(n: int, n_shares: int) -> int:
+    """How many of `n` candidates are ranked at once; one at least, if there are any."""
+    return min(n, 1 + n // n_shares)
+
+
 class Victims:
     """A queue of the least valuable checkpoints; ranking thousands for each one dropped would stop the engine.
 
@@ -19,17 +24,21 @@ class Victims:
         self._ranked_at = 0.0
 
     def next(
-        self, rank: Callable[[], list[Checkpoint]], now: float, may_go: Callable[[Checkpoint], bool]
+        self, rank: Callable[[int], list[Checkpoint]], now: float, may_go: Callable[[Checkpoint], bool]
     ) -> Checkpoint | None:
         """The next to go, still attached and not used since it was ranked; None if `rank` has none.
 
-        `rank` gives all that may go, the least valuable first, and is asked again once its part is used up.
+        `rank(n_shares)` gives the `n_in_share` least valuable of all that may go, the least of them first, and is
+        asked again once they are used up.
         """
         while self._ranked:
             checkpoint = self._ranked.pop()
             if checkpoint.branch is not None and checkpoint.last_used <= self._ranked_at and may_go(checkpoint):
                 return checkpoint
-        ordered = rank()
-        self._ranked = ordered[: 1 + len(ordered) // self._n_shares][::-1]
+        self._ranked = rank(self._n_shares)[::-1]
         self._ranked_at = now
         return self._ranked.pop() if self._ranked else None
+
+    def put_back(self, checkpoint: Checkpoint) -> None:
+        """Let the one that was given last be the next again: it did not have to go."""
+        self._ranked.append(checkpoint)

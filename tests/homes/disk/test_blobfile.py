@@ -131,6 +131,16 @@ def test_a_file_that_cannot_be_read_is_not_called_damaged(tmp_path: Path) -> Non
     assert not isinstance(caught.value, DamagedError)
 
 
+def test_a_disk_that_fails_is_not_called_damage(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(blobfile, "_get", fail)
+    with pytest.raises(DiskError, match=os.strerror(errno.EIO)) as caught:
+        blobfile.read(path)
+    assert not isinstance(caught.value, DamagedError)
+
+
 def test_what_the_checksum_covers_but_no_codec_understands(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blobfile, "encode", lambda data: (9, data))
     blobfile.write(path.parent, NAME, PARTS)

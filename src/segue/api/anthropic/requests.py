@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from segue.api.fields import Flag, Text, Words
+from segue.api.fields import Flag, Items, Text, Words
 from segue.api.requests import GenerationFields
 
 Block = dict[str, Any]
@@ -13,9 +13,9 @@ Block = dict[str, Any]
 class MessagesRequest(GenerationFields):
     """POST /v1/messages and /v1/messages/count_tokens, with llama-server's fields beside Anthropic's."""
 
-    messages: Annotated[list[Block], Field(min_length=1)]
-    system: Text | list[Block] | None = None
-    tools: list[Block] | None = None
+    messages: Annotated[Items[Block], Field(min_length=1)]
+    system: Text | Items[Block] | None = None
+    tools: Items[Block] | None = None
     tool_choice: Block | None = None
     thinking: Block | None = None
     output_config: Block | None = None

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from segue.api.errors import invalid, not_supported
-from segue.api.fields import Count, Flag, Text
+from segue.api.fields import Count, Flag, Items, Text
 from segue.api.requests import ChatRequest, GenerationFields
 from segue.api.responses.tools import Toolbox, chat_choice
 
@@ -34,11 +34,11 @@ class TextOptions(BaseModel):
 class ResponsesRequest(GenerationFields):
     """POST /v1/responses. `input`: a text, or items."""
 
-    input: Text | list[dict[str, Any]] | None = None
+    input: Text | Items[dict[str, Any]] | None = None
     instructions: Text | None = None
     previous_response_id: Text | None = None
     store: Flag | None = None
-    tools: list[dict[str, Any]] | None = None
+    tools: Items[dict[str, Any]] | None = None
     tool_choice: Text | dict[str, Any] | None = None
     parallel_tool_calls: Flag | None = None
     reasoning: Reasoning | None = None
@@ -47,7 +47,7 @@ class ResponsesRequest(GenerationFields):
     text: TextOptions | None = None
     max_output_tokens: Count | None = None
     truncation: Text | None = None
-    include: list[Text] | None = None
+    include: Items[Text] | None = None
     metadata: dict[str, Any] | None = None
     prompt_cache_key: Text | None = None
     safety_identifier: Text | None = None

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from heapq import nsmallest
 
 from segue.sim.policy import Counts
 from segue.sim.request import Request
@@ -10,7 +11,7 @@ from segue.state.checkpoint import Checkpoint, Origin
 from segue.state.lineage import ancestors
 from segue.state.match import deepest
 from segue.state.tree import Tree
-from segue.state.victims import Victims
+from segue.state.victims import Victims, n_in_share
 
 # What is ranked together goes together, though what comes meanwhile may be worth less.
 _N_SHARES = 256
@@ -65,14 +66,15 @@ class Clairvoyant:
                 if taken is not None:
                     taken.residence = need
         while store.is_over:
-            victim = self._victims.next(lambda: self._ranked(request.at_s), request.at_s, lambda _: True)
+            victim = self._victims.next(lambda n: self._ranked(request.at_s, n), request.at_s, lambda _: True)
             assert victim is not None, "something is kept"
             store.drop(victim)
         store.note_peak()
         return n_start
 
-    def _ranked(self, now: float) -> list[Checkpoint]:
-        return sorted(self._store.kept, key=lambda checkpoint: self._worth(checkpoint, now))
+    def _ranked(self, now: float, n_shares: int) -> list[Checkpoint]:
+        n = n_in_share(len(self._store.kept), n_shares)
+        return nsmallest(n, self._store.kept, key=lambda checkpoint: self._worth(checkpoint, now))
 
     def _next_use(self, need: Checkpoint) -> int | None:
         uses = self._uses[need]

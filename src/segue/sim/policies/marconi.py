@@ -4,6 +4,7 @@ Source: Pan et al., Marconi: Prefix Caching for the Era of Hybrid LLMs, MLSys 20
 4.2.
 """
 
+from heapq import nsmallest
 from typing import Final
 
 from segue.sim.model import Model
@@ -12,9 +13,9 @@ from segue.sim.request import Request
 from segue.sim.store import Store
 from segue.state.checkpoint import Checkpoint
 from segue.state.lineage import descendants, is_consumed, nearest_ancestor
-from segue.state.victims import Victims
+from segue.state.victims import Victims, n_in_share
 
-_ALPHAS: Final = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+ALPHAS: Final = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 _WINDOW: Final = 5
 
 
@@ -51,7 +52,7 @@ class Marconi(Lru):
         assert victim is not None, "a tree has leaves, and they may go"
         return victim
 
-    def _ranked(self) -> list[Checkpoint]:
+    def _ranked(self, n_shares: int) -> list[Checkpoint]:
         """Those that may go, the one with the lowest score first."""
         candidates = [c for c in self._store.kept if next(descendants(c), None) is None or is_consumed(c)]
         oldest, newest = candidates[0].last_used, candidates[-1].last_used
@@ -62,7 +63,7 @@ class Marconi(Lru):
             recency = (checkpoint.last_used - oldest) / ((newest - oldest) or 1.0)
             return recency + self._alpha * (efficiency[checkpoint] - least) / ((most - least) or 1.0)
 
-        return sorted(candidates, key=score)
+        return nsmallest(n_in_share(len(candidates), n_shares), candidates, key=score)
 
     def _efficiency(self, checkpoint: Checkpoint) -> float:
         """FLOPs that a hit saves over one of the nearest checkpoint above, for each byte of state and cells."""
@@ -79,7 +80,7 @@ class Marconi(Lru):
             return
         self._recorded.append(request)
         if len(self._recorded) == _WINDOW * self._n_before:
-            self._alpha = max(_ALPHAS, key=self._n_hit_with)
+            self._alpha = max(ALPHAS, key=self._n_hit_with)
             self._is_tuned = True
             self._recorded = []
 

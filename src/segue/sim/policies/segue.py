@@ -75,12 +75,12 @@ class Segue:
         if taken is None:
             return
         while store.is_over:
-            victim = self._victims.next(lambda: self._ranked(taken, now), now, lambda victim: victim is not taken)
+            victim = self._victims.next(lambda n: self._ranked(taken, now, n), now, lambda victim: victim is not taken)
             store.drop(victim or taken)
             if victim is None:
                 return
         self._retention.note_taken(origin)
 
-    def _ranked(self, taken: Checkpoint, now: float) -> list[Checkpoint]:
+    def _ranked(self, taken: Checkpoint, now: float, n_shares: int) -> list[Checkpoint]:
         others = (checkpoint for checkpoint in self._store.tree.checkpoints() if checkpoint is not taken)
-        return self._retention.ranked(others, now, self._store.freed)
+        return self._retention.ranked(others, now, self._store.freed, n_shares)
