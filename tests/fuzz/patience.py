@@ -22,6 +22,6 @@ async def within(bound_s: float, work: Coroutine[Any, Any, T]) -> T:
                 return task.result()
         raise TimeoutError
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Exception):
-            await task
+        if task.cancel():
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
