@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import h11
 
 from tests.fuzz.case import Case, Manner
+from tests.fuzz.patience import within
 
 _PAUSE_S = 0.3
 _DRIP_S = 0.002
@@ -79,8 +80,7 @@ class Client:
             # Bytes that were no request may wait for more of them, as long as the connection stands.
             with contextlib.nullcontext() if case.is_http else contextlib.suppress(TimeoutError):
                 bound_s = self._bound_s * (_LONG_TAKES if case.is_long else 1)
-                async with asyncio.timeout(bound_s if case.is_http else _PATIENCE_S):
-                    is_open = await _take(reader, case, answers)
+                is_open = await within(bound_s if case.is_http else _PATIENCE_S, _take(reader, case, answers))
             return answers
         finally:
             is_open = is_open and sending.done()
