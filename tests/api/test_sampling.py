@@ -85,7 +85,7 @@ def test_logit_bias_in_both_forms(value: Any, expected: tuple[tuple[int, float],
     "value",
     [
         *([97], [[97]], [[97, True]], [[97, "x"]], [[260, 1]], [[-1, 1]], [[None, 1]], [[97, 1e300]], [[97, 10**400]]),
-        *({"-1": 1}, {"9" * 99: 1}),
+        *({"-1": 1}, {"9" * 99: 1}, {"a" * 513: 1}, [["<s>" * 171, 1]]),
     ],
 )
 def test_a_bias_that_makes_no_sense(value: Any) -> None:

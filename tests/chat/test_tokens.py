@@ -1,5 +1,6 @@
 """Prompts to tokens: the same as in one go, each text only once, and marks where they belong."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -46,6 +47,20 @@ def test_tokens_are_those_of_the_whole_text(adds_space: bool, trims: bool, add_b
         assert tokenizer.encode(text)[0].tolist() == whole(vocabulary, shown)
 
     check()
+
+
+@pytest.mark.parametrize("adds_space", [False, True])
+@pytest.mark.parametrize("trims", [False, True])
+@given(texts, st.booleans(), st.booleans())
+def test_plain_tokens_are_those_of_the_vocabulary(
+    adds_space: bool, trims: bool, text: str, add_special: bool, parse_special: bool
+) -> None:
+    vocabulary = PartitionVocabulary(CONTROL, USER_DEFINED, adds_space=adds_space, trims=trims, add_bos=True)
+    expected = vocabulary.tokenize(text.replace("\ud800", "?"), add_special=add_special, parse_special=parse_special)
+    tokens = PromptTokenizer(vocabulary).plain(
+        text.replace("\ud800", "?"), add_special=add_special, parse_special=parse_special
+    )
+    assert tokens.tolist() == expected.tolist()
 
 
 @given(texts, st.lists(st.integers(0, 40)))
@@ -187,5 +202,17 @@ def test_real_vocabularies(name: str, request: pytest.FixtureRequest) -> None:
     @given(st.lists(parts, max_size=12).map("".join))
     def check(text: str) -> None:
         assert tokenizer.encode(text)[0].tolist() == whole(vocabulary, text)
+        expected = vocabulary.tokenize(text, add_special=True, parse_special=True)
+        assert tokenizer.plain(text, add_special=True, parse_special=True).tolist() == expected.tolist()
 
     check()
+
+
+def test_many_special_tokens_take_no_more_time_each(bytewise: LlamaVocabulary) -> None:
+    """libllama takes 10 s of CPU time for so many."""
+    tokenizer, text = PromptTokenizer(bytewise), "a<|im_start|>" * 100_000
+    started = time.thread_time()
+    tokens = tokenizer.plain(text, add_special=True, parse_special=True)
+    assert time.thread_time() - started < 3
+    few = bytewise.tokenize(text[:1300], add_special=True, parse_special=True)
+    assert (len(tokens), tokens[: len(few)].tolist()) == (200_000, few.tolist())

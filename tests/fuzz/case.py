@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.fuzz.bodies import GETS, POSTS, Json
 from tests.fuzz.framing import Asked, astray, framed, malformed
-from tests.fuzz.oddities import altered, with_long_text, written
+from tests.fuzz.oddities import LONG_CHARS, altered, with_long_text, written
 
 LONG_EVERY: Final = 1500
 """Of so many requests one has a text of ten million characters."""
@@ -39,6 +39,11 @@ class Case:
     def waits(self) -> bool:
         """Whether the client is there when the answer comes."""
         return self.manner in (Manner.PLAIN, Manner.DRIPPING, Manner.PAUSING)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it has one of the longest texts."""
+        return len(self.wire) > LONG_CHARS
 
     def __str__(self) -> str:
         asked = ", ".join(f"{one.method} {one.target}" for one in self.asked) or "no HTTP"

@@ -60,6 +60,7 @@ def fuzz(
     assert not report.faults, "\n\n".join(report.faults)
     assert not [word for word in ERRORS if word in log], log[-4000:]
     assert not any(holder.secret in log for holder in HOLDERS), "the log shows a prompt"
+    assert report.n_again <= report.n_requests / 1000, "connections end without an answer"
     assert report.is_idle, "a slot is busy though nobody waits"
     assert report.n_files[1] <= report.n_files[0], "files stay open"
     return report

@@ -227,3 +227,16 @@ def test_what_is_being_restored_is_not_erased() -> None:
     go_on(desk)
     desk.forget(0)
     assert desk.keeper.erase("", array(prompt)) == len(prompt)
+
+
+def test_what_is_parked_again_gives_its_copies_up() -> None:
+    desk = Desk(MemoryKind.HYBRID)
+    desk.leave(path(1, 20))
+    found = checkpoint_at(desk, path(1, 20))
+    desk.keeper.space.demote(found)
+    assert desk.keeper.space.host.used_bytes > 0
+    assert desk.start(0, (*path(1, 20), 9))
+    desk.close(0)
+    desk.check()
+    assert residence_of(found).is_parked
+    assert desk.keeper.space.host.used_bytes == 0

@@ -1,5 +1,6 @@
 """What is on disk, and what lives on it."""
 
+import time
 from unittest.mock import patch
 
 import pytest
@@ -70,6 +71,45 @@ def test_logits_that_leave_memory_come_back_from_the_disk(kind: MemoryKind, make
     assert stored is not None
     assert stored.logits is None
     assert serve(desk, STORED) == 0
+
+
+def use_all(desk: DiskDesk, at_s: float) -> None:
+    """Let all that is stored have been used last at a time of the wall clock."""
+    for rows in desk.directory.index.all_checkpoints().values():
+        for row in rows:
+            assert row.id is not None
+            desk.directory.index.touch(row.id, at_s, 0)
+
+
+@pytest.mark.parametrize("idle_s", [1e6, -1e6])
+def test_what_another_model_has_goes_if_it_was_used_longer_ago(idle_s: float, make: MakeDesk) -> None:
+    desk = make(MemoryKind.RECURRENT, limit_disk_bytes=2500)
+    desk.leave(STORED)
+    desk.store()
+    use_all(desk, time.time() - idle_s)
+    desk.restart(model="another")
+    for first in range(2, 22):
+        desk.leave(path(first, 30))
+        desk.store()
+    desk.restart(model="another")
+    assert 1 < desk.n_found < 20
+    desk.restart(model="fake")
+    assert desk.n_found == (idle_s < 0)
+
+
+def test_what_stays_since_another_model_s_goes_is_the_next_all_the_same(make: MakeDesk) -> None:
+    desk = make(MemoryKind.RECURRENT)
+    for first in range(4):
+        desk.leave(path(first, 20))
+    desk.store()
+    use_all(desk, time.time() - 1e6)
+    desk.restart(model="another")
+    for first in range(40):
+        desk.leave(path(first, 20))
+    desk.store()
+    n_bytes = desk.vault.used_bytes // 44
+    desk.restart(limit_disk_bytes=38 * n_bytes + n_bytes // 2)
+    assert [first for first in range(40) if at(desk, path(first, 20))] == list(range(2, 40))
 
 
 def test_many_that_go_are_ranked_a_few_times(make: MakeDesk) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
@@ -15,6 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from segue.homes import fetching
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.errors import DamagedError, DiskError
+from segue.homes.disk.index import Index
 from segue.homes.fetching import Fetched
 from segue.homes.residence import residence_of
 from segue.state.kind import MemoryKind
@@ -69,6 +71,25 @@ def test_ending_stores_what_is_not_stored_yet(kind: MemoryKind, make: MakeDesk) 
     serve(desk, path(1, 30))
     desk.restart()
     assert serve(desk, path(1, 30)) == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_was_used_is_known_to_be_after_a_restart(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    for first in (1, 2):
+        serve(desk, path(first, 30))
+    desk.restart()
+    assert serve(desk, path(1, 30)) == 0
+    with patch.object(Index, "touch", autospec=True, side_effect=Index.touch) as touch:
+        desk.restart()
+        assert touch.call_count == 1
+        desk.restart()
+        assert touch.call_count == 1, "what is as it was is not written again"
+    used, other = at(desk, path(1, 30)), at(desk, path(2, 30))
+    assert used is not None
+    assert other is not None
+    assert (used.n_hits, other.n_hits) == (1, 0)
+    assert used.last_used > other.last_used
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
@@ -394,6 +415,39 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
     assert "stored state is lost" not in caplog.text
     desk.restart()
     assert serve(desk, path(1, 30)) == 0
+
+
+def test_what_is_being_fetched_stays_on_disk_whoever_wants_room(
+    make: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make(MemoryKind.RECURRENT)
+    serve(desk, path(1, 30))
+    desk.store()
+    desk.restart(limit_disk_bytes=desk.vault.used_bytes * 3 // 2)
+    found = at(desk, path(1, 30))
+    assert found is not None
+    with late_reads(monkeypatch, fail=False):
+        assert desk.keeper.fetch(found)
+        desk.leave(path(2, 30))
+        while desk.vault.step():
+            pass
+        assert residence_of(found).is_stored
+        desk.leave(path(3, 30))
+    desk.store()
+    assert serve(desk, path(1, 30)) == 0
+
+
+def test_a_clock_that_jumped_back_makes_nothing_young_for_ever(make: MakeDesk) -> None:
+    desk = make(MemoryKind.RECURRENT)
+    serve(desk, path(1, 30))
+    desk.store()
+    (row,) = next(iter(desk.directory.index.all_checkpoints().values()))
+    assert row.id is not None
+    desk.directory.index.touch(row.id, time.time() + 1e6, 1)
+    desk.restart()
+    found = at(desk, path(1, 30))
+    assert found is not None
+    assert found.last_used <= desk.keeper.clock()
 
 
 def test_a_parked_checkpoint_gives_its_cells_while_it_is_written(make: MakeDesk) -> None:

@@ -1,6 +1,8 @@
 """That the kit's models are what they say, and that what they say depends on what they have read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -25,15 +27,17 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def module_reader(name: str) -> Iterator[Reader]:
-    with Reader(model_path(name)) as reader:
-        yield reader
+def opened() -> Iterator[Callable[[str], Reader]]:
+    """Readers by name. A reader of `name` itself would stay where a test gives its own names."""
+    with ExitStack() as stack:
+        yield cache(lambda name: stack.enter_context(Reader(model_path(name))))
 
 
 @pytest.fixture
-def reader(module_reader: Reader) -> Reader:
-    module_reader.clear()
-    return module_reader
+def reader(name: str, opened: Callable[[str], Reader]) -> Reader:
+    reader = opened(name)
+    reader.clear()
+    return reader
 
 
 def text(rng: np.random.Generator, n_tokens: int) -> Tokens:

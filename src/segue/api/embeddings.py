@@ -33,7 +33,7 @@ def read_texts(backend: Backend, given: object) -> list[Tokens]:
 def _read_text(backend: Backend, text: object, i: int) -> Tokens:
     vocabulary, n_most = backend.vocabulary, backend.embeddings.n_tokens
     if isinstance(text, str):
-        tokens = vocabulary.tokenize(text, add_special=True, parse_special=True)
+        tokens = backend.tokenizer.plain(text, add_special=True, parse_special=True)
     elif isinstance(text, list) and all(type(item) is int for item in text):
         tokens = ids_to_tokens(vocabulary, text)
     else:

@@ -90,10 +90,10 @@ def _one(backend: Backend, part: object, scope: str) -> Prompt:
         part = part["prompt_string"]
     if isinstance(part, str):
         return Prompt(*backend.tokenizer.encode(part, scope))
-    return Prompt(mixed_tokens(backend.vocabulary, part, add_special=True, parse_special=True), PromptMarks())
+    return Prompt(mixed_tokens(backend, part, add_special=True, parse_special=True), PromptMarks())
 
 
-def mixed_tokens(vocabulary: Vocabulary, items: object, *, add_special: bool, parse_special: bool) -> Tokens:
+def mixed_tokens(backend: Backend, items: object, *, add_special: bool, parse_special: bool) -> Tokens:
     """The tokens of a text, or of a list of texts and token ids; special tokens are added to a text that comes first.
 
     Raises ApiError for anything else.
@@ -105,10 +105,11 @@ def mixed_tokens(vocabulary: Vocabulary, items: object, *, add_special: bool, pa
     runs: list[Tokens] = []
     for is_text, run in groupby(items, lambda item: isinstance(item, str)):
         if not is_text:
-            runs.append(ids_to_tokens(vocabulary, list(run)))
+            runs.append(ids_to_tokens(backend.vocabulary, list(run)))
             continue
         for text in run:
-            runs.append(vocabulary.tokenize(text, add_special=add_special and not runs, parse_special=parse_special))
+            is_first = add_special and not runs
+            runs.append(backend.tokenizer.plain(text, add_special=is_first, parse_special=parse_special))
     return np.concatenate(runs, dtype=np.int32) if runs else np.empty(0, np.int32)
 
 

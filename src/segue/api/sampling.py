@@ -13,6 +13,7 @@ from segue.chat.vocabulary import Vocabulary
 from segue.engine.sampling import SAMPLERS, SamplingParams
 
 MAX_SAMPLERS = 64
+MAX_BIASED_CHARS = 512
 _LETTERS = {
     "e": "penalties",
     "d": "dry",
@@ -131,6 +132,8 @@ def _biases(value: Mapping[str, object] | list[object], vocabulary: Vocabulary) 
 
 
 def _tokens(key: object, vocabulary: Vocabulary) -> list[int]:
+    if isinstance(key, str) and len(key) > MAX_BIASED_CHARS:
+        raise invalid(f"Field 'logit_bias': a text has {MAX_BIASED_CHARS} characters at most")
     if isinstance(key, str) and not key.strip().removeprefix("-").isdecimal():
         return [int(token) for token in vocabulary.tokenize(key, add_special=False, parse_special=True)]
     if isinstance(key, bool) or not isinstance(key, (int, str)) or (isinstance(key, str) and len(key) > 20):

@@ -43,14 +43,14 @@ def router(service: Service) -> APIRouter:
     @routes.post("/tokenize", response_model=None)
     def tokenize(request: TokenizeRequest) -> Response:
         """Turn text into tokens."""
-        vocabulary = service.backend.vocabulary
+        backend = service.backend
         tokens = mixed_tokens(
-            vocabulary,
+            backend,
             [] if request.content is None else request.content,
             add_special=bool(request.add_special),
             parse_special=request.parse_special is not False,
         )
-        told = _tokens_json(vocabulary, tokens, with_pieces=bool(request.with_pieces))
+        told = _tokens_json(backend.vocabulary, tokens, with_pieces=bool(request.with_pieces))
         return Response(told, media_type="application/json")
 
     @routes.post("/detokenize", response_model=None)

@@ -43,6 +43,7 @@ class PromptTokenizer:
         self._special_ids = np.array(sorted(self._special), np.int32)
         self._bos = [vocabulary.bos] if vocabulary.add_bos and vocabulary.bos >= 0 else []
         self._bos_text = vocabulary.text(vocabulary.bos) if self._bos else ""
+        self._frame = vocabulary.tokenize("", add_special=True, parse_special=False)
         self._n_piece_bytes = np.full(vocabulary.n_tokens, -1, np.int32)
 
     def encode(self, prompt: RenderedPrompt | str, scope: str = "") -> tuple[Tokens, PromptMarks]:
@@ -56,9 +57,7 @@ class PromptTokenizer:
         text = rendered.text if rendered.text.isascii() else _SURROGATE.sub("\ufffd", rendered.text)
         n_stripped = len(self._bos_text) if self._bos and text.startswith(self._bos_text) else 0
         text = text[n_stripped:]
-        specials = self._splitter.split(text)
-        if specials is not None:
-            specials = [special for special in specials if special[2] in self._special]
+        specials = self._specials(text)
         if specials is None or self._vocabulary.has_trimming_specials:
             tokens, segments = self._encode_whole(text, specials)
         else:
@@ -85,6 +84,22 @@ class PromptTokenizer:
             n_stable=len(positions(rendered.message_ends[: rendered.n_stable])),
         )
         return tokens, marks
+
+    def plain(self, text: str, *, add_special: bool, parse_special: bool) -> Tokens:
+        """The tokens that the vocabulary makes of a text in one go. Nothing is remembered.
+
+        It would take time by the square of the number of special tokens in the text.
+        """
+        specials = self._specials(text) if parse_special and not self._vocabulary.has_trimming_specials else None
+        if not specials:
+            return self._vocabulary.tokenize(text, add_special=add_special, parse_special=parse_special)
+        n_front = len(self._bos)
+        parts, start = [self._frame[:n_front].tobytes() if add_special else b""], 0
+        for end, following, token in specials:
+            parts += [self._unremembered(text[start:end]), self._special[token]]
+            start = following
+        parts += [self._unremembered(text[start:]), self._frame[n_front:].tobytes() if add_special else b""]
+        return np.frombuffer(b"".join(parts), np.int32)
 
     def since_special(self, tokens: Tokens) -> Tokens:
         """The tokens behind the last special one."""
@@ -118,9 +133,18 @@ class PromptTokenizer:
         """The tokens of a text without special tokens."""
         known = self._memory.get(scope, text)
         if known is None:
-            known = self._vocabulary.tokenize(text, add_special=False, parse_special=False).tobytes()
+            known = self._unremembered(text)
             self._memory.put(scope, text, known)
         return known
+
+    def _unremembered(self, text: str) -> bytes:
+        """The same, not remembered."""
+        return self._vocabulary.tokenize(text, add_special=False, parse_special=False).tobytes() if text else b""
+
+    def _specials(self, text: str) -> list[tuple[int, int, int]] | None:
+        """The special tokens in a text, as `SpecialSplitter.split`, without those that llama.cpp is left to find."""
+        specials = self._splitter.split(text)
+        return None if specials is None else [special for special in specials if special[2] in self._special]
 
     def _encode_whole(self, text: str, specials: Sequence[tuple[int, int, int]] | None) -> tuple[Tokens, list[Segment]]:
         """Tokenise in one go. Without `specials`, or where the tokens have others, all of it is one segment."""

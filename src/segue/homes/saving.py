@@ -96,7 +96,7 @@ class Saving:
             return most_bytes([link.n_bytes for link in chain if link.row is None], [part.nbytes for part in parts])
 
         self._space.hold(checkpoint)
-        if not self._shelf.make_room(need, checkpoint) or not self._space.copies.is_complete(checkpoint):
+        if not self._shelf.make_room(need) or not self._space.copies.is_complete(checkpoint):
             self._space.release(checkpoint)
             return False
         n_bytes = need()

@@ -99,7 +99,7 @@ class Shelf:
             if user.branch is not None:
                 self.lose(user, with_link=True)
 
-    def make_room(self, need: Callable[[], int], newcomer: Checkpoint | None = None) -> bool:
+    def make_room(self, need: Callable[[], int]) -> bool:
         """Drop what is worth least until `need()` bytes fit; False if they cannot.
 
         What other models have goes first where nobody has used it for longer.
@@ -107,7 +107,7 @@ class Shelf:
         if need() > self._limit_bytes:
             return False
         while self.used_bytes + need() > self._limit_bytes:
-            victim = self._next_victim(newcomer)
+            victim = self._next_victim()
             stranger = self._strangers.first()
             if stranger is not None and (victim is None or stranger.last_used <= self._wall(victim.last_used)):
                 if victim is not None:
@@ -121,12 +121,12 @@ class Shelf:
                 return False
         return True
 
-    def _next_victim(self, newcomer: Checkpoint | None) -> Checkpoint | None:
+    def _next_victim(self) -> Checkpoint | None:
         """The least valuable on disk."""
         space, now = self._space, self._space.clock()
 
         def may_go(checkpoint: Checkpoint) -> bool:
-            return residence_of(checkpoint).is_stored and checkpoint is not newcomer and not space.is_kept(checkpoint)
+            return residence_of(checkpoint).is_stored and not space.is_kept(checkpoint)
 
         def ranked(n_shares: int) -> list[Checkpoint]:
             stored = filter(may_go, space.checkpoints())

@@ -98,15 +98,14 @@ class Admission:
                 from_age_s=self._keeper.clock() - checkpoint.created if checkpoint else 0.0,
             )
         slot.cuts = deque(self._cuts(slot, plan))
-        self._pin_again(slot, plan)
+        self._pin_again(slot)
 
-    def _pin_again(self, slot: Slot, plan: Plan) -> None:
-        """Renew the pins at the client's breakpoints that need not be read again: each use counts anew."""
+    def _pin_again(self, slot: Slot) -> None:
+        """Renew the pins at the client's breakpoints: each use counts anew."""
         assert slot.submission is not None
         job = slot.submission.job
         for mark in job.marks.breakpoints:
-            if mark.end <= plan.n_start:
-                self._keeper.pin(job.scope, slot.tokens[: mark.end], mark.ttl_s)
+            self._keeper.pin(job.scope, slot.tokens[: mark.end], mark.ttl_s)
 
     def _cuts(self, slot: Slot, plan: Plan) -> tuple[Cut, ...]:
         assert slot.submission is not None
