@@ -19,6 +19,13 @@ from segue.sim.registry import POLICIES, Setting
 from segue.sim.replay import oracle_hit_tokens, replay
 from segue.sim.trace import Format, Interleaving, Trace, load
 
+# Those that tell most first.
+_RIVALS: Final = ("marconi", "lru", "sglang_branch", "lru_grid", "llama_server", "pos_end", "vllm_align")
+_FIRST: Final = ("segue", "clairvoyant")
+assert {*_FIRST, *_RIVALS, "attention"} == {*POLICIES}
+# No server could do so: Marconi told beforehand which of its alphas will have most hits.
+_HINDSIGHT: Final = "marconi with the α that turns out best"
+
 
 class _Series(NamedTuple):
     form: Format
@@ -26,6 +33,7 @@ class _Series(NamedTuple):
     n_conversations: int | None
     seeds: Sequence[int]
     rooms: Sequence[int]
+    rivals: Sequence[str]
     title: str
 
 
@@ -36,6 +44,7 @@ _SERIES: Final = (
         100,
         (1, 2, 3),
         (32, 64, 128),
+        (*_RIVALS, _HINDSIGHT),
         "**claude-code**, 100 conversations, mean of seeds 1, 2 and 3",
     ),
     _Series(
@@ -44,16 +53,10 @@ _SERIES: Final = (
         None,
         (1,),
         (128, 512, 2048),
+        _RIVALS,
         "**mooncake**, as recorded: there is nothing to draw",
     ),
 )
-# Those that tell most first.
-_RIVALS: Final = ("marconi", "lru", "sglang_branch", "lru_grid", "llama_server", "pos_end", "vllm_align")
-_ORDER: Final = ("segue", "clairvoyant", *_RIVALS)
-assert {*_ORDER, "attention"} == {*POLICIES}
-# No server could do so: Marconi told beforehand which of its alphas will have most hits.
-_HINDSIGHT: Final = "marconi with the α that turns out best"
-
 Shares = dict[tuple[str, int, int], float]
 
 
@@ -77,8 +80,8 @@ def measured(traces: Path) -> str:
         return max(replay(trace, policy, one, str(room), cost, n_oracle).of_oracle for one in made)
 
     shares: dict[_Series, Shares] = {series: {} for series in _SERIES}
-    for policy in (*_ORDER, _HINDSIGHT):
-        for series in _SERIES:
+    for policy in (*_FIRST, *_RIVALS, _HINDSIGHT):
+        for series in (series for series in _SERIES if policy in (*_FIRST, *series.rivals)):
             for seed in series.seeds:
                 for room in series.rooms:
                     case = {"trace": series.form.value, "seed": seed, "policy": policy, "room": room}
@@ -98,14 +101,14 @@ def _table(series: _Series, shares: Shares) -> str:
 
     def margin(room: int) -> str:
         over, rival = min(
-            (shares["segue", s, room] - shares[r, s, room], r) for r in (*_RIVALS, _HINDSIGHT) for s in series.seeds
+            (shares["segue", s, room] - shares[r, s, room], r) for r in series.rivals for s in series.seeds
         )
         return f"{100 * over:+.2f} ({rival})"
 
     lines = [f"{series.title}, % of what can be hits:\n", f"| policy | {' | '.join(map(str, series.rooms))} |"]
     lines.append("|---|" + "--:|" * len(series.rooms))
-    names = {**{policy: f"`{policy}`" for policy in _ORDER}, _HINDSIGHT: _HINDSIGHT}
-    rows = {name: [mean(policy, room) for room in series.rooms] for policy, name in names.items()}
+    shown = {policy: f"`{policy}`" if policy in POLICIES else policy for policy in (*_FIRST, *series.rivals)}
+    rows = {name: [mean(policy, room) for room in series.rooms] for policy, name in shown.items()}
     rows["least share of `clairvoyant` that `segue` has, %"] = [of_clairvoyant(room) for room in series.rooms]
     rows["least lead of `segue` over another online policy, points"] = [margin(room) for room in series.rooms]
     lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
