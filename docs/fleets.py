@@ -68,7 +68,7 @@ def measured(traces: Path) -> str:
     found = {case: records.get(case._asdict(), served, case) for case in quick_first}
     rows = [_row(case, found[case]) for case in _CASES]
     crowds = [_crowd(case, found[case]) for case in _CROWDS]
-    return _INTRODUCTION + "".join(rows) + _CROWDED + "".join(crowds)
+    return _INTRODUCTION + "".join(rows) + _CROWDED + "".join(crowds) + "\n"
 
 
 def _rounded(result: Any) -> Record:
