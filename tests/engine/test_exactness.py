@@ -1,8 +1,9 @@
 """Restored is exactly what was saved: the state cell by cell, then the logits, on every kind and from every home."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from segue.engine.cells import Cells as StoredCells
 from segue.engine.cells import joined
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.model import Model
-from segue.state.kind import MemoryKind
+from segue.state.kind import MemoryKind, MemoryShape
 from tests.kit.blobs import Cells, cells
 from tests.kit.conversation import Tokens, text
 from tests.kit.models import MODELS, gemma3_270m_path, model_path
@@ -21,21 +22,53 @@ from tests.kit.rig import EXACT
 N_A, N_B = 333, 90
 CLOSE = 1e-5
 
-Bench = tuple[Context, Context]
 
+@dataclass(frozen=True)
+class Subject:
+    """A model, and what reading `a` and then `b` gives in a context where nothing else ever was."""
 
-@pytest.fixture(params=[*MODELS, "gemma3-270m"])
-def contexts(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    """Two contexts of one model: one to restore in, one where nothing else ever was."""
-    path: Path = gemma3_270m_path() if request.param == "gemma3-270m" else model_path(request.param)
-    model = Model(path)
-    params = ContextParams(n_cells=4096, n_seq_max=8, n_batch=512, n_ubatch=512, **EXACT)
-    shape = measure(model, params)
-    both = Context(model, params, shape), Context(model, params, shape)
-    yield both
-    for context in both:
+    model: Model
+    params: ContextParams
+    shape: MemoryShape
+
+    def context(self) -> Context:
+        return Context(self.model, self.params, self.shape)
+
+    @cached_property
+    def reference(self) -> "Reference":
+        context = self.context()
+        a, b = text(1, N_A), text(2, N_B)
+        read(context, 0, a)
+        before = state(context, 0)
+        want = read(context, 0, b)
+        reference = Reference(before, want, noise(context, a, b, want))
         context.close()
+        return reference
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The state after `a`, the logits after `a` and `b`, and how far those move though nothing was restored."""
+
+    state: list[Cells]
+    logits: Logits
+    close: float
+
+
+@pytest.fixture(scope="module", params=[*MODELS, "gemma3-270m"])
+def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
+    model = Model(gemma3_270m_path() if request.param == "gemma3-270m" else model_path(request.param))
+    params = ContextParams(n_cells=4096, n_seq_max=8, n_batch=512, n_ubatch=512, **EXACT)
+    yield Subject(model, params, measure(model, params))
     model.close()
+
+
+@pytest.fixture
+def context(subject: Subject) -> Iterator[Context]:
+    """A context of the model to restore in."""
+    context = subject.context()
+    yield context
+    context.close()
 
 
 def read(context: Context, seq: int, tokens: Tokens, *cuts: int) -> Logits:
@@ -139,36 +172,27 @@ RESTORES = [parked, borrowed, whole, borrowed_from_whole, chained, chained_and_j
 
 
 @pytest.mark.parametrize("restore", RESTORES)
-def test_a_restored_state_is_the_saved_one(contexts: Bench, restore: Callable[[Context, Tokens], None]) -> None:
-    context, fresh = contexts
-    a, b = text(1, N_A), text(2, N_B)
-    read(fresh, 0, a)
-    before = state(fresh, 0)
-    want = read(fresh, 0, b)
-    close = noise(fresh, a, b, want)
-    restore(context, a)
+def test_a_restored_state_is_the_saved_one(
+    subject: Subject, context: Context, restore: Callable[[Context, Tokens], None]
+) -> None:
+    restore(context, text(1, N_A))
     assert context.length(0) == N_A
-    assert state(context, 0) == before
-    got = read(context, 0, b)
-    assert np.abs(got - want).max() <= close
+    assert state(context, 0) == subject.reference.state
+    got = read(context, 0, text(2, N_B))
+    assert np.abs(got - subject.reference.logits).max() <= subject.reference.close
 
 
-def test_in_an_otherwise_equal_cache_logits_are_the_same_bit_for_bit(contexts: Bench) -> None:
-    context, fresh = contexts
+def test_in_an_otherwise_equal_cache_logits_are_the_same_bit_for_bit(subject: Subject, context: Context) -> None:
     if context.shape.kind.has_window:
         pytest.skip("a restored window lies in other cells than one that slid there; --reproducible evens that out")
-    a, b = text(1, N_A), text(2, N_B)
-    read(fresh, 0, a)
-    want = read(fresh, 0, b)
-    read(context, 0, a)
+    read(context, 0, text(1, N_A))
     blob = context.save(0, partial=False)
     context.drop(0)
     context.load(blob, 0)
-    assert np.array_equal(read(context, 0, b), want)
+    assert np.array_equal(read(context, 0, text(2, N_B)), subject.reference.logits)
 
 
-def test_stored_cells_take_what_was_measured(contexts: Bench) -> None:
-    context, _ = contexts
+def test_stored_cells_take_what_was_measured(context: Context) -> None:
     if not context.shape.kind.has_cells:
         pytest.skip("has no cells")
     read(context, 0, text(1, N_A))
@@ -181,18 +205,12 @@ def test_stored_cells_take_what_was_measured(contexts: Bench) -> None:
     assert context.span(4) == (-1, -1)
 
 
-def test_another_path_s_state_is_seen(contexts: Bench) -> None:
-    context, fresh = contexts
-    a, b = text(1, N_A), text(2, N_B)
-    read(fresh, 0, a)
-    before = state(fresh, 0)
-    want = read(fresh, 0, b)
-    close = noise(fresh, a, b, want)
-    read(context, 0, np.append(a[:-64], text(3, 64)))
+def test_another_path_s_state_is_seen(subject: Subject, context: Context) -> None:
+    read(context, 0, np.append(text(1, N_A)[:-64], text(3, 64)))
     other = state(context, 0)
-    got = read(context, 0, b)
-    assert other != before
-    assert np.abs(got - want).max() > close
+    got = read(context, 0, text(2, N_B))
+    assert other != subject.reference.state
+    assert np.abs(got - subject.reference.logits).max() > subject.reference.close
 
 
 def noise(context: Context, a: Tokens, b: Tokens, want: Logits) -> float:
