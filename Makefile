@@ -49,7 +49,7 @@ acceptance: clients vulkan ## the long tests too, those of real clients, and tho
 
 # A libllama of its own, so that the one in .venv and pip's cache stay; on Mesa's software driver if there is no GPU.
 vulkan: $(VULKAN)/.done ## restores are exact on a GPU backend too: Vulkan, with libllama built for it in .venv-vulkan
-	GGML_VK_VISIBLE_DEVICES=0 $(VULKAN)/bin/pytest -n auto -m 'vulkan or not long' tests/vulkan tests/engine
+	GGML_VK_VISIBLE_DEVICES=0 $(VULKAN)/bin/pytest -n auto --timeout 3600 -m 'vulkan or not long' tests/vulkan tests/engine
 
 $(VULKAN)/.done: pyproject.toml constraints.txt
 	@command -v glslc >/dev/null && test -e /usr/include/vulkan/vulkan.hpp && test -d /usr/include/spirv || \

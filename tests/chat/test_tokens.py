@@ -37,7 +37,11 @@ def whole(vocabulary: Vocabulary, text: str) -> list[int]:
 @pytest.mark.parametrize("adds_space", [False, True])
 @pytest.mark.parametrize("trims", [False, True])
 @pytest.mark.parametrize("add_bos", [False, True])
-def test_tokens_are_those_of_the_whole_text(adds_space: bool, trims: bool, add_bos: bool) -> None:
+@pytest.mark.parametrize("n_block_chars", [1 << 14, 1])
+def test_tokens_are_those_of_the_whole_text(
+    adds_space: bool, trims: bool, add_bos: bool, n_block_chars: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segue.chat.tokens._N_BLOCK_CHARS", n_block_chars)
     vocabulary = PartitionVocabulary(CONTROL, USER_DEFINED, adds_space=adds_space, trims=trims, add_bos=add_bos)
     tokenizer = PromptTokenizer(vocabulary)
 
@@ -51,16 +55,22 @@ def test_tokens_are_those_of_the_whole_text(adds_space: bool, trims: bool, add_b
 
 @pytest.mark.parametrize("adds_space", [False, True])
 @pytest.mark.parametrize("trims", [False, True])
-@given(texts, st.booleans(), st.booleans())
+@pytest.mark.parametrize("n_block_chars", [1 << 14, 1])
 def test_plain_tokens_are_those_of_the_vocabulary(
-    adds_space: bool, trims: bool, text: str, add_special: bool, parse_special: bool
+    adds_space: bool, trims: bool, n_block_chars: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("segue.chat.tokens._N_BLOCK_CHARS", n_block_chars)
     vocabulary = PartitionVocabulary(CONTROL, USER_DEFINED, adds_space=adds_space, trims=trims, add_bos=True)
-    expected = vocabulary.tokenize(text.replace("\ud800", "?"), add_special=add_special, parse_special=parse_special)
-    tokens = PromptTokenizer(vocabulary).plain(
-        text.replace("\ud800", "?"), add_special=add_special, parse_special=parse_special
-    )
-    assert tokens.tolist() == expected.tolist()
+    tokenizer = PromptTokenizer(vocabulary)
+
+    @given(texts, st.booleans(), st.booleans())
+    def check(text: str, add_special: bool, parse_special: bool) -> None:
+        text = text.replace("\ud800", "?")
+        expected = vocabulary.tokenize(text, add_special=add_special, parse_special=parse_special)
+        tokens = tokenizer.plain(text, add_special=add_special, parse_special=parse_special)
+        assert tokens.tolist() == expected.tolist()
+
+    check()
 
 
 @given(texts, st.lists(st.integers(0, 40)))
@@ -176,8 +186,12 @@ def gemma() -> Iterator[LlamaVocabulary]:
         yield vocabulary
 
 
+@pytest.mark.parametrize("n_block_chars", [1 << 14, 2])
 @pytest.mark.parametrize("name", ["bytewise", "gemma"])
-def test_real_vocabularies(name: str, request: pytest.FixtureRequest) -> None:
+def test_real_vocabularies(
+    name: str, n_block_chars: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segue.chat.tokens._N_BLOCK_CHARS", n_block_chars)
     vocabulary: LlamaVocabulary = request.getfixturevalue(name)
     tokenizer = PromptTokenizer(vocabulary)
     specials = sorted(vocabulary.special_pieces())
@@ -216,3 +230,15 @@ def test_many_special_tokens_take_no_more_time_each(bytewise: LlamaVocabulary) -
     assert time.thread_time() - started < 3
     few = bytewise.tokenize(text[:1300], add_special=True, parse_special=True)
     assert (len(tokens), tokens[: len(few)].tolist()) == (200_000, few.tolist())
+
+
+def test_many_lines_take_no_more_time_each(gemma: LlamaVocabulary) -> None:
+    """libllama takes 15 s of CPU time for so many: in Gemma's vocabulary each line end is a token of its own kind."""
+    tokenizer, line = PromptTokenizer(gemma), "    value = compute(argument, other)  # a comment\n"
+    started = time.thread_time()
+    tokens, _ = tokenizer.encode(line * 20_000)
+    assert time.thread_time() - started < 5
+    assert tokens[1:].tolist() == tokenizer.plain(line * 20_000, add_special=False, parse_special=False).tolist()
+    assert time.thread_time() - started < 10
+    few, _ = tokenizer.encode(line * 100)
+    assert tokens.tolist() == [*few[:1].tolist(), *few[1:].tolist() * 200]

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from segue.chat.vocabulary import Tokens, Vocabulary
 from segue.state.placement import Breakpoint, PromptMarks
 
 DEFAULT_MEMORY_BYTES = 1 << 26
+_N_BLOCK_CHARS = 1 << 14
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -88,10 +89,11 @@ class PromptTokenizer:
     def plain(self, text: str, *, add_special: bool, parse_special: bool) -> Tokens:
         """The tokens that the vocabulary makes of a text in one go. Nothing is remembered.
 
-        It would take time by the square of the number of special tokens in the text.
+        It would take time by the square of the number of special tokens in the text, and still does where only the
+        vocabulary knows how they, or their text, are to be read.
         """
-        specials = self._specials(text) if parse_special and not self._vocabulary.has_trimming_specials else None
-        if not specials:
+        specials = self._specials(text)
+        if specials is None or self._vocabulary.has_trimming_specials or (specials and not parse_special):
             return self._vocabulary.tokenize(text, add_special=add_special, parse_special=parse_special)
         n_front = len(self._bos)
         parts, start = [self._frame[:n_front].tobytes() if add_special else b""], 0
@@ -139,7 +141,17 @@ class PromptTokenizer:
 
     def _unremembered(self, text: str) -> bytes:
         """The same, not remembered."""
-        return self._vocabulary.tokenize(text, add_special=False, parse_special=False).tobytes() if text else b""
+        tokenize = self._vocabulary.tokenize
+        return b"".join(tokenize(b, add_special=False, parse_special=False).tobytes() for b in self._blocks(text))
+
+    def _blocks(self, text: str) -> list[str]:
+        """The text, cut before some of the tokens that llama.cpp finds in it, each of which it searches to the end."""
+        specials = self._splitter.split(text) or [] if len(text) > _N_BLOCK_CHARS else []
+        cuts = [0]
+        for start, _, _ in specials:
+            if start - cuts[-1] >= _N_BLOCK_CHARS:
+                cuts.append(start)
+        return [text[start:end] for start, end in pairwise([*cuts, len(text)]) if start < end]
 
     def _specials(self, text: str) -> list[tuple[int, int, int]] | None:
         """The special tokens in a text, as `SpecialSplitter.split`, without those that llama.cpp is left to find."""
