@@ -7,6 +7,7 @@ import pytest
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.model import Model
 from tests.kit.models import MODELS, model_path
+from tests.kit.rig import EXACT
 
 
 @pytest.mark.vulkan
@@ -14,7 +15,7 @@ from tests.kit.models import MODELS, model_path
 def test_layers_and_their_memory_are_on_the_device(name: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "segue.engine.libllama"):
         model = Model(model_path(name))
-        params = ContextParams(n_cells=256, n_seq_max=2, n_batch=64, n_ubatch=64)
+        params = ContextParams(n_cells=256, n_seq_max=2, n_batch=64, n_ubatch=64, **EXACT)
         context = Context(model, params, measure(model, params))
     context.close()
     model.close()
