@@ -28,8 +28,7 @@ def _drawn(architecture: Architecture, weight_type: WeightType = "F32") -> Calla
 
 
 _QWEN35 = partial(write_qwen35, n_embd=64, n_ff=128, n_head=2, n_head_kv=1, d_head=32, d_state=32, n_head_state=2)
-# With 64 or 128 wide ones libllama replaces a scratch buffer on Vulkan that Mesa 22.3's software driver still uses.
-_LFM2 = partial(lfm2, Sizes(n_layer=4, n_conv=3, n_embd=256, n_head=8), attention_layers=frozenset({1, 3}))
+_LFM2 = partial(lfm2, Sizes(n_layer=4, n_conv=3), attention_layers=frozenset({1, 3}))
 
 MODELS: Final[dict[str, TinyModel]] = {
     model.name: model
