@@ -3,10 +3,15 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.kit.models import MODELS, model_path
 from tests.kit.reference import Reference
 from tests.kit.rig import Rig
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("segue", deadline=None)
+settings.load_profile("segue")
 
 MakeRig = Callable[..., Rig]
 

@@ -59,7 +59,7 @@ _bodies = st.dictionaries(_keys, _values, max_size=6)
     "path",
     ["/v1/chat/completions", "/v1/completions", "/completion", "/tokenize", "/detokenize", "/apply-template"],
 )
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=_bodies, prompt=_values | _texts, messages=_values | _messages)
 def test_odd_bodies(server: Live, path: str, body: dict[str, Any], prompt: object, messages: object) -> None:
     whole = {"max_tokens": 2, "n_predict": 2, **body, "prompt": prompt, "messages": messages}
@@ -70,9 +70,7 @@ def test_odd_bodies(server: Live, path: str, body: dict[str, Any], prompt: objec
 
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
-@settings(
-    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=_bodies, system=_texts | st.lists(_blocks, max_size=2), messages=_values | _messages | _turns)
 def test_odd_bodies_in_anthropics_form(
     server: Live, path: str, body: dict[str, Any], system: object, messages: object

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from segue.chat.prefix import common_prefix
 from segue.chat.template import ChatTemplate
@@ -131,7 +131,6 @@ def check_all(held: Held, check: Callable[[list[Message], list[Message]], None])
     """Run `check` on random conversations in the family's manner."""
     vocabulary = VOCABULARIES[held.family]
 
-    @settings(deadline=None)
     @given(conversations([*vocabulary.special], most_calls=MOST_CALLS[held.family]))
     def run(conversation: tuple[list[Message], list[Message]]) -> None:
         check(*conversation)

@@ -13,14 +13,14 @@ from tests.homes.keeper_machine import KeeperMachine
 @pytest.mark.parametrize("kind", MemoryKind)
 def test_whatever_is_done_the_cache_stays_whole(kind: MemoryKind) -> None:
     machine = type("Machine", (KeeperMachine,), {"kind": kind})
-    run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=40))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", MemoryKind)
 def test_whatever_is_done_for_long_the_cache_stays_whole(kind: MemoryKind) -> None:
     machine = type("Machine", (KeeperMachine,), {"kind": kind})
-    run_state_machine_as_test(machine, settings=settings(max_examples=600, stateful_step_count=80, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=600, stateful_step_count=80))
 
 
 def checkpoint_at(desk: Desk, prefix: Path) -> Checkpoint:

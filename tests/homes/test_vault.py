@@ -34,14 +34,14 @@ def conversations() -> list[Path]:
 @pytest.mark.parametrize("kind", MemoryKind)
 def test_whatever_is_done_what_is_on_disk_is_right(kind: MemoryKind) -> None:
     machine = type("Machine", (VaultMachine,), {"kind": kind})
-    run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=40))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", MemoryKind)
 def test_whatever_is_done_for_long_what_is_on_disk_is_right(kind: MemoryKind) -> None:
     machine = type("Machine", (VaultMachine,), {"kind": kind})
-    run_state_machine_as_test(machine, settings=settings(max_examples=1500, stateful_step_count=60, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=1500, stateful_step_count=60))
 
 
 @pytest.mark.parametrize("is_unified", [True, False])

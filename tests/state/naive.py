@@ -19,7 +19,6 @@ def checkpoint(n_tokens: int, *, pos_min: int = 0, origin: Origin = Origin.MESSA
         n_tokens=n_tokens,
         pos_min=pos_min,
         pos_max=n_tokens - 1,
-        pos_end=n_tokens,
         origin=origin,
         created=0.0,
         last_used=0.0,

@@ -44,7 +44,7 @@ def n_read_again(placed: tuple[Cut, ...], position: int) -> int:
     return position - max((cut.n_tokens for cut in placed if cut.n_tokens <= position), default=0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(prompt=prompts(), data=st.data(), cost=st.sampled_from((1.0, 8.0, 100.0)))
 def test_cuts_are_those_promised(prompt: tuple[PromptMarks, int], data: st.DataObject, cost: float) -> None:
     marks, n_prompt = prompt
@@ -76,7 +76,7 @@ def test_cuts_are_those_promised(prompt: tuple[PromptMarks, int], data: st.DataO
         assert (names[n] is Origin.BREAKPOINT) == (n in breakpoint_ends(marks))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(prompt=prompts(), data=st.data())
 def test_a_larger_budget_only_adds_cuts(prompt: tuple[PromptMarks, int], data: st.DataObject) -> None:
     marks, n_prompt = prompt
@@ -86,7 +86,7 @@ def test_a_larger_budget_only_adds_cuts(prompt: tuple[PromptMarks, int], data: s
     assert set(few) <= set(many)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     before=st.lists(st.integers(1, 600), max_size=30),
     n_long=st.integers(4096, 40_000) | st.integers(128, 4096),
@@ -106,7 +106,7 @@ def test_an_edit_in_the_last_long_message_reads_little_again(
         assert n_read_again(placed, end - r) < max(64, 3 * r)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 1 << 32), n_messages=st.integers(1, 2000), spread=st.floats(0, 3))
 def test_rewinding_to_a_message_end_reads_little_again(seed: int, n_messages: int, spread: float) -> None:
     rng = np.random.default_rng(seed)

@@ -69,7 +69,7 @@ def is_valid(world: World, path: Path, found: Checkpoint, n: int, memory: Memory
 
 @pytest.mark.parametrize("reproducible", [False, True])
 @pytest.mark.parametrize("kind", list(MemoryKind))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(world=worlds(), n_swa=st.integers(1, 6))
 def test_the_deepest_valid_position_is_chosen(kind: MemoryKind, reproducible: bool, world: World, n_swa: int) -> None:
     memory = shape(kind, n_swa)

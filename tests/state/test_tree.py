@@ -129,7 +129,7 @@ class TreeMachine(RuleBasedStateMachine):
         assert set(self.tree.checkpoints()) == set(self.naive.checkpoints.values())
 
 
-TreeMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TreeMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 test_tree_agrees_with_the_naive_one: Any = TreeMachine.TestCase
 
 

@@ -78,7 +78,6 @@ def _checkpoint(row: CheckpointRow, residence: Residence, now: float) -> Checkpo
         n_tokens=row.n_tokens,
         pos_min=row.pos_min,
         pos_max=row.pos_max,
-        pos_end=row.pos_max + 1,
         origin=Origin(row.origin),
         created=now - age_s,
         last_used=now - idle_s,

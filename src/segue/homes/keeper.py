@@ -8,6 +8,7 @@ from segue.engine.base import Engine, Logits, Tokens
 from segue.engine.errors import NoRoomError
 from segue.homes.coverage import Lane
 from segue.homes.disk.directory import Directory
+from segue.homes.housing import Housing
 from segue.homes.idle import Idle
 from segue.homes.integrity import check_integrity
 from segue.homes.known import Known
@@ -19,7 +20,6 @@ from segue.homes.residence import Residence, residence_of
 from segue.homes.space import Clock, Space, log_event
 from segue.homes.vault import Vault
 from segue.state.checkpoint import Checkpoint, Origin
-from segue.state.kind import MemoryKind
 from segue.state.lineage import descendants
 from segue.state.match import deepest
 from segue.state.sessions import N_ENDS, Sessions
@@ -50,6 +50,7 @@ class Keeper:
         self.clock = clock
         self.space = Space(engine, n_lanes, n_parked, limit_host_bytes, clock)
         self.idle = Idle(self.space, n_idle_cells)
+        self._housing = Housing(self.space)
         self.known = Known(_MOST_KNOWN_TOKENS)
         self._is_tidy = True
         self.prices = Prices()
@@ -185,7 +186,7 @@ class Keeper:
         if digest is not None and self.kind.has_window:
             self._even_out(lane)
         with self.space.keeping(checkpoint):
-            if not self._house(lane, checkpoint, is_new=is_new, is_tip=is_tip):
+            if not self._housing.house(lane, checkpoint, is_new=is_new, is_tip=is_tip):
                 if is_new:
                     self.space.evict(checkpoint)
                 return
@@ -313,7 +314,6 @@ class Keeper:
             n_tokens=len(tokens),
             pos_min=pos_min,
             pos_max=pos_max,
-            pos_end=pos_max + 1,
             origin=origin,
             n_bytes=0,
             created=now,
@@ -329,44 +329,6 @@ class Keeper:
         state = self.engine.save(lane, partial=False)
         self.engine.drop(lane)
         self.engine.load(state, lane)
-
-    def _house(self, lane: int, checkpoint: Checkpoint, *, is_new: bool, is_tip: bool) -> bool:
-        """See that a checkpoint has a home; False if there is no room in any."""
-        if is_tip and self.space.coverage.parked_over(checkpoint) is None:
-            return self._place_tip(lane, checkpoint)
-        return not is_new or self._place(lane, checkpoint)
-
-    def _place(self, lane: int, checkpoint: Checkpoint) -> bool:
-        """Give a checkpoint on a running lane's path a home; parked if sequences abound, else the host."""
-        if self.kind is MemoryKind.ATTENTION and self.engine.is_unified:
-            return True
-        spare = len(self.space.free_seqs) > self.space.n_parked // 2
-        if spare and not self.kind.has_window and self._park(lane, checkpoint, self.space.free_seqs.pop()):
-            return True
-        if self.space.copies.copy_blob(checkpoint, lane, self.space.host_room):
-            return True
-        return bool(self.space.free_seqs) and self._park(lane, checkpoint, self.space.free_seqs.pop())
-
-    def _place_tip(self, lane: int, checkpoint: Checkpoint) -> bool:
-        """Give a checkpoint a home that keeps its cells when the lane goes."""
-        seq = self.space.seq() if self.engine.is_unified else None
-        if seq is not None and self._park(lane, checkpoint, seq):
-            if checkpoint not in self.space.held:
-                self.space.copies.drop_state(checkpoint)
-            return True
-        return self.space.copy_all(checkpoint, lane, self.space.host_room)
-
-    def _park(self, lane: int, checkpoint: Checkpoint, seq: int) -> bool:
-        try:
-            self.engine.copy(lane, seq, own_window=True)
-        except NoRoomError:
-            self.engine.drop(seq)
-            self.space.free_seqs.append(seq)
-            return False
-        residence_of(checkpoint).seq = seq
-        self.space.note_window(checkpoint)
-        self.space.coverage.update(checkpoint)
-        return True
 
     def check_integrity(self) -> None:
         """Assert that trees, homes, budgets and the engine agree; takes time in the whole size of the cache."""

@@ -167,7 +167,6 @@ def _unpacked(space: Space, tree: Tree, packed: Packed) -> Checkpoint:
         n_tokens=packed.n_tokens,
         pos_min=packed.pos_min,
         pos_max=packed.pos_max,
-        pos_end=packed.pos_max + 1,
         origin=Origin(packed.origin),
         created=now,
         last_used=now,

@@ -31,19 +31,17 @@ class Origin(StrEnum):
 class Checkpoint:
     """The model's memory after reading exactly `n_tokens` of a path; equal only to itself.
 
-    `pos_min` and `pos_max` are the positions that the memory held (both inclusive), `pos_end` the exclusive end of the
-    saved prefix. `n_bytes` is what its own state part and its logits take, without cells that it shares. Times are
-    monotonic seconds, given by the caller. `n_forks` of the `n_hits` were by other conversations. `has_far_logits`:
-    logits are kept that must be fetched first. `cuts` is the digest of the cut positions it was read with, in
-    reproducible mode only (`placement.digests`). `residence` belongs to the homes and is opaque here; `branch` belongs
-    to the tree, and is None while the checkpoint is not attached. `pinned` is the operator's and lasts, `pinned_until`
-    the clients'.
+    `pos_min` and `pos_max` are the positions that the memory held, both inclusive. `n_bytes` is what its own state part
+    and its logits take, without cells that it shares. Times are monotonic seconds, given by the caller. `n_forks` of
+    the `n_hits` were by other conversations. `has_far_logits`: logits are kept that must be fetched first. `cuts` is
+    the digest of the cut positions it was read with, in reproducible mode only (`placement.digests`). `residence`
+    belongs to the homes and is opaque here; `branch` belongs to the tree, and is None while the checkpoint is not
+    attached. `pinned` is the operator's and lasts, `pinned_until` the clients'.
     """
 
     n_tokens: int
     pos_min: int
     pos_max: int
-    pos_end: int
     origin: Origin
     created: float
     last_used: float
@@ -57,6 +55,11 @@ class Checkpoint:
     cuts: int | None = None
     residence: object | None = None
     branch: Branch | None = field(default=None, repr=False)
+
+    @property
+    def pos_end(self) -> int:
+        """The exclusive end of the saved positions."""
+        return self.pos_max + 1
 
     def is_pinned(self, now: float) -> bool:
         """Whether everything else goes before it."""

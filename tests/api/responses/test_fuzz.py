@@ -26,9 +26,7 @@ _named = st.fixed_dictionaries({"type": st.sampled_from(_KINDS)}, optional=dict.
 _items = st.lists(_item | _named, max_size=4)
 
 
-@settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.dictionaries(_keys, _values, max_size=5), items=_items | _values, tools=_items | _values)
 def test_odd_bodies(server: Live, body: dict[str, Any], items: object, tools: object) -> None:
     whole = {"max_output_tokens": 2, **body, "input": items, "tools": tools}

@@ -176,7 +176,7 @@ def test_damage_that_shows_later(index: Index) -> None:
 Step = tuple[bool, int, int]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=25))
 def test_only_what_is_needed_stays(tmp_path_factory: pytest.TempPathFactory, steps: list[Step]) -> None:
     index = Index(tmp_path_factory.mktemp("index") / "index.sqlite")

@@ -39,7 +39,7 @@ class Clairvoyant:
             if n_known:
                 need = self._needs.at(request.path[:n_known])
                 if need is None:
-                    need = Checkpoint(n_known, 0, n_known - 1, n_known, Origin.FORK, 0.0, 0.0)
+                    need = Checkpoint(n_known, 0, n_known - 1, Origin.FORK, 0.0, 0.0)
                     self._needs.attach(need, request.path[:n_known])
                     self._uses[need] = []
                 self._uses[need].append(i)
