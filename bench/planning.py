@@ -60,7 +60,7 @@ def run(options: Options, advance: Callable[[], None]) -> list[Row]:
 
 def _plan(tree: Tree, prompt: Tokens, shape: MemoryShape, marks: PromptMarks) -> None:
     match = tree.match(prompt)
-    restore = choose(tree, match, shape, len(prompt), usable=lambda _: True)
+    restore = choose(tree, match, shape, len(prompt), usable=lambda *_: True)
     n_start = restore.n_tokens if restore else 0
     cuts(marks, n_start, len(prompt), fork=match.n_known, cut_cost_tokens=8)
     evicted_upto(match, rewinds=not shape.kind.has_recurrent)

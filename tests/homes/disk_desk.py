@@ -222,9 +222,12 @@ class DiskDesk(Desk):
             self._woken.clear()
             self.vault.settle()
             plan = super().plan(prompt, scope, use_cache=use_cache)
-            if plan.restore is None or self.keeper.is_near(plan.restore.checkpoint):
+            if plan.restore is None:
                 return plan
-            if not self.keeper.fetch(plan.restore.checkpoint):
+            checkpoint, with_logits = plan.restore.checkpoint, plan.restore.with_logits
+            if self.keeper.is_near(checkpoint, with_logits=with_logits):
+                return plan
+            if not self.keeper.fetch(checkpoint, with_logits=with_logits):
                 return self._near_plan(prompt, scope)
             self.check()
             self._wait()
@@ -232,8 +235,15 @@ class DiskDesk(Desk):
 
     def _near_plan(self, prompt: Path, scope: str) -> Plan:
         plan = self.keeper.plan(scope, array(prompt), only_near=True)
-        near = [c for c in self.keeper.space.tree(scope).checkpoints() if self.keeper.is_near(c)]
-        assert plan.n_start == max((n_restorable(c, prompt, self.engine.shape) for c in near), default=0)
+        checkpoints = list(self.keeper.space.tree(scope).checkpoints())
+        # Without its last token a prompt ends nowhere, and needs no logits.
+        ways = [
+            n_restorable(checkpoint, asked, self.engine.shape)
+            for asked, with_logits in ((prompt, True), ((*prompt[:-1], -1), False))
+            for checkpoint in checkpoints
+            if self.keeper.is_near(checkpoint, with_logits=with_logits)
+        ]
+        assert plan.n_start == max(ways, default=0)
         return plan
 
 

@@ -125,3 +125,21 @@ def test_many_that_go_are_ranked_a_few_times(make: MakeDesk) -> None:
     assert 0 < ranked.call_count <= n_gone // 3
     kept = [first for first in range(80) if at(desk, path(first, 20))]
     assert kept == list(range(80 - len(kept), 80)), "what was used longest ago goes first"
+
+
+def test_what_is_pinned_outlives_the_other_model_s(make: MakeDesk) -> None:
+    desk = make(MemoryKind.RECURRENT)
+    desk.leave(path(0, 20))
+    desk.store()
+    use_all(desk, time.time() - 1e6)
+    (rows,) = desk.directory.index.all_checkpoints().values()
+    desk.directory.index.pin(rows[0].id or 0, True)
+    desk.restart(model="another")
+    for first in range(1, 9):
+        desk.leave(path(first, 20))
+    desk.store()
+    n_bytes = desk.vault.used_bytes // 9
+    desk.restart(limit_disk_bytes=3 * n_bytes + n_bytes // 2)
+    assert [first for first in range(1, 9) if at(desk, path(first, 20))] == [7, 8]
+    desk.restart(model="fake")
+    assert at(desk, path(0, 20)) is not None

@@ -344,18 +344,20 @@ def test_what_is_evicted_while_it_is_fetched_is_read(kind: MemoryKind, make: Mak
 
 
 @contextmanager
-def late_reads(monkeypatch: pytest.MonkeyPatch, *, fail: bool) -> Iterator[None]:
-    """What is fetched from here on comes after it, or is found to be there no more."""
+def late_reads(monkeypatch: pytest.MonkeyPatch, *, fail: bool, of: str = "") -> Iterator[None]:
+    """What is fetched from here on comes after it, or it, or one file `of` it, is found to be there no more."""
     may_go_on = Event()
-    read = fetching._read
+    read, read_blob = fetching._read, Directory.read_blob
 
     def read_late(*arguments: Any) -> Fetched:
         fetched = read(*arguments)
         assert may_go_on.wait(10.0)
         return fetched
 
-    def miss(_: Directory, name: str) -> list[Any]:
+    def miss(directory: Directory, name: str) -> list[Any]:
         assert may_go_on.wait(10.0)
+        if of and name != of:
+            return read_blob(directory, name)
         raise DamagedError(f"{name} is missing")
 
     with monkeypatch.context() as patched:
@@ -401,7 +403,7 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
     found = at(desk, path(1, 30))
     assert found is not None
     file = residence_of(found).file
-    with late_reads(monkeypatch, fail=fail):
+    with late_reads(monkeypatch, fail=fail, of=file):
         assert desk.keeper.fetch(found)
         assert desk.start(0, path(1, 30), use_cache=False)
         desk.take(0, logits=desk.read(0, path(1, 30)))

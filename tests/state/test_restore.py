@@ -87,7 +87,7 @@ def test_the_deepest_valid_position_is_chosen(kind: MemoryKind, reproducible: bo
             match,
             memory,
             n_prompt,
-            usable=lambda c: c not in world.unusable,
+            usable=lambda c, _: c not in world.unusable,
             cuts=world.cuts.get if reproducible else None,
         )
     )
@@ -107,11 +107,11 @@ def test_an_exact_repeat_reads_nothing_if_the_logits_were_kept() -> None:
     match = tree.match(path)
     for kind in MemoryKind:
         kept.logits = LOGITS
-        assert choose(tree, match, shape(kind, 2), 4, usable=lambda _: True) == Restore(kept, 4, with_logits=True)
+        assert choose(tree, match, shape(kind, 2), 4, usable=lambda *_: True) == Restore(kept, 4, with_logits=True)
         kept.logits = None
         rewinds = not kind.has_recurrent
         expected = Restore(kept, 3, with_logits=False) if rewinds else Restore(interior, 2, with_logits=False)
-        assert choose(tree, match, shape(kind, 2), 4, usable=lambda _: True) == expected
+        assert choose(tree, match, shape(kind, 2), 4, usable=lambda *_: True) == expected
 
 
 def test_one_that_stands_exactly_is_preferred_to_one_to_rewind() -> None:
@@ -121,11 +121,11 @@ def test_one_that_stands_exactly_is_preferred_to_one_to_rewind() -> None:
     tree.attach(beyond, path)
     tree.attach(exact, path[:2])
     match = tree.match(tokens((1, 2, 9)))
-    found = choose(tree, match, shape(MemoryKind.ATTENTION), 3, usable=lambda _: True)
+    found = choose(tree, match, shape(MemoryKind.ATTENTION), 3, usable=lambda *_: True)
     assert found == Restore(exact, 2, with_logits=False)
 
 
 def test_nothing_known_restores_nothing() -> None:
     tree = Tree()
     match = tree.match(tokens((1, 2)))
-    assert choose(tree, match, shape(MemoryKind.ATTENTION), 2, usable=lambda _: True) is None
+    assert choose(tree, match, shape(MemoryKind.ATTENTION), 2, usable=lambda *_: True) is None

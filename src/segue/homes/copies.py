@@ -81,7 +81,7 @@ class Copies:
     def copy_blob(self, checkpoint: Checkpoint, seq: int, room: Room) -> bool:
         """Copy what of the state no link holds, unless it is there; False if there is no room for it."""
         residence = residence_of(checkpoint)
-        if residence.blob is not None or residence.is_stored or not self.needs_blob:
+        if residence.blob is not None or not self.needs_blob:
             return True
         if not room(self._engine.state_bytes(seq, partial=self.is_chained)):
             return False

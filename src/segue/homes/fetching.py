@@ -60,16 +60,16 @@ class Fetching:
         self._arrived: list[Checkpoint] = []
         self._n_excess_bytes = 0
 
-    def bytes_to_fetch(self, checkpoint: Checkpoint) -> int:
+    def bytes_to_fetch(self, checkpoint: Checkpoint, *, with_logits: bool) -> int:
         """What must come from the disk, in bytes of memory, before a checkpoint can be restored."""
         shape = self._space.engine.shape
         n_bytes = sum(shape.n_bytes_link + len(link.tokens) * shape.n_bytes_cell for link in self._far(checkpoint))
-        if self._is_file_needed(checkpoint):
+        if self._is_file_needed(checkpoint, with_logits):
             n_bytes += shape.n_bytes_state + shape.n_bytes_logits + _SLACK_BYTES
             n_bytes += 0 if self._space.copies.is_chained else checkpoint.n_tokens * shape.n_bytes_cell
         return n_bytes + self._n_excess_bytes if n_bytes else 0
 
-    def fetch(self, checkpoint: Checkpoint) -> bool:
+    def fetch(self, checkpoint: Checkpoint, *, with_logits: bool) -> bool:
         """Begin to fetch a checkpoint, unless that is under way.
 
         False if the host has no room for it, or if it could not be read a short while ago.
@@ -82,7 +82,7 @@ class Fetching:
         self._space.hold(checkpoint)
         was_loaded = residence.is_loaded
         self._space.copies.stay_on_host(checkpoint)
-        n_reserved = self.bytes_to_fetch(checkpoint)
+        n_reserved = self.bytes_to_fetch(checkpoint, with_logits=with_logits)
         with self._space.keeping(checkpoint):
             if not self._space.host_room(n_reserved):
                 self._space.release(checkpoint)
@@ -92,7 +92,7 @@ class Fetching:
         self._space.host.reserve(n_reserved)
         self._fetching.add(checkpoint)
         links = [(link, link.file) for link in self._far(checkpoint)]
-        file = residence.file if self._is_file_needed(checkpoint) else ""
+        file = residence.file if self._is_file_needed(checkpoint, with_logits) else ""
         n_disk_bytes = sum(link.n_disk_bytes for link, _ in links) + (residence.n_disk_bytes if file else 0)
         self._worker.submit(
             partial(_read, self._directory, links, file),
@@ -155,10 +155,10 @@ class Fetching:
             return []
         return [link for link, _ in residence.link.chain(residence.n_linked) if link.cells is None]
 
-    def _is_file_needed(self, checkpoint: Checkpoint) -> bool:
+    def _is_file_needed(self, checkpoint: Checkpoint, with_logits: bool) -> bool:
         residence = residence_of(checkpoint)
         lacks_blob = self._space.copies.needs_blob and residence.blob is None and not residence.is_parked
-        return bool(residence.file) and (lacks_blob or checkpoint.has_far_logits)
+        return bool(residence.file) and (lacks_blob or (with_logits and checkpoint.has_far_logits))
 
 
 def _read(directory: Directory, links: Sequence[tuple[Link, str]], file: str) -> Fetched:

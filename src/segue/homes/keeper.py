@@ -95,16 +95,16 @@ class Keeper:
             only_near=only_near,
         )
 
-    def is_near(self, checkpoint: Checkpoint) -> bool:
+    def is_near(self, checkpoint: Checkpoint, *, with_logits: bool = True) -> bool:
         """Whether nothing of a checkpoint must be fetched from the disk before it can be restored."""
-        return not self._far_bytes(checkpoint)
+        return not self._far_bytes(checkpoint, with_logits)
 
-    def _far_bytes(self, checkpoint: Checkpoint) -> int:
-        return self.vault.bytes_to_fetch(checkpoint) if self.vault is not None else 0
+    def _far_bytes(self, checkpoint: Checkpoint, with_logits: bool) -> int:
+        return self.vault.bytes_to_fetch(checkpoint, with_logits=with_logits) if self.vault is not None else 0
 
-    def fetch(self, checkpoint: Checkpoint) -> bool:
+    def fetch(self, checkpoint: Checkpoint, *, with_logits: bool = True) -> bool:
         """Begin to fetch a checkpoint that is not near, unless that is under way; False if that cannot be just now."""
-        return self.vault is not None and self.vault.fetch(checkpoint)
+        return self.vault is not None and self.vault.fetch(checkpoint, with_logits=with_logits)
 
     def open(self, lane: int, plan: Plan) -> str:
         """Begin to make an empty lane stand at the plan's start; the home it comes from, "" for a cold start.

@@ -44,9 +44,12 @@ class Plan:
 
 
 class Planner:
-    """Chooses among the checkpoints of a tree; `far_bytes` says what of one must be fetched first. Changes nothing."""
+    """Chooses among the checkpoints of a tree. Changes nothing.
 
-    def __init__(self, space: Space, prices: Prices, far_bytes: Callable[[Checkpoint], int]) -> None:
+    `far_bytes` says what of one must be fetched first, with its logits or without.
+    """
+
+    def __init__(self, space: Space, prices: Prices, far_bytes: Callable[[Checkpoint, bool], int]) -> None:
         self._space = space
         self._prices = prices
         self._far_bytes = far_bytes
@@ -69,7 +72,7 @@ class Planner:
         match = tree.match(tokens)
         restore, n_deepest, n_not_fetched = None, 0, 0
 
-        def ways(usable: Callable[[Checkpoint], bool]) -> Iterator[Restore]:
+        def ways(usable: Callable[[Checkpoint, bool], bool]) -> Iterator[Restore]:
             shape, by_position = self._space.engine.shape, digests.get if digests is not None else None
             found = restores(tree, match, shape, len(tokens), usable=usable, cuts=by_position)
             return (way for way in found if not (reads_last and way.with_logits))
@@ -84,8 +87,8 @@ class Planner:
         n_cheaper = n_deepest - (restore.n_tokens if restore else 0)
         return Plan(tree, match, restore, needs_last and not n_cheaper, n_cheaper, n_not_fetched)
 
-    def _is_near(self, checkpoint: Checkpoint) -> bool:
-        return not self._far_bytes(checkpoint)
+    def _is_near(self, checkpoint: Checkpoint, with_logits: bool) -> bool:
+        return not self._far_bytes(checkpoint, with_logits)
 
     def _soonest(self, found: Iterator[Restore], n_prompt: int) -> tuple[Restore | None, int]:
         """The cheapest of the deepest ways to go on, reading what is left included, and how deep the deepest is."""
@@ -93,20 +96,20 @@ class Planner:
         best_s = self._prices.read_s(n_prompt)
         for restore in islice(found, _N_PRICED):
             n_deepest = n_deepest or restore.n_tokens
-            seconds = self._prices.read_s(n_prompt - restore.n_tokens) + self._restore_s(restore.checkpoint)
+            seconds = self._prices.read_s(n_prompt - restore.n_tokens) + self._restore_s(restore)
             if seconds < best_s or (best is None and seconds == best_s):
                 best, best_s = restore, seconds
             if self._is_on_device(restore.checkpoint):
                 break
         return best, n_deepest
 
-    def _restore_s(self, checkpoint: Checkpoint) -> float:
-        residence = residence_of(checkpoint)
-        if self._is_on_device(checkpoint):
+    def _restore_s(self, restore: Restore) -> float:
+        residence = residence_of(restore.checkpoint)
+        if self._is_on_device(restore.checkpoint):
             return 0.0
         shape = self._space.engine.shape
         n_host_bytes = shape.n_bytes_state + residence.n_linked * shape.n_bytes_cell
-        n_disk_bytes = self._far_bytes(checkpoint)
+        n_disk_bytes = self._far_bytes(restore.checkpoint, restore.with_logits)
         return self._prices.restore_s(n_host_bytes, n_disk_bytes)
 
     def _is_on_device(self, checkpoint: Checkpoint) -> bool:
@@ -116,5 +119,5 @@ class Planner:
         return has_state and has_cells
 
 
-def _any(_: Checkpoint) -> bool:
+def _any(_: Checkpoint, __: bool) -> bool:
     return True

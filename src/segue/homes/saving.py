@@ -1,6 +1,7 @@
 """Storing checkpoints while there is time: copied to the host piece by piece, then handed to the disk's thread."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +20,9 @@ from segue.homes.writing import Writing, Written, most_bytes, write
 from segue.state.checkpoint import Checkpoint
 
 log = logging.getLogger("segue.cache")
+
+_REST_S = 60.0
+"""How long nothing is written after a write has failed: a disk that is full stays so for a while."""
 
 
 class Saving:
@@ -40,18 +44,19 @@ class Saving:
         self._model = model
         self._wall = wall
         self._unsaved: dict[Checkpoint, None] = {}
+        self._rests_until = -math.inf
         self.is_writing = False
         self.is_stuck = False
 
     def note(self, checkpoint: Checkpoint) -> None:
         """Hear of a checkpoint that is not on disk yet, or not with its logits."""
-        residence = residence_of(checkpoint)
-        has_news = checkpoint.logits is not None and not residence.stores_logits
-        if residence.is_stored and has_news and self._shelf.stands(checkpoint):
-            self._shelf.lose(checkpoint)
-        if not residence.is_stored:
+        if _has_news(checkpoint):
             self._unsaved[checkpoint] = None
             self.is_stuck = False
+
+    def retry(self) -> None:
+        """Rest no longer from a write that has failed."""
+        self._rests_until, self.is_stuck = -math.inf, False
 
     @property
     def is_done(self) -> bool:
@@ -63,10 +68,10 @@ class Saving:
         if self.is_writing:
             return False
         has_room = True
-        for checkpoint in list(self._unsaved):
-            if checkpoint.branch is None or residence_of(checkpoint).is_stored:
+        for checkpoint in list(self._unsaved) if self._space.clock() >= self._rests_until else ():
+            if checkpoint.branch is None or not _has_news(checkpoint) or not self._can_be_copied(checkpoint):
                 del self._unsaved[checkpoint]
-            elif self._space.copies.is_complete(checkpoint):
+            elif self._is_copied(checkpoint):
                 del self._unsaved[checkpoint]
                 if self._save(checkpoint):
                     return True
@@ -77,6 +82,16 @@ class Saving:
                     return True
         self.is_stuck = True
         return False
+
+    def _is_copied(self, checkpoint: Checkpoint) -> bool:
+        """Whether all that is to be written is in memory: one that is on disk is written again but for its chain."""
+        has_blob = residence_of(checkpoint).blob is not None or not self._space.copies.needs_blob
+        return has_blob and self._space.copies.is_complete(checkpoint)
+
+    def _can_be_copied(self, checkpoint: Checkpoint) -> bool:
+        """Whether what is not in memory is on the device: else the disk alone has the state."""
+        residence = residence_of(checkpoint)
+        return residence.is_parked or not residence.is_stored or self._is_copied(checkpoint)
 
     def _copy(self, checkpoint: Checkpoint) -> bool:
         residence = residence_of(checkpoint)
@@ -96,8 +111,11 @@ class Saving:
             return most_bytes([link.n_bytes for link in chain if link.row is None], [part.nbytes for part in parts])
 
         self._space.hold(checkpoint)
-        if not self._shelf.make_room(need) or not self._space.copies.is_complete(checkpoint):
+        # Links that only the disk has cannot be written again.
+        if not self._shelf.make_room(need, [link for link in chain if link.cells is None]):
             self._space.release(checkpoint)
+            if need() <= self._shelf.limit_bytes:
+                self._unsaved[checkpoint] = None
             return False
         n_bytes = need()
         self._shelf.used_bytes += n_bytes
@@ -127,9 +145,17 @@ class Saving:
     def _failed(self, checkpoint: Checkpoint, chain: list[Link], n_reserved: int, error: Exception) -> None:
         self._end(checkpoint, n_reserved)
         self._shelf.give_up(checkpoint, chain)
+        self._rests_until = self._space.clock() + _REST_S
+        self._unsaved[checkpoint] = None
         log.warning("a checkpoint could not be stored: %s", error)
 
     def _end(self, checkpoint: Checkpoint, n_reserved: int) -> None:
         self.is_writing = self.is_stuck = False
         self._space.release(checkpoint)
         self._shelf.used_bytes -= n_reserved
+
+
+def _has_news(checkpoint: Checkpoint) -> bool:
+    """Whether there is something of it that is not on disk."""
+    residence = residence_of(checkpoint)
+    return not residence.is_stored or (checkpoint.logits is not None and not residence.stores_logits)

@@ -1,6 +1,6 @@
 """What of a space is on disk, counted; and which of it goes for room, or because it cannot be read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from segue.homes.link import Link
 from segue.homes.residence import residence_of
@@ -30,7 +30,7 @@ class Shelf:
         remove: Callable[[Sequence[int]], None],
     ) -> None:
         self._space = space
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
         self._strangers = strangers
         self._wall = wall
         self._remove = remove
@@ -50,11 +50,15 @@ class Shelf:
             self._remove([written.added.checkpoint])
             self._clear(tip, checkpoint)
             return
+        if residence.row is not None:
+            # It was there without its logits, on the same chain.
+            self._remove([residence.row])
+            self.used_bytes -= residence.n_disk_bytes
+        elif tip is not None:
+            tip.n_stored += 1
         residence.row, residence.file = written.added.checkpoint, written.row.file or ""
         residence.n_disk_bytes, residence.stores_logits = written.row.n_bytes, written.row.has_logits
         self.used_bytes += residence.n_disk_bytes
-        if tip is not None:
-            tip.n_stored += 1
 
     def give_up(self, checkpoint: Checkpoint, chain: Sequence[Link]) -> None:
         """Hear that a checkpoint could not be written."""
@@ -99,17 +103,21 @@ class Shelf:
             if user.branch is not None:
                 self.lose(user, with_link=True)
 
-    def make_room(self, need: Callable[[], int]) -> bool:
-        """Drop what is worth least until `need()` bytes fit; False if they cannot.
+    def make_room(self, need: Callable[[], int], keeping: Collection[Link] = ()) -> bool:
+        """Drop what is worth least, but none of the links `keeping`, until `need()` bytes fit; False if they cannot.
 
-        What other models have goes first where nobody has used it for longer.
+        What other models have goes first where nobody has used it for longer; what is pinned goes after all else.
         """
-        if need() > self._limit_bytes:
+        if need() > self.limit_bytes:
             return False
-        while self.used_bytes + need() > self._limit_bytes:
-            victim = self._next_victim()
+        now = self._space.clock()
+        while self.used_bytes + need() > self.limit_bytes:
+            victim = self._next_victim(keeping)
             stranger = self._strangers.first()
-            if stranger is not None and (victim is None or stranger.last_used <= self._wall(victim.last_used)):
+            if stranger is not None and (
+                victim is None
+                or (stranger.pinned, stranger.last_used) <= (victim.is_pinned(now), self._wall(victim.last_used))
+            ):
                 if victim is not None:
                     self._victims.put_back(victim)
                 row, n_bytes = self._strangers.pop()
@@ -121,12 +129,14 @@ class Shelf:
                 return False
         return True
 
-    def _next_victim(self) -> Checkpoint | None:
+    def _next_victim(self, keeping: Collection[Link]) -> Checkpoint | None:
         """The least valuable on disk."""
         space, now = self._space, self._space.clock()
 
         def may_go(checkpoint: Checkpoint) -> bool:
-            return residence_of(checkpoint).is_stored and not space.is_kept(checkpoint)
+            if not residence_of(checkpoint).is_stored or space.is_kept(checkpoint):
+                return False
+            return not keeping or not any(link in keeping for link in self._freed_links(checkpoint))
 
         def ranked(n_shares: int) -> list[Checkpoint]:
             stored = filter(may_go, space.checkpoints())
@@ -157,13 +167,16 @@ class Shelf:
             self.lose_link(link, checkpoint)
 
     def _freed_bytes(self, checkpoint: Checkpoint) -> int:
+        n_bytes_links = sum(link.n_disk_bytes for link in self._freed_links(checkpoint))
+        return residence_of(checkpoint).n_disk_bytes + n_bytes_links
+
+    def _freed_links(self, checkpoint: Checkpoint) -> Iterator[Link]:
+        """The links that nothing on disk would need without a stored checkpoint."""
         residence = residence_of(checkpoint)
-        n_bytes = residence.n_disk_bytes
         n_own, n_below = 1, 0
         for link in residence.link.up() if residence.link is not None else ():
             n_stored_below = sum(child.row is not None for child in link.children.values())
             if link.is_being_written or link.n_stored > n_own or n_stored_below > n_below:
                 break
-            n_bytes += link.n_disk_bytes
+            yield link
             n_own, n_below = 0, 1
-        return n_bytes

@@ -200,7 +200,8 @@ class Space:
         started = time.perf_counter()
         seq = residence_of(checkpoint).seq
         with self.keeping(checkpoint):
-            if self._is_shared(checkpoint) and not self.copies.copy_blob(checkpoint, seq, room):
+            has_copy = residence_of(checkpoint).is_stored
+            if self._is_shared(checkpoint) and not has_copy and not self.copies.copy_blob(checkpoint, seq, room):
                 return False
             # What it was to live on may have had to go for its sake.
             if not self._is_shared(checkpoint) and not self.copy_all(checkpoint, seq, room):

@@ -84,16 +84,16 @@ class Vault:
         """Copy one piece of an unsaved checkpoint to the host, or hand a copied one to the writer; False if idle."""
         return self._saving.step()
 
-    def bytes_to_fetch(self, checkpoint: Checkpoint) -> int:
+    def bytes_to_fetch(self, checkpoint: Checkpoint, *, with_logits: bool) -> int:
         """What must come from the disk, in bytes of memory, before a checkpoint can be restored."""
-        return self._fetching.bytes_to_fetch(checkpoint)
+        return self._fetching.bytes_to_fetch(checkpoint, with_logits=with_logits)
 
-    def fetch(self, checkpoint: Checkpoint) -> bool:
+    def fetch(self, checkpoint: Checkpoint, *, with_logits: bool) -> bool:
         """Begin to fetch a checkpoint, unless that is under way (`Fetching.fetch`).
 
         Once it has come it stays until the second `settle` after that, or is lost for a reason that the log has.
         """
-        return self._fetching.fetch(checkpoint)
+        return self._fetching.fetch(checkpoint, with_logits=with_logits)
 
     def drop(self, checkpoint: Checkpoint) -> None:
         """Forget what is stored of a checkpoint."""
@@ -102,6 +102,7 @@ class Vault:
     def close(self, timeout_s: float) -> None:
         """Store what there is time for, and let the directory go."""
         give_up = time.monotonic() + timeout_s
+        self._saving.retry()
         while not self.is_idle and time.monotonic() < give_up:
             if not self.step():
                 time.sleep(0.002)

@@ -124,9 +124,12 @@ class Runner:
         """Where a slot starts; None while that is fetched from the disk."""
         plan = self._admission.plan(slot)
         slot.is_fetching = False
-        if plan.restore is None or self._keeper.is_near(plan.restore.checkpoint):
+        if plan.restore is None:
             return plan
-        slot.is_fetching = slot.has_fetched = self._keeper.fetch(plan.restore.checkpoint)
+        checkpoint, with_logits = plan.restore.checkpoint, plan.restore.with_logits
+        if self._keeper.is_near(checkpoint, with_logits=with_logits):
+            return plan
+        slot.is_fetching = slot.has_fetched = self._keeper.fetch(checkpoint, with_logits=with_logits)
         return None if slot.is_fetching else self._admission.plan(slot, only_near=True)
 
     def _open(self, slot: Slot, *, is_first: bool) -> None:

@@ -28,14 +28,15 @@ def restores(
     shape: MemoryShape,
     n_prompt: int,
     *,
-    usable: Callable[[Checkpoint], bool],
+    usable: Callable[[Checkpoint, bool], bool],
     cuts: Callable[[int], int | None] | None = None,
 ) -> Iterator[Restore]:
     """Every way to go on, the one that leaves least to read first. Lazy; the tree must not change meanwhile.
 
-    `match` is that of the prompt, of `n_prompt` tokens. `usable` is the homes' veto: bytes that cannot be reached,
-    another fingerprint. `cuts`, in reproducible mode only, gives the digest of the prompt's cut positions up to one of
-    them (`placement.digests(...).get`): then only a checkpoint read with the same cuts counts, and exactly as it is.
+    `match` is that of the prompt, of `n_prompt` tokens. `usable` is the homes' veto: bytes that cannot be reached, for
+    a restore with logits or without. `cuts`, in reproducible mode only, gives the digest of the prompt's cut positions
+    up to one of them (`placement.digests(...).get`): then only a checkpoint read with the same cuts counts, and exactly
+    as it is.
     """
 
     def exactly() -> Iterator[Restore]:
@@ -45,7 +46,7 @@ def restores(
                 continue
             if cuts is not None and (checkpoint.cuts is None or checkpoint.cuts != cuts(n)):
                 continue
-            if usable(checkpoint):
+            if usable(checkpoint, n == n_prompt):
                 yield Restore(checkpoint, n, with_logits=n == n_prompt)
 
     def rewound() -> Iterator[Restore]:
@@ -53,7 +54,7 @@ def restores(
         n_beyond = tree.n_span if shape.kind.has_window else _EVERYWHERE
         for n, checkpoint in reaching(match, n_prompt - 1, n_beyond):
             holds_window = not shape.kind.has_window or checkpoint.pos_min <= max(0, n - shape.n_swa)
-            if holds_window and usable(checkpoint):
+            if holds_window and usable(checkpoint, False):
                 yield Restore(checkpoint, n, with_logits=False)
 
     if shape.kind.has_recurrent or cuts is not None:
@@ -67,7 +68,7 @@ def choose(
     shape: MemoryShape,
     n_prompt: int,
     *,
-    usable: Callable[[Checkpoint], bool],
+    usable: Callable[[Checkpoint, bool], bool],
     cuts: Callable[[int], int | None] | None = None,
 ) -> Restore | None:
     """The first of `restores`: least left to read, and the checkpoint as it stands before one to rewind."""
