@@ -55,6 +55,27 @@ def test_what_one_key_has_saved_is_not_there_for_another(tmp_path: Path) -> None
         assert len([*tmp_path.iterdir()]) == 2
 
 
+@pytest.mark.parametrize("settings", [{}, {"api_key": ["two"], "cache_share_keys": True}])
+def test_what_a_key_has_saved_cannot_be_named_where_keys_are_not_kept_apart(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    with live(slot_save_path=tmp_path, api_key=["one"]) as server:
+        server.http.headers["x-api-key"] = "one"
+        assert server.post("/slots/0?action=save", filename="talk").status_code == 200
+        (file,) = tmp_path.iterdir()
+    saved = file.read_bytes()
+    with live(slot_save_path=tmp_path, **settings) as server:
+        server.http.headers["x-api-key"] = "two"
+        # Some file systems do not tell small letters from capital ones.
+        for name in (file.name, file.name.upper()):
+            for action in ("save", "restore"):
+                answer = server.post(f"/slots/0?action={action}", filename=name)
+                assert answer.status_code == 400
+                assert "filename" in answer.json()["error"]["message"]
+        assert server.post("/slots/0?action=save", filename="0123456789abcde-talk").status_code == 200
+    assert file.read_bytes() == saved
+
+
 def test_saves_under_one_name_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write, running = blobfile.write, threading.Semaphore(1)
 

@@ -23,6 +23,7 @@ _NAME = re.compile(r"[^/\\\x00-\x1f]+")
 _MOST_NAME_BYTES = 230
 """File systems take 255, and the file's own name is longer by the scope's, and a little while it is written."""
 _N_SCOPE = 16
+_OF_A_KEY = re.compile(rf"[0-9a-f]{{{_N_SCOPE}}}-.*", re.IGNORECASE)
 _POLL_S = 0.005
 _FETCH_S = 60.0
 
@@ -97,7 +98,7 @@ def _slot(service: Service, id_slot: str) -> int:
 
 
 def _path(service: Service, name: str | None, scope: str) -> Path:
-    """The file of a name: what one key has saved is not there for another."""
+    """The file of a name: what one key has saved is not there for another, nor where keys are shared or not asked."""
     folder = service.settings.slot_save_path
     if folder is None:
         raise not_supported("This server does not save slots. Start it with --slot-save-path")
@@ -105,4 +106,6 @@ def _path(service: Service, name: str | None, scope: str) -> Path:
         raise invalid("Invalid filename: it must be a plain name, without a folder and without a dot in front")
     if len(name.encode()) > _MOST_NAME_BYTES:
         raise invalid(f"Invalid filename: it has more than {_MOST_NAME_BYTES} bytes")
+    if not scope and _OF_A_KEY.match(name):
+        raise invalid(f"Invalid filename: a name of {_N_SCOPE} hex digits and a dash in front is that of an API key's file")
     return folder / (f"{scope[:_N_SCOPE]}-{name}" if scope else name)
