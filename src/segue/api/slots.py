@@ -107,5 +107,5 @@ def _path(service: Service, name: str | None, scope: str) -> Path:
     if len(name.encode()) > _MOST_NAME_BYTES:
         raise invalid(f"Invalid filename: it has more than {_MOST_NAME_BYTES} bytes")
     if not scope and _OF_A_KEY.match(name):
-        raise invalid(f"Invalid filename: a name of {_N_SCOPE} hex digits and a dash in front is that of an API key's file")
+        raise invalid(f"Invalid filename: {_N_SCOPE} hex digits and a dash in front mark the file of an API key")
     return folder / (f"{scope[:_N_SCOPE]}-{name}" if scope else name)
