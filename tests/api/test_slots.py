@@ -2,13 +2,16 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from segue.homes.disk import blobfile
+from segue.homes.disk.errors import DamagedError
+from segue.homes.parcel import ParcelError
+from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import live
 
 
@@ -102,6 +105,28 @@ def test_what_cannot_be_restored_says_why(tmp_path: Path) -> None:
             answer = server.post("/slots/0?action=restore", filename=name)
             assert answer.status_code == 400
             assert "cannot be restored" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("action", "error", "status"),
+    [("save", ParcelError("all of it is far"), 503), ("restore", DamagedError("its arrays are others"), 400)],
+)
+def test_what_the_loop_says_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str, error: Exception, status: int
+) -> None:
+    def fail(*_: object) -> "Future[Any]":
+        failed: Future[Any] = Future()
+        failed.set_exception(error)
+        return failed
+
+    with live(slot_save_path=tmp_path) as server:
+        server.post("/slots/0?action=save", filename="talk")
+        saved = (tmp_path / "talk").read_bytes()
+        monkeypatch.setattr(FakeLoop, f"{action}_slot", fail)
+        answer = server.post(f"/slots/0?action={action}", filename="talk")
+        assert answer.status_code == status
+        assert str(error) in answer.json()["error"]["message"]
+        assert (tmp_path / "talk").read_bytes() == saved
 
 
 def test_a_slot_that_is_not_there(tmp_path: Path) -> None:

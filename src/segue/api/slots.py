@@ -66,10 +66,13 @@ async def _save(service: Service, id_slot: int, scope: str, path: Path) -> JsonO
 
 
 async def _packed(service: Service, id_slot: int, scope: str) -> Parcel:
-    """The slot's path, once all of it has come from the disk."""
+    """The slot's path, once all of it has come from the disk that can come."""
     give_up = time.monotonic() + _FETCH_S
     while time.monotonic() < give_up:
-        parcel = await asyncio.wrap_future(service.backend.loop.save_slot(id_slot, scope))
+        try:
+            parcel = await asyncio.wrap_future(service.backend.loop.save_slot(id_slot, scope))
+        except ParcelError as error:
+            raise ApiError(UNAVAILABLE, f"The slot could not be saved: {error}") from error
         if parcel is not None:
             return parcel
         await asyncio.sleep(_POLL_S)
@@ -81,11 +84,11 @@ async def _restore(service: Service, id_slot: int, scope: str, path: Path) -> Js
         arrays = await run_in_threadpool(blobfile.read, path)
         n_read = path.stat().st_size
         restored = service.backend.loop.restore_slot(id_slot, scope, arrays)
+        n_restored: int = await asyncio.wrap_future(restored)
     except (DamagedError, ParcelError) as error:
         raise invalid(f"The slot cannot be restored: {error}") from error
     except (DiskError, OSError) as error:
         raise ApiError(SERVER, f"The slot cannot be restored: {error}") from error
-    n_restored: int = await asyncio.wrap_future(restored)
     return {"n_restored": n_restored, "n_read": n_read}
 
 
