@@ -1,7 +1,11 @@
 """Parcels: what is packed and unpacked, where memory has no room for all of it."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from segue.homes.disk.errors import DamagedError
 from segue.homes.parcel import Parcel, ParcelError, parse
 from segue.homes.residence import residence_of
 from segue.state.kind import MemoryKind
@@ -38,6 +42,19 @@ def unpacked(kind: MemoryKind, parcel: Parcel, limit_host_bytes: int = 1 << 20) 
     n_restored = desk.keeper.unpack("", parse(parcel.arrays(), parcel.fingerprint))
     desk.check()
     return desk, n_restored
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_is_restored_is_what_is_there(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    filled(desk)
+    parcel = packed(desk)
+    counts = set()
+    for limit in range(0, 6000, 200):
+        other, n_restored = unpacked(kind, parcel, limit)
+        assert n_restored == max((c.n_tokens for c in other.keeper.space.checkpoints()), default=0)
+        counts.add(n_restored)
+    assert {0, len(PROMPT)} <= counts
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
@@ -132,3 +149,43 @@ def test_what_cannot_be_read_is_left_out(make: MakeDesk, caplog: pytest.LogCaptu
     desk.directory.fails = True
     with pytest.raises(ParcelError, match="the disk cannot be read"):
         packed(desk)
+
+
+@pytest.mark.parametrize("kind", [MemoryKind.RECURRENT, MemoryKind.HYBRID])
+def test_arrays_that_are_not_a_checkpoint_s_leave_nothing_behind(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    serve(desk, PROMPT[:30])
+    parcel = desk.keeper.pack("", array(PROMPT[:30]))
+    assert parcel is not None
+    ((one, (blob, logits)),) = parcel.checkpoints
+    for wrong in ((), (blob, logits[:-4]), (blob, logits, logits)):
+        other = Desk(kind)
+        with pytest.raises(DamagedError, match="are not those of a checkpoint of 30 tokens"):
+            other.keeper.unpack("", replace(parcel, checkpoints=((one, wrong),)))
+        other.check()
+        assert not list(other.keeper.space.checkpoints())
+
+
+def test_logits_that_should_come_from_the_disk_and_do_not_are_noticed(make: MakeDesk) -> None:
+    desk = make(MemoryKind.HYBRID)
+    serve(desk, PROMPT)
+    desk.restart()
+    found = at(desk, PROMPT)
+    assert found is not None
+    assert found.has_far_logits
+    with pytest.raises(DamagedError):
+        desk.keeper.space.copies.take_back(found, (np.zeros(8, np.uint8),))
+    assert residence_of(found).blob is None
+    desk.check()
+
+
+@pytest.mark.parametrize("n_tokens", [0, -1, 31])
+def test_a_checkpoint_beside_the_path_is_no_parcel(n_tokens: int, make: MakeDesk) -> None:
+    desk = make(MemoryKind.HYBRID)
+    serve(desk, PROMPT[:30])
+    parcel = desk.keeper.pack("", array(PROMPT[:30]))
+    assert parcel is not None
+    ((one, arrays),) = parcel.checkpoints
+    wrong = replace(parcel, checkpoints=((replace(one, n_tokens=n_tokens), arrays),))
+    with pytest.raises(ParcelError, match="no saved slot"):
+        parse(wrong.arrays(), parcel.fingerprint)

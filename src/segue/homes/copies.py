@@ -9,6 +9,7 @@ from segue.engine.base import Blob, Engine, Logits
 from segue.engine.cells import Bytes
 from segue.homes.budget import Budget
 from segue.homes.chains import Chains
+from segue.homes.disk.errors import DamagedError
 from segue.homes.link import Link
 from segue.homes.residence import Residence, host_bytes, residence_of
 from segue.state.checkpoint import Checkpoint
@@ -144,17 +145,24 @@ class Copies:
             residence.link, residence.n_linked, residence.is_loaded = None, 0, False
 
     def take_back(self, checkpoint: Checkpoint, parts: Sequence[Bytes]) -> None:
-        """Take a checkpoint's blob and logits, as they came from the disk, into memory; there is room."""
-        residence, left = residence_of(checkpoint), list(parts)
-        if self.needs_blob:
-            data = left.pop(0)
-            if residence.blob is None:
-                n, is_partial = checkpoint.n_tokens, self.is_chained
-                residence.blob = Blob(data, n, is_partial, checkpoint.pos_min, checkpoint.pos_max)
-                self._budget.take(data.nbytes)
-                checkpoint.n_bytes += data.nbytes
-        if left and checkpoint.logits is None:
-            checkpoint.logits = left[0].view(np.float32)
+        """Take a checkpoint's blob and logits, as they came from the disk, into memory; there is room.
+
+        Raises DamagedError, and takes nothing, where they are not the arrays that it must have.
+        """
+        residence = residence_of(checkpoint)
+        n_blobs = int(self.needs_blob)
+        logits = parts[n_blobs:]
+        n_expected = n_blobs + (checkpoint.has_far_logits or len(parts) > n_blobs)
+        if len(parts) != n_expected or any(part.nbytes != self._engine.shape.n_bytes_logits for part in logits):
+            found = [part.nbytes for part in parts]
+            raise DamagedError(f"arrays of {found} bytes are not those of a checkpoint of {checkpoint.n_tokens} tokens")
+        if self.needs_blob and residence.blob is None:
+            data = parts[0]
+            residence.blob = Blob(data, checkpoint.n_tokens, self.is_chained, checkpoint.pos_min, checkpoint.pos_max)
+            self._budget.take(data.nbytes)
+            checkpoint.n_bytes += data.nbytes
+        if logits and checkpoint.logits is None:
+            checkpoint.logits = logits[0].view(np.float32)
             self._budget.take(checkpoint.logits.nbytes)
             checkpoint.n_bytes += checkpoint.logits.nbytes
             checkpoint.has_far_logits = False
