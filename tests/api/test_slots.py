@@ -2,13 +2,16 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from segue.homes.disk import blobfile
+from segue.homes.disk.errors import DamagedError
+from segue.homes.parcel import ParcelError
+from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import live
 
 
@@ -55,6 +58,27 @@ def test_what_one_key_has_saved_is_not_there_for_another(tmp_path: Path) -> None
         assert len([*tmp_path.iterdir()]) == 2
 
 
+@pytest.mark.parametrize("settings", [{}, {"api_key": ["two"], "cache_share_keys": True}])
+def test_what_a_key_has_saved_cannot_be_named_where_keys_are_not_kept_apart(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    with live(slot_save_path=tmp_path, api_key=["one"]) as server:
+        server.http.headers["x-api-key"] = "one"
+        assert server.post("/slots/0?action=save", filename="talk").status_code == 200
+        (file,) = tmp_path.iterdir()
+    saved = file.read_bytes()
+    with live(slot_save_path=tmp_path, **settings) as server:
+        server.http.headers["x-api-key"] = "two"
+        # Some file systems do not tell small letters from capital ones.
+        for name in (file.name, file.name.upper()):
+            for action in ("save", "restore"):
+                answer = server.post(f"/slots/0?action={action}", filename=name)
+                assert answer.status_code == 400
+                assert "filename" in answer.json()["error"]["message"]
+        assert server.post("/slots/0?action=save", filename="0123456789abcde-talk").status_code == 200
+    assert file.read_bytes() == saved
+
+
 def test_saves_under_one_name_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write, running = blobfile.write, threading.Semaphore(1)
 
@@ -81,6 +105,28 @@ def test_what_cannot_be_restored_says_why(tmp_path: Path) -> None:
             answer = server.post("/slots/0?action=restore", filename=name)
             assert answer.status_code == 400
             assert "cannot be restored" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("action", "error", "status"),
+    [("save", ParcelError("all of it is far"), 503), ("restore", DamagedError("its arrays are others"), 400)],
+)
+def test_what_the_loop_says_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str, error: Exception, status: int
+) -> None:
+    def fail(*_: object) -> "Future[Any]":
+        failed: Future[Any] = Future()
+        failed.set_exception(error)
+        return failed
+
+    with live(slot_save_path=tmp_path) as server:
+        server.post("/slots/0?action=save", filename="talk")
+        saved = (tmp_path / "talk").read_bytes()
+        monkeypatch.setattr(FakeLoop, f"{action}_slot", fail)
+        answer = server.post(f"/slots/0?action={action}", filename="talk")
+        assert answer.status_code == status
+        assert str(error) in answer.json()["error"]["message"]
+        assert (tmp_path / "talk").read_bytes() == saved
 
 
 def test_a_slot_that_is_not_there(tmp_path: Path) -> None:

@@ -353,6 +353,28 @@ def test_probabilities_are_those_of_the_path(make_fake_rig: MakeFakeRig) -> None
         assert heard.margins[1] == pytest.approx(best[0] - best[1])
 
 
+def test_a_failure_while_the_disk_is_settled_loses_neither_jobs_nor_calls(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig()
+    settle, n_settled, is_settled = rig.keeper.settle, 0, threading.Event()
+
+    def fail_once() -> None:
+        nonlocal n_settled
+        n_settled += 1
+        if n_settled == 1:
+            raise AssertionError("anything")
+        settle()
+        is_settled.set()
+
+    with rig.held():
+        rig.keeper.settle = fail_once  # type: ignore[method-assign]
+        heard = rig.send(text(85, 20))
+        called = rig.loop.call(lambda: 7)
+    assert called.result(timeout=20) == 7
+    assert heard.wait(20).reason is EndReason.LIMIT
+    assert heard.tokens == expected_reply(rig.kind, text(85, 20), 4)
+    assert is_settled.wait(20), "what was left is taken over without anybody asking"
+
+
 def test_nobody_waits_for_an_engine_that_is_beyond_repair(kind: MemoryKind) -> None:
     rig = FakeRig(kind)
     rig.ask(text(80, 20))

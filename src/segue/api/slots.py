@@ -23,6 +23,7 @@ _NAME = re.compile(r"[^/\\\x00-\x1f]+")
 _MOST_NAME_BYTES = 230
 """File systems take 255, and the file's own name is longer by the scope's, and a little while it is written."""
 _N_SCOPE = 16
+_OF_A_KEY = re.compile(rf"[0-9a-f]{{{_N_SCOPE}}}-.*", re.IGNORECASE)
 _POLL_S = 0.005
 _FETCH_S = 60.0
 
@@ -65,10 +66,13 @@ async def _save(service: Service, id_slot: int, scope: str, path: Path) -> JsonO
 
 
 async def _packed(service: Service, id_slot: int, scope: str) -> Parcel:
-    """The slot's path, once all of it has come from the disk."""
+    """The slot's path, once all of it has come from the disk that can come."""
     give_up = time.monotonic() + _FETCH_S
     while time.monotonic() < give_up:
-        parcel = await asyncio.wrap_future(service.backend.loop.save_slot(id_slot, scope))
+        try:
+            parcel = await asyncio.wrap_future(service.backend.loop.save_slot(id_slot, scope))
+        except ParcelError as error:
+            raise ApiError(UNAVAILABLE, f"The slot could not be saved: {error}") from error
         if parcel is not None:
             return parcel
         await asyncio.sleep(_POLL_S)
@@ -80,11 +84,11 @@ async def _restore(service: Service, id_slot: int, scope: str, path: Path) -> Js
         arrays = await run_in_threadpool(blobfile.read, path)
         n_read = path.stat().st_size
         restored = service.backend.loop.restore_slot(id_slot, scope, arrays)
+        n_restored: int = await asyncio.wrap_future(restored)
     except (DamagedError, ParcelError) as error:
         raise invalid(f"The slot cannot be restored: {error}") from error
     except (DiskError, OSError) as error:
         raise ApiError(SERVER, f"The slot cannot be restored: {error}") from error
-    n_restored: int = await asyncio.wrap_future(restored)
     return {"n_restored": n_restored, "n_read": n_read}
 
 
@@ -97,7 +101,7 @@ def _slot(service: Service, id_slot: str) -> int:
 
 
 def _path(service: Service, name: str | None, scope: str) -> Path:
-    """The file of a name: what one key has saved is not there for another."""
+    """The file of a name: what one key has saved is not there for another, nor where keys are shared or not asked."""
     folder = service.settings.slot_save_path
     if folder is None:
         raise not_supported("This server does not save slots. Start it with --slot-save-path")
@@ -105,4 +109,6 @@ def _path(service: Service, name: str | None, scope: str) -> Path:
         raise invalid("Invalid filename: it must be a plain name, without a folder and without a dot in front")
     if len(name.encode()) > _MOST_NAME_BYTES:
         raise invalid(f"Invalid filename: it has more than {_MOST_NAME_BYTES} bytes")
+    if not scope and _OF_A_KEY.match(name):
+        raise invalid(f"Invalid filename: {_N_SCOPE} hex digits and a dash in front mark the file of an API key")
     return folder / (f"{scope[:_N_SCOPE]}-{name}" if scope else name)

@@ -9,6 +9,7 @@ from segue.engine.base import Blob, Engine, Logits
 from segue.engine.cells import Bytes
 from segue.homes.budget import Budget
 from segue.homes.chains import Chains
+from segue.homes.disk.errors import DamagedError
 from segue.homes.link import Link
 from segue.homes.residence import Residence, host_bytes, residence_of
 from segue.state.checkpoint import Checkpoint
@@ -143,18 +144,27 @@ class Copies:
             (self.chains.release if residence.is_loaded else self.chains.forget)(residence.link)
             residence.link, residence.n_linked, residence.is_loaded = None, 0, False
 
+    def verify(self, parts: Sequence[Bytes], *, has_logits: bool) -> None:
+        """Raise DamagedError unless these can be a checkpoint's arrays; any thread. `has_logits`: with logits."""
+        n_logits = len(parts) - self.needs_blob
+        is_whole = int(has_logits) <= n_logits <= 1
+        if not is_whole or (n_logits and parts[-1].nbytes != self._engine.shape.n_bytes_logits):
+            raise DamagedError(f"arrays of {[part.nbytes for part in parts]} bytes are not those of a checkpoint")
+
     def take_back(self, checkpoint: Checkpoint, parts: Sequence[Bytes]) -> None:
-        """Take a checkpoint's blob and logits, as they came from the disk, into memory; there is room."""
-        residence, left = residence_of(checkpoint), list(parts)
-        if self.needs_blob:
-            data = left.pop(0)
-            if residence.blob is None:
-                n, is_partial = checkpoint.n_tokens, self.is_chained
-                residence.blob = Blob(data, n, is_partial, checkpoint.pos_min, checkpoint.pos_max)
-                self._budget.take(data.nbytes)
-                checkpoint.n_bytes += data.nbytes
-        if left and checkpoint.logits is None:
-            checkpoint.logits = left[0].view(np.float32)
+        """Take a checkpoint's blob and logits, as they came from the disk, into memory; there is room.
+
+        Raises DamagedError, and takes nothing, where they are not the arrays that it must have.
+        """
+        self.verify(parts, has_logits=checkpoint.has_far_logits)
+        residence = residence_of(checkpoint)
+        if self.needs_blob and residence.blob is None:
+            data = parts[0]
+            residence.blob = Blob(data, checkpoint.n_tokens, self.is_chained, checkpoint.pos_min, checkpoint.pos_max)
+            self._budget.take(data.nbytes)
+            checkpoint.n_bytes += data.nbytes
+        if len(parts) > self.needs_blob and checkpoint.logits is None:
+            checkpoint.logits = parts[-1].view(np.float32)
             self._budget.take(checkpoint.logits.nbytes)
             checkpoint.n_bytes += checkpoint.logits.nbytes
             checkpoint.has_far_logits = False

@@ -1,5 +1,6 @@
 """The cache as the loop uses it: find, restore, take, retire."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from itertools import islice
@@ -8,12 +9,13 @@ from segue.engine.base import Engine, Logits, Tokens
 from segue.engine.errors import NoRoomError
 from segue.homes.coverage import Lane
 from segue.homes.disk.directory import Directory
+from segue.homes.gathering import gather
 from segue.homes.housing import Housing
 from segue.homes.idle import Idle
 from segue.homes.integrity import check_integrity
 from segue.homes.known import Known
 from segue.homes.opening import Opening
-from segue.homes.parcel import Parcel, pack, unpack
+from segue.homes.parcel import Parcel, ParcelError, pack, unpack
 from segue.homes.planner import Plan, Planner
 from segue.homes.price import Prices
 from segue.homes.residence import Residence, residence_of
@@ -26,7 +28,10 @@ from segue.state.sessions import N_ENDS, Sessions
 from segue.state.tree import Tree
 from segue.state.visit import Visit
 
+log = logging.getLogger("segue.cache")
+
 _MOST_KNOWN_TOKENS = 1 << 24
+_WHY_FAR = "the memory of --cache-ram is too small for it or in use, or the disk cannot be read"
 
 
 class Keeper:
@@ -260,14 +265,26 @@ class Keeper:
         return not self._is_tidy or (self.vault is not None and self.vault.step())
 
     def pack(self, scope: str, tokens: Tokens) -> Parcel | None:
-        """Copy all checkpoints of a path; None while some are on their way from the disk."""
+        """Copy all checkpoints of a path; None while some are on their way from the disk.
+
+        Where the host has no room for all of them, or the disk fails, as many of the deepest as can be had: the log
+        says so. Raises ParcelError if there are some and none can be had.
+        """
         tree = self.space.tree(scope)
-        far = [c for c in deepest(tree.match(tokens), len(tokens)) if not self.is_near(c)]
-        # All of them are asked for at once; those that cannot come stay where they are.
-        coming = [self.fetch(checkpoint) for checkpoint in far]
-        if any(coming):
+        path = list(deepest(tree.match(tokens), len(tokens)))
+        if self.vault is not None and gather(self.space, self.vault, path):
             return None
-        return pack(self.space, tree, tokens, self.fingerprint)
+        parcel = pack(self.space, tree, tokens, self.fingerprint)
+        n_missing = len(path) - len(parcel.checkpoints)
+        if n_missing and not parcel.checkpoints:
+            raise ParcelError(f"all of it is on disk, and cannot be fetched: {_WHY_FAR}")
+        if n_missing:
+            n_tokens, n_all = len(parcel.tokens), path[0].n_tokens
+            log.warning(
+                "a slot is saved up to token %d of %d, without %d of its %d checkpoints, which are on disk alone: %s",
+                *(n_tokens, n_all, n_missing, len(path), _WHY_FAR),
+            )
+        return parcel
 
     def unpack(self, scope: str, parcel: Parcel) -> int:
         """Make a parcel's checkpoints known, as far as there is room; how many tokens the deepest one stands at."""

@@ -63,6 +63,8 @@ def parse(arrays: Sequence[Bytes], fingerprint: Mapping[str, str]) -> Parcel:
         packed = [Packed(**one) for one in head["checkpoints"]]
         checkpoints = tuple((one, tuple(next(left) for _ in range(one.has_blob + one.has_logits))) for one in packed)
         found = dict(head["fingerprint"])
+        if not all(0 < one.n_tokens <= len(tokens) for one in packed):
+            raise ValueError("a checkpoint stands beside the path")
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
         raise ParcelError("the file holds no saved slot") from error
     if found != dict(fingerprint):
@@ -82,8 +84,11 @@ def pack(space: Space, tree: Tree, tokens: Tokens, fingerprint: Mapping[str, str
 
 
 def unpack(space: Space, tree: Tree, parcel: Parcel) -> int:
-    """Make a parcel's checkpoints known, as far as the host has room; how many tokens the deepest one stands at."""
-    n_restored = 0
+    """Make a parcel's checkpoints known, as far as the host has room.
+
+    How many tokens the deepest one stands at that is there in the end: for some, others of them may have had to go.
+    Raises DamagedError for a checkpoint with other arrays than it must have.
+    """
     chains, is_chained = space.copies.chains, space.copies.is_chained
     link, n_held = chains.find(tree, parcel.tokens)
     chains.hold(link)
@@ -103,15 +108,14 @@ def unpack(space: Space, tree: Tree, parcel: Parcel) -> int:
             path = parcel.tokens[: packed.n_tokens]
             if is_held and tree.at(path) is None and space.host_room(sum(array.nbytes for array in arrays)):
                 checkpoint = _unpacked(space, tree, packed)
-                tree.attach(checkpoint, path)
                 space.copies.take_back(checkpoint, arrays)
+                tree.attach(checkpoint, path)
                 if is_chained:
                     space.copies.adopt(checkpoint)
-            if is_held:
-                n_restored = max(n_restored, packed.n_tokens)
     finally:
         chains.release(link)
-    return n_restored
+    ends = (packed.n_tokens for packed, _ in parcel.checkpoints)
+    return max((n for n in ends if tree.at(parcel.tokens[:n]) is not None), default=0)
 
 
 def _is_near(space: Space, checkpoint: Checkpoint) -> bool:

@@ -176,10 +176,16 @@ class LoopFront(Protocol):
         """A snapshot of the slots."""
 
     def save_slot(self, id_slot: int, scope: str) -> "Future[Parcel | None]":
-        """Pack the path that a slot served last, empty if it was another scope's; None: ask again in a moment."""
+        """Pack the path that a slot served last, empty if it was another scope's; None: ask again in a moment.
+
+        ParcelError if there is something and nothing of it can be had (`Keeper.pack`).
+        """
 
     def restore_slot(self, id_slot: int, scope: str, arrays: Sequence[Bytes]) -> "Future[int]":
-        """Unpack a parcel's arrays; how many tokens. Raises ParcelError for what cannot be used here."""
+        """Unpack a parcel's arrays; how many tokens. Raises ParcelError for what cannot be used here.
+
+        The future's error is DamagedError where arrays are not what the parcel says.
+        """
 
     def erase_slot(self, id_slot: int, scope: str) -> "Future[int]":
         """Forget the end of the path that a slot served last; how many tokens."""

@@ -122,10 +122,17 @@ class Loop:
         if not (may_rest or self._inbox.is_awake):
             return
         jobs, calls = self._inbox.take(wait=may_rest)
-        self.keeper.settle()
-        for call in calls:
-            call()
+        # They are in no other queue: whatever fails from here on, each job is answered and each call made.
         self._queue.extend(jobs)
+        try:
+            self.keeper.settle()
+        except Exception:
+            # What it did not come to would lie there until another thread had something to say.
+            self._inbox.wake()
+            raise
+        finally:
+            for call in calls:
+                call()
         for submission in [queued for queued in self._queue if queued.is_cancelled]:
             self._queue.remove(submission)
             self._runner.refuse(submission, EndReason.CANCELLED)

@@ -151,9 +151,17 @@ def test_what_the_checksum_covers_but_no_codec_understands(path: Path, monkeypat
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "replace"])
 @pytest.mark.parametrize("n_good", range(5))
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
-def test_a_write_that_fails_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, n_good: int, code: int
+@pytest.mark.parametrize("before", [None, [noise(70)]])
+def test_a_write_that_fails_leaves_what_was_there_or_all_of_the_new_file(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    n_good: int,
+    code: int,
+    before: list[NDArray[np.uint8]] | None,
 ) -> None:
+    if before is not None:
+        blobfile.write(tmp_path, NAME, before)
     real: Callable[..., object] = getattr(os, call)
     calls: list[object] = []
 
@@ -163,15 +171,37 @@ def test_a_write_that_fails_leaves_nothing(
             raise OSError(code, os.strerror(code))
         return real(*arguments)
 
-    monkeypatch.setattr(os, call, fail_at_last)
-    failure = attempt(tmp_path)
-    if len(calls) > n_good:
-        reason = "the disk is full" if code == errno.ENOSPC else os.strerror(code)
-        assert failure.startswith(f"cannot write {tmp_path / NAME}: {reason}")
-        assert os.listdir(tmp_path) == []
-    else:
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, fail_at_last)
+        failure = attempt(tmp_path)
+    reason = "the disk is full" if code == errno.ENOSPC else os.strerror(code)
+    if len(calls) <= n_good:
         assert not failure
-        assert same(blobfile.read(tmp_path / NAME), PARTS)
+        found: list[NDArray[np.uint8]] | None = PARTS
+    elif call in ("open", "fsync") and n_good == 1:  # the second is the directory's
+        assert failure.startswith(f"{tmp_path / NAME} is written, but may not last: {reason}")
+        found = PARTS
+    else:
+        assert failure.startswith(f"cannot write {tmp_path / NAME}: {reason}")
+        found = before
+    assert os.listdir(tmp_path) == ([] if found is None else [NAME])
+    assert found is None or same(blobfile.read(tmp_path / NAME), found)
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_syncs_no_directories_is_good_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    real = os.fsync
+
+    def sync_files_only(file: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(code, os.strerror(code))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", sync_files_only)
+    assert not attempt(tmp_path)
+    assert same(blobfile.read(tmp_path / NAME), PARTS)
 
 
 def test_a_write_that_is_interrupted_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import sqlite3
@@ -203,6 +204,23 @@ def test_a_file_that_cannot_be_deleted(directory: Directory, path: Path) -> None
     with pytest.raises(DiskError, match="cannot delete"):
         directory.delete_blobs(["0" * 16])
     (path / "blobs" / ("0" * 16)).rmdir()
+
+
+def test_a_file_that_may_not_last_is_not_left_where_nobody_counts_it(
+    directory: Directory, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(os.listdir(path / "blobs"))
+    real = os.fsync
+
+    def fail_for_directories(file: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fail_for_directories)
+    with pytest.raises(DiskError, match="may not last"):
+        directory.write_blob([noise(100)])
+    assert set(os.listdir(path / "blobs")) == before
 
 
 def test_a_full_disk_changes_nothing(directory: Directory, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

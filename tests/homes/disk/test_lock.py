@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from segue.chat.notes import Notes
 from segue.homes.disk.errors import DiskError
+from segue.homes.disk.index import Index
 from segue.homes.disk.lock import DirectoryLock
 
 HOLD = """
@@ -37,8 +39,12 @@ def test_a_directory_is_made_for_its_user_alone(tmp_path: Path) -> None:
 def test_a_directory_that_others_can_enter_is_closed_to_them(tmp_path: Path) -> None:
     path = tmp_path / "cache"
     DirectoryLock(path).close()
+    Index(path / "index.sqlite").close()
+    notes = Notes(path / "notes.sqlite", 1000)
+    assert (path / "notes.sqlite-wal").exists()
     path.chmod(0o755)
     DirectoryLock(path).close()
+    notes.close()
     assert mode(path) == 0o700
 
 
@@ -47,6 +53,32 @@ def test_a_directory_that_holds_other_things_stays_open(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     DirectoryLock(tmp_path).close()
     assert mode(tmp_path) == 0o755
+
+
+OWNER = 1234
+
+
+@pytest.mark.parametrize(
+    ("owner", "user", "may_use"),
+    [(OWNER, OWNER, True), (OWNER, OWNER + 1, False), (OWNER, 0, True), (0, OWNER, True), (0, 0, True)],
+)
+def test_a_directory_of_another_user_is_used_by_root_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, user: int, may_use: bool
+) -> None:
+    real = Path.stat
+
+    def stat_of_owner(path: Path, **options: bool) -> os.stat_result:
+        status = real(path, **options)
+        return os.stat_result((*status[:4], owner, *status[5:10]))
+
+    monkeypatch.setattr(Path, "stat", stat_of_owner)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    if may_use:
+        DirectoryLock(tmp_path).close()
+    else:
+        with pytest.raises(DiskError, match=f"it belongs to user {OWNER}, .* change its owner, or use another"):
+            DirectoryLock(tmp_path)
+        assert os.listdir(tmp_path) == []
 
 
 def test_one_lock_at_a_time(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ file's name; of each part its codec (u8), raw bytes (u64) and stored bytes (u64)
 everything before it.
 """
 
+import errno
 import os
 import struct
 from collections.abc import Sequence
@@ -23,25 +24,30 @@ _VERSION = 1
 _HEAD = struct.Struct("<8sIII")
 _PART = struct.Struct("<BQQ")
 _N_DIGEST = 32
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
+"""What file systems say that keep directories safe themselves, or not at all: there is nothing to wait for."""
 
 
 def write(directory: Path, name: str, parts: Sequence[Bytes]) -> int:
-    """Write a file of a name that is not taken; the bytes it takes. It is on disk, or there is none.
+    """Write a file, in the place of one that has the name; the bytes it takes. When this returns it is on disk.
 
-    Any thread; the arrays are contiguous, and not to be changed meanwhile. Raises DiskError.
+    Any thread; the arrays are contiguous, and not to be changed meanwhile. Raises DiskError: then the name still has
+    what it had, or, where only the directory could not be synced, the new file, which a loss of power may take back.
     """
     at = directory / f".{name}.tmp"
     try:
         n_bytes = _write(at, name, parts)
         os.replace(at, directory / name)
-        at = directory / name
-        _sync(directory)
     except BaseException as error:
         with suppress(OSError):
             at.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise disk_error(f"cannot write {directory / name}", error) from error
         raise
+    try:
+        _sync(directory)
+    except OSError as error:
+        raise disk_error(f"{directory / name} is written, but may not last", error) from error
     return n_bytes
 
 
@@ -93,6 +99,9 @@ def _sync(directory: Path) -> None:
     file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(file)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
     finally:
         os.close(file)
 

@@ -4,7 +4,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from segue.homes.disk import blobfile
@@ -58,7 +58,13 @@ class Directory:
     def write_blob(self, parts: Sequence[Bytes]) -> tuple[str, int]:
         """Write arrays to a new file, to be named in the index next; its name, and the bytes that it takes."""
         name = secrets.token_hex(_N_BYTES_NAME)
-        return name, blobfile.write(self._blobs, name, parts)
+        try:
+            return name, blobfile.write(self._blobs, name, parts)
+        except BaseException:
+            # What may not last is in no index, and would take room that nobody counts.
+            with suppress(OSError):
+                (self._blobs / name).unlink(missing_ok=True)
+            raise
 
     def read_blob(self, name: str) -> list[Bytes]:
         """The arrays of a file, all verified. Raises DamagedError where it is not what was written."""

@@ -8,6 +8,10 @@ from pathlib import Path
 from segue.homes.disk.errors import DiskError, disk_error
 
 _OTHERS = 0o077
+_ROOT = 0
+_OURS = ("lock", "blobs")
+_OUR_DATABASES = ("index.sqlite", "notes.sqlite")
+"""SQLite puts files beside them that are named alike."""
 _N_BYTES_PID = 32
 
 
@@ -15,14 +19,20 @@ class DirectoryLock:
     """Held from its construction until `close()`, or until the process ends in whatever way.
 
     Makes the directory with mode 0700. One that is there already loses the permissions of group and others if it is
-    the user's own and holds nothing but a cache. Raises DiskError, at once, where another process holds the lock or
-    the directory cannot be used.
+    the user's own and holds nothing but a cache. Raises DiskError, at once, where another process holds the lock, the
+    directory cannot be used, or it is another user's, who could look into it at any time; but root may use any.
     """
 
     def __init__(self, path: Path) -> None:
         failed = f"cannot use the cache directory {path}"
         try:
             os.makedirs(path, mode=0o700, exist_ok=True)
+            owner, user = path.stat().st_uid, os.geteuid()
+            if owner not in (user, _ROOT) and user != _ROOT:
+                raise DiskError(
+                    f"{failed}: it belongs to user {owner}, who could read the prompts in it, and not to user {user}; "
+                    "change its owner, or use another --cache-dir"
+                )
             _make_private(path)
             file = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
@@ -53,6 +63,6 @@ def _make_private(path: Path) -> None:
     status = path.stat()
     if not status.st_mode & _OTHERS or status.st_uid != os.geteuid():
         return
-    if all(name in ("lock", "blobs") or name.startswith("index.sqlite") for name in os.listdir(path)):
+    if all(name in _OURS or name.startswith(_OUR_DATABASES) for name in os.listdir(path)):
         with suppress(PermissionError):  # file systems without modes refuse, and have nothing to tighten
             path.chmod(status.st_mode & 0o700)
