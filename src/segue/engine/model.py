@@ -10,6 +10,7 @@ import llama_cpp
 
 from segue.engine import libllama
 from segue.engine.errors import ModelError
+from segue.engine.model_files import digest
 from segue.engine.vocabulary import Vocabulary
 from segue.state.kind import MemoryKind
 
@@ -33,7 +34,7 @@ class ModelParams:
 class Model:
     """The weights of a GGUF file. Loading raises ModelError with a line for the user; reading is thread-safe.
 
-    `on_progress` hears the share loaded, 0 to 1, on the loading thread.
+    `on_progress` hears the share loaded, 0 to 1, on the loading thread. `digest` tells the weights from others.
     """
 
     def __init__(
@@ -42,7 +43,12 @@ class Model:
         libllama.start()
         _check_file(path)
         self.path = path
+        self.digest = _digest(path)
         self.handle = _load(path, params or ModelParams(), on_progress)
+        # The states of weights that came from another file must never be taken for those of this one.
+        if _digest(path) != self.digest:
+            llama_cpp.llama_model_free(self.handle)
+            raise ModelError(f"{path} changed while it was loaded; start again once it is whole")
         self.vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(self.handle))
         self.meta: Mapping[str, str] = self._read_meta()
         if llama_cpp.llama_model_has_encoder(self.handle) or not llama_cpp.llama_model_has_decoder(self.handle):
@@ -115,6 +121,13 @@ def _check_file(path: Path) -> None:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
     if magic != b"GGUF":
         raise ModelError(f"{path} is not a GGUF file (it starts with {magic!r}); convert the model to GGUF first")
+
+
+def _digest(path: Path) -> str:
+    try:
+        return digest(path)
+    except OSError as error:
+        raise ModelError(f"cannot read {error.filename or path}: {error.strerror}") from error
 
 
 def _load(
