@@ -55,6 +55,7 @@ class Context:
         self.n_seq_max = params.n_seq_max
         self.is_unified = params.is_unified
         self.n_cells = int(llama_cpp.llama_n_ctx(self._handle))
+        self.n_ctx_seq = int(llama_cpp.llama_n_ctx_seq(self._handle))
         self.n_batch = int(llama_cpp.llama_n_batch(self._handle))
         self.n_ubatch = int(llama_cpp.llama_n_ubatch(self._handle))
         self.n_vocab = model.vocabulary.n_tokens

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 
 import llama_cpp
 
-from segue.engine.context import ContextParams
-from segue.engine.model import Model
+from segue.engine.context import Context, ContextParams
 
 
-def fingerprint(model: Model, params: ContextParams) -> dict[str, str]:
+def fingerprint(context: Context, params: ContextParams) -> dict[str, str]:
     """Everything that changes a state or its format, by names that can be shown."""
-    return {
-        "model": model.digest,
+    found = {
+        "model": context.model.digest,
         "libllama": llama_cpp.__version__,
         "state format": str(llama_cpp.LLAMA_STATE_SEQ_VERSION),
         "type of keys": params.type_k,
@@ -19,6 +18,11 @@ def fingerprint(model: Model, params: ContextParams) -> dict[str, str]:
         "flash attention": params.flash_attention,
         "cells": "unified" if params.is_unified else f"of {params.n_seq_max} sequences",
     }
+    n_ctx_short = context.model.n_ctx_short_rope
+    if n_ctx_short is not None:
+        # libllama turns all keys by one set of factors, chosen by the context's size and not by the prompt's.
+        found["RoPE factors"] = "long" if context.n_ctx_seq > n_ctx_short else "short"
+    return found
 
 
 def differences(stored: Mapping[str, str], now: Mapping[str, str]) -> str:

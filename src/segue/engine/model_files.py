@@ -1,9 +1,11 @@
-"""The files of a GGUF model: what tells them from others."""
+"""The files of a GGUF model: what tells them from others, and what they hold."""
 
 import re
 from pathlib import Path
 
 import blake3
+
+from segue.engine import libllama
 
 _N_SAMPLES = 256
 _N_SAMPLE_BYTES = 1 << 14
@@ -29,6 +31,11 @@ def digest(model: Path) -> str:
             file.seek(max(0, n_bytes - _N_END_BYTES))
             hashed.update(file.read())
     return hashed.hexdigest()[:32]
+
+
+def has_tensor(model: Path, *names: str) -> bool:
+    """Whether a model's file, or one of its parts, has a tensor of one of these names. Raises OSError."""
+    return any(libllama.has_tensor(path, names) for path in _files(model))
 
 
 def _files(model: Path) -> list[Path]:

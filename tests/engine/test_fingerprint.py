@@ -1,0 +1,71 @@
+"""What is told apart, and that no more is: a stored state is of use wherever it would be written the same."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+
+from segue.demo.model_file import write_model
+from segue.engine.base import Chunk
+from segue.engine.context import Context, ContextParams, measure
+from segue.engine.fingerprint import differences, fingerprint
+from segue.engine.model import Model
+from tests.kit.architectures import Sizes, longrope
+from tests.kit.conversation import text
+from tests.kit.models import model_path
+
+PARAMS: Final = ContextParams(n_cells=512, n_seq_max=2, n_batch=64, n_ubatch=64, n_threads=1)
+
+# A fingerprint, and the state after 20 tokens as it is stored.
+Written = tuple[dict[str, str], bytes]
+Write = Callable[..., Written]
+
+
+@pytest.fixture
+def write() -> Iterator[Write]:
+    """Tells what a context of a model writes, and under which fingerprint."""
+    models: dict[Path, Model] = {}
+
+    def written(path: Path, **options: Any) -> Written:
+        model = models.setdefault(path, Model(path))
+        params = replace(PARAMS, **options)
+        context = Context(model, params, measure(model, params))
+        try:
+            found = fingerprint(context, params)
+            context.decode([Chunk(0, text(1, 20), wants_logits=False)])
+            return found, np.asarray(context.save(0, partial=False).data).tobytes()
+        finally:
+            context.close()
+
+    yield written
+    for model in models.values():
+        model.close()
+
+
+def test_rope_factors_are_told_apart_where_a_context_s_size_chooses_them(tmp_path: Path, write: Write) -> None:
+    path = tmp_path / "longrope.gguf"
+    write_model(path, longrope(Sizes(), n_ctx_original=512), seed=0)
+    (least, small), (limit, equal), (large, other) = (write(path, n_cells=n) for n in (256, 512, 768))
+    assert least == limit
+    assert small == equal
+    assert other != equal
+    assert differences(limit, large) == "RoPE factors short instead of long"
+    # 768 cells for two sequences that do not share them are 384 for each, and libllama makes that 512.
+    assert write(path, n_cells=384, is_unified=False)[0]["RoPE factors"] == "short"
+    assert write(path, n_cells=768, is_unified=False)[0]["RoPE factors"] == "long"
+
+
+def test_the_context_the_model_was_trained_with_is_its_original_one_if_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "longrope.gguf"
+    write_model(path, longrope(Sizes(), n_ctx_original=None), seed=0)
+    model = Model(path)
+    model.close()
+    assert model.n_ctx_short_rope == model.n_ctx_train == 131072
+
+
+def test_a_context_s_size_is_not_told_apart_elsewhere(model_name: str, write: Write) -> None:
+    small, large = (write(model_path(model_name), n_cells=n) for n in (512, 2048))
+    assert small == large
