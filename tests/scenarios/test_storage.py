@@ -193,6 +193,35 @@ def test_s15_keys_that_a_longer_context_turns_otherwise_are_refused(
     assert back.tokens != longer.tokens
 
 
+@pytest.mark.parametrize("model_name", WITH_CELLS)
+def test_s15_states_that_libllama_refuses_are_read_again(
+    make_rig: MakeRig,
+    reference: Reference,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("tests.kit.rig.fingerprint", lambda *_: {"model": "too little"})
+    prompts, aside = conversation(2), raw(text(95, 200))
+    first = make_rig(cache_dir=tmp_path, type_k="f16")
+    for prompt in prompts:
+        first.ask(prompt.tokens, 2, marks=prompt.marks)
+    first.wait_until_stored()
+    first.end()
+    rig = make_rig(cache_dir=tmp_path)
+    ask(rig, reference, aside)
+    with caplog.at_level(logging.WARNING, "segue.cache"):
+        assert ask(rig, reference, prompts[-1]).n_read == prompts[-1].n
+    assert "mismatched key type" in caplog.text
+    for prompt in (aside, prompts[-1]):
+        assert ask(rig, reference, prompt).n_read == 0
+    rig.wait_until_stored()
+    rig.end()
+    again = make_rig(cache_dir=tmp_path)
+    for prompt in (aside, prompts[-1]):
+        assert ask(again, reference, prompt).n_read == 0
+
+
 def test_s23_the_disk_stays_within_its_budget(make_rig: MakeRig, reference: Reference, tmp_path: Path) -> None:
     rig = make_rig(cache_dir=tmp_path, n_disk_bytes=600_000, n_host_bytes=300_000, n_parked=4, n_slots=2)
     for i in range(14):

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.engine.errors import EngineError
+from segue.engine.errors import StateError
 
 Bytes = NDArray[np.uint8]
 
@@ -62,7 +62,7 @@ class _Layout:
 
 
 def joined(parts: Sequence[Cells]) -> list[Bytes]:
-    """The bytes of parts that follow one another as those of one, in pieces. Raises EngineError for unknown formats."""
+    """The bytes of parts that follow one another as those of one, in pieces. Raises StateError for unknown formats."""
     if len(parts) == 1:
         return [parts[0].data]
     if any(a.end != b.start for a, b in pairwise(parts)):
@@ -75,7 +75,7 @@ def joined(parts: Sequence[Cells]) -> list[Bytes]:
     for i, one in enumerate(first.fields):
         same = [layout.fields[i] for layout in layouts]
         if any((other.n_rows, other.n_bytes) != (one.n_rows, one.n_bytes) for other in same):
-            raise EngineError("cells of different formats cannot be joined")
+            raise StateError("cells of different formats cannot be joined")
         matrices = [f.matrix(p.data, n.n_cells) for f, p, n in zip(same, parts, layouts, strict=True)]
         pieces.append(head[one.head])
         pieces += [m.reshape(-1) for m in matrices] if one.n_rows == 1 else [np.concatenate(matrices, 1).reshape(-1)]
@@ -83,7 +83,7 @@ def joined(parts: Sequence[Cells]) -> list[Bytes]:
 
 
 def cut(cells: Cells, end: int, start: int | None = None) -> Cells:
-    """Those in `[start, end)` alone, copied; without a start from the first on. Raises EngineError as `joined` does."""
+    """Those in `[start, end)` alone, copied; without a start from the first on. Raises StateError as `joined` does."""
     start = cells.start if start is None else start
     if not cells.start <= start < end <= cells.end:
         raise ValueError(f"cells from {cells.start} to {cells.end} cannot be cut to those from {start} to {end}")
@@ -103,7 +103,7 @@ def _layout(data: Bytes) -> _Layout:
         found = _try_layout(data, n_bytes_meta)
         if found is not None:
             return found
-    raise EngineError("libllama wrote attention cells in a format that is not known")
+    raise StateError("libllama wrote attention cells in a format that is not known")
 
 
 def _try_layout(data: Bytes, n_bytes_meta: int) -> _Layout | None:

@@ -1,6 +1,7 @@
 """A model's context: sequences, their memory and their states."""
 
 import ctypes
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,13 +14,15 @@ from segue.engine.base import Blob, Chunk, Logits, Mask, Tokens
 from segue.engine.batch import Batch
 from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, joined
 from segue.engine.chain import Chain
-from segue.engine.errors import EngineError, ModelError, NoRoomError
+from segue.engine.errors import EngineError, ModelError, NoRoomError, StateError
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
 from segue.state.kind import MemoryKind, MemoryShape
 
 _PARTIAL = 1
 _NO_ROOM = 1
+# libllama says only in its log why it does not take a state.
+_FULL = re.compile(r"failed to find .*available cells in kv cache|not enough cells in kv cache")
 _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 KV_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
 
@@ -222,9 +225,13 @@ class Context:
         return data
 
     def _set(self, seq: int, data: NDArray[np.uint8], flags: int) -> None:
+        libllama.take_errors()
         if not llama_cpp.llama_state_seq_set_data_ext(self._handle, _bytes(data), data.nbytes, seq, flags):
             self.drop(seq)  # where there is a window, the cells before it were put already
-            raise NoRoomError("no room for a saved state: " + "; ".join(libllama.take_errors()))
+            reason = "; ".join(libllama.take_errors())
+            if _FULL.search(reason):
+                raise NoRoomError(f"no room for a saved state: {reason}")
+            raise StateError(f"libllama refused a saved state: {reason}")
 
 
 def measure(model: Model, params: ContextParams) -> MemoryShape:
