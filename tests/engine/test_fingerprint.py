@@ -15,7 +15,7 @@ from segue.engine.fingerprint import differences, fingerprint
 from segue.engine.model import Model
 from tests.kit.architectures import Sizes, longrope
 from tests.kit.conversation import text
-from tests.kit.models import model_path
+from tests.kit.models import MODELS, model_path
 
 PARAMS: Final = ContextParams(n_cells=512, n_seq_max=2, n_batch=64, n_ubatch=64, n_threads=1)
 
@@ -69,3 +69,31 @@ def test_the_context_the_model_was_trained_with_is_its_original_one_if_none_is_n
 def test_a_context_s_size_is_not_told_apart_elsewhere(model_name: str, write: Write) -> None:
     small, large = (write(model_path(model_name), n_cells=n) for n in (512, 2048))
     assert small == large
+
+
+def test_flash_attention_is_told_apart_by_what_it_comes_to(model_name: str, write: Write) -> None:
+    if not MODELS[model_name].kind.has_cells:
+        pytest.skip("has no attention")
+    on, off, auto = (write(model_path(model_name), flash_attention=word) for word in ("on", "off", "auto"))
+    assert differences(on[0], off[0]) == "flash attention on instead of off"
+    assert on[1] != off[1]
+    assert auto in (on, off)
+    assert write(model_path(model_name), flash_attention="auto", type_v="q8_0")[0]["flash attention"] == "on"
+
+
+def test_flash_attention_is_told_in_sequences_that_share_nothing(model_name: str, write: Write) -> None:
+    on, off = (
+        write(model_path(model_name), flash_attention=word, is_unified=False)[0]["flash attention"]
+        for word in ("on", "off")
+    )
+    assert (on, off) == ("on", "off")
+
+
+def test_a_fingerprint_leaves_the_context_as_it_was(model_name: str) -> None:
+    model = Model(model_path(model_name))
+    context = Context(model, PARAMS, measure(model, PARAMS))
+    fingerprint(context, PARAMS)
+    assert context.length(0) == 0
+    assert context.span(0) == (-1, -1)
+    context.close()
+    model.close()

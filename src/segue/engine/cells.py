@@ -58,6 +58,7 @@ class _Layout:
     n_cells: int
     meta: slice
     counts: slice
+    is_transposed: bool
     fields: tuple[_Field, ...]
 
 
@@ -97,6 +98,11 @@ def cut(cells: Cells, end: int, start: int | None = None) -> Cells:
     return Cells(np.concatenate(pieces), start, end)
 
 
+def is_transposed(data: Bytes) -> bool:
+    """Whether the values among attention cells lie transposed. Raises StateError as `joined` does."""
+    return _layout(data).is_transposed
+
+
 def _layout(data: Bytes) -> _Layout:
     """Find everything; what tells how much is written of a cell is only which of the forms fits to the last byte."""
     for n_bytes_meta in _META_BYTES:
@@ -129,7 +135,7 @@ def _try_layout(data: Bytes, n_bytes_meta: int) -> _Layout | None:
             return None
         fields.append(_Field(head, body, n_rows, n_bytes))
         at = body.stop
-    return _Layout(n_cells, meta, counts, tuple(fields)) if len(fields) >= n_layers else None
+    return _Layout(n_cells, meta, counts, bool(is_transposed), tuple(fields)) if len(fields) >= n_layers else None
 
 
 def _read(data: Bytes, at: int, n_bytes: int) -> int:

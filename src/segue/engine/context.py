@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from segue.engine import libllama
 from segue.engine.base import Blob, Chunk, Logits, Mask, Tokens
 from segue.engine.batch import Batch
-from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, joined
+from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, is_transposed, joined
 from segue.engine.chain import Chain
 from segue.engine.errors import EngineError, ModelError, NoRoomError, StateError
 from segue.engine.model import Model
@@ -69,6 +69,22 @@ class Context:
     def close(self) -> None:
         """Free the context."""
         llama_cpp.llama_free(self._handle)
+
+    def has_flash_attention(self) -> bool | None:
+        """Whether libllama took flash attention, which decides how values lie in states; None where these do not tell.
+
+        Reads a token, so that no sequence may hold anything yet.
+        """
+        self._require_empty(0)
+        if not self.shape.kind.has_cells:
+            return None
+        self.decode([Chunk(0, np.zeros(1, np.int32), wants_logits=False)])
+        try:
+            return not is_transposed(self._get_cells(0))
+        except StateError:
+            return None
+        finally:
+            self.drop(0)
 
     def length(self, seq: int) -> int:  # noqa: D102
         return self._lengths[seq]
@@ -162,13 +178,9 @@ class Context:
             raise ValueError(f"sequence {seq} holds {self._lengths[seq]} tokens, not those from {start} to {end}")
         llama_cpp.llama_memory_seq_cp(self._memory, seq, via, start, end)
         try:
-            data = self._get(via, 0)
-            is_plain = self.shape.kind is MemoryKind.ATTENTION
-            n_bytes_part = 0 if is_plain else self.state_bytes(via, partial=True) - N_BLOB_HEADER
+            return Cells(self._get_cells(via), start, end)
         finally:
             self.drop(via)
-        data.resize(len(data) - n_bytes_part, refcheck=False)
-        return Cells(data, start, end)
 
     def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:  # noqa: D102
         self._require_empty(via)
@@ -222,6 +234,13 @@ class Context:
         data = np.empty(size, np.uint8)
         if llama_cpp.llama_state_seq_get_data_ext(self._handle, _bytes(data), size, seq, flags) != size:
             raise EngineError("libllama could not copy a state out")
+        return data
+
+    def _get_cells(self, seq: int) -> Bytes:
+        data = self._get(seq, 0)
+        is_plain = self.shape.kind is MemoryKind.ATTENTION
+        n_bytes_part = 0 if is_plain else self.state_bytes(seq, partial=True) - N_BLOB_HEADER
+        data.resize(len(data) - n_bytes_part, refcheck=False)
         return data
 
     def _set(self, seq: int, data: NDArray[np.uint8], flags: int) -> None:

@@ -8,14 +8,19 @@ from segue.engine.context import Context, ContextParams
 
 
 def fingerprint(context: Context, params: ContextParams) -> dict[str, str]:
-    """Everything that changes a state or its format, by names that can be shown."""
+    """Everything that changes a state or its format, by names that can be shown.
+
+    Reads a token, so that no sequence of the context may hold anything yet.
+    """
+    # What `auto` comes to is up to the device, and differs between machines that share a cache.
+    flash_attention = {True: "on", False: "off", None: params.flash_attention}[context.has_flash_attention()]
     found = {
         "model": context.model.digest,
         "libllama": llama_cpp.__version__,
         "state format": str(llama_cpp.LLAMA_STATE_SEQ_VERSION),
         "type of keys": params.type_k,
         "type of values": params.type_v,
-        "flash attention": params.flash_attention,
+        "flash attention": flash_attention,
         "cells": "unified" if params.is_unified else f"of {params.n_seq_max} sequences",
     }
     n_ctx_short = context.model.n_ctx_short_rope
