@@ -1,5 +1,6 @@
 """What is told apart, and that no more is: a stored state is of use wherever it would be written the same."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from segue.demo.model_file import write_model
 from segue.engine.base import Chunk
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.fingerprint import differences, fingerprint
+from segue.engine.libllama import _ggml
 from segue.engine.model import Model
 from tests.kit.architectures import Sizes, longrope
 from tests.kit.conversation import text
@@ -87,6 +89,13 @@ def test_flash_attention_is_told_in_sequences_that_share_nothing(model_name: str
         for word in ("on", "off")
     )
     assert (on, off) == ("on", "off")
+
+
+def test_another_library_in_the_binding_s_place_is_told_apart(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = write(model_path("llama"))[0]
+    monkeypatch.setattr(_ggml(), "ggml_version", lambda: b"0.1.2")
+    theirs = write(model_path("llama"))[0]
+    assert re.fullmatch(r"libllama (\S+), ggml \S+ instead of \1, ggml 0\.1\.2", differences(ours, theirs))
 
 
 def test_a_fingerprint_leaves_the_context_as_it_was(model_name: str) -> None:

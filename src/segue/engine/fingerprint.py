@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import llama_cpp
 
+from segue.engine import libllama
 from segue.engine.context import Context, ContextParams
 
 
@@ -16,7 +17,7 @@ def fingerprint(context: Context, params: ContextParams) -> dict[str, str]:
     flash_attention = {True: "on", False: "off", None: params.flash_attention}[context.has_flash_attention()]
     found = {
         "model": context.model.digest,
-        "libllama": llama_cpp.__version__,
+        "libllama": libllama.version(),
         "state format": str(llama_cpp.LLAMA_STATE_SEQ_VERSION),
         "type of keys": params.type_k,
         "type of values": params.type_v,

@@ -37,6 +37,11 @@ def start() -> None:
     llama_cpp.llama_backend_init()
 
 
+def version() -> str:
+    """Which libllama this is: the binding's version, and that of the library, which may have been put in its place."""
+    return f"{llama_cpp.__version__}, ggml {_ggml().ggml_version().decode()}"
+
+
 def take_errors() -> list[str]:
     """The latest error lines of libllama, oldest first; they are forgotten."""
     lines = list(_recent_errors)
@@ -85,6 +90,7 @@ def _ggml() -> ctypes.CDLL:
         "ggml_backend_dev_count": (ctypes.c_size_t, []),
         "ggml_backend_dev_get": (ctypes.c_void_p, [ctypes.c_size_t]),
         "ggml_backend_dev_name": (ctypes.c_char_p, [ctypes.c_void_p]),
+        "ggml_version": (ctypes.c_char_p, []),
         "gguf_init_from_file": (ctypes.c_void_p, [ctypes.c_char_p, _GgufParams]),
         "gguf_find_tensor": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p]),
         "gguf_free": (None, [ctypes.c_void_p]),
