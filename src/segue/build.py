@@ -105,7 +105,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         is_reproducible=settings.reproducible,
         on_end=on_end,
     )
-    keeper.fingerprint = fingerprint(model.path, engine_params)
+    keeper.fingerprint = fingerprint(engine, engine_params)
     if settings.cache_dir is not None:
         _open_disk(loop, settings.cache_dir, settings.cache_disk)
     log.info(

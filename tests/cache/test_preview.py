@@ -7,8 +7,8 @@ import pytest
 from segue.cache.preview import previews
 from segue.cache.stock import Stock
 from segue.engine.errors import ModelError
-from segue.engine.fingerprint import digest
 from segue.engine.model import open_vocabulary
+from segue.engine.model_files import digest
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.rows import CheckpointRow
 from tests.cache.making import NEW, add

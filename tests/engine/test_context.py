@@ -7,7 +7,7 @@ import pytest
 
 from segue.engine.base import Chunk
 from segue.engine.context import Context, ContextParams, measure
-from segue.engine.errors import NoRoomError
+from segue.engine.errors import NoRoomError, StateError
 from segue.engine.model import Model
 from segue.state.kind import MemoryKind
 from tests.kit.conversation import text
@@ -107,3 +107,30 @@ def test_a_blob_that_does_not_fit_leaves_others_whole(context: Context) -> None:
         context.load(blob, 2)
     assert context.length(2) == 0
     assert [context.length(seq) for seq in (0, 1)] == [200, 200]
+
+
+def test_a_state_of_another_context_is_refused_and_leaves_others_whole(context: Context) -> None:
+    kind = context.shape.kind
+    if not kind.has_cells:
+        pytest.skip("has no types of keys")
+    context.decode([Chunk(0, text(0, 50), wants_logits=False)])
+    other = Context(context.model, ContextParams(n_cells=512, n_seq_max=6, **EXACT | {"type_k": "f16"}), context.shape)
+    try:
+        other.decode([Chunk(0, text(0, 50), wants_logits=False)])
+        blob, cells = other.save(0, partial=False), [other.save_cells(0, *ends, 5) for ends in ((0, 20), (20, 50))]
+        part = None if kind is MemoryKind.ATTENTION else other.save(0, partial=True)
+    finally:
+        other.close()
+    own = context.save_cells(0, 0, 20, 5)
+    with pytest.raises(StateError, match="mismatched key type"):
+        context.load(blob, 1)
+    with pytest.raises(StateError, match="mismatched key type"):
+        context.put_cells(1, cells, 50, part, 5)
+    with pytest.raises(StateError, match=r"different formats|mismatched key type"):
+        context.put_cells(1, [own, cells[1]], 50, part, 5)
+    if kind.has_window:
+        with pytest.raises(StateError, match="mismatched key type"):
+            context.borrow(0, 1, 50, part)
+    assert [context.length(seq) for seq in range(6)] == [50, 0, 0, 0, 0, 0]
+    assert context.span(1) == context.span(5) == (-1, -1)
+    assert np.isfinite(context.logits(context.decode([Chunk(0, text(1, 1), wants_logits=True)])[0])).all()

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from segue.engine.errors import StateError
 from segue.homes.known import Known
 from segue.homes.residence import residence_of
 from segue.state.checkpoint import Checkpoint
@@ -227,6 +228,62 @@ def test_what_is_being_restored_is_not_erased() -> None:
     go_on(desk)
     desk.forget(0)
     assert desk.keeper.erase("", array(prompt)) == len(prompt)
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_the_engine_refuses_goes_alone_and_only_what_is_parked_helps(kind: MemoryKind) -> None:
+    desk = Desk(kind)
+    desk.leave(path(1, 10))
+    desk.leave(path(1, 20))
+    desk.keeper.space.demote(checkpoint_at(desk, path(1, 20)))
+    assert [residence_of(checkpoint_at(desk, path(1, n))).home for n in (10, 20)] == ["parked", "host"]
+    desk.engine.refuses_states = True
+    with pytest.raises(StateError):
+        desk.start(0, path(1, 30))
+    desk.forget(0)
+    desk.check()
+    assert at(desk, path(1, 20)) is None
+    assert desk.start(0, path(1, 30))
+    assert len(desk.paths[0]) == 10
+    desk.read(0, path(1, 30)[10:])
+
+
+def test_what_the_engine_refuses_half_way_goes_for_all_who_open_it() -> None:
+    desk, prompt = being_opened()
+    desk.forget(1)
+    desk.paths[1], desk.scopes[1] = prompt, ""
+    desk.keeper.open(1, desk.plan((*prompt, 9), ""))
+    assert not desk.keeper.is_open(1)
+    desk.engine.refuses_states = True
+    for lane in (0, 1):
+        with pytest.raises(StateError):
+            desk.keeper.step(lane)
+        assert at(desk, prompt) is None
+        desk.forget(lane)
+    desk.check()
+    # The one that shares the beginning, which was taken, is still there.
+    other = (*path(1, 20), *path(2, 10))
+    assert at(desk, other) is not None
+
+
+def test_cells_that_the_engine_refuses_go_for_all_who_share_them() -> None:
+    desk = Desk(MemoryKind.HYBRID)
+    prompts = [(*path(1, 20), *path(first, 10)) for first in (2, 3, 4)]
+    for prompt in prompts:
+        desk.leave(prompt)
+    for prompt in prompts[:2]:
+        desk.keeper.space.demote(checkpoint_at(desk, prompt))
+    parked = checkpoint_at(desk, prompts[2])
+    assert desk.keeper.space.copy_all(parked, residence_of(parked).seq, desk.keeper.space.host_room)
+    desk.engine.refuses_states = True
+    with pytest.raises(StateError):
+        desk.start(0, (*prompts[0], 9))
+    desk.forget(0)
+    desk.check()
+    assert [at(desk, prompt) for prompt in prompts] == [None, None, parked]
+    assert desk.keeper.space.host.used_bytes == 0
+    assert desk.start(0, (*prompts[2], 9))
+    assert len(desk.paths[0]) == 30
 
 
 def test_what_is_parked_again_gives_its_copies_up() -> None:

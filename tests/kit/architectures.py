@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from segue.demo.layers import EMBEDDING_STD, attention, embeddings, feed_forward, norms
-from segue.demo.model_file import Architecture, Value
+from segue.demo.model_file import Architecture, Value, vector
 from tests.kit.layers import biased_norm, mamba2_mixer, rwkv7_block, short_convolution
 
 
@@ -35,6 +35,16 @@ def llama(s: Sizes) -> Architecture:
         + feed_forward(s.n_embd, s.n_ff)
     ] * s.n_layer
     return Architecture("llama", _common(s) | _heads(s), embeddings(s.n_embd), blocks)
+
+
+def longrope(s: Sizes, *, n_ctx_original: int | None) -> Architecture:
+    """Attention in every layer, whose keys are turned by other factors in a context longer than `n_ctx_original`."""
+    plain = llama(s)
+    scaling: dict[str, Value] = {"rope.scaling.type": "longrope"}
+    if n_ctx_original is not None:
+        scaling["rope.scaling.original_context_length"] = n_ctx_original
+    factors = [vector("rope_factors_long", s.d_head // 2, 8.0), vector("rope_factors_short", s.d_head // 2)]
+    return replace(plain, metadata={**plain.metadata, **scaling}, tensors=[*plain.tensors, *factors])
 
 
 def gemma3(s: Sizes, *, n_swa: int, pattern: int) -> Architecture:

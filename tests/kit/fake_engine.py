@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from segue.engine.base import NO_TOKEN, Blob, Chunk, Logits, Mask, Tokens
 from segue.engine.cells import Cells as StoredCells
-from segue.engine.errors import EngineError, NoRoomError
+from segue.engine.errors import EngineError, NoRoomError, StateError
 from segue.engine.sampling import SamplingParams
 from segue.state.kind import MemoryKind, MemoryShape
 
@@ -201,7 +201,8 @@ class FakeEngine:
 
     `n_pad` is what the window cache's size is rounded up to: 256 in libllama, which is a lot for a small test.
     `decoded` lists for each call the sequences and how many tokens of each were read. `failures` are raised by the
-    next calls of `decode`, as failures of libllama. Used by one thread, whichever comes first.
+    next calls of `decode`, as failures of libllama. While it `refuses_states`, none is taken from the host.
+    Used by one thread, whichever comes first.
     """
 
     def __init__(
@@ -228,6 +229,7 @@ class FakeEngine:
         self.n_open_samplers = 0
         self.decoded: list[dict[int, int]] = []
         self.failures: deque[EngineError] = deque()
+        self.refuses_states = False
         n_streams = 1 if is_unified else n_seq_max
         n_window = -(-min(n_cells, n_swa * (n_seq_max if is_unified else 1) + n_ubatch) // n_pad) * n_pad
         self._base = [Cells(n_cells, n_seq_max, 0) for _ in range(n_streams if kind.has_cells else 0)]
@@ -309,6 +311,7 @@ class FakeEngine:
             cells.share(src, dst, n_tokens)
         self._lengths[dst] = n_tokens
         if part is not None:
+            self._require_taken(dst)
             self._set(dst, part.data, partial=True)
 
     def rewind(self, seq: int, n_tokens: int) -> None:
@@ -344,6 +347,7 @@ class FakeEngine:
         self._require_empty(seq)
         if blob.is_partial and self.shape.kind is not MemoryKind.RECURRENT:
             raise ValueError("a partial state needs the attention cells below it: borrow them")
+        self._require_taken(seq)
         self._set(seq, blob.data, partial=blob.is_partial)
         self._lengths[seq] = blob.n_tokens
 
@@ -365,6 +369,7 @@ class FakeEngine:
         assert parts[0].start <= self._lengths[seq] < end <= parts[-1].end
         assert (part is None) == (self.shape.kind is MemoryKind.ATTENTION)
         assert part is None or part.is_partial
+        self._require_taken(via)
         base = self._base[0]
         pos, values = (np.concatenate(column) for column in zip(*map(_stored, parts), strict=True))
         slots = base.find(len(pos))
@@ -382,6 +387,7 @@ class FakeEngine:
         self._enter()
         assert part.is_partial
         assert part.n_tokens == self._lengths[seq]
+        self._require_taken(seq)
         self._set(seq, part.data, partial=True)
 
     def cut(self, cells: StoredCells, end: int, start: int | None = None) -> StoredCells:
@@ -523,6 +529,11 @@ class FakeEngine:
             self._recurrent[seq] = _recurrent(data)
             start += _N_BYTES_RECURRENT
         assert start == len(data), "the blob is of another kind"
+
+    def _require_taken(self, seq: int) -> None:
+        if self.refuses_states:
+            self.drop(seq)
+            raise StateError("mismatched key type")
 
     def _parts(self, seq: int, *, partial: bool) -> list[Cells]:
         caches = self.caches(seq)

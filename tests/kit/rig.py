@@ -101,7 +101,7 @@ class Rig:
         self.engine = Context(self.model, context, self.shape)
         self.keeper = Keeper(self.engine, n_slots, 0 if reproducible else n_parked, n_host_bytes, n_idle_cells)
         self.loop = Loop(self.engine, self.keeper, n_slots=n_slots, n_ctx=n_ctx, is_reproducible=reproducible)
-        self.keeper.fingerprint = fingerprint(path, context)
+        self.keeper.fingerprint = fingerprint(self.engine, context)
         if cache_dir is not None:
             self.keeper.open_disk(Directory(cache_dir), n_disk_bytes, self.loop.wake)
         self.has_ended = False

@@ -1,5 +1,6 @@
 """The whole loop on simulated memory of every kind: what a client sees, and how much is read for it."""
 
+import logging
 import threading
 import time
 
@@ -37,6 +38,21 @@ def test_a_prompt_only_read_is_not_read_again(make_fake_rig: MakeFakeRig) -> Non
     first = rig.ask(prompt, 0)
     assert (first.n_read, first.tokens) == (70, [])
     assert rig.ask(prompt).n_read == 0
+
+
+def test_a_state_that_is_refused_costs_time_alone(make_fake_rig: MakeFakeRig, caplog: pytest.LogCaptureFixture) -> None:
+    rig = make_fake_rig(n_parked=0)
+    prompt, aside = text(1, 90), text(2, 60)
+    rig.ask(aside)
+    rig.ask(prompt)
+    rig.engine.refuses_states = True
+    with caplog.at_level(logging.WARNING):
+        assert rig.ask(prompt + text(3, 20)).n_read == 110
+    assert {record.name for record in caplog.records} == {"segue.cache"}
+    assert "saved state is of no use, and will be read again (checkpoints: 1): mismatched key type" in caplog.text
+    rig.engine.refuses_states = False
+    assert rig.ask(prompt + text(3, 20)).n_read == 0
+    assert rig.ask(aside).n_read == 0
 
 
 @pytest.mark.parametrize("n_prefix", [1, 60, 200])

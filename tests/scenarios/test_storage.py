@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from segue.demo.model_file import write_model
 from segue.homes.disk import blobfile
 from segue.homes.parcel import Parcel, ParcelError
 from segue.homes.residence import host_bytes
 from segue.state.kind import MemoryKind
 from tests.conftest import MakeRig
+from tests.kit.architectures import Sizes, longrope
 from tests.kit.conversation import N_HEADER, Prompt, chat, raw, text
 from tests.kit.models import MODELS
 from tests.kit.reference import Reference
@@ -153,6 +155,71 @@ def test_s15_another_quantisation_of_the_cache_is_refused_with_its_reason(
     other.end()
     back = make_rig(cache_dir=tmp_path)
     assert ask(back, reference, prompt).n_read == 0
+
+
+def test_s15_a_longer_context_loses_nothing(make_rig: MakeRig, reference: Reference, tmp_path: Path) -> None:
+    prompt = conversation(1)[0]
+    first = make_rig(cache_dir=tmp_path, n_ctx=1024, n_cells=2048)
+    ask(first, reference, prompt)
+    first.wait_until_stored()
+    first.end()
+    longer = make_rig(cache_dir=tmp_path)
+    assert ask(longer, reference, prompt).n_read == 0
+
+
+def test_s15_keys_that_a_longer_context_turns_otherwise_are_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "longrope.gguf"
+    write_model(path, longrope(Sizes(), n_ctx_original=1024), seed=0)
+    prompt = text(1, 200)
+
+    def reply(n_cells: int, cache_dir: Path) -> Heard:
+        with contextlib.closing(
+            Rig(path, n_slots=1, n_ctx=512, n_cells=n_cells, n_parked=2, cache_dir=cache_dir)
+        ) as rig:
+            heard = rig.ask(prompt, 6)
+            rig.wait_until_stored()
+            return heard
+
+    assert reply(1024, tmp_path / "cache").n_read == len(prompt)
+    with caplog.at_level(logging.INFO, "segue.cache"):
+        longer = reply(2048, tmp_path / "cache")
+    assert "RoPE factors short instead of long" in caplog.text
+    assert longer.n_read == len(prompt)
+    assert longer.tokens == reply(2048, tmp_path / "another").tokens
+    back = reply(1024, tmp_path / "cache")
+    assert back.n_read == 0
+    assert back.tokens != longer.tokens
+
+
+@pytest.mark.parametrize("model_name", WITH_CELLS)
+def test_s15_states_that_libllama_refuses_are_read_again(
+    make_rig: MakeRig,
+    reference: Reference,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("tests.kit.rig.fingerprint", lambda *_: {"model": "too little"})
+    prompts, aside = conversation(2), raw(text(95, 200))
+    first = make_rig(cache_dir=tmp_path, type_k="f16")
+    for prompt in prompts:
+        first.ask(prompt.tokens, 2, marks=prompt.marks)
+    first.wait_until_stored()
+    first.end()
+    rig = make_rig(cache_dir=tmp_path)
+    ask(rig, reference, aside)
+    with caplog.at_level(logging.WARNING, "segue.cache"):
+        assert ask(rig, reference, prompts[-1]).n_read == prompts[-1].n
+    assert "mismatched key type" in caplog.text
+    for prompt in (aside, prompts[-1]):
+        assert ask(rig, reference, prompt).n_read == 0
+    rig.wait_until_stored()
+    rig.end()
+    again = make_rig(cache_dir=tmp_path)
+    for prompt in (aside, prompts[-1]):
+        assert ask(again, reference, prompt).n_read == 0
 
 
 def test_s23_the_disk_stays_within_its_budget(make_rig: MakeRig, reference: Reference, tmp_path: Path) -> None:

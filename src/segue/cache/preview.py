@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Final
 
 from segue.cache.stock import Stock
-from segue.engine.fingerprint import digest
 from segue.engine.model import open_vocabulary
+from segue.engine.model_files import digest
 
 _N_TOKENS: Final = 200
 _N_CHARACTERS: Final = 60

@@ -137,7 +137,8 @@ class Engine(Protocol):
     def borrow(self, src: int, dst: int, n_tokens: int, part: Blob | None) -> None:
         """Make the empty `dst` stand at `n_tokens` with the attention cells of `src` and the state of `part`.
 
-        `src` must have read a path that starts with these tokens; `part` is None for plain attention only.
+        `src` must have read a path that starts with these tokens; `part` is None for plain attention only. Raises
+        StateError, with `dst` empty, if `part` is not a state of this context.
         """
 
     def rewind(self, seq: int, n_tokens: int) -> None:
@@ -153,7 +154,10 @@ class Engine(Protocol):
         """Copy the state of `seq` to host memory; it stays as it is."""
 
     def load(self, blob: Blob, seq: int) -> None:
-        """Put a whole state into the empty `seq`, in cells of its own. Raises NoRoomError if there are too few."""
+        """Put a whole state into the empty `seq`, in cells of its own.
+
+        Raises NoRoomError if there are too few, StateError if it is not a state of this context; `seq` is empty then.
+        """
 
     def save_cells(self, seq: int, start: int, end: int, via: int) -> Cells:
         """Copy the attention cells of the tokens `[start, end)` of `seq` to host memory, by way of the empty `via`.
@@ -166,11 +170,12 @@ class Engine(Protocol):
 
         `parts` follow one another, and the first reaches back to what `seq` has. `part` is the one that `seq` has in
         the end, None for plain attention: `put_part` follows the last cells where the kind has a window. Raises
-        NoRoomError, with `via` empty and `seq` as it was, if there are too few cells.
+        NoRoomError, with `via` empty and `seq` as it was, if there are too few cells, and StateError likewise if these
+        are not cells of this context.
         """
 
     def put_part(self, seq: int, part: Blob) -> None:
-        """Give `seq`, which has all its attention cells, the rest. Raises NoRoomError, with `seq` empty."""
+        """Give `seq`, which has all its attention cells, the rest. Raises as `load` does."""
 
     def cut(self, cells: Cells, end: int, start: int | None = None) -> Cells:
         """Those before `end` alone, and from `start` on if it is given, in memory of their own; any thread."""

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.engine.errors import EngineError
+from segue.engine.errors import StateError
 
 Bytes = NDArray[np.uint8]
 
@@ -58,11 +58,12 @@ class _Layout:
     n_cells: int
     meta: slice
     counts: slice
+    is_transposed: bool
     fields: tuple[_Field, ...]
 
 
 def joined(parts: Sequence[Cells]) -> list[Bytes]:
-    """The bytes of parts that follow one another as those of one, in pieces. Raises EngineError for unknown formats."""
+    """The bytes of parts that follow one another as those of one, in pieces. Raises StateError for unknown formats."""
     if len(parts) == 1:
         return [parts[0].data]
     if any(a.end != b.start for a, b in pairwise(parts)):
@@ -75,7 +76,7 @@ def joined(parts: Sequence[Cells]) -> list[Bytes]:
     for i, one in enumerate(first.fields):
         same = [layout.fields[i] for layout in layouts]
         if any((other.n_rows, other.n_bytes) != (one.n_rows, one.n_bytes) for other in same):
-            raise EngineError("cells of different formats cannot be joined")
+            raise StateError("cells of different formats cannot be joined")
         matrices = [f.matrix(p.data, n.n_cells) for f, p, n in zip(same, parts, layouts, strict=True)]
         pieces.append(head[one.head])
         pieces += [m.reshape(-1) for m in matrices] if one.n_rows == 1 else [np.concatenate(matrices, 1).reshape(-1)]
@@ -83,7 +84,7 @@ def joined(parts: Sequence[Cells]) -> list[Bytes]:
 
 
 def cut(cells: Cells, end: int, start: int | None = None) -> Cells:
-    """Those in `[start, end)` alone, copied; without a start from the first on. Raises EngineError as `joined` does."""
+    """Those in `[start, end)` alone, copied; without a start from the first on. Raises StateError as `joined` does."""
     start = cells.start if start is None else start
     if not cells.start <= start < end <= cells.end:
         raise ValueError(f"cells from {cells.start} to {cells.end} cannot be cut to those from {start} to {end}")
@@ -97,13 +98,18 @@ def cut(cells: Cells, end: int, start: int | None = None) -> Cells:
     return Cells(np.concatenate(pieces), start, end)
 
 
+def is_transposed(data: Bytes) -> bool:
+    """Whether the values among attention cells lie transposed. Raises StateError as `joined` does."""
+    return _layout(data).is_transposed
+
+
 def _layout(data: Bytes) -> _Layout:
     """Find everything; what tells how much is written of a cell is only which of the forms fits to the last byte."""
     for n_bytes_meta in _META_BYTES:
         found = _try_layout(data, n_bytes_meta)
         if found is not None:
             return found
-    raise EngineError("libllama wrote attention cells in a format that is not known")
+    raise StateError("libllama wrote attention cells in a format that is not known")
 
 
 def _try_layout(data: Bytes, n_bytes_meta: int) -> _Layout | None:
@@ -129,7 +135,7 @@ def _try_layout(data: Bytes, n_bytes_meta: int) -> _Layout | None:
             return None
         fields.append(_Field(head, body, n_rows, n_bytes))
         at = body.stop
-    return _Layout(n_cells, meta, counts, tuple(fields)) if len(fields) >= n_layers else None
+    return _Layout(n_cells, meta, counts, bool(is_transposed), tuple(fields)) if len(fields) >= n_layers else None
 
 
 def _read(data: Bytes, at: int, n_bytes: int) -> int:

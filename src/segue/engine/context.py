@@ -1,6 +1,7 @@
 """A model's context: sequences, their memory and their states."""
 
 import ctypes
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,15 +12,17 @@ from numpy.typing import NDArray
 from segue.engine import libllama
 from segue.engine.base import Blob, Chunk, Logits, Mask, Tokens
 from segue.engine.batch import Batch
-from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, joined
+from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, is_transposed, joined
 from segue.engine.chain import Chain
-from segue.engine.errors import EngineError, ModelError, NoRoomError
+from segue.engine.errors import EngineError, ModelError, NoRoomError, StateError
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
 from segue.state.kind import MemoryKind, MemoryShape
 
 _PARTIAL = 1
 _NO_ROOM = 1
+# libllama says only in its log why it does not take a state.
+_FULL = re.compile(r"failed to find .*available cells in kv cache|not enough cells in kv cache")
 _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 KV_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
 
@@ -55,6 +58,7 @@ class Context:
         self.n_seq_max = params.n_seq_max
         self.is_unified = params.is_unified
         self.n_cells = int(llama_cpp.llama_n_ctx(self._handle))
+        self.n_ctx_seq = int(llama_cpp.llama_n_ctx_seq(self._handle))
         self.n_batch = int(llama_cpp.llama_n_batch(self._handle))
         self.n_ubatch = int(llama_cpp.llama_n_ubatch(self._handle))
         self.n_vocab = model.vocabulary.n_tokens
@@ -65,6 +69,22 @@ class Context:
     def close(self) -> None:
         """Free the context."""
         llama_cpp.llama_free(self._handle)
+
+    def has_flash_attention(self) -> bool | None:
+        """Whether libllama took flash attention, which decides how values lie in states; None where these do not tell.
+
+        Reads a token, so that no sequence may hold anything yet.
+        """
+        self._require_empty(0)
+        if not self.shape.kind.has_cells:
+            return None
+        self.decode([Chunk(0, np.zeros(1, np.int32), wants_logits=False)])
+        try:
+            return not is_transposed(self._get_cells(0))
+        except StateError:
+            return None
+        finally:
+            self.drop(0)
 
     def length(self, seq: int) -> int:  # noqa: D102
         return self._lengths[seq]
@@ -158,13 +178,9 @@ class Context:
             raise ValueError(f"sequence {seq} holds {self._lengths[seq]} tokens, not those from {start} to {end}")
         llama_cpp.llama_memory_seq_cp(self._memory, seq, via, start, end)
         try:
-            data = self._get(via, 0)
-            is_plain = self.shape.kind is MemoryKind.ATTENTION
-            n_bytes_part = 0 if is_plain else self.state_bytes(via, partial=True) - N_BLOB_HEADER
+            return Cells(self._get_cells(via), start, end)
         finally:
             self.drop(via)
-        data.resize(len(data) - n_bytes_part, refcheck=False)
-        return Cells(data, start, end)
 
     def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:  # noqa: D102
         self._require_empty(via)
@@ -220,10 +236,21 @@ class Context:
             raise EngineError("libllama could not copy a state out")
         return data
 
+    def _get_cells(self, seq: int) -> Bytes:
+        data = self._get(seq, 0)
+        is_plain = self.shape.kind is MemoryKind.ATTENTION
+        n_bytes_part = 0 if is_plain else self.state_bytes(seq, partial=True) - N_BLOB_HEADER
+        data.resize(len(data) - n_bytes_part, refcheck=False)
+        return data
+
     def _set(self, seq: int, data: NDArray[np.uint8], flags: int) -> None:
+        libllama.take_errors()
         if not llama_cpp.llama_state_seq_set_data_ext(self._handle, _bytes(data), data.nbytes, seq, flags):
             self.drop(seq)  # where there is a window, the cells before it were put already
-            raise NoRoomError("no room for a saved state: " + "; ".join(libllama.take_errors()))
+            reason = "; ".join(libllama.take_errors())
+            if _FULL.search(reason):
+                raise NoRoomError(f"no room for a saved state: {reason}")
+            raise StateError(f"libllama refused a saved state: {reason}")
 
 
 def measure(model: Model, params: ContextParams) -> MemoryShape:

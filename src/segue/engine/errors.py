@@ -13,5 +13,9 @@ class NoRoomError(EngineError):
     """The attention cells are full: nothing was changed, so make room and try again."""
 
 
+class StateError(EngineError):
+    """A state is not one that the context can take; more room would not help, so do without it."""
+
+
 class MaskError(Exception):
     """A reply cannot be continued as its grammar demands: following it takes too much, or no token fits."""

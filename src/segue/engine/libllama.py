@@ -1,9 +1,12 @@
 """libllama itself: started once, its log turned into Python's."""
 
 import ctypes
+import errno
 import functools
 import logging
 from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
 
 import llama_cpp
 
@@ -12,6 +15,10 @@ log = logging.getLogger(__name__)
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.DEBUG, 4: logging.DEBUG}
 _ERROR = 4
 _recent_errors: deque[str] = deque(maxlen=8)
+
+
+class _GgufParams(ctypes.Structure):
+    _fields_ = (("no_alloc", ctypes.c_bool), ("context", ctypes.c_void_p))
 
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
@@ -30,11 +37,28 @@ def start() -> None:
     llama_cpp.llama_backend_init()
 
 
+def version() -> str:
+    """Which libllama this is: the binding's version, and that of the library, which may have been put in its place."""
+    return f"{llama_cpp.__version__}, ggml {_ggml().ggml_version().decode()}"
+
+
 def take_errors() -> list[str]:
     """The latest error lines of libllama, oldest first; they are forgotten."""
     lines = list(_recent_errors)
     _recent_errors.clear()
     return lines
+
+
+def has_tensor(path: Path, names: Iterable[str]) -> bool:
+    """Whether a GGUF file has a tensor of one of these names. Raises OSError."""
+    ggml = _ggml()
+    handle = ggml.gguf_init_from_file(str(path).encode(), _GgufParams(no_alloc=True))
+    if not handle:
+        raise OSError(errno.EINVAL, "not a whole GGUF file", str(path))
+    try:
+        return any(ggml.gguf_find_tensor(handle, name.encode()) >= 0 for name in names)
+    finally:
+        ggml.gguf_free(handle)
 
 
 def device_handles(names: tuple[str, ...]) -> "ctypes.Array[ctypes.c_void_p]":
@@ -61,11 +85,15 @@ def device_names() -> list[str]:
 def _ggml() -> ctypes.CDLL:
     start()
     library = llama_cpp.llama_cpp._lib
-    signatures = {
+    signatures: dict[str, tuple[object, list[object]]] = {
         "ggml_backend_dev_by_name": (ctypes.c_void_p, [ctypes.c_char_p]),
         "ggml_backend_dev_count": (ctypes.c_size_t, []),
         "ggml_backend_dev_get": (ctypes.c_void_p, [ctypes.c_size_t]),
         "ggml_backend_dev_name": (ctypes.c_char_p, [ctypes.c_void_p]),
+        "ggml_version": (ctypes.c_char_p, []),
+        "gguf_init_from_file": (ctypes.c_void_p, [ctypes.c_char_p, _GgufParams]),
+        "gguf_find_tensor": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p]),
+        "gguf_free": (None, [ctypes.c_void_p]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(library, name)

@@ -10,9 +10,11 @@ import llama_cpp
 
 from segue.engine import libllama
 from segue.engine.errors import ModelError
+from segue.engine.model_files import digest, has_tensor
 from segue.engine.vocabulary import Vocabulary
 from segue.state.kind import MemoryKind
 
+_ROPE_FACTORS = ("rope_factors_long.weight", "rope_factors_short.weight")
 _SPLIT_MODES = {"none": 0, "layer": 1, "row": 2, "tensor": 3}
 _LOAD_MODES = {(True, False): 1, (False, False): 0, (True, True): 3, (False, True): 2}
 
@@ -33,7 +35,8 @@ class ModelParams:
 class Model:
     """The weights of a GGUF file. Loading raises ModelError with a line for the user; reading is thread-safe.
 
-    `on_progress` hears the share loaded, 0 to 1, on the loading thread.
+    `on_progress` hears the share loaded, 0 to 1, on the loading thread. `digest` tells the weights from others.
+    Contexts longer than `n_ctx_short_rope` take other RoPE factors; None if the model has one set, or none.
     """
 
     def __init__(
@@ -42,7 +45,16 @@ class Model:
         libllama.start()
         _check_file(path)
         self.path = path
+        with _reading(path):
+            self.digest = digest(path)
         self.handle = _load(path, params or ModelParams(), on_progress)
+        with _reading(path):
+            has_rope_factors = has_tensor(path, *_ROPE_FACTORS)
+            is_same = digest(path) == self.digest
+        # The states of weights that came from another file must never be taken for those of this one.
+        if not is_same:
+            llama_cpp.llama_model_free(self.handle)
+            raise ModelError(f"{path} changed while it was loaded; start again once it is whole")
         self.vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(self.handle))
         self.meta: Mapping[str, str] = self._read_meta()
         if llama_cpp.llama_model_has_encoder(self.handle) or not llama_cpp.llama_model_has_decoder(self.handle):
@@ -50,6 +62,7 @@ class Model:
         self.n_swa = int(llama_cpp.llama_model_n_swa(self.handle))
         self.kind = self._kind()
         self.n_ctx_train = int(llama_cpp.llama_model_n_ctx_train(self.handle))
+        self.n_ctx_short_rope = self._n_ctx_original() if has_rope_factors else None
         self.n_params = int(llama_cpp.llama_model_n_params(self.handle))
         self.n_embd = int(llama_cpp.llama_model_n_embd(self.handle))
         self.size_bytes = int(llama_cpp.llama_model_size(self.handle))
@@ -69,6 +82,10 @@ class Model:
         if llama_cpp.llama_model_is_hybrid(self.handle):
             return MemoryKind.HYBRID_WINDOW if self.n_swa > 0 else MemoryKind.HYBRID
         return MemoryKind.SLIDING_WINDOW if self.n_swa > 0 else MemoryKind.ATTENTION
+
+    def _n_ctx_original(self) -> int:
+        architecture = self.meta.get("general.architecture", "")
+        return int(self.meta.get(f"{architecture}.rope.scaling.original_context_length", self.n_ctx_train))
 
     def _active_share(self) -> float:
         """The share of the weights that one token needs, as if all of them were in experts if there are any."""
@@ -115,6 +132,14 @@ def _check_file(path: Path) -> None:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
     if magic != b"GGUF":
         raise ModelError(f"{path} is not a GGUF file (it starts with {magic!r}); convert the model to GGUF first")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(f"cannot read {error.filename or path}: {error.strerror}") from error
 
 
 def _load(

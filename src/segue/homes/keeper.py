@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 
 from segue.engine.base import Engine, Logits, Tokens
-from segue.engine.errors import NoRoomError
+from segue.engine.errors import NoRoomError, StateError
 from segue.homes.coverage import Lane
 from segue.homes.disk.directory import Directory
 from segue.homes.gathering import gather
@@ -115,6 +115,7 @@ class Keeper:
         """Begin to make an empty lane stand at the plan's start; the home it comes from, "" for a cold start.
 
         `step` until `is_open`. Raises NoRoomError, with the lane empty, if the cells are full and nothing can be freed.
+        Raises StateError, with the lane empty and the saved state dropped, if the engine refuses that: plan again.
         """
         self.space.coverage.lanes[lane] = Lane(plan.tree)
         self._visits[lane] = self.space.retention.arrive(plan.match, self.clock())
@@ -135,7 +136,7 @@ class Keeper:
         return lane not in self._openings
 
     def step(self, lane: int) -> None:
-        """Go on with opening a lane, by a piece of bounded size. Raises NoRoomError as `open` does."""
+        """Go on with opening a lane, by a piece of bounded size. Raises NoRoomError and StateError as `open` does."""
         opening = self._openings[lane]
         checkpoint = opening.checkpoint
         while not opening.is_done:
@@ -147,6 +148,17 @@ class Keeper:
                     if not self.space.free_cells():
                         self.engine.drop(lane)
                         raise
+            except StateError as error:
+                # New checkpoints would build on refused cells as long as anybody kept them.
+                refused = [one for one in opening.refused() if one.branch is not None]
+                self.discard(lane)
+                if refused:
+                    log.warning(
+                        "saved state is of no use, and will be read again (checkpoints: %d): %s", len(refused), error
+                    )
+                for one in refused:
+                    self.space.lose_copies(one)
+                raise
         if opening.is_done:
             del self._openings[lane]
             self.space.release(checkpoint)

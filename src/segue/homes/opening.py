@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from segue.engine.cells import Cells
-from segue.engine.errors import NoRoomError
+from segue.engine.errors import NoRoomError, StateError
 from segue.homes.link import Link
 from segue.homes.residence import residence_of
 from segue.homes.space import Space
@@ -34,8 +34,13 @@ class Opening:
         self._pieces: deque[Piece] | None = None
 
     def step(self) -> None:
-        """Take one step. Raises NoRoomError if the cells are full: make room and step again."""
+        """Take one step. Raises NoRoomError if the cells are full: make room and step again.
+
+        Raises StateError if the engine does not take the state, or if the checkpoint was dropped for that meanwhile.
+        """
         engine, checkpoint, residence = self._space.engine, self.checkpoint, residence_of(self.checkpoint)
+        if checkpoint.branch is None:
+            raise StateError("the checkpoint was dropped")
         if self._pieces is not None:
             self._load()
         elif residence.is_parked:
@@ -56,6 +61,18 @@ class Opening:
         self.is_done = not self._pieces
         if self.is_done and self.n_tokens < engine.length(self.lane):
             engine.rewind(self.lane, self.n_tokens)
+
+    def refused(self) -> list[Checkpoint]:
+        """After a StateError: who needs what was refused, the checkpoint and all on the same cells of a chain."""
+        residence = residence_of(self.checkpoint)
+        if self._pieces is None or residence.link is None:
+            return [self.checkpoint]
+        length = self._space.engine.length(self.lane)
+        link = next((link for link, end in residence.link.chain(residence.n_linked) if end > length), None)
+        if link is None:
+            return [self.checkpoint]
+        below = set(link.below())
+        return [one for one in self._space.checkpoints() if residence_of(one).link in below]
 
     def _load(self) -> None:
         assert self._pieces

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from segue.engine.base import Engine
-from segue.engine.errors import NoRoomError
+from segue.engine.errors import NoRoomError, StateError
 from segue.homes.budget import Budget
 from segue.homes.copies import Copies
 from segue.homes.coverage import Coverage
@@ -173,6 +173,19 @@ class Space:
         self._forget(checkpoint)
         self._rehome(orphans)
 
+    def lose_copies(self, checkpoint: Checkpoint) -> None:
+        """Do without what is saved of a checkpoint, which is of no use: it goes, unless it is parked."""
+        if checkpoint.branch is None:
+            return
+        residence = residence_of(checkpoint)
+        if not residence.is_parked:
+            self.evict(checkpoint)
+            return
+        if residence.is_stored and self.disk is not None:
+            self.disk.drop(checkpoint)
+        self.copies.drop_blob(checkpoint)
+        self.copies.drop_link(checkpoint)
+
     def settle(self, checkpoint: Checkpoint) -> None:
         """A lane is gone that had read up to a checkpoint: those that lived on its cells move to a chain, or go."""
         left = [checkpoint, *ancestors(checkpoint)]
@@ -218,7 +231,7 @@ class Space:
         seq, blob = residence_of(checkpoint).seq, residence_of(heir).blob
         try:
             self.engine.borrow(seq, self.scratch, heir.n_tokens, blob)
-        except NoRoomError:
+        except (NoRoomError, StateError):
             return False
         self.engine.drop(seq)
         self.engine.copy(self.scratch, seq, own_window=True)

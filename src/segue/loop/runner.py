@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from segue.engine.base import Engine, Logits
-from segue.engine.errors import MaskError, NoRoomError
+from segue.engine.errors import MaskError, NoRoomError, StateError
 from segue.homes.keeper import Keeper
 from segue.homes.planner import Plan
 from segue.loop.admission import Admission
@@ -150,6 +150,11 @@ class Runner:
             if not running:
                 raise
             slot.wait = (_submission(running[0]), None)
+            return
+        except StateError:
+            # The checkpoint is gone: the next plan starts from another one, or reads everything.
+            self._leave(slot, keep=False)
+            slot.phase, slot.wait, slot.has_fetched = Phase.WAITING, None, False
             return
         if not self._keeper.is_open(slot.lane):
             return

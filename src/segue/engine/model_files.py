@@ -1,0 +1,46 @@
+"""The files of a GGUF model: what tells them from others, and what they hold."""
+
+import re
+from pathlib import Path
+
+import blake3
+
+from segue.engine import libllama
+
+_N_SAMPLES = 256
+_N_SAMPLE_BYTES = 1 << 14
+_N_END_BYTES = 1 << 20
+_PART = re.compile(r"-00001-of-(\d{5})\.gguf$")
+
+
+def digest(model: Path) -> str:
+    """What tells a model's file, or all parts of a split one, from others. Raises OSError; reads a few MiB.
+
+    Two files are taken for the same model if they have the same size, and the same bytes at both ends and at 256 places
+    between them, which lie in all tensors of any size.
+    """
+    hashed = blake3.blake3()
+    for path in _files(model):
+        n_bytes = path.stat().st_size
+        hashed.update(n_bytes.to_bytes(8, "little"))
+        with path.open("rb") as file:
+            hashed.update(file.read(_N_END_BYTES))
+            for i in range(_N_SAMPLES):
+                file.seek(n_bytes * i // _N_SAMPLES)
+                hashed.update(file.read(_N_SAMPLE_BYTES))
+            file.seek(max(0, n_bytes - _N_END_BYTES))
+            hashed.update(file.read())
+    return hashed.hexdigest()[:32]
+
+
+def has_tensor(model: Path, *names: str) -> bool:
+    """Whether a model's file, or one of its parts, has a tensor of one of these names. Raises OSError."""
+    return any(libllama.has_tensor(path, names) for path in _files(model))
+
+
+def _files(model: Path) -> list[Path]:
+    found = _PART.search(model.name)
+    if found is None:
+        return [model]
+    n_parts = int(found[1])
+    return [model.with_name(_PART.sub(f"-{i:05}-of-{n_parts:05}.gguf", model.name)) for i in range(1, n_parts + 1)]

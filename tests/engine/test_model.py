@@ -1,0 +1,38 @@
+"""A model's file and the weights that were loaded from it are one."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from segue.engine.errors import ModelError
+from segue.engine.model import Model
+from segue.engine.model_files import digest
+from tests.kit.models import model_path
+
+
+def test_a_model_has_the_digest_of_its_file() -> None:
+    model = Model(model_path("llama"))
+    model.close()
+    assert model.digest == digest(model_path("llama"))
+
+
+def test_a_file_that_is_swapped_while_it_is_loaded_is_refused(tmp_path: Path) -> None:
+    path, other = tmp_path / "model.gguf", tmp_path / "other.gguf"
+    shutil.copy(model_path("llama"), path)
+    shutil.copy(model_path("mamba2"), other)
+
+    def swap(share: float) -> None:
+        if share == 1 and other.exists():
+            os.replace(other, path)
+
+    with pytest.raises(ModelError, match=r"model\.gguf changed while it was loaded"):
+        Model(path, on_progress=swap)
+
+
+def test_a_part_that_is_missing_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model-00001-of-00002.gguf"
+    shutil.copy(model_path("llama"), path)
+    with pytest.raises(ModelError, match=r"cannot read .*model-00002-of-00002\.gguf: No such file"):
+        Model(path)
