@@ -19,7 +19,8 @@ def gather(space: Space, vault: Vault, path: Sequence[Checkpoint]) -> bool:
         space.hold(checkpoint)
     try:
         # All of them are asked for at once; those that cannot come stay where they are.
-        coming = [vault.fetch(checkpoint) for checkpoint in together if vault.bytes_to_fetch(checkpoint)]
+        far = [c for c in together if vault.bytes_to_fetch(c, with_logits=True)]
+        coming = [vault.fetch(checkpoint, with_logits=True) for checkpoint in far]
     finally:
         for checkpoint in together:
             space.release(checkpoint)
@@ -35,7 +36,7 @@ def _together(space: Space, vault: Vault, path: Sequence[Checkpoint]) -> list[Ch
     counted: set[Link] = set()
     chosen = []
     for checkpoint in path:
-        residence, n_far_bytes = residence_of(checkpoint), vault.bytes_to_fetch(checkpoint)
+        residence, n_far_bytes = residence_of(checkpoint), vault.bytes_to_fetch(checkpoint, with_logits=True)
         if n_far_bytes and now < residence.fetch_after:
             continue
         link = residence.link
