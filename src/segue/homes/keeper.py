@@ -151,7 +151,9 @@ class Keeper:
                 refused = [one for one in opening.refused() if one.branch is not None]
                 self.discard(lane)
                 if refused:
-                    log.warning("%d saved states are of no use, and will be read again: %s", len(refused), error)
+                    log.warning(
+                        "saved state is of no use, and will be read again (checkpoints: %d): %s", len(refused), error
+                    )
                 for one in refused:
                     self.space.lose_copies(one)
                 raise
