@@ -49,7 +49,8 @@ def test_a_state_that_is_refused_costs_time_alone(make_fake_rig: MakeFakeRig, ca
     with caplog.at_level(logging.WARNING):
         assert rig.ask(prompt + text(3, 20)).n_read == 110
     assert {record.name for record in caplog.records} == {"segue.cache"}
-    assert "saved state is of no use, and will be read again (checkpoints: 1): mismatched key type" in caplog.text
+    assert "saved state is of no use, and will be read again" in caplog.text
+    assert "mismatched key type" in caplog.text
     rig.engine.refuses_states = False
     assert rig.ask(prompt + text(3, 20)).n_read == 0
     assert rig.ask(aside).n_read == 0
