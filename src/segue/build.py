@@ -126,6 +126,8 @@ def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
     """Let a directory be the last home. Raises ModelError, with a line to show, where it cannot be."""
     try:
         directory = Directory(path)
+        if directory.forgotten:
+            log.warning("%d stored checkpoints were damaged or lost a file, and are gone", len(directory.forgotten))
         free_bytes = shutil.disk_usage(path).free + directory.used_bytes
         limit_bytes = min(free_bytes // 4, _MOST_DISK_BYTES) if limit_mib is None else limit_mib << 20
         n_found = loop.keeper.open_disk(directory, limit_bytes, loop.wake)

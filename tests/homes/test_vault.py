@@ -9,11 +9,13 @@ from threading import Event
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from segue.homes import fetching
+from segue.homes.disk import blobfile
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.errors import DamagedError, DiskError
 from segue.homes.disk.index import Index
@@ -183,6 +185,20 @@ def test_a_damaged_file_is_a_miss(
     desk.restart()
     for prompt in conversations():
         assert serve(desk, (*prompt, 1)) == 0
+
+
+@pytest.mark.parametrize("parts", [[], [8], [8, 8], [8, 8, 8]])
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_a_whole_file_with_other_arrays_is_a_miss(kind: MemoryKind, parts: list[int], make: MakeDesk) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    desk.store()
+    for file in desk.files:
+        blobfile.write(file.parent, file.name, [np.zeros(n, np.uint8) for n in parts])
+    desk.is_swapped = True
+    desk.restart()
+    assert serve(desk, path(1, 30)) == 30
+    assert serve(desk, path(1, 30)) == 0
 
 
 @pytest.mark.parametrize("kind", MemoryKind)

@@ -1,6 +1,5 @@
 """All that a cache directory holds."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from segue.cache.holding import Holding
 from segue.cache.remainder import Remainder
 from segue.homes.disk.errors import DamagedError, DiskError
+from segue.homes.disk.fingerprints import parsed
 from segue.homes.disk.index import Index
 from segue.homes.disk.rows import LinkRow
 
@@ -61,10 +61,10 @@ class Stock:
 
 
 def _fields(text: str, path: Path) -> dict[str, str]:
-    try:
-        return {str(name): str(value) for name, value in json.loads(text).items()}
-    except (ValueError, AttributeError) as error:
-        raise DamagedError(f"the index in {path} is damaged: {text[:40]!r} is no fingerprint") from error
+    fields = parsed(text)
+    if not fields:
+        raise DamagedError(f"the index in {path} is damaged: {text[:40]!r} is no fingerprint")
+    return fields
 
 
 def _holdings(index: Index, model: int) -> list[Holding]:

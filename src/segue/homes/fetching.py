@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +16,7 @@ from segue.homes.shelf import Shelf
 from segue.homes.space import Space
 from segue.homes.worker import Worker
 from segue.state.checkpoint import Checkpoint
+from segue.state.kind import MemoryShape
 
 log = logging.getLogger("segue.cache")
 
@@ -94,8 +95,9 @@ class Fetching:
         links = [(link, link.file) for link in self._far(checkpoint)]
         file = residence.file if self._is_file_needed(checkpoint, with_logits) else ""
         n_disk_bytes = sum(link.n_disk_bytes for link, _ in links) + (residence.n_disk_bytes if file else 0)
+        check = partial(self._space.copies.verify, has_logits=checkpoint.has_far_logits)
         self._worker.submit(
-            partial(_read, self._directory, links, file),
+            partial(_read, self._directory, links, file, self._space.engine.shape, check),
             partial(self._fetched, checkpoint, n_reserved, n_disk_bytes),
             partial(self._failed, checkpoint, n_reserved),
         )
@@ -161,8 +163,14 @@ class Fetching:
         return bool(residence.file) and (lacks_blob or (with_logits and checkpoint.has_far_logits))
 
 
-def _read(directory: Directory, links: Sequence[tuple[Link, str]], file: str) -> Fetched:
-    """On a disk's thread; raises FetchError."""
+def _read(
+    directory: Directory,
+    links: Sequence[tuple[Link, str]],
+    file: str,
+    shape: MemoryShape,
+    check: Callable[[Sequence[Bytes]], None],
+) -> Fetched:
+    """On a disk's thread; raises FetchError, also where a file that is whole has other arrays than the index says."""
     started = time.perf_counter()
     at: Link | None = None
     name = ""
@@ -170,9 +178,13 @@ def _read(directory: Directory, links: Sequence[tuple[Link, str]], file: str) ->
         cells = []
         for at, name in links:
             (data,) = directory.read_blob(name)
+            if data.nbytes != shape.n_bytes_link + len(at.tokens) * shape.n_bytes_cell:
+                raise DamagedError(f"{name} does not hold the cells of {len(at.tokens)} tokens")
             cells.append((at, data))
         at, name = None, file
         parts = tuple(directory.read_blob(file)) if file else ()
+        if file:
+            check(parts)
     except Exception as error:
         raise FetchError(at, name, error) from error
     return Fetched(tuple(cells), parts, time.perf_counter() - started)

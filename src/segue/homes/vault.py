@@ -9,6 +9,7 @@ from functools import partial
 from segue.engine.fingerprint import differences
 from segue.homes.catalogue import load
 from segue.homes.disk.directory import Directory
+from segue.homes.disk.fingerprints import parsed
 from segue.homes.disk.index import Index
 from segue.homes.fetching import Fetching
 from segue.homes.price import Prices
@@ -54,6 +55,10 @@ class Vault:
         if misplaced:
             self._remove(misplaced)
         self._shelf.make_room(lambda: 0)
+        n_left = sum(residence_of(checkpoint).is_stored for checkpoint in space.checkpoints())
+        if n_left < self.n_loaded:
+            log.warning("%d stored checkpoints go: they take more than --cache-disk allows", self.n_loaded - n_left)
+            self.n_loaded = n_left
 
     @property
     def used_bytes(self) -> int:
@@ -145,5 +150,5 @@ def _explain_others(index: Index, model: int, fingerprint: Mapping[str, str]) ->
     """Say why what was stored under other fingerprints is not used."""
     for number, rows in index.all_checkpoints().items():
         if number != model:
-            found = differences(json.loads(index.fingerprints()[number]), fingerprint)
+            found = differences(parsed(index.fingerprints()[number]), fingerprint)
             log.info("%d stored checkpoints are of no use here: %s", len(rows), found)

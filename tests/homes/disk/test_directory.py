@@ -4,6 +4,8 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +44,7 @@ def filled(directory: Directory) -> tuple[Added, Added]:
     one = store(directory, trunk, on_chain(150))
     name, n_bytes = directory.write_blob([noise(100), halves(4000)])
     branch = written_link(directory, 100, 20, parent=one.links[0])
-    two = store(directory, [branch], on_chain(120, name, has_logits=True))
-    directory.index._database.execute("UPDATE checkpoints SET n_bytes = ? WHERE file = ?", (n_bytes, name))
+    two = store(directory, [branch], replace(on_chain(120, name, has_logits=True), n_bytes=n_bytes))
     return one, two
 
 
@@ -81,7 +82,7 @@ def test_all_is_there_again(directory: Directory, path: Path) -> None:
     assert directory.used_bytes == sum((path / "blobs" / name).stat().st_size for name in files)
     again = reopened(directory, path)
     assert again.index.files() == files
-    assert again.forgotten == ()
+    assert not again.forgotten
     read: list[int] = []
     assert again.verify(read.append) == []
     assert sorted(read) == sorted(files.values())
@@ -170,23 +171,74 @@ def test_chains_that_lead_nowhere_are_told(directory: Directory, path: Path) -> 
     store(directory, [written_link(directory, 0, 10), written_link(directory, 11, 3)], on_chain(12))
     other = LinkRow("tenant", 10, np.ones(3, np.int32), directory.write_blob([noise(3)])[0], n_bytes, parent=2)
     store(directory, [other], on_chain(12))
-    store(directory, [], alone(4))
-    directory.index._database.execute("UPDATE checkpoints SET n_tokens = 5 WHERE n_tokens = 4")
+    store(directory, [], replace(alone(4), n_tokens=5))
     directory.close()
     database = sqlite3.connect(path / "index.sqlite")
     database.execute("DELETE FROM links WHERE id = 3")
     database.commit()
     database.close()
     again = Directory(path)
+    assert again.forgotten == [3], "what hung on the link that is gone"
     lines = again.verify()
     assert sorted(lines) == [
         "checkpoint 2 does not stand on link 2",
         "checkpoint 4 does not stand on link 5",
         "checkpoint 5 does not stand on link None",
         "link 1 does not continue link None",
-        "link 4 does not continue link 3",
         "link 5 does not continue link 2",
     ]
+    again.close()
+
+
+SEALED = {
+    "links": ["model", "scope", "parent", "start", "file", "n_bytes", "tokens"],
+    "checkpoints": [
+        "model",
+        "scope",
+        "link",
+        "n_tokens",
+        "pos_min",
+        "pos_max",
+        "origin",
+        "file",
+        "n_bytes",
+        "has_logits",
+        "created",
+        "cuts",
+    ],
+}
+
+
+@pytest.mark.parametrize(("table", "column"), [(table, column) for table in SEALED for column in SEALED[table]])
+def test_a_row_that_is_not_as_it_was_stored_goes(directory: Directory, path: Path, table: str, column: str) -> None:
+    one, two = filled(directory)
+    directory.index.model_id("another")
+    directory.close()
+    row = two.checkpoint if table == "checkpoints" else two.links[0]
+    new = {"model": 2, "scope": "x", "parent": None, "link": 1, "file": "0" * 16, "origin": "mess", "cuts": "1"}
+    with closing(sqlite3.connect(path / "index.sqlite")) as database:
+        if column == "tokens":
+            ((tokens,),) = database.execute("SELECT tokens FROM links WHERE id = ?", (row,)).fetchall()
+            database.execute("UPDATE links SET tokens = ? WHERE id = ?", (bytes([tokens[0] ^ 1]) + tokens[1:], row))
+        elif column in new:
+            database.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (new[column], row))
+        else:
+            database.execute(f"UPDATE {table} SET {column} = NOT {column} WHERE id = ?", (row,))
+        database.commit()
+    again = Directory(path)
+    assert again.forgotten == [two.checkpoint]
+    assert [row.id for row in again.index.checkpoints(1)] == [one.checkpoint]
+    assert again.verify() == []
+    again.close()
+
+
+def test_what_changes_in_a_row_is_not_sealed(directory: Directory, path: Path) -> None:
+    one, two = filled(directory)
+    directory.index.touch(one.checkpoint, 77.5, 3)
+    directory.index.pin(two.checkpoint, True)
+    again = reopened(directory, path)
+    assert not again.forgotten
+    assert [(row.n_hits, row.pinned) for row in again.index.checkpoints(1)] == [(3, False), (0, True)]
     again.close()
 
 

@@ -24,7 +24,7 @@ class Directory:
 
     A file is written before the index names it, and deleted after the index has forgotten it. So whatever a process
     that was killed leaves behind is found, and gone, when the directory is opened again. `forgotten` are checkpoints
-    that had lost a file by then, and were removed.
+    that had lost a file by then, or stood otherwise in the index than they were stored, and were removed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -105,26 +105,26 @@ class Directory:
         return self._blobs / name
 
     def _clean(self) -> None:
-        """Forget what lost its file, then delete the files that nothing names; other programs' files stay."""
+        """Forget what lost its file or is damaged, delete the files that nothing names; other programs' files stay."""
         present = set(os.listdir(self._blobs))
-        missing = self.index.files().keys() - present
-        if missing:
-            self.forgotten = self._without(missing)
+        self.forgotten = sorted(self.index.checkpoint_ids() - self._whole(present))
+        if self.forgotten:
             self.index.remove(self.forgotten)
         left_over = {name for name in present if _LEFT_OVER.fullmatch(name)} - self.index.files().keys()
         for name in left_over:
             (self._blobs / name).unlink()
 
-    def _without(self, files: set[str]) -> list[int]:
-        """The checkpoints that need one of these files."""
-        found: list[int] = []
+    def _whole(self, present: set[str]) -> set[int]:
+        """The checkpoints whose files are among these, those of their links too."""
+        found: set[int] = set()
+        files = {None, *present}
         for model in self.index.fingerprints():
-            broken: set[int | None] = set()
+            links: set[int | None] = {None}
             for link in self.index.links(model):
-                if link.file in files or link.parent in broken:
-                    broken.add(link.id)
+                if link.file in present and link.parent in links:
+                    links.add(link.id)
             rows = self.index.checkpoints(model)
-            found += [row.id for row in rows if row.id and (row.file in files or row.link in broken)]
+            found |= {row.id for row in rows if row.id and row.file in files and row.link in links}
         return found
 
 

@@ -44,6 +44,8 @@ def disk_error(failed: str, error: OSError) -> DiskError:
 
 def index_error(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> DiskError:
     """What to raise for an error of SQLite's, or for the damage that its message quotes, where that is no text."""
-    no_code = sqlite3.SQLITE_CORRUPT if isinstance(error, UnicodeDecodeError) else 0
+    # Neither error for text that is none has a code, and both quote it.
+    is_no_text = isinstance(error, UnicodeDecodeError) or "decode to UTF-8" in str(error)
+    no_code = sqlite3.SQLITE_CORRUPT if is_no_text else 0
     code = getattr(error, "sqlite_errorcode", no_code) & _PRIMARY_CODE
     return DiskError(f"cannot use the index {path}: {_INDEX_REASONS.get(code, error)}")

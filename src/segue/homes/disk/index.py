@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from segue.homes.disk.errors import index_error
-from segue.homes.disk.rows import Added, CheckpointRow, LinkRow, columns, loaded, stored
+from segue.homes.disk.rows import Added, CheckpointRow, LinkRow, columns, loaded, seal, stored
 from segue.homes.disk.schema import connect, connect_reader
 
 _FILES = "(SELECT file, n_bytes FROM links UNION ALL SELECT file, n_bytes FROM checkpoints WHERE file IS NOT NULL)"
+_Row = TypeVar("_Row", LinkRow, CheckpointRow)
 _DROP_LINK = """DELETE FROM links WHERE id = :id
     AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE link = :id)
     AND NOT EXISTS (SELECT 1 FROM links AS child WHERE child.parent = :id)
@@ -65,14 +66,16 @@ class Index:
             return Added(tuple(ids), id_)
 
     def links(self, model: int) -> list[LinkRow]:
-        """All links of a model, parents before their children."""
-        query = f"SELECT {columns(LinkRow)} FROM links WHERE model = ? ORDER BY id"
-        return [loaded(LinkRow, row) for row in self._rows(query, model)]
+        """All links of a model that are as they were stored, parents before their children."""
+        return self._intact(LinkRow, "links", model)
 
     def checkpoints(self, model: int) -> list[CheckpointRow]:
-        """All checkpoints of a model, in the order in which they were stored."""
-        query = f"SELECT {columns(CheckpointRow)} FROM checkpoints WHERE model = ? ORDER BY id"
-        return [loaded(CheckpointRow, row) for row in self._rows(query, model)]
+        """All checkpoints of a model that are as they were stored, in the order in which they were."""
+        return self._intact(CheckpointRow, "checkpoints", model)
+
+    def checkpoint_ids(self) -> set[int]:
+        """Those of all checkpoints, damaged ones included."""
+        return {int(id_) for (id_,) in self._rows("SELECT id FROM checkpoints")}
 
     def all_checkpoints(self) -> dict[int, list[CheckpointRow]]:
         """All checkpoints by the model's number, those without any left out."""
@@ -111,6 +114,15 @@ class Index:
         """All files that rows name, and what they take."""
         return dict(self._rows(f"SELECT file, n_bytes FROM {_FILES}"))
 
+    def _intact(self, kind: type[_Row], table: str, model: int) -> list[_Row]:
+        found = self._rows(f"SELECT seal, {columns(kind)} FROM {table} WHERE model = ? ORDER BY id", model)
+        names = columns(kind).split(", ")
+        return [
+            loaded(kind, values)
+            for seal_, *values in found
+            if seal(dict(zip(names, values, strict=True), model=model)) == seal_
+        ]
+
     def _rows(self, query: str, *values: int) -> list[Any]:
         with self._lock, self._explained():
             return self._database.execute(query, values).fetchall()
@@ -129,7 +141,8 @@ class Index:
             raise index_error(self._path, error) from error
 
 
-def _insert(database: sqlite3.Connection, table: str, values: Mapping[str, object]) -> int:
+def _insert(database: sqlite3.Connection, table: str, row: Mapping[str, object]) -> int:
+    values = {**row, "seal": seal(row)}
     names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
     query = f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id"
     return int(database.execute(query, values).fetchone()[0])

@@ -1,9 +1,10 @@
 """What the index tells of one link and of one checkpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+import blake3
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,6 +68,8 @@ class Added:
 
 _Row = TypeVar("_Row", LinkRow, CheckpointRow)
 _FLAGS = ("has_logits", "pinned")
+_CHANGING = frozenset({"id", "last_used", "n_hits", "pinned"})
+_N_SEAL_BYTES = 16
 
 
 def columns(kind: type[LinkRow] | type[CheckpointRow]) -> str:
@@ -78,6 +81,19 @@ def stored(row: LinkRow | CheckpointRow) -> dict[str, object]:
     """The values of a row by column, as SQLite takes them."""
     values = {field.name: getattr(row, field.name) for field in fields(row)}
     return values | {"tokens": None if row.tokens is None else row.tokens.astype("<i4", copy=False).tobytes()}
+
+
+def seal(values: Mapping[str, object]) -> bytes:
+    """What tells a row of these values by column, but for those that change, from any other: a disk's bits may flip."""
+    hashed = blake3.blake3()
+    for name in sorted(values.keys() - _CHANGING):
+        value = values[name]
+        # SQLite gives back numbers in the type of their column.
+        value = float(value) if isinstance(value, int) else value
+        data = value if isinstance(value, bytes) else repr(value).encode()
+        hashed.update(f"{name} {type(value) is bytes} {len(data)} ".encode())
+        hashed.update(data)
+    return hashed.digest(_N_SEAL_BYTES)
 
 
 def loaded(kind: type[_Row], values: Sequence[Any]) -> _Row:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segue.homes.disk.errors import DAMAGED_INDEX, DiskError, disk_error
 
-VERSION = 1
+VERSION = 2
 _APPLICATION = 0x53454755
 """`SEGU`, in the header of every index: no other program's database is taken for one."""
 
@@ -23,6 +23,7 @@ _TABLES = (
         start INTEGER NOT NULL,
         file TEXT NOT NULL UNIQUE,
         n_bytes INTEGER NOT NULL,
+        seal BLOB NOT NULL,
         tokens BLOB NOT NULL) STRICT""",
     """CREATE TABLE checkpoints (
         id INTEGER PRIMARY KEY,
@@ -41,6 +42,7 @@ _TABLES = (
         n_hits INTEGER NOT NULL,
         pinned INTEGER NOT NULL,
         cuts TEXT,
+        seal BLOB NOT NULL,
         tokens BLOB,
         CHECK ((link IS NULL) <> (tokens IS NULL))) STRICT""",
     "CREATE INDEX links_of_parent ON links (parent)",
