@@ -169,6 +169,12 @@ def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFix
         (["model.gguf"], "passed with --model"),
         (["-t", "-1", "5"], "'5' belongs to no flag"),
         (["--chat-template", "a{", "--chat-template-file", "b"], "exclude each other"),
+        (["--cache-dir", ""], "--cache-dir: the path is empty"),
+        (["--cache-dir="], "--cache-dir: the path is empty"),
+        (["--slot-save-path", ""], "--slot-save-path: the path is empty"),
+        (["--cache-disk", "5"], "--cache-disk limits what --cache-dir stores"),
+        (["--cache-disk", "0", "--cache-dir", "x"], "--cache-disk: pass at least 1 MiB, or leave out --cache-dir"),
+        (["--cache-disk", "-1", "--cache-dir", "x"], "--cache-disk: pass at least 1 MiB"),
         (["--chat-template-kwargs", "{"], "--chat-template-kwargs"),
     ],
 )
