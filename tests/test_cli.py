@@ -145,6 +145,8 @@ def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFix
             (["-m", str(gguf), "--port", port], "choose another --port"),
             (["-m", str(gguf), "--host", "256.0.0.1"], "--host"),
             (["-m", str(gguf), "--samplers", "top_k;warp"], "--samplers"),
+            (["-m", str(gguf), "--slot-save-path", str(tmp_path / "none")], "--slot-save-path: "),
+            (["-m", str(gguf), "--slot-save-path", str(text)], "text.gguf is not a directory; make"),
             (["-m", str(gguf), "--api-key-file", str(tmp_path / "none")], "--api-key-file"),
         ):
             assert main(["serve", *arguments]) == 1

@@ -160,3 +160,12 @@ def test_a_folder_that_is_not_there_is_an_error_and_no_crash(tmp_path: Path) -> 
         answer = server.post("/slots/0?action=save", filename="a.bin")
         assert answer.status_code == 500
         assert "could not be saved" in answer.json()["error"]["message"]
+
+
+def test_a_folder_that_became_a_file_is_told_of_by_its_flag(tmp_path: Path) -> None:
+    folder = tmp_path / "slots"
+    folder.touch()
+    with live(slot_save_path=folder) as server:
+        for action in ("save", "restore"):
+            message = server.post(f"/slots/0?action={action}", filename="a.bin").json()["error"]["message"]
+            assert message.endswith("that is not a directory; use another --slot-save-path")

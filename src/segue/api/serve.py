@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from segue.api.app import create_app
 from segue.api.service import Phase, Service
-from segue.api.start import Built, StartError, bind, check_model_file, make_backend, make_service
+from segue.api.start import Built, StartError, bind, check_model_file, check_slot_folder, make_backend, make_service
 from segue.engine.errors import EngineError
 from segue.loop.job import JobEnd
 from segue.settings import Settings
@@ -45,6 +45,7 @@ def serve(settings: Settings, build: Build) -> int:
     threading.stack_size(_STACK_BYTES)
     try:
         check_model_file(settings)
+        check_slot_folder(settings)
         service = make_service(settings)
         listener = bind(settings)
     except StartError as error:

@@ -22,6 +22,7 @@ from segue.homes.parcel import Parcel, ParcelError
 _NAME = re.compile(r"[^/\\\x00-\x1f]+")
 _MOST_NAME_BYTES = 230
 """File systems take 255, and the file's own name is longer by the scope's, and a little while it is written."""
+_FLAG = "--slot-save-path"
 _N_SCOPE = 16
 _OF_A_KEY = re.compile(rf"[0-9a-f]{{{_N_SCOPE}}}-.*", re.IGNORECASE)
 _POLL_S = 0.005
@@ -66,7 +67,7 @@ def router(service: Service) -> APIRouter:
 async def _save(service: Service, id_slot: int, scope: str, path: Path) -> JsonObject:
     parcel = await _packed(service, id_slot, scope)
     try:
-        n_written = await run_in_threadpool(blobfile.write, path.parent, path.name, parcel.arrays())
+        n_written = await run_in_threadpool(blobfile.write, path.parent, path.name, parcel.arrays(), _FLAG)
     except DiskError as error:
         raise ApiError(SERVER, f"The slot could not be saved: {error}") from error
     return {"n_saved": len(parcel.tokens), "n_written": n_written}
@@ -88,7 +89,7 @@ async def _packed(service: Service, id_slot: int, scope: str) -> Parcel:
 
 async def _restore(service: Service, id_slot: int, scope: str, path: Path) -> JsonObject:
     try:
-        arrays = await run_in_threadpool(blobfile.read, path)
+        arrays = await run_in_threadpool(blobfile.read, path, _FLAG)
         n_read = path.stat().st_size
         restored = service.backend.loop.restore_slot(id_slot, scope, arrays)
         n_restored: int = await asyncio.wrap_future(restored)
@@ -111,7 +112,7 @@ def _path(service: Service, name: str | None, scope: str) -> Path:
     """The file of a name: what one key has saved is not there for another, nor where keys are shared or not asked."""
     folder = service.settings.slot_save_path
     if folder is None:
-        raise not_supported("This server does not save slots. Start it with --slot-save-path")
+        raise not_supported(f"This server does not save slots. Start it with {_FLAG}")
     if name is None:
         raise invalid('The body is empty or names no file: send {"filename": "..."}')
     if not _NAME.fullmatch(name) or name.startswith("."):

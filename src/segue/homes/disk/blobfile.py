@@ -17,7 +17,7 @@ import numpy as np
 from blake3 import blake3
 
 from segue.homes.disk.codec import Bytes, decode, encode
-from segue.homes.disk.errors import DamagedError, disk_error
+from segue.homes.disk.errors import CACHE_DIR, DamagedError, disk_error
 
 _MAGIC = b"SEGUEBLB"
 _VERSION = 1
@@ -28,11 +28,12 @@ _NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 """What file systems say that keep directories safe themselves, or not at all: there is nothing to wait for."""
 
 
-def write(directory: Path, name: str, parts: Sequence[Bytes]) -> int:
+def write(directory: Path, name: str, parts: Sequence[Bytes], flag: str = CACHE_DIR) -> int:
     """Write a file, in the place of one that has the name; the bytes it takes. When this returns it is on disk.
 
     Any thread; the arrays are contiguous, and not to be changed meanwhile. Raises DiskError: then the name still has
     what it had, or, where only the directory could not be synced, the new file, which a loss of power may take back.
+    The error names `flag` as what chose the directory.
     """
     at = directory / f".{name}.tmp"
     try:
@@ -42,12 +43,12 @@ def write(directory: Path, name: str, parts: Sequence[Bytes]) -> int:
         with suppress(OSError):
             at.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise disk_error(f"cannot write {directory / name}", error) from error
+            raise disk_error(f"cannot write {directory / name}", error, flag) from error
         raise
     try:
         _sync(directory)
     except OSError as error:
-        raise disk_error(f"{directory / name} is written, but may not last", error) from error
+        raise disk_error(f"{directory / name} is written, but may not last", error, flag) from error
     return n_bytes
 
 
@@ -56,10 +57,11 @@ def most_bytes(sizes: Sequence[int], n_name: int) -> int:
     return _HEAD.size + n_name + len(sizes) * _PART.size + sum(sizes) + _N_DIGEST
 
 
-def read(path: Path) -> list[Bytes]:
+def read(path: Path, flag: str = CACHE_DIR) -> list[Bytes]:
     """The arrays that were written, each one's memory its own; all is verified before anything is unpacked.
 
-    Any thread; the arrays may be read-only. Raises DamagedError, or DiskError where the file cannot be read at all.
+    Any thread; the arrays may be read-only. Raises DamagedError, or DiskError, which names
+    `flag` as what chose the directory, where the file cannot be read at all.
     """
     try:
         with open(path, "rb") as file:
@@ -67,7 +69,7 @@ def read(path: Path) -> list[Bytes]:
     except FileNotFoundError as error:
         raise DamagedError(f"{path} is missing") from error
     except OSError as error:
-        raise disk_error(f"cannot read {path}", error) from error
+        raise disk_error(f"cannot read {path}", error, flag) from error
     except ValueError as error:
         raise DamagedError(f"{path} is damaged: {error}") from error
 
