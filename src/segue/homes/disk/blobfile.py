@@ -7,6 +7,7 @@ everything before it.
 
 import errno
 import os
+import stat
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
@@ -64,7 +65,7 @@ def read(path: Path, flag: str = CACHE_DIR) -> list[Bytes]:
     `flag` as what chose the directory, where the file cannot be read at all.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
             return _read(file, path.name)
     except FileNotFoundError as error:
         raise DamagedError(f"{path} is missing") from error
@@ -92,6 +93,11 @@ def _write(path: Path, name: str, parts: Sequence[Bytes]) -> int:
     return sum(len(piece) for piece in pieces) + _N_DIGEST
 
 
+def _at_once(path: str, flags: int) -> int:
+    """Open what may be a pipe, which would wait for somebody to write into it."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _put(file: int, data: memoryview) -> None:
     while data:
         data = data[os.write(file, data) :]
@@ -109,7 +115,10 @@ def _sync(directory: Path) -> None:
 
 
 def _read(file: BinaryIO, name: str) -> list[Bytes]:
-    n_bytes = os.fstat(file.fileno()).st_size
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is not a regular file")
+    n_bytes = status.st_size
     head = _get(file, _HEAD.size, n_bytes)
     magic, version, n_name, n_parts = _HEAD.unpack(head.data)
     if magic != _MAGIC:
