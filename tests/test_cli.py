@@ -59,6 +59,14 @@ def stop(process: "subprocess.Popen[str]", number: int) -> tuple[int, str]:
     return process.returncode, err
 
 
+@pytest.mark.parametrize(("n", "slots"), [("1", "1 slot"), ("2", "2 slots")])
+def test_serve_counts_its_slots(gguf: Path, n: str, slots: str) -> None:
+    with segue("serve", "-m", str(gguf), "--port", "0", "-np", n) as process:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "http://" in line)
+    assert f", {slots}, loaded in" in line
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_serve_tells_its_address_and_ends_cleanly(gguf: Path, number: int, code: int) -> None:
     with segue("serve", "-m", str(gguf), "--port", "0", "-c", "512", "--jinja") as process:

@@ -146,7 +146,8 @@ class _Loader:
     def _announce(self, seconds: float) -> None:
         settings, loop = self._service.settings, self._service.backend.loop
         name, n_ctx = self._service.model_name, loop.n_ctx
-        line = f"{self._url} serves {name}: context {n_ctx:,}, {settings.parallel} slots, loaded in {seconds:.1f} s"
+        slots = "1 slot" if settings.parallel == 1 else f"{settings.parallel} slots"
+        line = f"{self._url} serves {name}: context {n_ctx:,}, {slots}, loaded in {seconds:.1f} s"
         self._console.print(line, highlight=False, soft_wrap=True)
 
     @contextlib.contextmanager
