@@ -1,6 +1,8 @@
 """From settings to a running loop."""
 
+import logging
 import threading
+from pathlib import Path
 
 import pytest
 from llguidance import LLTokenizer
@@ -33,3 +35,13 @@ def test_the_first_grammar_finds_the_vocabulary_taken_in_and_loading_does_not_wa
     finally:
         is_built.set()
         built.close()
+
+
+def test_a_directory_is_told_of_with_its_limit_and_what_was_found(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "segue.build")
+    model = str(model_path("qwen35"))
+    settings = Settings(model=model, ctx_size=512, parallel=1, threads=1, cache_dir=tmp_path, cache_disk=5)
+    build(settings, lambda _: None, lambda *_: None).close()
+    assert f"{tmp_path} may take 5 MiB; checkpoints found in it: 0" in caplog.messages

@@ -59,6 +59,14 @@ def stop(process: "subprocess.Popen[str]", number: int) -> tuple[int, str]:
     return process.returncode, err
 
 
+@pytest.mark.parametrize(("n", "slots"), [("1", "1 slot"), ("2", "2 slots")])
+def test_serve_counts_its_slots(gguf: Path, n: str, slots: str) -> None:
+    with segue("serve", "-m", str(gguf), "--port", "0", "-np", n) as process:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "http://" in line)
+    assert f", {slots}, loaded in" in line
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_serve_tells_its_address_and_ends_cleanly(gguf: Path, number: int, code: int) -> None:
     with segue("serve", "-m", str(gguf), "--port", "0", "-c", "512", "--jinja") as process:
@@ -145,6 +153,8 @@ def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFix
             (["-m", str(gguf), "--port", port], "choose another --port"),
             (["-m", str(gguf), "--host", "256.0.0.1"], "--host"),
             (["-m", str(gguf), "--samplers", "top_k;warp"], "--samplers"),
+            (["-m", str(gguf), "--slot-save-path", str(tmp_path / "none")], "--slot-save-path: "),
+            (["-m", str(gguf), "--slot-save-path", str(text)], "text.gguf is not a directory; make"),
             (["-m", str(gguf), "--api-key-file", str(tmp_path / "none")], "--api-key-file"),
         ):
             assert main(["serve", *arguments]) == 1
@@ -169,6 +179,12 @@ def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFix
         (["model.gguf"], "passed with --model"),
         (["-t", "-1", "5"], "'5' belongs to no flag"),
         (["--chat-template", "a{", "--chat-template-file", "b"], "exclude each other"),
+        (["--cache-dir", ""], "--cache-dir: the path is empty"),
+        (["--cache-dir="], "--cache-dir: the path is empty"),
+        (["--slot-save-path", ""], "--slot-save-path: the path is empty"),
+        (["--cache-disk", "5"], "--cache-disk limits what --cache-dir stores"),
+        (["--cache-disk", "0", "--cache-dir", "x"], "--cache-disk: pass at least 1 MiB, or leave out --cache-dir"),
+        (["--cache-disk", "-1", "--cache-dir", "x"], "--cache-disk: pass at least 1 MiB"),
         (["--chat-template-kwargs", "{"], "--chat-template-kwargs"),
     ],
 )

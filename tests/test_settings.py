@@ -82,12 +82,22 @@ def test_the_models_name(settings: dict[str, Any], name: str) -> None:
         {"chat_template_kwargs": "[1]"},
         {"tensor_split": "a,b"},
         {"chat_template": "x", "chat_template_file": "y"},
+        {"cache_dir": ""},
+        {"slot_save_path": ""},
+        {"cache_dir": "x", "cache_disk": 0},
+        {"cache_disk": 5},
         {"no_such_setting": 1},
     ],
 )
 def test_values_that_cannot_be(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Settings(**settings)
+
+
+def test_an_empty_variable_is_not_the_current_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGUE_CACHE_DIR", "")
+    with pytest.raises(ValidationError, match="the path is empty"):
+        Settings()
 
 
 def test_keys_are_not_shown() -> None:

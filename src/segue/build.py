@@ -133,7 +133,7 @@ def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
         n_found = loop.keeper.open_disk(directory, limit_bytes, loop.wake)
     except DiskError as error:
         raise ModelError(str(error)) from error
-    log.info("%d checkpoints found in %s, which may take %.0f MiB", n_found, path, limit_bytes / 2**20)
+    log.info("%s may take %.0f MiB; checkpoints found in it: %d", path, limit_bytes / 2**20, n_found)
 
 
 def _model_params(settings: Settings) -> ModelParams:

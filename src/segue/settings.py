@@ -4,10 +4,11 @@ A flag wins over its variable. What llama-server does not have is read from `SEG
 """
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -23,10 +24,25 @@ _LOG = Group("Log", sort_key=7)
 
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
 LoadMode = Literal["auto", "none", "mmap", "mlock", "mmap+mlock"]
+_Converter = Callable[[object, Sequence[Token]], str]
 
 
-def _flag(group: Group, *names: str, negative: str = "", is_empty: bool = False) -> Parameter:
-    return Parameter(name=names, group=group, negative=negative, negative_iterable=(), show_default=not is_empty)
+def _flag(
+    group: Group, *names: str, negative: str = "", is_empty: bool = False, converter: _Converter | None = None
+) -> Parameter:
+    return Parameter(
+        name=names,
+        group=group,
+        negative=negative,
+        negative_iterable=(),
+        show_default=not is_empty,
+        converter=converter,
+    )
+
+
+def _text(_: object, tokens: Sequence[Token]) -> str:
+    """As it was passed: a Path of nothing is the current directory."""
+    return tokens[0].value
 
 
 def _env(name: str, default: object, text: str, **limits: Any) -> Any:
@@ -48,6 +64,12 @@ def _csv(value: object) -> object:
     return value
 
 
+def _path(value: object) -> object:
+    if value == "":
+        raise ValueError("the path is empty, as from a variable that is not set; pass one, or leave this out")
+    return value
+
+
 def _object(value: object) -> object:
     return json.loads(value) if isinstance(value, str) else value
 
@@ -55,6 +77,7 @@ def _object(value: object) -> object:
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Csv = Annotated[list[str], NoDecode, BeforeValidator(_csv)]
 CsvNumbers = Annotated[list[float], NoDecode, BeforeValidator(_csv)]
+PathText = Annotated[Path, BeforeValidator(_path)]
 JsonText = Annotated[dict[str, Any], NoDecode, BeforeValidator(_object)]
 
 
@@ -133,11 +156,11 @@ class Settings(BaseSettings):
         "MiB for checkpoints inside the context, beside those in use; absent, it is chosen.",
         ge=0,
     )
-    cache_dir: Annotated[Path | None, _flag(_CACHE, "--cache-dir")] = _own(
+    cache_dir: Annotated[PathText | None, _flag(_CACHE, "--cache-dir", converter=_text)] = _own(
         None, "A directory in which checkpoints outlive the process; absent, they do not."
     )
     cache_disk: Annotated[int | None, _flag(_CACHE, "--cache-disk")] = _own(
-        None, "MiB that --cache-dir may take; absent, a quarter of what is free there, 64 GiB at most.", ge=0
+        None, "MiB that --cache-dir may take; absent, a quarter of what is free there, 64 GiB at most."
     )
     cache_share_keys: Annotated[Switch, _flag(_CACHE, "--cache-share-keys")] = _own(
         False, "Let clients with different API keys profit from each other's prompts."
@@ -162,7 +185,7 @@ class Settings(BaseSettings):
     api_key: Annotated[Csv, _flag(_SERVER, "--api-key", is_empty=True)] = _env(
         "LLAMA_API_KEY", [], "A key that clients must send; comma-separated or repeated for several.", repr=False
     )
-    api_key_file: Annotated[Path | None, _flag(_SERVER, "--api-key-file")] = _env(
+    api_key_file: Annotated[PathText | None, _flag(_SERVER, "--api-key-file", converter=_text)] = _env(
         "LLAMA_ARG_API_KEY_FILE", None, "A file of such keys, one a line; lines that start with # are comments."
     )
     sse_ping_interval: Annotated[int, _flag(_SERVER, "--sse-ping-interval")] = _env(
@@ -171,7 +194,7 @@ class Settings(BaseSettings):
         "Seconds of silence after which a stream sends a comment; -1 is never.",
         ge=-1,
     )
-    slot_save_path: Annotated[Path | None, _flag(_SERVER, "--slot-save-path")] = _env(
+    slot_save_path: Annotated[PathText | None, _flag(_SERVER, "--slot-save-path", converter=_text)] = _env(
         "LLAMA_ARG_SLOT_SAVE_PATH", None, "A directory for POST /slots/{id}?action=save and restore; absent, neither."
     )
     response_store: Annotated[int, _flag(_SERVER, "--response-store")] = _own(
@@ -201,7 +224,7 @@ class Settings(BaseSettings):
     chat_template: Annotated[str, _flag(_TEMPLATE, "--chat-template", is_empty=True)] = _env(
         "LLAMA_ARG_CHAT_TEMPLATE", "", "A Jinja template, or chatml, instead of the model's own."
     )
-    chat_template_file: Annotated[Path | None, _flag(_TEMPLATE, "--chat-template-file")] = _env(
+    chat_template_file: Annotated[PathText | None, _flag(_TEMPLATE, "--chat-template-file", converter=_text)] = _env(
         "LLAMA_ARG_CHAT_TEMPLATE_FILE", None, "A file with such a template."
     )
     chat_template_kwargs: Annotated[JsonText, _flag(_TEMPLATE, "--chat-template-kwargs", is_empty=True)] = _env(
@@ -254,10 +277,20 @@ class Settings(BaseSettings):
             raise ValueError("a server needs at least one slot; pass 1 or more, or -1 for the default")
         return 4 if value == -1 else value
 
+    @field_validator("cache_disk")
+    @classmethod
+    def _check_cache_disk(cls, value: int | None) -> int | None:
+        if value is not None and value < 1:
+            # A limit of nothing would remove all that is stored, which nobody who turns a limit off wants.
+            raise ValueError("pass at least 1 MiB, or leave out --cache-dir to store nothing")
+        return value
+
     @model_validator(mode="after")
     def _check_together(self) -> "Settings":
         if self.chat_template and self.chat_template_file is not None:
             raise ValueError("--chat-template and --chat-template-file exclude each other; pass one of them")
+        if self.cache_disk is not None and self.cache_dir is None:
+            raise ValueError("--cache-disk limits what --cache-dir stores; pass that too, or leave out both")
         return self
 
     @property

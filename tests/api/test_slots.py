@@ -29,6 +29,17 @@ def test_a_slot_is_saved_restored_and_erased(tmp_path: Path) -> None:
         assert server.post("/slots/1?action=erase").json() == {"id_slot": 1, "n_erased": 7}
 
 
+def test_erase_needs_no_body_and_the_others_say_what_theirs_is(tmp_path: Path) -> None:
+    with live(slot_save_path=tmp_path) as server:
+        assert server.http.post("/slots/1?action=erase").json() == {"id_slot": 1, "n_erased": 7}
+        assert server.http.post("/slots/1?action=erase", content="{").status_code == 400
+        for action in ("save", "restore"):
+            answer = server.http.post(f"/slots/1?action={action}")
+            assert answer.status_code == 400
+            assert answer.json()["error"]["message"].endswith('send {"filename": "..."}')
+        assert "'action'" in server.http.post("/slots/1").json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     "name", ["../talk.bin", "/etc/passwd", "", ".", "..", ".hidden", "a\\b", "x" * 231, "é" * 116, None]
 )
@@ -149,3 +160,12 @@ def test_a_folder_that_is_not_there_is_an_error_and_no_crash(tmp_path: Path) -> 
         answer = server.post("/slots/0?action=save", filename="a.bin")
         assert answer.status_code == 500
         assert "could not be saved" in answer.json()["error"]["message"]
+
+
+def test_a_folder_that_became_a_file_is_told_of_by_its_flag(tmp_path: Path) -> None:
+    folder = tmp_path / "slots"
+    folder.touch()
+    with live(slot_save_path=folder) as server:
+        for action in ("save", "restore"):
+            message = server.post(f"/slots/0?action={action}", filename="a.bin").json()["error"]["message"]
+            assert message.endswith("that is not a directory; use another --slot-save-path")

@@ -91,6 +91,15 @@ def test_flash_attention_is_told_in_sequences_that_share_nothing(model_name: str
     assert (on, off) == ("on", "off")
 
 
+def test_how_cells_are_shared_reads_as_a_line(write: Write) -> None:
+    shared, split = (
+        write(model_path("llama"), is_unified=is_unified, flash_attention="on")[0] for is_unified in (True, False)
+    )
+    assert differences(shared, split) == "cells unified instead of split among 2 sequences"
+    assert differences(split, shared) == "cells split among 2 sequences instead of unified"
+    assert split["cells"] == "of 2 sequences", "what is stored already would be of no use"
+
+
 def test_another_library_in_the_binding_s_place_is_told_apart(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = write(model_path("llama"))[0]
     monkeypatch.setattr(_ggml(), "ggml_version", lambda: b"0.1.2")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from segue.cli import main
 from tests.kit.models import model_path
 from tests.kit.served import served
 
@@ -28,18 +29,45 @@ def test_what_was_read_ahead_is_not_read_again(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["chat.json", "text.txt"]
         assert server.chat(CHAT["messages"])["timings"]["prompt_n"] == 0
-        again = warm(str(text), "--url", url)
+        again = warm(str(text), "--url", f"{url}/v1/")
         assert "0 of them read now" in again.stdout
 
 
-@pytest.mark.parametrize(("name", "content"), [("a.json", "{}"), ("a.json", "no JSON"), ("a.txt", "")])
-def test_a_file_without_a_prompt_is_refused_in_a_line(tmp_path: Path, name: str, content: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "content", "wrong"),
+    [
+        ("a.json", "{}", 'is JSON without messages; a chat is {"messages": [{"role": "user", "content": "..."}]}'),
+        ("a.json", '{"messages": 1}', "is JSON without messages"),
+        ("a.json", "1", "is JSON without messages"),
+        ("a.json", "no JSON", "is not valid JSON: line 1, column 1: "),
+        ("a.json", '{"messages":\n}', "is not valid JSON: line 2, column 1: "),
+        ("a.json", "[" * 100_000, "a nesting that is too large"),
+        ("a.json", "[]", "is a chat without a message"),
+        ("a.json", '{"messages": []}', "is a chat without a message"),
+        ("a.json", '[{"role": "user"}, 2]', "its message 2 is not an object"),
+        ("a.json", " \n", "is empty"),
+        ("a.txt", "", "is empty"),
+    ],
+)
+def test_a_file_without_a_prompt_is_refused_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: str, wrong: str
+) -> None:
     path = tmp_path / name
     path.write_text(content)
-    done = warm(str(path))
-    assert done.returncode == 1
-    assert done.stderr.startswith("segue: ")
-    assert len(done.stderr.splitlines()) == 1
+    assert main(["warm", str(path)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"segue: {path} ")
+    assert wrong in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("url", ["nonsense", "localhost:8080", "http://", "http://x:y", "ftp://x", ""])
+def test_what_is_no_url_is_told_what_one_is(tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    assert main(["warm", str(tmp_path / "a.txt"), "--url", url]) == 2
+    error = capsys.readouterr().err
+    assert f"{url!r} is not the address of a server, such as http://127.0.0.1:8080" in error
+    assert error.count("\n") == 1
 
 
 def test_no_server_is_said_in_a_line(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi.routing import APIRoute
 from starlette.requests import Request
@@ -22,6 +22,9 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 class JsonRoute(APIRoute):
     """A route whose body is a strict JSON object. curl's default content type works, as it does with llama-server."""
 
+    takes_none: ClassVar[bool] = False
+    """Whether a request may come without a body; its handler sees None then."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler so that it sees a body that was read strictly."""
         handle = super().get_route_handler()
@@ -30,7 +33,9 @@ class JsonRoute(APIRoute):
             headers = [item for item in request.scope["headers"] if item[0] != b"content-type"]
             scope = {**request.scope, "headers": [*headers, (b"content-type", b"application/json")]}
             strict = _StrictRequest(scope, _bounded(request.receive))
-            strict.value = parse(await strict.body())
+            raw = await strict.body()
+            if raw or not self.takes_none:
+                strict.value = parse(raw)
             return await handle(strict)
 
         return handle_strictly

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from segue.api.app import create_app
 from segue.api.service import Phase, Service
-from segue.api.start import Built, StartError, bind, check_model_file, make_backend, make_service
+from segue.api.start import Built, StartError, bind, check_model_file, check_slot_folder, make_backend, make_service
 from segue.engine.errors import EngineError
 from segue.loop.job import JobEnd
 from segue.settings import Settings
@@ -45,6 +45,7 @@ def serve(settings: Settings, build: Build) -> int:
     threading.stack_size(_STACK_BYTES)
     try:
         check_model_file(settings)
+        check_slot_folder(settings)
         service = make_service(settings)
         listener = bind(settings)
     except StartError as error:
@@ -145,7 +146,8 @@ class _Loader:
     def _announce(self, seconds: float) -> None:
         settings, loop = self._service.settings, self._service.backend.loop
         name, n_ctx = self._service.model_name, loop.n_ctx
-        line = f"{self._url} serves {name}: context {n_ctx:,}, {settings.parallel} slots, loaded in {seconds:.1f} s"
+        slots = "1 slot" if settings.parallel == 1 else f"{settings.parallel} slots"
+        line = f"{self._url} serves {name}: context {n_ctx:,}, {slots}, loaded in {seconds:.1f} s"
         self._console.print(line, highlight=False, soft_wrap=True)
 
     @contextlib.contextmanager

@@ -22,20 +22,29 @@ from segue.homes.parcel import Parcel, ParcelError
 _NAME = re.compile(r"[^/\\\x00-\x1f]+")
 _MOST_NAME_BYTES = 230
 """File systems take 255, and the file's own name is longer by the scope's, and a little while it is written."""
+_FLAG = "--slot-save-path"
 _N_SCOPE = 16
 _OF_A_KEY = re.compile(rf"[0-9a-f]{{{_N_SCOPE}}}-.*", re.IGNORECASE)
 _POLL_S = 0.005
 _FETCH_S = 60.0
 
 
+class _SlotRoute(JsonRoute):
+    """What llama-server reads no body for, clients send none for."""
+
+    takes_none = True
+
+
 def router(service: Service) -> APIRouter:
     """The routes."""
-    routes = APIRouter(route_class=JsonRoute)
+    routes = APIRouter(route_class=_SlotRoute)
     # Two at once under one name would write into each other's file.
     saving = asyncio.Lock()
 
     @routes.post("/slots/{id_slot}", response_model=None)
-    async def slot_action(http: Request, id_slot: str, request: SlotRequest, action: str = "") -> Response:
+    async def slot_action(
+        http: Request, id_slot: str, request: SlotRequest | None = None, action: str = ""
+    ) -> Response:
         """Save, restore or erase what a slot served last."""
         number = _slot(service, id_slot)
         scope = http.state.cache_scope
@@ -44,14 +53,13 @@ def router(service: Service) -> APIRouter:
             return JSONResponse({"id_slot": number, "n_erased": n_erased})
         if action not in ("save", "restore"):
             raise invalid("Query 'action' must be save, restore or erase")
-        path = _path(service, request.filename, scope)
+        name = None if request is None else request.filename
+        path = _path(service, name, scope)
         started = time.perf_counter()
         async with saving if action == "save" else contextlib.nullcontext():
             done = await (_save if action == "save" else _restore)(service, number, scope, path)
         elapsed_ms = 1000 * (time.perf_counter() - started)
-        return JSONResponse(
-            {"id_slot": number, "filename": request.filename, **done, "timings": {f"{action}_ms": elapsed_ms}}
-        )
+        return JSONResponse({"id_slot": number, "filename": name, **done, "timings": {f"{action}_ms": elapsed_ms}})
 
     return routes
 
@@ -59,7 +67,7 @@ def router(service: Service) -> APIRouter:
 async def _save(service: Service, id_slot: int, scope: str, path: Path) -> JsonObject:
     parcel = await _packed(service, id_slot, scope)
     try:
-        n_written = await run_in_threadpool(blobfile.write, path.parent, path.name, parcel.arrays())
+        n_written = await run_in_threadpool(blobfile.write, path.parent, path.name, parcel.arrays(), _FLAG)
     except DiskError as error:
         raise ApiError(SERVER, f"The slot could not be saved: {error}") from error
     return {"n_saved": len(parcel.tokens), "n_written": n_written}
@@ -81,7 +89,7 @@ async def _packed(service: Service, id_slot: int, scope: str) -> Parcel:
 
 async def _restore(service: Service, id_slot: int, scope: str, path: Path) -> JsonObject:
     try:
-        arrays = await run_in_threadpool(blobfile.read, path)
+        arrays = await run_in_threadpool(blobfile.read, path, _FLAG)
         n_read = path.stat().st_size
         restored = service.backend.loop.restore_slot(id_slot, scope, arrays)
         n_restored: int = await asyncio.wrap_future(restored)
@@ -104,8 +112,10 @@ def _path(service: Service, name: str | None, scope: str) -> Path:
     """The file of a name: what one key has saved is not there for another, nor where keys are shared or not asked."""
     folder = service.settings.slot_save_path
     if folder is None:
-        raise not_supported("This server does not save slots. Start it with --slot-save-path")
-    if name is None or not _NAME.fullmatch(name) or name.startswith("."):
+        raise not_supported(f"This server does not save slots. Start it with {_FLAG}")
+    if name is None:
+        raise invalid('The body is empty or names no file: send {"filename": "..."}')
+    if not _NAME.fullmatch(name) or name.startswith("."):
         raise invalid("Invalid filename: it must be a plain name, without a folder and without a dot in front")
     if len(name.encode()) > _MOST_NAME_BYTES:
         raise invalid(f"Invalid filename: it has more than {_MOST_NAME_BYTES} bytes")

@@ -120,6 +120,14 @@ def check_model_file(settings: Settings) -> None:
         raise StartError(f"{path} is not a GGUF file")
 
 
+def check_slot_folder(settings: Settings) -> None:
+    """Raise StartError where slots are to be saved in what is no directory."""
+    folder = settings.slot_save_path
+    if folder is not None and not folder.is_dir():
+        wrong = "is not a directory" if folder.exists() else "is not there"
+        raise StartError(f"--slot-save-path: {folder} {wrong}; make that directory, or name another")
+
+
 def bind(settings: Settings) -> socket.socket:
     """Take the address before anything slow begins; who connects from now on waits for the server.
 

@@ -34,4 +34,10 @@ def fingerprint(context: Context, params: ContextParams) -> dict[str, str]:
 def differences(stored: Mapping[str, str], now: Mapping[str, str]) -> str:
     """In what two fingerprints differ, as a line."""
     names = [name for name in {**stored, **now} if stored.get(name) != now.get(name)]
-    return ", ".join(f"{name} {stored.get(name, 'unknown')} instead of {now.get(name, 'unknown')}" for name in names)
+    return ", ".join(f"{name} {_told(stored, name)} instead of {_told(now, name)}" for name in names)
+
+
+def _told(fingerprint: Mapping[str, str], name: str) -> str:
+    """A value as it reads in a line; that of cells is stored as it always was."""
+    value = fingerprint.get(name, "unknown")
+    return value.replace("of ", "split among ", 1) if name == "cells" else value

@@ -2,23 +2,36 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from segue.warm.prompt import Prompt, PromptError, load
 
 _DATA = "data: "
+_URL = "http://127.0.0.1:8080"
+
+
+def _url(_: object, tokens: Sequence[Token]) -> str:
+    """The server's own address; that of OpenAI's API, which clients are given, ends in /v1."""
+    text = tokens[0].value
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f"{text!r} is not the address of a server, such as {_URL}")
+    return text.rstrip("/").removesuffix("/v1")
 
 
 def warm(
     *files: Annotated[Path, Parameter(required=True)],
-    url: str = "http://127.0.0.1:8080",
+    url: Annotated[str, Parameter(converter=_url)] = _URL,
     api_key: Annotated[str, Parameter(env_var="LLAMA_API_KEY")] = "",
 ) -> int:
     """Have a running server read prompts ahead, so that the first request with them need not wait.

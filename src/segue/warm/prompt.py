@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_MESSAGE = '{"role": "user", "content": "..."}'
+_CHAT = f'{{"messages": [{_MESSAGE}]}}'
+
 
 class PromptError(Exception):
     """A file that holds no prompt; the message is a line for the user."""
@@ -28,21 +31,29 @@ def load(path: Path) -> Prompt:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PromptError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is no text'}") from error
-    chat = _chat(text) if path.suffix == ".json" else None
-    if chat is not None:
-        return Prompt(path.name, "/v1/chat/completions", {**chat, "n_predict": 0, "max_tokens": 0})
-    if path.suffix == ".json":
-        raise PromptError(f"{path} is JSON without messages; a chat is {{'messages': [...]}}, as clients send it")
-    if not text:
+    is_json = path.suffix == ".json"
+    if not (text.strip() if is_json else text):
         raise PromptError(f"{path} is empty")
+    if is_json:
+        return Prompt(path.name, "/v1/chat/completions", {**_chat(path, text), "n_predict": 0, "max_tokens": 0})
     return Prompt(path.name, "/completion", {"prompt": text, "n_predict": 0})
 
 
-def _chat(text: str) -> dict[str, Any] | None:
+def _chat(path: Path, text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError:
-        return None
-    if isinstance(found, list):
-        found = {"messages": found}
-    return found if isinstance(found, dict) and isinstance(found.get("messages"), list) else None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise PromptError(f"{path} is not valid JSON: {where}: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise PromptError(f"{path} is JSON with a number or a nesting that is too large") from error
+    chat = {"messages": found} if isinstance(found, list) else found
+    messages = chat.get("messages") if isinstance(chat, dict) else None
+    if not isinstance(messages, list):
+        raise PromptError(f"{path} is JSON without messages; a chat is {_CHAT}, as clients send it")
+    if not messages:
+        raise PromptError(f"{path} is a chat without a message; one is {_MESSAGE}")
+    for number, message in enumerate(messages, 1):
+        if not isinstance(message, dict):
+            raise PromptError(f"{path} is no chat: its message {number} is not an object, such as {_MESSAGE}")
+    return chat

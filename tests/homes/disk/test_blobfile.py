@@ -125,6 +125,14 @@ def test_a_file_that_is_gone(path: Path) -> None:
         blobfile.read(path)
 
 
+@pytest.mark.timeout(20)
+def test_a_pipe_is_not_waited_for(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DamagedError, match="not a regular file"):
+        blobfile.read(path)
+
+
 def test_a_file_that_cannot_be_read_is_not_called_damaged(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match="cannot read") as caught:
         blobfile.read(tmp_path)

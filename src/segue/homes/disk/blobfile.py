@@ -7,6 +7,7 @@ everything before it.
 
 import errno
 import os
+import stat
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ import numpy as np
 from blake3 import blake3
 
 from segue.homes.disk.codec import Bytes, decode, encode
-from segue.homes.disk.errors import DamagedError, disk_error
+from segue.homes.disk.errors import CACHE_DIR, DamagedError, disk_error
 
 _MAGIC = b"SEGUEBLB"
 _VERSION = 1
@@ -28,11 +29,12 @@ _NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 """What file systems say that keep directories safe themselves, or not at all: there is nothing to wait for."""
 
 
-def write(directory: Path, name: str, parts: Sequence[Bytes]) -> int:
+def write(directory: Path, name: str, parts: Sequence[Bytes], flag: str = CACHE_DIR) -> int:
     """Write a file, in the place of one that has the name; the bytes it takes. When this returns it is on disk.
 
     Any thread; the arrays are contiguous, and not to be changed meanwhile. Raises DiskError: then the name still has
     what it had, or, where only the directory could not be synced, the new file, which a loss of power may take back.
+    The error names `flag` as what chose the directory.
     """
     at = directory / f".{name}.tmp"
     try:
@@ -42,12 +44,12 @@ def write(directory: Path, name: str, parts: Sequence[Bytes]) -> int:
         with suppress(OSError):
             at.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise disk_error(f"cannot write {directory / name}", error) from error
+            raise disk_error(f"cannot write {directory / name}", error, flag) from error
         raise
     try:
         _sync(directory)
     except OSError as error:
-        raise disk_error(f"{directory / name} is written, but may not last", error) from error
+        raise disk_error(f"{directory / name} is written, but may not last", error, flag) from error
     return n_bytes
 
 
@@ -56,18 +58,19 @@ def most_bytes(sizes: Sequence[int], n_name: int) -> int:
     return _HEAD.size + n_name + len(sizes) * _PART.size + sum(sizes) + _N_DIGEST
 
 
-def read(path: Path) -> list[Bytes]:
+def read(path: Path, flag: str = CACHE_DIR) -> list[Bytes]:
     """The arrays that were written, each one's memory its own; all is verified before anything is unpacked.
 
-    Any thread; the arrays may be read-only. Raises DamagedError, or DiskError where the file cannot be read at all.
+    Any thread; the arrays may be read-only. Raises DamagedError, or DiskError, which names
+    `flag` as what chose the directory, where the file cannot be read at all.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
             return _read(file, path.name)
     except FileNotFoundError as error:
         raise DamagedError(f"{path} is missing") from error
     except OSError as error:
-        raise disk_error(f"cannot read {path}", error) from error
+        raise disk_error(f"cannot read {path}", error, flag) from error
     except ValueError as error:
         raise DamagedError(f"{path} is damaged: {error}") from error
 
@@ -90,6 +93,11 @@ def _write(path: Path, name: str, parts: Sequence[Bytes]) -> int:
     return sum(len(piece) for piece in pieces) + _N_DIGEST
 
 
+def _at_once(path: str, flags: int) -> int:
+    """Open what may be a pipe, which would wait for somebody to write into it."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _put(file: int, data: memoryview) -> None:
     while data:
         data = data[os.write(file, data) :]
@@ -107,7 +115,10 @@ def _sync(directory: Path) -> None:
 
 
 def _read(file: BinaryIO, name: str) -> list[Bytes]:
-    n_bytes = os.fstat(file.fileno()).st_size
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is not a regular file")
+    n_bytes = status.st_size
     head = _get(file, _HEAD.size, n_bytes)
     magic, version, n_name, n_parts = _HEAD.unpack(head.data)
     if magic != _MAGIC:

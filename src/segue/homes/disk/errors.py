@@ -5,16 +5,18 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+CACHE_DIR: Final = "--cache-dir"
+
 _REASONS: Final = {
-    errno.EACCES: "permission denied; change its owner or mode, or use another --cache-dir",
-    errno.EPERM: "permission denied; change its owner or mode, or use another --cache-dir",
-    errno.EROFS: "the file system is read-only; use another --cache-dir",
-    errno.ENOTDIR: "that is not a directory; use another --cache-dir",
-    errno.EEXIST: "that is not a directory; use another --cache-dir",
-    errno.ENOSPC: "the disk is full; free some space, or use another --cache-dir",
-    errno.EDQUOT: "the disk quota is used up; free some space, or use another --cache-dir",
-    errno.ENOLCK: "the file system has no locks; use another --cache-dir",
-    errno.EOPNOTSUPP: "the file system has no locks; use another --cache-dir",
+    errno.EACCES: "permission denied; change its owner or mode, or use another {flag}",
+    errno.EPERM: "permission denied; change its owner or mode, or use another {flag}",
+    errno.EROFS: "the file system is read-only; use another {flag}",
+    errno.ENOTDIR: "that is not a directory; use another {flag}",
+    errno.EEXIST: "that is not a directory; use another {flag}",
+    errno.ENOSPC: "the disk is full; free some space, or use another {flag}",
+    errno.EDQUOT: "the disk quota is used up; free some space, or use another {flag}",
+    errno.ENOLCK: "the file system has no locks; use another {flag}",
+    errno.EOPNOTSUPP: "the file system has no locks; use another {flag}",
 }
 
 DAMAGED_INDEX: Final = "it is damaged, or no index; delete the directory, or use another --cache-dir"
@@ -36,10 +38,10 @@ class DamagedError(DiskError):
     """A file is missing, torn, altered or foreign; the message says which, and how."""
 
 
-def disk_error(failed: str, error: OSError) -> DiskError:
-    """What to raise for an operating system's error; `failed` says what could not be done."""
-    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
-    return DiskError(f"{failed}: {reason}")
+def disk_error(failed: str, error: OSError, flag: str = CACHE_DIR) -> DiskError:
+    """What to raise for an operating system's error; `failed` says what could not be done, and `flag` chose where."""
+    reason = _REASONS.get(error.errno or 0)
+    return DiskError(f"{failed}: {reason.format(flag=flag) if reason else error.strerror or error}")
 
 
 def index_error(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> DiskError:
