@@ -1,5 +1,7 @@
 """Notes of conversations."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,21 @@ def test_they_outlive_the_process_in_a_file(tmp_path: Path) -> None:
     second = Notes(tmp_path / "notes", LIMIT)
     assert second.get("a", b"1") == b"value"
     second.close()
+
+
+@pytest.mark.parametrize("change", ["value = x'00' || substr(value, 2)", "digest = x'32'", "kind = 'b'"])
+def test_what_is_not_what_was_put_is_not_given(tmp_path: Path, change: str) -> None:
+    notes = Notes(tmp_path / "notes", LIMIT)
+    notes.put("a", b"1", b"value")
+    notes.close()
+    with closing(sqlite3.connect(tmp_path / "notes")) as database:
+        database.execute(f"UPDATE note SET {change}")
+        database.commit()
+    notes = Notes(tmp_path / "notes", LIMIT)
+    assert [notes.get(kind, digest) for kind in ("a", "b") for digest in (b"1", b"2")] == [None] * 4
+    notes.put("a", b"1", b"again")
+    assert notes.get("a", b"1") == b"again"
+    notes.close()
 
 
 @pytest.mark.parametrize("is_reopened", [False, True])

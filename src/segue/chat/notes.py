@@ -5,6 +5,8 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import blake3
+
 _TABLE = """
 CREATE TABLE IF NOT EXISTS note (
     kind TEXT NOT NULL, digest BLOB NOT NULL, value BLOB NOT NULL, used INTEGER NOT NULL,
@@ -14,12 +16,14 @@ CREATE TABLE IF NOT EXISTS note (
 _ORDER = "CREATE INDEX IF NOT EXISTS note_used ON note (used)"
 _BUSY_S = 5.0
 _ROW_BYTES = 200
+_N_SEAL_BYTES = 16
 
 
 class Notes:
     """Bytes by their kind and a digest, in a file of its own or, without one, in memory; any thread.
 
-    Beyond `limit_bytes` the least recently used go. What cannot be read or written is a miss, never an error.
+    Beyond `limit_bytes` the least recently used go. What cannot be read or written, or is not what was put, is a miss,
+    never an error.
     """
 
     def __init__(self, path: Path | None, limit_bytes: int) -> None:
@@ -41,7 +45,11 @@ class Notes:
                 ).fetchone()
             except sqlite3.Error:
                 return None
-            return bytes(row[0]) if row is not None else None
+            if row is None:
+                return None
+            sealed = bytes(row[0])
+            value = sealed[_N_SEAL_BYTES:]
+            return value if sealed == _sealed(kind, digest, value) else None
 
     def put(self, kind: str, digest: bytes, value: bytes) -> None:
         """Keep a value, in place of one of the same kind that has the same digest."""
@@ -49,8 +57,9 @@ class Notes:
             try:
                 self._forget("kind = ? AND digest = ?", kind, digest)
                 self._clock += 1
-                self._db.execute("INSERT INTO note VALUES (?, ?, ?, ?)", (kind, digest, value, self._clock))
-                self._used_bytes += len(value) + _ROW_BYTES
+                sealed = _sealed(kind, digest, value)
+                self._db.execute("INSERT INTO note VALUES (?, ?, ?, ?)", (kind, digest, sealed, self._clock))
+                self._used_bytes += len(sealed) + _ROW_BYTES
                 while self._used_bytes > self._limit_bytes:
                     self._forget("(kind, digest) = (SELECT kind, digest FROM note ORDER BY used LIMIT 1)")
             except sqlite3.Error:
@@ -79,3 +88,8 @@ class Notes:
         except sqlite3.Error:
             self._db.close()
             raise
+
+
+def _sealed(kind: str, digest: bytes, value: bytes) -> bytes:
+    """A value behind what tells it from any other, and from the same one elsewhere: a disk's bits may flip."""
+    return blake3.blake3(b"".join((kind.encode(), b"\0", digest, value))).digest(_N_SEAL_BYTES) + value
