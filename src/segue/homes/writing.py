@@ -65,4 +65,4 @@ def write(directory: Directory, model: int, writing: Writing) -> Written:
 
 def remove(directory: Directory, rows: Sequence[int]) -> None:
     """Forget checkpoints and delete what was theirs alone. On a disk's thread; raises DiskError."""
-    directory.delete_blobs(directory.index.remove(rows))
+    directory.remove(rows)

@@ -3,16 +3,18 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 from segue.homes.disk.directory import Directory
-from segue.homes.disk.errors import DamagedError, DiskError
+from segue.homes.disk.errors import DamagedError, DiskError, FullError
+from segue.homes.disk.index import Index
 from segue.homes.disk.rows import Added, CheckpointRow, LinkRow
 from tests.homes.disk.making import alone, halves, link, noise, on_chain
 
@@ -288,3 +290,27 @@ def test_a_full_disk_changes_nothing(directory: Directory, path: Path, monkeypat
             directory.write_blob([noise(100)])
     assert blobs(path) == before
     assert directory.verify() == []
+
+
+@pytest.mark.parametrize("n_full", [1, 2])
+def test_a_full_disk_can_be_emptied(directory: Directory, path: Path, n_full: int) -> None:
+    one, two = filled(directory)
+    remove, own = Index.remove, directory.index.checkpoints(1)[1].file
+    full = [FullError("the disk is full")] * n_full
+
+    def remove_if_there_is_room(index: Index, checkpoints: Iterable[int]) -> list[str]:
+        if full:
+            raise full.pop()
+        return remove(index, checkpoints)
+
+    with patch.object(Index, "remove", remove_if_there_is_room):
+        if n_full == 1:
+            directory.remove([two.checkpoint])
+        else:
+            with pytest.raises(FullError):
+                directory.remove([two.checkpoint])
+    assert own not in blobs(path)
+    again = reopened(directory, path)
+    assert [row.id for row in again.index.checkpoints(1)] == [one.checkpoint]
+    assert again.verify() == []
+    again.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from segue.homes.disk import blobfile
 from segue.homes.disk.codec import Bytes
-from segue.homes.disk.errors import DamagedError, DiskError, disk_error
+from segue.homes.disk.errors import DamagedError, DiskError, FullError, disk_error
 from segue.homes.disk.index import Index
 from segue.homes.disk.lock import DirectoryLock
 from segue.homes.disk.rows import CheckpointRow, LinkRow
@@ -69,6 +69,17 @@ class Directory:
     def read_blob(self, name: str) -> list[Bytes]:
         """The arrays of a file, all verified. Raises DamagedError where it is not what was written."""
         return blobfile.read(self._path(name))
+
+    def remove(self, checkpoints: Iterable[int]) -> None:
+        """Forget checkpoints, and delete the files that only they needed."""
+        ids = list(checkpoints)
+        try:
+            files = self.index.remove(ids)
+        except FullError:
+            # To forget them takes room, which their files give; what lost its file is forgotten at the next opening.
+            self.delete_blobs(self.index.own_files(ids))
+            files = self.index.remove(ids)
+        self.delete_blobs(files)
 
     def delete_blobs(self, names: Iterable[str]) -> None:
         """Delete files that the index has forgotten; those that are gone already are as good."""

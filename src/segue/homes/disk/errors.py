@@ -34,6 +34,10 @@ class DiskError(Exception):
     """The directory cannot be used or written to; the message is a line for the user that says what to do."""
 
 
+class FullError(DiskError):
+    """There is no room left for what the index has to write."""
+
+
 class DamagedError(DiskError):
     """A file is missing, torn, altered or foreign; the message says which, and how."""
 
@@ -50,4 +54,5 @@ def index_error(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> DiskEr
     is_no_text = isinstance(error, UnicodeDecodeError) or "decode to UTF-8" in str(error)
     no_code = sqlite3.SQLITE_CORRUPT if is_no_text else 0
     code = getattr(error, "sqlite_errorcode", no_code) & _PRIMARY_CODE
-    return DiskError(f"cannot use the index {path}: {_INDEX_REASONS.get(code, error)}")
+    kind = FullError if code == sqlite3.SQLITE_FULL else DiskError
+    return kind(f"cannot use the index {path}: {_INDEX_REASONS.get(code, error)}")

@@ -94,6 +94,11 @@ class Index:
                     files.append(file)
         return [file for file in files if file is not None]
 
+    def own_files(self, checkpoints: Iterable[int]) -> list[str]:
+        """The files of checkpoints, without those of their links."""
+        query = "SELECT file FROM checkpoints WHERE id = ? AND file IS NOT NULL"
+        return [file for checkpoint in checkpoints for (file,) in self._rows(query, checkpoint)]
+
     def touch(self, checkpoint: int, last_used: float, n_hits: int) -> None:
         """Note when a checkpoint was last used, in wall-clock seconds, and how often in all."""
         with self._change() as database:
