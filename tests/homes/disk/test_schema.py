@@ -1,15 +1,17 @@
+import os
 import random
 import shutil
 import sqlite3
 import stat
 from contextlib import closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from segue.homes.disk.errors import DiskError
 from segue.homes.disk.index import Index
-from segue.homes.disk.schema import VERSION, connect
+from segue.homes.disk.schema import VERSION, connect, connect_reader
 from tests.homes.disk.making import alone
 
 
@@ -139,3 +141,14 @@ def test_a_reader_makes_no_index(tmp_path: Path) -> None:
         with pytest.raises(DiskError, match=r"is no cache directory: there is no index\.sqlite; check --cache-dir"):
             Index(missing, read_only=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_index_where_nobody_can_write_can_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect(tmp_path / "index").close()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+        with closing(connect_reader(tmp_path / "index")) as database:
+            assert database.execute("SELECT count(*) FROM links").fetchone() == (0,)
+            assert {path.name for path in tmp_path.iterdir()} == {"index"}
+    with closing(connect_reader(tmp_path / "index")):
+        assert len(list(tmp_path.iterdir())) > 1, "otherwise SQLite makes files beside it"

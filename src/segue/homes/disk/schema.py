@@ -65,7 +65,16 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 
     Raises DiskError, or sqlite3.Error as SQLite does.
     """
-    return _connect(path, os.O_RDONLY, "ro", lambda database: database.execute("BEGIN"))
+    # SQLite shares a log through a file beside it, which it cannot make where nobody can write.
+    mode = "ro&immutable=1" if _is_on_read_only(path) else "ro"
+    return _connect(path, os.O_RDONLY, mode, lambda database: database.execute("BEGIN"))
+
+
+def _is_on_read_only(path: Path) -> bool:
+    try:
+        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def _connect(path: Path, flags: int, mode: str, prepare: Callable[[sqlite3.Connection], object]) -> sqlite3.Connection:
