@@ -2,10 +2,13 @@
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import llama_cpp
 import pytest
 
+from segue.engine import libllama
 from segue.engine.errors import ModelError
 from segue.engine.model import Model
 from segue.engine.model_files import digest
@@ -36,3 +39,21 @@ def test_a_part_that_is_missing_is_named(tmp_path: Path) -> None:
     shutil.copy(model_path("llama"), path)
     with pytest.raises(ModelError, match=r"cannot read .*model-00002-of-00002\.gguf: No such file"):
         Model(path)
+
+
+def test_errors_are_those_of_the_thread_that_asks(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF" + bytes(100))
+
+    def fail() -> list[str]:
+        params = llama_cpp.llama_model_default_params()
+        assert not llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+        return libllama.take_errors()
+
+    libllama.start()
+    libllama.take_errors()
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(fail).result()
+        assert other.submit(libllama.take_errors).result() == []
+    assert libllama.take_errors() == []
+    assert fail()

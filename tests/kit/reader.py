@@ -3,11 +3,13 @@
 import ctypes
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
+
+from segue.engine import libllama
 
 Tokens = NDArray[np.integer]
 Logits = NDArray[np.float32]
@@ -15,17 +17,12 @@ Blob = ctypes.Array[ctypes.c_uint8]
 PARTIAL_ONLY = 1
 
 
-@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-def _ignore(_level: int, _text: bytes, _data: Any) -> None:
-    """Keep libllama quiet."""
-
-
 class Reader:
     """One model and one unified context; sequences 0 and 1 read tokens, and their states can be taken and put back."""
 
     def __init__(self, path: Path, n_ctx: int = 4608, n_batch: int = 512) -> None:
-        llama_cpp.llama_log_set(_ignore, ctypes.c_void_p(0))
-        llama_cpp.llama_backend_init()
+        # There is one log for the whole process, and the engine needs it.
+        libllama.start()
         self.model = llama_cpp.llama_model_load_from_file(bytes(path), llama_cpp.llama_model_default_params())
         assert self.model, f"libllama refuses {path}"
         self.vocab = llama_cpp.llama_model_get_vocab(self.model)

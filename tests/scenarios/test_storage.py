@@ -194,7 +194,7 @@ def test_s15_keys_that_a_longer_context_turns_otherwise_are_refused(
 
 
 @pytest.mark.parametrize("model_name", WITH_CELLS)
-def test_s15_states_that_libllama_refuses_are_read_again(
+def test_s15_states_in_another_format_are_read_again(
     make_rig: MakeRig,
     reference: Reference,
     tmp_path: Path,
@@ -212,7 +212,8 @@ def test_s15_states_that_libllama_refuses_are_read_again(
     ask(rig, reference, aside)
     with caplog.at_level(logging.WARNING, "segue.cache"):
         assert ask(rig, reference, prompts[-1]).n_read == prompts[-1].n
-    assert "mismatched key type" in caplog.text
+    # Where keys lie in links their size tells; libllama tells the others.
+    assert "does not hold the cells" in caplog.text or "mismatched key type" in caplog.text
     for prompt in (aside, prompts[-1]):
         assert ask(rig, reference, prompt).n_read == 0
     rig.wait_until_stored()

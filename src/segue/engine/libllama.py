@@ -4,6 +4,7 @@ import ctypes
 import errno
 import functools
 import logging
+import threading
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +15,16 @@ log = logging.getLogger(__name__)
 
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.DEBUG, 4: logging.DEBUG}
 _ERROR = 4
-_recent_errors: deque[str] = deque(maxlen=8)
+
+
+class _Errors(threading.local):
+    """Those of this thread alone: libllama tells of them on the thread that called it."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=8)
+
+
+_errors = _Errors()
 
 
 class _GgufParams(ctypes.Structure):
@@ -25,7 +35,7 @@ class _GgufParams(ctypes.Structure):
 def _on_log(level: int, text: bytes, _data: object) -> None:
     line = text.decode("utf-8", "replace").rstrip()
     if level == _ERROR and line:
-        _recent_errors.append(line)
+        _errors.lines.append(line)
     if log.isEnabledFor(logging.DEBUG) and line:
         log.log(_LEVELS.get(level, logging.DEBUG), line)
 
@@ -43,9 +53,9 @@ def version() -> str:
 
 
 def take_errors() -> list[str]:
-    """The latest error lines of libllama, oldest first; they are forgotten."""
-    lines = list(_recent_errors)
-    _recent_errors.clear()
+    """The latest error lines of libllama on this thread, oldest first; they are forgotten."""
+    lines = list(_errors.lines)
+    _errors.lines.clear()
     return lines
 
 
