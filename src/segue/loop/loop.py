@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _TIDY_SHARE = 0.1
+_LONG_PAUSE_S = 0.005
 _END_S = 20.0
 
 
@@ -52,7 +53,8 @@ class Loop:
             engine, keeper, self._slots, n_ctx=n_ctx, is_reproducible=is_reproducible, cost=self.cost, on_end=on_end
         )
         self._is_tidy = True
-        self._turned = time.perf_counter()
+        self._has_put_off = False
+        self._turned = self._decoded = time.perf_counter()
         self._thread = threading.Thread(target=self._run, name="segue-engine", daemon=True)
 
     def start(self) -> None:
@@ -166,8 +168,15 @@ class Loop:
                 self._runner.start(slot)
 
     def _tidy(self) -> None:
-        """Use a small part of the time for what can wait, and all of it while nobody waits."""
+        """Use a small part of the time for what can wait, and all of it while nobody waits.
+
+        Behind a move that others have waited for already it waits for a turn, but not for two.
+        """
         now = time.perf_counter()
+        self._has_put_off = not self._has_put_off and now - self._decoded > _LONG_PAUSE_S
+        if self._has_put_off:
+            self._is_tidy = False
+            return
         self._is_tidy = not self.keeper.tidy(_TIDY_SHARE * (now - self._turned))
         self._turned = time.perf_counter()
 
@@ -186,8 +195,9 @@ class Loop:
                 log.exception("a batch of %d tokens failed", sum(len(chunk.tokens) for chunk in chunks))
                 self._fail(slots, str(error))
                 return []
+        self._decoded = time.perf_counter()
         if all(slot.phase is Phase.READING for slot in slots):
-            self.cost.note_read(sum(len(chunk.tokens) for chunk in chunks), time.perf_counter() - started)
+            self.cost.note_read(sum(len(chunk.tokens) for chunk in chunks), self._decoded - started)
             self.keeper.prices.tokens_s = 1 / self.cost.token_s if self.cost.token_s else 0.0
         return rows
 
