@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -111,7 +112,10 @@ def server_processes(of: int | None = None) -> list[psutil.Process]:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_server_too(number: int, code: int, tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(DEMO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as demo:
+    # A shell lets what it starts in the background ignore Ctrl-C, and that is passed on.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(DEMO, stdout=pipe, stderr=pipe, text=True, env=environment, preexec_fn=heed) as demo:
         until = time.monotonic() + 60
         # A signal between the fork and the return of Popen would find no server to end yet.
         while not (servers := server_processes(demo.pid)) or servers[0].cpu_times().user < 0.2:
