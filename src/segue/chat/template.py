@@ -11,6 +11,7 @@ import jinja2
 
 from segue.chat.dialect import Dialect, Message, find_dialect
 from segue.chat.messages import Conversation, shape
+from segue.chat.parts import find_part_ends
 from segue.chat.prefix import common_prefix
 from segue.chat.prompt import RenderedPrompt
 from segue.chat.render import Render
@@ -90,7 +91,8 @@ class ChatTemplate:
             n_closed=n_closed,
         )
         stable = spans.ends[spans.n_stable - 1] if spans.n_stable else 0
-        return RenderedPrompt(text, spans.ends, spans.indices, spans.n_stable, find_volatile(text[:stable]))
+        volatile, part_ends = find_volatile(text[:stable]), find_part_ends(text, messages, spans)
+        return RenderedPrompt(text, spans.ends, spans.indices, spans.n_stable, volatile, part_ends=part_ends)
 
     def _second_look(
         self, text: str, conversation: Conversation, variables: Mapping[str, Any], *, all_messages: bool

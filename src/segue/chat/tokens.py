@@ -65,7 +65,8 @@ class PromptTokenizer:
             written = [Written(one.start - n_stripped, one.end - n_stripped, one.tokens) for one in rendered.written]
             tokens, segments = self._encode_segments(text, specials, written, scope)
 
-        given = (rendered.message_ends, rendered.volatile, [mark.end for mark in rendered.breakpoints])
+        breakpoints = [mark.end for mark in rendered.breakpoints]
+        given = (rendered.message_ends, rendered.volatile, rendered.part_ends, breakpoints)
         offsets = sorted({max(0, offset - n_stripped) for group in given for offset in group})
         places = dict(zip(offsets, self._places(text, tokens, segments, offsets), strict=True))
 
@@ -83,6 +84,7 @@ class PromptTokenizer:
             volatile=positions(rendered.volatile),
             breakpoints=tuple(Breakpoint(end, ttls_s[end]) for end in sorted(ttls_s) if end),
             n_stable=len(positions(rendered.message_ends[: rendered.n_stable])),
+            part_ends=positions(rendered.part_ends),
         )
         return tokens, marks
 

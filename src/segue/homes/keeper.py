@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from segue.engine.base import Engine, Logits, Tokens
@@ -226,6 +227,20 @@ class Keeper:
     def _pin(self, checkpoint: Checkpoint, pin_s: float) -> None:
         if pin_s > 0:
             checkpoint.pinned_until = max(checkpoint.pinned_until, self.clock() + pin_s)
+
+    def expected(self, lane: int, scope: str, session: str, boundaries: Sequence[int]) -> tuple[int, ...]:
+        """Where the next prompt is likely to leave the one that a lane begins to read, which has these boundaries.
+
+        Learned from how this path, or else this session's prompts, went so far.
+        """
+        visit, key = self._visits[lane], (scope, session)
+        known = visit.divergences
+        if session and not known.seen:
+            known = replace(known, seen=self._sessions.diverged(key))
+        visit.divergences = known.then(visit.n_known, boundaries)
+        if session and visit.divergences.seen:
+            self._sessions.note_diverged(key, visit.divergences.seen)
+        return visit.divergences.expected(boundaries)
 
     def hear(self, scope: str, session: str) -> None:
         """A request of a client's session arrives: what the session would miss most counts as used."""

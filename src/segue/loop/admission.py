@@ -1,5 +1,6 @@
 """Letting a request in: where it starts, what it waits for, where its reading is cut."""
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
 
@@ -116,24 +117,28 @@ class Admission:
             ends = sorted({mark.end for mark in job.marks.breakpoints if n_start < mark.end < n_target})
             breakpoints = tuple(Cut(end, Origin.BREAKPOINT) for end in ends)
             return (*breakpoints, Cut(n_target, Origin.PROMPT_END)) if n_target > n_start else ()
-        fork = plan.match.n_known if n_start < plan.match.n_known < n_target else None
-        if fork is not None and self._is_header(slot, fork):
-            fork = None
+        boundaries = job.marks.boundaries
         return cuts(
-            job.marks, n_start, n_target, fork=fork, cut_cost_tokens=self._cost.n_tokens, n_most=self._n_most_cuts
+            job.marks,
+            n_start,
+            n_target,
+            fork=self._fork(slot, plan.match.n_known) if n_start < plan.match.n_known < n_target else None,
+            expected=self._keeper.expected(slot.lane, job.scope, job.session, boundaries),
+            cut_cost_tokens=self._cost.n_tokens,
+            n_most=self._n_most_cuts,
         )
 
-    def _is_header(self, slot: Slot, position: int) -> bool:
-        """Whether a position lies in the first tokens of a message, which are the same in every message.
+    def _fork(self, slot: Slot, n_known: int) -> int:
+        """Where to cut for a prompt that leaves the known path at `n_known`: there, or where that message begins.
 
-        A cut there would save no more than the few tokens of the generation suffix.
+        The first tokens of a message are the same in every message. A cut behind them would save no more than these.
         """
         assert slot.submission is not None
         ends = slot.submission.job.marks.message_ends
-        if not ends:
-            return False
-        n_suffix = len(slot.submission.job.tokens) - ends[-1]
-        return any(0 <= position - end <= n_suffix for end in ends)
+        n_suffix = len(slot.submission.job.tokens) - ends[-1] if ends else 0
+        before = bisect_right(ends, n_known)
+        is_header = before > 0 and n_known - ends[before - 1] <= n_suffix
+        return ends[before - 1] if is_header else n_known
 
     def _shared_until(self, slot: Slot, other: Slot) -> int:
         """How far the two paths are one, and the follower could start from there."""

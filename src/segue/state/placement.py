@@ -34,13 +34,20 @@ class PromptMarks:
     All are exclusive ends, ascending, within `[1, n_prompt]`. `message_ends` are the ends of the rendered messages
     (system and tools included), the last one lying before the generation suffix; `volatile` lie before spans that
     look like a date, a UUID or the like; `breakpoints` are the client's own; `n_stable` is how many of the first
-    message ends belong to system prompt and tools. A raw prompt has none of them.
+    message ends belong to system prompt and tools; `part_ends` are the ends of parts inside messages that another part
+    follows. A raw prompt has none of them.
     """
 
     message_ends: tuple[int, ...] = ()
     volatile: tuple[int, ...] = ()
     breakpoints: tuple[Breakpoint, ...] = ()
     n_stable: int = 0
+    part_ends: tuple[int, ...] = ()
+
+    @property
+    def boundaries(self) -> tuple[int, ...]:
+        """Where messages and their parts end, ascending: a client adds, changes or leaves out what lies between two."""
+        return tuple(sorted({*self.message_ends, *self.part_ends})) if self.part_ends else self.message_ends
 
 
 class Cut(NamedTuple):
@@ -57,6 +64,7 @@ def cuts(
     *,
     fork: int | None,
     cut_cost_tokens: float,
+    expected: Iterable[int] = (),
     budget: float = 0.02,
     n_min_stride: int = 64,
     n_most: int = 64,
@@ -64,12 +72,12 @@ def cuts(
     """Where to cut the reading of tokens `[n_start, n_prompt)`: ascending, the last one the prompt's end.
 
     Always cut: the ends of system and tools and of the last two messages (if the last one is edited, reading goes on
-    from the one before), `fork` (where the prompt leaves a known path), volatile spans, breakpoints and the prompt's
-    end. Other message ends and strides share as many cuts as cost the fraction `budget` of the reading, one cut
+    from the one before), `fork` (where the prompt leaves a known path), the `expected` ones (where the next prompt is
+    likely to leave this one), volatile spans, breakpoints and the prompt's end. Other message ends and strides share as many cuts as cost the fraction `budget` of the reading, one cut
     costing as much as `cut_cost_tokens` tokens, and never more than `n_most`, since each takes a checkpoint's bytes.
     `n_min_stride` is a power of two.
     """
-    named = _certain(marks, n_start, n_prompt, fork)
+    named = _certain(marks, n_start, n_prompt, fork, expected)
     n_others = min(n_most, int(budget * (n_prompt - n_start) / cut_cost_tokens))
     if n_others:
         named |= _others(marks, n_start, sorted(named), n_min_stride, n_others)
@@ -81,11 +89,14 @@ def n_cuts_most(n_fit: float) -> int:
     return int(max(_N_CUTS_MIN, min(_N_CUTS_MAX, n_fit // 4)))
 
 
-def _certain(marks: PromptMarks, n_start: int, n_prompt: int, fork: int | None) -> dict[int, Origin]:
+def _certain(
+    marks: PromptMarks, n_start: int, n_prompt: int, fork: int | None, expected: Iterable[int]
+) -> dict[int, Origin]:
     """The positions always cut. Where two fall together, the later, stronger origin names them."""
     ends = marks.message_ends
     named: list[tuple[Iterable[int], Origin]] = [
         (() if fork is None else (fork,), Origin.FORK),
+        (expected, Origin.FORK),
         (marks.volatile, Origin.VOLATILE),
         ((*ends[: marks.n_stable], *ends[-2:]), Origin.MESSAGE_END),
         ((mark.end for mark in marks.breakpoints), Origin.BREAKPOINT),

@@ -1,10 +1,11 @@
-"""The clients' sessions, as far as a client names them: what each would miss most."""
+"""The clients' sessions, as far as a client names them: what each would miss most, and how its prompts change."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segue.state.checkpoint import Checkpoint
+from segue.state.divergence import Divergence
 from segue.state.lineage import branch_of
 
 N_ENDS = 2
@@ -32,6 +33,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self._mains: OrderedDict[Key, _Main] = OrderedDict()
+        self._diverged: OrderedDict[Key, tuple[Divergence, ...]] = OrderedDict()
 
     def hear(self, key: Key, now: float) -> None:
         """A request of the session arrives."""
@@ -51,6 +53,17 @@ class Sessions:
         self._mains[key] = main
         if len(self._mains) > _MOST_SESSIONS:
             self._mains.popitem(last=False)
+
+    def diverged(self, key: Key) -> tuple[Divergence, ...]:
+        """How prompts of the session diverged from earlier ones, as last noted; for a path of which nothing is known."""
+        return self._diverged.get(key, ())
+
+    def note_diverged(self, key: Key, seen: tuple[Divergence, ...]) -> None:
+        """Note how the session's latest prompts diverged."""
+        self._diverged.pop(key, None)
+        self._diverged[key] = seen
+        if len(self._diverged) > _MOST_SESSIONS:
+            self._diverged.popitem(last=False)
 
 
 def _use(checkpoint: Checkpoint, now: float) -> None:

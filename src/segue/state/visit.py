@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from segue.state.divergence import Divergences
 
 _SHARE_CONTINUED = 0.5
 _GAP_WEIGHT = 0.3
@@ -17,7 +19,7 @@ class Visit:
     learned from. Its path is `n_tokens` long, and ended at `ended`, as far as it has come. `n_turns` visits of the same
     conversation came before, `gap_s` apart on a running geometric mean, None before the second. `returned_after_s`
     is how long after its end the conversation went on; None while it has not. `attended` is when its client's session
-    was last active elsewhere. `number` is given by `Returns`.
+    was last active elsewhere. `number` is given by `Returns`. `divergences` are those of the path that it goes on from.
     """
 
     arrived: float
@@ -31,6 +33,7 @@ class Visit:
     returned_after_s: float | None = None
     attended: float = -math.inf
     number: int | None = None
+    divergences: Divergences = field(default_factory=Divergences)
 
     @property
     def idle_since(self) -> float:
@@ -44,6 +47,8 @@ def arrive(before: Visit | None, n_known: int, now: float) -> Visit:
     It continues that one's conversation if it goes on from at least half of its path; else it only shares a beginning.
     """
     visit = Visit(now, n_known, before, now, n_known)
+    if before is not None:
+        visit.divergences = before.divergences
     if before is None or n_known < _SHARE_CONTINUED * before.n_tokens:
         return visit
     gap_s = max(1.0, now - before.ended)

@@ -137,5 +137,6 @@ def _shifted(rendered: RenderedPrompt, shifts: Sequence[tuple[int, int]]) -> Ren
         rendered,
         message_ends=moved(rendered.message_ends),
         volatile=moved(rendered.volatile),
+        part_ends=moved(rendered.part_ends),
         breakpoints=tuple(one._replace(end=end) for one, end in zip(rendered.breakpoints, ends, strict=True)),
     )
