@@ -69,6 +69,7 @@ def plan(
             post_sampling_probs=bool(request.post_sampling_probs),
             wants_progress=bool(request.return_progress and request.stream),
             wants_timings=bool(request.timings_per_token or (request.t_max_predict_ms or 0) > 0),
+            may_be_interrupted=bool(request.stream or request.stops),
             make_mask=mask,
         )
         for prompt in prompts

@@ -217,6 +217,38 @@ class Keeper:
             log_event("created", checkpoint, residence_of(checkpoint).home, started)
         self.known.trim(tree)
 
+    def take_passing(self, lane: int, tokens: Tokens) -> Checkpoint | None:
+        """Keep the state of a lane, which has read exactly `tokens`, for a while, as far as there is room.
+
+        Nothing is learned from it, and it is not stored, until `keep` says that it stays; `let_go` drops it. None if
+        there is a checkpoint already, or no room.
+        """
+        started = time.perf_counter()
+        tree = self.space.coverage.lanes[lane].tree
+        if tree.at(tokens) is not None:
+            return None
+        self._is_tidy = False
+        checkpoint = self._attach(lane, tree, tokens, Origin.STRIDE, None)
+        self.space.coverage.lanes[lane] = Lane(tree, checkpoint, checkpoint.n_tokens)
+        with self.space.keeping(checkpoint):
+            if not self._housing.house(lane, checkpoint, is_new=True, is_tip=False):
+                self.space.evict(checkpoint, is_lost=False)
+                return None
+        log_event("created", checkpoint, residence_of(checkpoint).home, started)
+        return checkpoint
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Let a checkpoint of `take_passing` stay, if it is still there."""
+        if checkpoint.branch is not None:
+            self.space.retention.note_taken(checkpoint.origin)
+            if self.vault is not None:
+                self.vault.note(checkpoint)
+
+    def let_go(self, checkpoint: Checkpoint) -> None:
+        """Drop a checkpoint of `take_passing`, unless another request has come to use it."""
+        if checkpoint.branch is not None and not checkpoint.n_hits and not self.space.is_kept(checkpoint):
+            self.space.evict(checkpoint, is_lost=False)
+
     def pin(self, scope: str, tokens: Tokens, pin_s: float) -> None:
         """Let others go before the checkpoint at the end of `tokens`, if there is one, for so many seconds from now."""
         checkpoint = self.space.tree(scope).at(tokens)

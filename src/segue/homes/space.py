@@ -167,10 +167,13 @@ class Space:
                 return False
         return True
 
-    def evict(self, checkpoint: Checkpoint) -> None:
-        """Drop a checkpoint, and those that cannot live without its cells; their paths stay known."""
+    def evict(self, checkpoint: Checkpoint, *, is_lost: bool = True) -> None:
+        """Drop a checkpoint, and those that cannot live without its cells; their paths stay known.
+
+        `is_lost`: it would have stayed if there were more room, which reasons can tell later.
+        """
         orphans = list(self.coverage.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
-        self._forget(checkpoint)
+        self._forget(checkpoint, is_lost=is_lost)
         self._rehome(orphans)
 
     def lose_copies(self, checkpoint: Checkpoint) -> None:
@@ -244,7 +247,7 @@ class Space:
         self._forget(checkpoint)
         return True
 
-    def _forget(self, checkpoint: Checkpoint) -> None:
+    def _forget(self, checkpoint: Checkpoint, *, is_lost: bool = True) -> None:
         started = time.perf_counter()
         residence = residence_of(checkpoint)
         heir = nearest_ancestor(checkpoint)
@@ -261,9 +264,9 @@ class Space:
             self.engine.drop(residence.seq)
             self.free_seqs.append(residence.seq)
             residence.seq = NO_SEQ
-        residence.tree.detach(checkpoint)
+        residence.tree.detach(checkpoint, evicted=is_lost)
         self.coverage.update(checkpoint)
-        self.n_evicted += 1
+        self.n_evicted += is_lost
 
     def _rehome(self, orphans: Iterable[Checkpoint]) -> None:
         for orphan in orphans:

@@ -27,8 +27,9 @@ class Job:
     `scope`: the cache scope; state never crosses scopes. `session`: the client's name for what the request belongs to,
     empty for none. `id_slot`: the slot wanted, -1 for any. `use_cache`: False reads the whole prompt again, with the
     same cuts. `n_probs`: how many of the best tokens to report with each generated one, 0 for none (the sampled token's
-    own is then not reported either). `wants_timings`: with each token too, not only at the end. `make_mask`: makes what
-    the reply must follow, on the engine's thread, so it has to be quick; None for nothing.
+    own is then not reported either). `wants_timings`: with each token too, not only at the end. `may_be_interrupted`:
+    the client sees the reply grow, or stop strings end it, so the next prompt may go on from inside it. `make_mask`:
+    makes what the reply must follow, on the engine's thread, so it has to be quick; None for nothing.
     """
 
     tokens: Tokens
@@ -43,6 +44,7 @@ class Job:
     post_sampling_probs: bool = False
     wants_progress: bool = False
     wants_timings: bool = False
+    may_be_interrupted: bool = False
     make_mask: MakeMask | None = None
 
 

@@ -14,6 +14,7 @@ from segue.loop.inbox import Submission
 from segue.loop.job import EndReason, ErrorType, JobEnd, JobError, Progress, Timings
 from segue.loop.lanes import Lanes
 from segue.loop.reply import Reply
+from segue.loop.ring import Ring
 from segue.loop.slot import NO_LANE, Phase, Slot
 from segue.state.checkpoint import Origin
 
@@ -49,6 +50,7 @@ class Runner:
         self._lanes = Lanes(len(slots), keeper)
         self._admission = Admission(keeper, cost, is_reproducible=is_reproducible)
         self._reply = Reply(engine, n_ctx)
+        self._ring = Ring(engine, keeper, is_reproducible=is_reproducible)
 
     def start(self, slot: Slot) -> None:
         """Let a waiting slot read from the deepest checkpoint, unless another is about to read the same."""
@@ -69,6 +71,7 @@ class Runner:
         truncated = reason is EndReason.LIMIT and (is_full or slot.n_tokens >= self._n_ctx)
         end = JobEnd(reason, slot.timings(), slot.report, slot.id, truncated, error)
         try:
+            self._ring.end(slot, is_interrupted=reason in (EndReason.CANCELLED, EndReason.WORD))
             if slot.lane != NO_LANE:
                 is_whole = slot.phase is not Phase.LOADING
                 self._leave(slot, keep=is_whole and error is None and not self._is_reproducible)
@@ -176,6 +179,8 @@ class Runner:
             reason = self._reply.next(slot, row)
             if reason is not None:
                 self.finish(slot, reason)
+            else:
+                self._ring.turn(slot)
             return
         n_read = self._engine.length(slot.lane)
         if slot.n_generated == 0:

@@ -73,9 +73,9 @@ def cuts(
 
     Always cut: the ends of system and tools and of the last two messages (if the last one is edited, reading goes on
     from the one before), `fork` (where the prompt leaves a known path), the `expected` ones (where the next prompt is
-    likely to leave this one), volatile spans, breakpoints and the prompt's end. Other message ends and strides share as many cuts as cost the fraction `budget` of the reading, one cut
-    costing as much as `cut_cost_tokens` tokens, and never more than `n_most`, since each takes a checkpoint's bytes.
-    `n_min_stride` is a power of two.
+    likely to leave this one), volatile spans, breakpoints and the prompt's end. Other message ends and strides share
+    as many cuts as cost the fraction `budget` of the reading, one cut costing as much as `cut_cost_tokens` tokens, and
+    never more than `n_most`, since each takes a checkpoint's bytes. `n_min_stride` is a power of two.
     """
     named = _certain(marks, n_start, n_prompt, fork, expected)
     n_others = min(n_most, int(budget * (n_prompt - n_start) / cut_cost_tokens))

@@ -55,7 +55,7 @@ class Sessions:
             self._mains.popitem(last=False)
 
     def diverged(self, key: Key) -> tuple[Divergence, ...]:
-        """How prompts of the session diverged from earlier ones, as last noted; for a path of which nothing is known."""
+        """How prompts of the session diverged from earlier ones, as last noted."""
         return self._diverged.get(key, ())
 
     def note_diverged(self, key: Key, seen: tuple[Divergence, ...]) -> None:

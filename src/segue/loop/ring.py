@@ -1,0 +1,50 @@
+"""States inside a reply that streams, for a client that interrupts it and goes on from what it has."""
+
+from collections import deque
+
+from segue.engine.base import Engine
+from segue.homes.keeper import Keeper
+from segue.loop.slot import Slot
+from segue.state.checkpoint import Checkpoint
+from segue.state.kind import MemoryKind
+
+_N_SPACING = 40
+_N_COVERED = 128
+
+
+class Ring:
+    """Keeps a state every 40 tokens of a reply, as long as the last 128 tokens need it: four, and a fifth for a moment.
+
+    Only for replies whose clients may go on from inside them, and only where the memory cannot drop a tail. Belongs to
+    the engine's thread.
+    """
+
+    def __init__(self, engine: Engine, keeper: Keeper, *, is_reproducible: bool) -> None:
+        self._engine = engine
+        self._keeper = keeper
+        self._is_off = is_reproducible or engine.shape.kind is MemoryKind.ATTENTION
+        self._states: dict[int, deque[Checkpoint]] = {}
+
+    def turn(self, slot: Slot) -> None:
+        """Take a state of a reply if one is due, and let one go that is not needed any more; the lane has just read."""
+        assert slot.submission is not None
+        job = slot.submission.job
+        if self._is_off or not job.may_be_interrupted:
+            return
+        n_read = self._engine.length(slot.lane)
+        n_reply = n_read - len(job.tokens)
+        states = self._states.get(slot.id)
+        if states and len(states) > 1 and states[1].n_tokens <= n_read - _N_COVERED:
+            self._keeper.let_go(states.popleft())
+        if n_reply > 0 and n_reply % _N_SPACING == 0:
+            taken = self._keeper.take_passing(slot.lane, slot.tokens[:n_read])
+            if taken is not None:
+                self._states.setdefault(slot.id, deque()).append(taken)
+
+    def end(self, slot: Slot, *, is_interrupted: bool) -> None:
+        """The reply of a slot is over: its states stay if its client may lack the end of it, and go if not."""
+        for checkpoint in self._states.pop(slot.id, ()):
+            if is_interrupted:
+                self._keeper.keep(checkpoint)
+            else:
+                self._keeper.let_go(checkpoint)
