@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
 from segue.api.errors import UNAVAILABLE, ApiError, from_job
@@ -25,23 +26,28 @@ class ClientGoneError(Exception):
 class Generation:
     """A request's jobs while they run. Belongs to the event loop; `close` it, which cancels what still runs.
 
+    The work keeps each reply before its client has all of it, and those that a client interrupts once they are over.
     `receive` is the request's own, after its body was read: it is watched for the client going away.
     """
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, service: Service, work: Work) -> None:
+        self._service = service
+        self._work = work
         self._loop = asyncio.get_running_loop()
         self._mailbox: Mailbox[Event] = Mailbox()
         self._hearers: list[Hearer] = []
+        self._n_kept = 0
+        self._says_farewell = False
         self._watch = asyncio.create_task(self._watch_client(receive))
         self._timer: asyncio.TimerHandle | None = None
         self._last_sent = self._loop.time()
 
-    def submit(self, service: Service, work: Work, session: str) -> None:
+    def submit(self, session: str) -> None:
         """Queue all jobs, as those of a client's session. Raises ApiError if the loop takes no more."""
-        backend = service.backend
+        backend, work = self._service.backend, self._work
         for index, job in enumerate(work.jobs):
             stream = TextStream(backend.vocabulary, work.stops, shown=work.shown)
-            hearer = Hearer(index, job.scope, work, stream, self._mailbox, service.reports)
+            hearer = Hearer(index, job.scope, work, stream, self._mailbox, self._service.reports)
             try:
                 hearer.bind(backend.loop.submit(replace(job, session=session), hearer))
             except RuntimeError as error:
@@ -50,9 +56,17 @@ class Generation:
 
     async def take(self) -> list[Event]:
         """The next events, at least one. Raises ClientGoneError."""
-        events = await self._mailbox.take()
+        events = await self._take()
         if Signal.GONE in events:
             raise ClientGoneError
+        return events
+
+    async def _take(self) -> list[Event]:
+        events = await self._mailbox.take()
+        for event in events:
+            if isinstance(event, Reply):
+                self._n_kept += 1
+                await run_in_threadpool(self._work.keep, event)
         return events
 
     async def replies(self) -> list[Reply]:
@@ -90,10 +104,29 @@ class Generation:
             self._timer.cancel()
         for hearer in self._hearers:
             hearer.cancel()
+        self._begin_farewell()
+        if self._says_farewell:
+            self._service.farewells.run(self._work.jobs[0].scope, self._say_farewell())
+
+    def _begin_farewell(self) -> None:
+        if self._work.is_live and self._is_left and not self._says_farewell:
+            self._says_farewell = True
+            self._service.farewells.begin(self._work.jobs[0].scope)
+
+    @property
+    def _is_left(self) -> bool:
+        return self._n_kept < len(self._hearers)
+
+    async def _say_farewell(self) -> None:
+        """Keep the replies that the client did not wait for, as far as they were written."""
+        while self._is_left:
+            await self._take()
 
     async def _watch_client(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
+        # Its next request may be here before anybody takes the signal.
+        self._begin_farewell()
         self._mailbox.put(Signal.GONE)
 
 

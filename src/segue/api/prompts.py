@@ -53,6 +53,8 @@ def encode_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequ
     backend, request = service.backend, with_known_tools(service, request, scope)
     tools = () if request.tool_choice == "none" else request.tools or ()
     keeps = service.settings.keep_replies
+    if keeps:
+        service.farewells.wait(scope)
     recalled, found = backend.echo.recalled(scope, request.messages) if keeps else (request.messages, {})
     rendered = render(service, request.model_copy(update={"messages": recalled}), scope)
     rendered = backend.echo.restored(with_breakpoints(rendered, wishes), tools, found)
@@ -65,10 +67,12 @@ def encode_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequ
 
 
 def _keep(backend: Backend, turn: Turn, reply: Reply) -> None:
-    """Keep a reply as it was written, unless it was cut inside a token's text."""
+    """Keep a reply as it was written; of one that was interrupted the client may have a part only."""
+    tokens = [token for token in reply.said_tokens if not backend.vocabulary.is_eog(token)]
     if reply.stop in (StopType.EOS, StopType.LIMIT):
-        tokens = [token for token in reply.said_tokens if not backend.vocabulary.is_eog(token)]
         backend.echo.keep(turn, reply.said, tokens)
+    elif reply.end.error is None and tokens:
+        backend.echo.keep_interrupted(turn, reply.said, tokens)
 
 
 def from_completion(backend: Backend, prompt: object, scope: str) -> list[Prompt]:

@@ -2,7 +2,6 @@
 
 import contextlib
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -21,15 +20,12 @@ FIRST_EVENT_S = 1.0
 async def respond(http: Request, service: Service, work: Work, shape: Shape, ping_interval_s: int | None) -> Response:
     """Run the jobs and word what they say. A client that goes away cancels them."""
     with contextlib.ExitStack() as stack:
-        generation = Generation(http.receive)
+        generation = Generation(http.receive, service, work)
         stack.callback(generation.close)
         try:
-            generation.submit(service, work, session_of(http.headers))
+            generation.submit(session_of(http.headers))
             if not work.is_live:
-                replies = await generation.replies()
-                for reply in replies:
-                    await run_in_threadpool(work.keep, reply)
-                return JSONResponse(shape.whole(replies))
+                return JSONResponse(shape.whole(await generation.replies()))
             first = await _first_events(generation)
         except ClientGoneError:
             return Response(status_code=499)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from segue.api.auth import KeyRing
 from segue.api.errors import UNAVAILABLE, ApiError
+from segue.api.farewells import Farewells
 from segue.api.reports import Reports
 from segue.chat.moments import Moments
 from segue.chat.notes import Notes
@@ -100,6 +101,7 @@ class Service:
     keys: KeyRing
     sampling: SamplingParams
     reports: Reports = field(default_factory=Reports)
+    farewells: Farewells = field(default_factory=Farewells)
     created: int = field(default_factory=lambda: int(time.time()))
     progress: float = 0.0
     phase: Phase = Phase.LOADING

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -42,9 +41,6 @@ class EventStream(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             events, is_more = self._first, True
             while is_more:
-                for event in events:
-                    if isinstance(event, Reply):
-                        await run_in_threadpool(self._work.keep, event)
                 body, is_more = self._encode(events)
                 await send({"type": "http.response.body", "body": body, "more_body": is_more})
                 self._generation.sent()

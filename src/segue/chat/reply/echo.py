@@ -3,15 +3,18 @@
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from segue.chat.dialect import REASONING_FIELDS
+from segue.chat.messages import text_of
 from segue.chat.notes import Notes
 from segue.chat.prompt import RenderedPrompt, Written
 from segue.chat.reply.digests import Messages, digests, extended, meaning
 from segue.chat.reply.family import Family
+from segue.chat.reply.interrupted import part_of
 from segue.chat.reply.parser import ReplyParser
 from segue.chat.reply.utterances import Utterance, unpacked
 from segue.chat.reply.whole import Whole, parts_whole
@@ -19,6 +22,7 @@ from segue.chat.tokens import PromptTokenizer
 from segue.chat.vocabulary import Tokens, Vocabulary
 
 _KIND = "reply"
+_INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +66,49 @@ class Echo:
         said = self._whole(text, turn.suffix, turn.tools)
         calls = [{"function": {"name": name, "arguments": arguments}} for name, arguments in said.calls]
         digest = extended(turn.digest, {"role": "assistant", "content": said.content, "tool_calls": calls})
-        written = np.concatenate((turn.head, np.array(tokens, np.int32)))
-        self._notes.put(_KIND, digest, Utterance(turn.suffix, text, written.tobytes()).packed())
+        self._notes.put(_KIND, digest, _uttered(turn, text, tokens).packed())
+
+    def keep_interrupted(self, turn: Turn, text: str, tokens: Sequence[int]) -> None:
+        """Keep a reply that a client or a stop string interrupted: how much of it comes back is not known yet."""
+        self._notes.put(_INTERRUPTED, turn.digest, _uttered(turn, text, tokens).packed())
 
     def recalled(self, scope: str, messages: Messages) -> tuple[list[dict[str, Any]], dict[int, Utterance]]:
         """The messages with the reasoning that is known of them, and the utterances that some are, by index."""
         found: dict[int, Utterance] = {}
         recalled = [dict(message) for message in messages]
-        for i, (message, digest) in enumerate(zip(recalled, digests(scope, messages), strict=True)):
-            packed = self._notes.get(_KIND, digest) if message.get("role") == "assistant" else None
-            if packed is None:
+        conversation = digests(scope, messages)
+        for i, (message, digest) in enumerate(zip(recalled, conversation, strict=True)):
+            if message.get("role") != "assistant":
                 continue
-            found[i] = utterance = unpacked(packed)
+            utterance = self._known(message, digest, conversation[i - 1] if i else None)
+            if utterance is None:
+                continue
+            found[i] = utterance
             if not any(message.get(name) for name in REASONING_FIELDS):
                 message["reasoning_content"] = self._whole(utterance.text, utterance.suffix, ()).reasoning
         return recalled, found
+
+    def _known(self, message: Mapping[str, Any], digest: bytes, before: bytes | None) -> Utterance | None:
+        """The reply that a message is, or the part of an interrupted one, which is known as a reply from then on."""
+        packed = self._notes.get(_KIND, digest)
+        if packed is not None:
+            return unpacked(packed)
+        packed = self._notes.get(_INTERRUPTED, before) if before is not None else None
+        content = message.get("content")
+        if packed is None or message.get("tool_calls") or not isinstance(content, str | list | None):
+            return None
+        utterance = unpacked(packed)
+        part = part_of(
+            utterance,
+            text_of(content),
+            next((str(message[name]) for name in REASONING_FIELDS if message.get(name)), ""),
+            whole=lambda text: self._whole(text, utterance.suffix, ()),
+            vocabulary=self._vocabulary,
+            tokenize=partial(self._tokenizer.plain, add_special=False, parse_special=False),
+        )
+        if part is not None:
+            self._notes.put(_KIND, digest, part.packed())
+        return part
 
     def restored(self, rendered: RenderedPrompt, tools: Messages, found: Mapping[int, Utterance]) -> RenderedPrompt:
         """The prompt with the model's own words, where the template wrote the same in others."""
@@ -86,6 +118,8 @@ class Echo:
         text, done = "", 0
         for index, utterance in sorted(found.items()):
             start, end = ends.get(index - 1), ends.get(index)
+            if end is None and index > max(ends, default=index):
+                end = len(rendered.text)  # a reply that is to be continued
             behind = self._behind(rendered.text[start:end], utterance, tools) if start and end else None
             if behind is None or start is None or end is None:
                 continue
@@ -101,6 +135,8 @@ class Echo:
 
     def _behind(self, block: str, utterance: Utterance, tools: Messages) -> str | None:
         """What a message ends with behind the same reply in whatever words; None if it is another."""
+        if block == utterance.suffix + utterance.text:
+            return ""
         n_header = len(utterance.suffix)
         at = max((block.rfind(ending) for ending in self._endings), default=-1)
         if not block.startswith(utterance.suffix) or at < n_header:
@@ -122,6 +158,11 @@ class Echo:
         is_reasoning = bool(self._family.reasoning_end_after(suffix))
         parser = ReplyParser(self._family, tools=tools, is_reasoning=is_reasoning, parses_calls=bool(tools))
         return parts_whole(parser.feed(text) + parser.finish())
+
+
+def _uttered(turn: Turn, text: str, tokens: Sequence[int]) -> Utterance:
+    written = np.concatenate((turn.head, np.array(tokens, np.int32)))
+    return Utterance(turn.suffix, text, written.tobytes(), len(turn.head))
 
 
 def _shifted(rendered: RenderedPrompt, shifts: Sequence[tuple[int, int]]) -> RenderedPrompt:

@@ -1,0 +1,42 @@
+"""Replies that are still being noted although their clients have gone."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Coroutine
+
+_WAIT_S = 1.0
+
+
+class Farewells:
+    """The interrupted replies that are not noted yet, by cache scope.
+
+    A client that interrupts a reply often asks on at once: its next request waits for the note, for a second at most.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._n_left: Counter[str] = Counter()
+        self._condition = threading.Condition()
+
+    def begin(self, scope: str) -> None:
+        """A client is gone whose reply is to be noted: `run` follows."""
+        with self._condition:
+            self._n_left[scope] += 1
+
+    def run(self, scope: str, farewell: Coroutine[None, None, None]) -> None:
+        """Run what notes the reply of a client that has gone. On the event loop only."""
+        task = asyncio.create_task(farewell)
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._end(scope, done))
+
+    def wait(self, scope: str) -> None:
+        """Return once all interrupted replies of a scope are noted, or the time is up. Blocks; on a worker thread."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._n_left[scope], _WAIT_S)
+
+    def _end(self, scope: str, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        with self._condition:
+            self._n_left[scope] -= 1
+            self._condition.notify_all()
