@@ -1,5 +1,7 @@
 """S28: a reply that its client interrupts comes back as far as the client has it, with a new message behind."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -7,12 +9,15 @@ from segue.loop.job import EndReason
 from segue.state.kind import MemoryKind
 from tests.conftest import MakeRig
 from tests.kit.conversation import chat, message, text
+from tests.kit.models import model_path
 from tests.kit.reference import Reference
 from tests.kit.rig import Heard, Rig
+from tests.kit.served import served
 
 N_COVERED, N_AGAIN = 128, 40
 QUESTION = chat(("system", text(1, 60)), ("user", text(2, 30)))
 END = np.array([258, 10], np.int32)
+BEHIND = "<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n"
 
 
 def interrupted(rig: Rig, n_generated: int) -> Heard:
@@ -69,3 +74,26 @@ def test_s28_a_reply_that_streams_keeps_few_states(make_rig: MakeRig) -> None:
     rig.send(QUESTION.tokens, 300, marks=QUESTION.marks, heard=heard, may_be_interrupted=True)
     heard.wait()
     assert most == (0 if rig.shape.kind is MemoryKind.ATTENTION else 5)
+
+
+@pytest.mark.parametrize("name", ["qwen35", "gemma3", "mamba2"])
+def test_s28_over_http(name: str) -> None:
+    question = {"role": "user", "content": "What is there? " * 20}
+    with served(model_path(name), "-c", "4096", "-np", "2") as server:
+        tokens = server.client.post("/tokenize", json={"content": BEHIND, "parse_special": True}).json()["tokens"]
+        n_behind = len(tokens)
+        for n_chunks in (20, 90, 150):
+            body = {"messages": [{"role": "system", "content": f"Talk {n_chunks}."}, question], "max_tokens": 1000}
+            body |= {"temperature": 0, "ignore_eos": True, "stream": True}
+            said, n_heard = "", 0
+            with server.client.stream("POST", "/v1/chat/completions", json=body) as response:
+                for line in response.iter_lines():
+                    if line.startswith("data: {"):
+                        delta = json.loads(line.removeprefix("data: "))["choices"][0]["delta"]
+                        said += delta.get("content") or ""
+                        n_heard += 1
+                    if n_heard == n_chunks:
+                        break
+            messages = [*body["messages"], {"role": "assistant", "content": said}, {"role": "user", "content": "And?"}]  # type: ignore[misc]
+            cache = server.chat(messages)["cache"]
+            assert cache["n_read"] <= n_behind + N_AGAIN
