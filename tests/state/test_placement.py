@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from segue.state.checkpoint import Origin
-from segue.state.placement import Breakpoint, Cut, PromptMarks, cuts, digests, stable_cuts
+from segue.state.placement import Breakpoint, Cut, PromptMarks, cuts, digests, rewinds, stable_cuts
 
 COST = 8.0
 BUDGET = 0.02
@@ -39,6 +39,11 @@ def certain(marks: PromptMarks, n_prompt: int, fork: int | None) -> set[int]:
     return {n_prompt, *forks, *ends[: marks.n_stable], *ends[-2:], *marks.volatile, *breakpoint_ends(marks)}
 
 
+def inside_last(marks: PromptMarks) -> set[int]:
+    start, end = (0, 0, *marks.message_ends)[-2:]
+    return set(rewinds(start, end)) if end - start >= 448 else set()
+
+
 def n_read_again(placed: tuple[Cut, ...], position: int) -> int:
     """What is read again by a prompt that leaves this one at `position`, on a memory that cannot rewind."""
     return position - max((cut.n_tokens for cut in placed if cut.n_tokens <= position), default=0)
@@ -57,7 +62,8 @@ def test_cuts_are_those_promised(prompt: tuple[PromptMarks, int], data: st.DataO
     assert positions == sorted(set(positions))
     assert n_start < positions[0]
     assert placed[-1] == Cut(n_prompt, Origin.PROMPT_END)
-    always = {n for n in certain(marks, n_prompt, fork) if n > n_start}
+    named = {n for n in certain(marks, n_prompt, fork) if n > n_start}
+    always = named | {n for n in inside_last(marks) if n > n_start}
     assert always <= set(positions)
     others = [cut for cut in placed if cut.n_tokens not in always]
     assert len(others) <= n_allowed
@@ -71,7 +77,9 @@ def test_cuts_are_those_promised(prompt: tuple[PromptMarks, int], data: st.DataO
         near = {n + more for n in (n_start, *always) for more in range(4)}
         assert {end for end in marks.message_ends if end > n_start} <= set(positions) | near
     names = {cut.n_tokens: cut.origin for cut in placed}
-    for n in always - {n_prompt}:
+    for n in always - named:
+        assert names[n] is Origin.STRIDE
+    for n in named - {n_prompt}:
         assert names[n] not in (Origin.STRIDE, Origin.PROMPT_END)
         assert (names[n] is Origin.BREAKPOINT) == (n in breakpoint_ends(marks))
 
@@ -89,7 +97,7 @@ def test_a_larger_budget_only_adds_cuts(prompt: tuple[PromptMarks, int], data: s
 @settings(max_examples=100)
 @given(
     before=st.lists(st.integers(1, 600), max_size=30),
-    n_long=st.integers(4096, 40_000) | st.integers(128, 4096),
+    n_long=st.integers(4096, 40_000) | st.integers(448, 4096),
     n_suffix=st.integers(0, 12),
     data=st.data(),
 )
@@ -99,11 +107,11 @@ def test_an_edit_in_the_last_long_message_reads_little_again(
     ends = [sum(before[: i + 1]) for i in range(len(before))]
     end = sum(before) + n_long
     marks = PromptMarks((*ends, end))
-    # A short prompt pays for all the strides only where cuts cost little.
-    cost = COST if n_long >= 4096 else 0.5
+    cost = data.draw(st.sampled_from((0.5, COST, 1e9)))
     placed = cuts(marks, 0, end + n_suffix, fork=None, cut_cost_tokens=cost)
-    for r in (*range(1, min(200, n_long)), *data.draw(st.lists(st.integers(1, n_long), min_size=50))):
-        assert n_read_again(placed, end - r) < max(64, 3 * r)
+    n_closing = data.draw(st.integers(0, 5))
+    for r in (*range(min(300, n_long - 5)), *data.draw(st.lists(st.integers(1, n_long - 5), min_size=50))):
+        assert n_read_again(placed, end - n_closing - r) < max(64, 3 * r)
 
 
 @settings(max_examples=100)
@@ -116,7 +124,7 @@ def test_rewinding_to_a_message_end_reads_little_again(seed: int, n_messages: in
     n_others = 2 * n_prompt.bit_length()
     cost = BUDGET * n_prompt / (n_others + 0.5)
     placed = cuts(PromptMarks(tuple(ends)), 0, n_prompt, fork=None, cut_cost_tokens=cost)
-    assert len(placed) <= n_others + 3
+    assert len(placed) <= n_others + 3 + len(inside_last(PromptMarks(tuple(ends))))
     for end in ends[:-1]:
         # An end a few tokens after a certain cut is left to that one.
         assert n_read_again(placed, end) < 3 * (n_prompt - end) + 4

@@ -25,7 +25,7 @@ class Housing:
         return not is_new or self._place(lane, checkpoint)
 
     def _place(self, lane: int, checkpoint: Checkpoint) -> bool:
-        """Give a checkpoint on a running lane's path a home; parked if sequences abound, else the host."""
+        """Give a checkpoint on a running lane's path a home: parked if sequences abound, else the host if it has room."""
         if self._kind is MemoryKind.ATTENTION and self._engine.is_unified:
             return True
         free_seqs = self._space.free_seqs
@@ -34,7 +34,8 @@ class Housing:
             return True
         if self._space.copies.copy_blob(checkpoint, lane, self._space.host_room):
             return True
-        return bool(free_seqs) and self._park(lane, checkpoint, free_seqs.pop())
+        seq = self._space.seq()
+        return seq is not None and self._park(lane, checkpoint, seq)
 
     def _place_tip(self, lane: int, checkpoint: Checkpoint) -> bool:
         """Give a checkpoint a home that keeps its cells when the lane goes."""

@@ -15,6 +15,7 @@ Positions = NDArray[np.int64]
 
 _N_STABLE_STRIDE = 4096
 _N_WORTH = 4
+_N_LONG_STRIDES = 7
 _N_CUTS_MIN, _N_CUTS_MAX = 8, 64
 _DIGEST_BASE = 0x1F3D5B79A2C4E681
 _DIGEST_MODULUS = (1 << 61) - 1
@@ -72,12 +73,13 @@ def cuts(
     """Where to cut the reading of tokens `[n_start, n_prompt)`: ascending, the last one the prompt's end.
 
     Always cut: the ends of system and tools and of the last two messages (if the last one is edited, reading goes on
-    from the one before), `fork` (where the prompt leaves a known path), the `expected` ones (where the next prompt is
-    likely to leave this one), volatile spans, breakpoints and the prompt's end. Other message ends and strides share
-    as many cuts as cost the fraction `budget` of the reading, one cut costing as much as `cut_cost_tokens` tokens, and
+    from the one before), a few places in the last message if it is long (`rewinds`), `fork` (where the prompt leaves a
+    known path), the `expected` ones (where the next prompt is likely to leave this one), volatile spans, breakpoints
+    and the prompt's end. Other message ends and strides share as many cuts as cost the fraction `budget` of the reading, one cut costing as much as `cut_cost_tokens` tokens, and
     never more than `n_most`, since each takes a checkpoint's bytes. `n_min_stride` is a power of two.
     """
-    named = _certain(marks, n_start, n_prompt, fork, expected)
+    named = dict.fromkeys(_inside_last(marks, n_start, n_min_stride), Origin.STRIDE)
+    named |= _certain(marks, n_start, n_prompt, fork, expected)
     n_others = min(n_most, int(budget * (n_prompt - n_start) / cut_cost_tokens))
     if n_others:
         named |= _others(marks, n_start, sorted(named), n_min_stride, n_others)
@@ -103,6 +105,29 @@ def _certain(
         ((n_prompt,), Origin.PROMPT_END),
     ]
     return {n: origin for positions, origin in named for n in positions if n_start < n <= n_prompt}
+
+
+def rewinds(start: int, end: int, n_min_stride: int = 64) -> tuple[int, ...]:
+    """Where a message of the tokens `[start, end)` must be cut so that an edit of it reads little again; descending.
+
+    A change r tokens before the end of its text reads less than max(`n_min_stride`, 3 r) tokens again, whatever r is:
+    each place lies nearly four times as far from the end as the one before. The tokens that close the message lie
+    behind its text, for which each distance makes allowance.
+    """
+    distance, n_closing = n_min_stride - n_min_stride // 16, n_min_stride // 4
+    found: list[int] = []
+    while distance < end - start and (not found or end - start > 4 * (end - found[-1]) - n_closing):
+        found.append(end - distance)
+        distance = 4 * distance - n_closing
+    return tuple(found)
+
+
+def _inside_last(marks: PromptMarks, n_start: int, n_min_stride: int) -> tuple[int, ...]:
+    """The `rewinds` of the last message, if it is so long that they cost little beside reading it."""
+    start, end = (0, 0, *marks.message_ends)[-2:]
+    if end - start < _N_LONG_STRIDES * n_min_stride:
+        return ()
+    return tuple(n for n in rewinds(start, end, n_min_stride) if n > n_start)
 
 
 def _others(
