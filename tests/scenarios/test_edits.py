@@ -1,6 +1,7 @@
 """S5 in full: the last message is edited, anywhere in it, with little room and whatever cuts may cost."""
 
 import random
+import time
 
 import numpy as np
 import pytest
@@ -28,11 +29,13 @@ def small(make_rig: MakeRig, where: str, *, n_cut_cost: float) -> Rig:
     return rig
 
 
-def n_again(rig: Rig, reference: Reference | None, n: int, n_back: int, seed: int) -> int:
+def n_again(rig: Rig, reference: Reference | None, n: int, n_back: int, seed: int, *, rests: bool = False) -> int:
     """Tokens read again after an edit so many tokens before the end of a message of `n`."""
     long, new = text(seed, n), text(seed + 1, 12)
     new[0] = (long[n - n_back] + 1) % 256 if n_back else new[0]
     rig.ask(chat(SYSTEM, ("user", long)).tokens, 1, marks=chat(SYSTEM, ("user", long)).marks)
+    while rests and rig.loop.call(lambda: rig.loop.catch_up.has_work).result():
+        time.sleep(0.01)
     edited = chat(SYSTEM, ("user", np.concatenate([long[: n - n_back], new, long[n - n_back :]])))
     heard = rig.ask(edited.tokens, 3, marks=edited.marks)
     if reference is not None:
@@ -48,6 +51,13 @@ def test_s5_an_edit_anywhere_in_a_long_message(
     rig = small(make_rig, where, n_cut_cost=n_cut_cost)
     for seed, (n, n_back) in enumerate([(500, 0), (501, 130), (900, 25), (2100, 61)]):
         assert n_again(rig, reference, n, n_back, 10 * seed) < max(64, 3 * n_back)
+
+
+@pytest.mark.parametrize("where", ["parked", "host"])
+def test_s5_an_edit_in_a_short_message_after_a_rest(make_rig: MakeRig, reference: Reference, where: str) -> None:
+    rig = small(make_rig, where, n_cut_cost=256.0)
+    for seed, (n, n_back) in enumerate([(70, 1), (120, 20), (300, 62), (440, 63), (440, 100)]):
+        assert n_again(rig, reference, n, n_back, 10 * seed, rests=True) < max(64, 3 * n_back)
 
 
 @pytest.mark.long

@@ -25,7 +25,7 @@ class Housing:
         return not is_new or self._place(lane, checkpoint)
 
     def _place(self, lane: int, checkpoint: Checkpoint) -> bool:
-        """Give a checkpoint on a running lane's path a home: parked if sequences abound, else the host if it has room."""
+        """Give a checkpoint on a running lane's path a home: parked if sequences abound, else the host."""
         if self._kind is MemoryKind.ATTENTION and self._engine.is_unified:
             return True
         free_seqs = self._space.free_seqs

@@ -83,11 +83,13 @@ class Inbox:
             self.is_closed = True
             self._condition.notify()
 
-    def take(self, *, wait: bool) -> tuple[list[Submission], list[Callable[[], None]]]:
-        """All that has come in; `wait` blocks until there is something, or the end. Engine's thread only."""
+    def take(self, wait_s: float | None) -> tuple[list[Submission], list[Callable[[], None]]]:
+        """All that has come in; blocks for so long, None for ever, unless there is something or this is the end.
+
+        Engine's thread only.
+        """
         with self._condition:
-            while wait and not (self.is_awake or self.is_closed):
-                self._condition.wait()
+            self._condition.wait_for(lambda: self.is_awake or self.is_closed, wait_s)
             self.is_awake = False
             jobs, calls = list(self._jobs), list(self._calls)
             self._jobs.clear()

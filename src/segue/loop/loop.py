@@ -14,6 +14,7 @@ from segue.engine.errors import EngineError, NoRoomError
 from segue.homes.keeper import Keeper
 from segue.homes.parcel import Parcel, parse
 from segue.loop.batching import Batching
+from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Inbox, Submission
 from segue.loop.job import EndReason, ErrorType, Job, JobError, Listener, SlotView
@@ -26,6 +27,8 @@ T = TypeVar("T")
 _TIDY_SHARE = 0.1
 _LONG_PAUSE_S = 0.005
 _END_S = 20.0
+_IDLE_S = 0.1
+"""After so long without a request the next one is not expected at once."""
 
 
 class Loop:
@@ -49,8 +52,16 @@ class Loop:
         self._queue: deque[Submission] = deque()
         self._slots = [Slot(i) for i in range(n_slots)]
         self._batching = Batching(engine, is_reproducible=is_reproducible)
+        self.catch_up = CatchUp(engine, keeper, is_reproducible=is_reproducible)
         self._runner = Runner(
-            engine, keeper, self._slots, n_ctx=n_ctx, is_reproducible=is_reproducible, cost=self.cost, on_end=on_end
+            engine,
+            keeper,
+            self._slots,
+            n_ctx=n_ctx,
+            is_reproducible=is_reproducible,
+            cost=self.cost,
+            catch_up=self.catch_up,
+            on_end=on_end,
         )
         self._is_tidy = True
         self._has_put_off = False
@@ -110,6 +121,7 @@ class Loop:
                 self._receive()
                 self._plan()
                 self._tidy()
+                self._use_idle_time()
                 for chunks, slots in self._batching.fill(self._slots):
                     for slot, row in zip(slots, self._decode(chunks, slots), strict=False):
                         self._runner.settle(slot, row)
@@ -123,7 +135,7 @@ class Loop:
         may_rest = self._may_rest()
         if not (may_rest or self._inbox.is_awake):
             return
-        jobs, calls = self._inbox.take(wait=may_rest)
+        jobs, calls = self._inbox.take(self._rest_s() if may_rest else 0.0)
         # They are in no other queue: whatever fails from here on, each job is answered and each call made.
         self._queue.extend(jobs)
         try:
@@ -148,8 +160,26 @@ class Loop:
             return False
         return not self._queue or all(slot.phase is not Phase.IDLE for slot in self._slots)
 
+    def _rest_s(self) -> float | None:
+        """How long to sleep where there is nothing else to do; None until something comes in."""
+        if not (self.catch_up.has_work and self._is_idle):
+            return None
+        return max(0.0, self._decoded + _IDLE_S - time.perf_counter())
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether there is no request at all."""
+        return not self._queue and all(slot.phase is Phase.IDLE for slot in self._slots)
+
+    def _use_idle_time(self) -> None:
+        """Use the time in which there is no request for the checkpoints that were too dear before."""
+        if self._is_idle and not self._rest_s():
+            self.catch_up.step()
+
     def _plan(self) -> None:
         """Give idle slots to queued jobs, and start every slot that need not wait."""
+        if self._queue:
+            self.catch_up.stop()
         for submission in tuple(self._queue):
             slot = self._idle_slot(submission.job)
             if slot is None:
@@ -172,6 +202,9 @@ class Loop:
 
         Behind a move that others have waited for already it waits for a turn, but not for two.
         """
+        if self.catch_up.is_reading:
+            # What it reads from must not leave meanwhile.
+            return
         now = time.perf_counter()
         self._has_put_off = not self._has_put_off and now - self._decoded > _LONG_PAUSE_S
         if self._has_put_off:
@@ -216,7 +249,8 @@ class Loop:
 
     def _end(self) -> None:
         self._finish(self._slots, EndReason.CANCELLED)
-        jobs, calls = self._inbox.take(wait=False)
+        self.catch_up.stop()
+        jobs, calls = self._inbox.take(0.0)
         for call in calls:
             call()
         for submission in (*self._queue, *jobs):

@@ -9,6 +9,7 @@ from segue.engine.errors import MaskError, NoRoomError, StateError
 from segue.homes.keeper import Keeper
 from segue.homes.planner import Plan
 from segue.loop.admission import Admission
+from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Submission
 from segue.loop.job import EndReason, ErrorType, JobEnd, JobError, Progress, Timings
@@ -38,6 +39,7 @@ class Runner:
         n_ctx: int,
         is_reproducible: bool,
         cost: CutCost,
+        catch_up: CatchUp,
         on_end: OnEnd,
     ) -> None:
         self._engine = engine
@@ -46,6 +48,7 @@ class Runner:
         self._n_ctx = n_ctx
         self._is_reproducible = is_reproducible
         self._cost = cost
+        self._catch_up = catch_up
         self._on_end = on_end
         self._lanes = Lanes(len(slots), keeper)
         self._admission = Admission(keeper, cost, is_reproducible=is_reproducible)
@@ -204,10 +207,12 @@ class Runner:
         if slot.n_generated:
             slot.phase = Phase.GENERATING
             return
+        job = _submission(slot).job
+        self._catch_up.note(job.scope, job.tokens, job.marks)
         if row is not None:
             kept = self._engine.logits(row)
         reason: EndReason | None = EndReason.LIMIT
-        if _submission(slot).job.n_predict != 0:
+        if job.n_predict != 0:
             assert kept is not None
             reason = self._reply.first(slot, row, kept)
         if row is not None:

@@ -75,8 +75,9 @@ def cuts(
     Always cut: the ends of system and tools and of the last two messages (if the last one is edited, reading goes on
     from the one before), a few places in the last message if it is long (`rewinds`), `fork` (where the prompt leaves a
     known path), the `expected` ones (where the next prompt is likely to leave this one), volatile spans, breakpoints
-    and the prompt's end. Other message ends and strides share as many cuts as cost the fraction `budget` of the reading, one cut costing as much as `cut_cost_tokens` tokens, and
-    never more than `n_most`, since each takes a checkpoint's bytes. `n_min_stride` is a power of two.
+    and the prompt's end. Other message ends and strides share as many cuts as cost the fraction `budget` of the
+    reading, one cut costing as much as `cut_cost_tokens` tokens, and never more than `n_most`, since each takes a
+    checkpoint's bytes. `n_min_stride` is a power of two.
     """
     named = dict.fromkeys(_inside_last(marks, n_start, n_min_stride), Origin.STRIDE)
     named |= _certain(marks, n_start, n_prompt, fork, expected)
@@ -107,6 +108,12 @@ def _certain(
     return {n: origin for positions, origin in named for n in positions if n_start < n <= n_prompt}
 
 
+def last_message(marks: PromptMarks) -> tuple[int, int]:
+    """Where the last message begins and ends; 0 and 0 if there is none."""
+    start, end = (0, 0, *marks.message_ends)[-2:]
+    return start, end
+
+
 def rewinds(start: int, end: int, n_min_stride: int = 64) -> tuple[int, ...]:
     """Where a message of the tokens `[start, end)` must be cut so that an edit of it reads little again; descending.
 
@@ -124,7 +131,7 @@ def rewinds(start: int, end: int, n_min_stride: int = 64) -> tuple[int, ...]:
 
 def _inside_last(marks: PromptMarks, n_start: int, n_min_stride: int) -> tuple[int, ...]:
     """The `rewinds` of the last message, if it is so long that they cost little beside reading it."""
-    start, end = (0, 0, *marks.message_ends)[-2:]
+    start, end = last_message(marks)
     if end - start < _N_LONG_STRIDES * n_min_stride:
         return ()
     return tuple(n for n in rewinds(start, end, n_min_stride) if n > n_start)
