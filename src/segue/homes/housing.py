@@ -6,6 +6,8 @@ from segue.homes.space import Space
 from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryKind
 
+_N_PARKED_FEW = 8
+
 
 class Housing:
     """Gives checkpoints a home while the lane that read them still stands there. Belongs to the engine's thread."""
@@ -34,7 +36,8 @@ class Housing:
             return True
         if self._space.copies.copy_blob(checkpoint, lane, self._space.host_room):
             return True
-        seq = self._space.seq()
+        # Where parked sequences are few, the ends of paths need all of them.
+        seq = self._space.seq() if free_seqs or self._space.n_parked >= _N_PARKED_FEW else None
         return seq is not None and self._park(lane, checkpoint, seq)
 
     def _place_tip(self, lane: int, checkpoint: Checkpoint) -> bool:
