@@ -1,7 +1,6 @@
 """The whole server below HTTP, on a tiny model: ask it for replies and look inside."""
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from segue.loop.inbox import Submission
 from segue.loop.job import EndReason, Job, JobEnd, Progress, TokenOut, Tokens
 from segue.loop.loop import Loop
 from segue.state.placement import PromptMarks
+from tests.kit.waiting import PATIENCE_S, wait_until
 
 # Flash attention and 16-bit cells would let logits move so far with batch sizes that equality meant little.
 EXACT: Final[dict[str, Any]] = {"flash_attention": "off", "type_k": "f32", "type_v": "f32", "n_threads": 1}
@@ -55,8 +55,8 @@ class Heard:
         self.end = end
         self.ended.set()
 
-    def wait(self, timeout_s: float = 120) -> JobEnd:
-        assert self.ended.wait(timeout_s), "no answer"
+    def wait(self) -> JobEnd:
+        assert self.ended.wait(PATIENCE_S), "no answer"
         assert self.end is not None
         return self.end
 
@@ -136,14 +136,15 @@ class Rig:
 
     def check(self) -> None:
         """Assert the invariants of everything that is cached."""
-        self.loop.call(self.keeper.check_integrity).result(timeout=60)
+        self.loop.call(self.keeper.check_integrity).result(timeout=PATIENCE_S)
 
-    def wait_until_stored(self, timeout_s: float = 60) -> None:
+    def wait_until_stored(self) -> None:
         """Return once all that can be on disk is."""
-        give_up = time.monotonic() + timeout_s
-        while not self.loop.call(lambda: self.keeper.vault is None or self.keeper.vault.is_idle).result():
-            assert time.monotonic() < give_up, "the disk is not done"
-            time.sleep(0.01)
+
+        def is_idle() -> bool:
+            return self.keeper.vault is None or self.keeper.vault.is_idle
+
+        wait_until(lambda: self.loop.call(is_idle).result(), "a disk that is done")
 
     def end(self) -> None:
         """Check a last time, and end as a server does that is told to stop."""

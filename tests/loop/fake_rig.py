@@ -17,6 +17,7 @@ from segue.state.kind import MemoryKind
 from segue.state.placement import PromptMarks
 from tests.kit.fake_engine import N_VOCAB, FakeEngine, expected_reply
 from tests.kit.rig import Heard
+from tests.kit.waiting import PATIENCE_S
 
 GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
 
@@ -75,15 +76,15 @@ class FakeRig:
 
         def hold() -> None:
             has_stopped.set()
-            may_go_on.wait()
+            assert may_go_on.wait(PATIENCE_S)
 
         done = self.loop.call(hold)
-        has_stopped.wait()
+        assert has_stopped.wait(PATIENCE_S)
         try:
             yield
         finally:
             may_go_on.set()
-        done.result(timeout=60)
+        done.result(timeout=PATIENCE_S)
 
     def send(
         self,
@@ -114,7 +115,7 @@ class FakeRig:
 
     def check(self) -> None:
         """Assert the invariants of everything that is cached, and that nothing is held for nobody."""
-        self.loop.call(self._check).result(timeout=60)
+        self.loop.call(self._check).result(timeout=PATIENCE_S)
 
     def _check(self) -> None:
         self.keeper.check_integrity()
