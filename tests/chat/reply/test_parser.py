@@ -142,7 +142,7 @@ def test_what_is_certain_comes_at_once() -> None:
 def test_work_grows_with_the_text_only(family: str, begin: str, unit: str) -> None:
     def work(n_chars: int) -> int:
         with Work() as done:
-            parse(family, begin + unit * (n_chars // len(unit)))
+            parse(family, f"{begin}{unit * (n_chars // len(unit))}\n")
         return done.n_steps
 
     assert work(8_000) < 5 * work(2_000)
