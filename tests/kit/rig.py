@@ -120,6 +120,8 @@ class Rig:
         heard = heard or Heard()
         array = np.asarray(tokens, np.int32)
         fields: dict[str, Any] = {"sampling": GREEDY, "n_probs": 2} | job
+        sampling = fields["sampling"]
+        assert sampling.temperature == 0 or sampling.seed != SamplingParams().seed, "pass a seed"
         heard.submission = self.loop.submit(
             Job(array, marks=marks or PromptMarks(), n_predict=n_predict, **fields),
             heard,
