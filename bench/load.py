@@ -22,13 +22,14 @@ def main() -> None:
     flags = parser.parse_args()
     console = Console()
     with Progress(console=console) as progress, tempfile.TemporaryDirectory() as folder:
-        task = progress.add_task("A mixed load", total=60 * flags.minutes)
+        seconds: float = 60 * flags.minutes
+        task = progress.add_task("A mixed load", total=seconds)
         started = time.monotonic()
 
         def goes_on(_: int) -> bool:
             elapsed_s = time.monotonic() - started
             progress.update(task, completed=elapsed_s)
-            return elapsed_s < 60 * flags.minutes
+            return elapsed_s < seconds
 
         load = put_load(model_path("qwen35"), Path(folder), goes_on)
     fits = N_HOST_BYTES + N_DISK_BYTES

@@ -32,7 +32,8 @@ class Work:
             feed(reader, text)
             self.n_steps += len(reader._text)
 
-        self._patches = [patch.object(Markers, "find", counted_find), patch.object(Reader, "feed", counted_feed)]
+        self._patches: list[Any] = [patch.object(Markers, "find", counted_find)]
+        self._patches.append(patch.object(Reader, "feed", counted_feed))
         for module in (calls, channels, elements, notation):
             patterns = {name: value for name, value in vars(module).items() if isinstance(value, re.Pattern)}
             replaced: dict[str, Any] = {name: _Pattern(value, self, 1) for name, value in patterns.items()}
