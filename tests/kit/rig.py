@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from segue.loop.inbox import Submission
 from segue.loop.job import EndReason, Job, JobEnd, Progress, TokenOut, Tokens
 from segue.loop.loop import Loop
 from segue.state.placement import PromptMarks
+from tests.kit.unmeasured import Unmeasured
 from tests.kit.waiting import PATIENCE_S, wait_until
 
 # Flash attention and 16-bit cells would let logits move so far with batch sizes that equality meant little.
@@ -100,7 +102,8 @@ class Rig:
         self.shape = measure(self.model, context)
         self.engine = Context(self.model, context, self.shape)
         self.keeper = Keeper(self.engine, n_slots, 0 if reproducible else n_parked, n_host_bytes, n_idle_cells)
-        self.loop = Loop(self.engine, self.keeper, n_slots=n_slots, n_ctx=n_ctx, is_reproducible=reproducible)
+        with patch("segue.loop.loop.CutCost", Unmeasured):
+            self.loop = Loop(self.engine, self.keeper, n_slots=n_slots, n_ctx=n_ctx, is_reproducible=reproducible)
         self.keeper.fingerprint = fingerprint(self.engine, context)
         if cache_dir is not None:
             self.keeper.open_disk(Directory(cache_dir), n_disk_bytes, self.loop.wake)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from unittest.mock import patch
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from segue.state.kind import MemoryKind
 from segue.state.placement import PromptMarks
 from tests.kit.fake_engine import N_VOCAB, FakeEngine, expected_reply
 from tests.kit.rig import Heard
+from tests.kit.unmeasured import Unmeasured
 from tests.kit.waiting import PATIENCE_S
 
 GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
@@ -59,14 +61,15 @@ class FakeRig:
             is_unified=not reproducible,
         )
         self.keeper = Keeper(self.engine, sizes.n_slots, n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
-        self.loop = Loop(
-            self.engine,
-            self.keeper,
-            n_slots=sizes.n_slots,
-            n_ctx=sizes.n_ctx,
-            is_reproducible=reproducible,
-            on_end=on_end,
-        )
+        with patch("segue.loop.loop.CutCost", Unmeasured):
+            self.loop = Loop(
+                self.engine,
+                self.keeper,
+                n_slots=sizes.n_slots,
+                n_ctx=sizes.n_ctx,
+                is_reproducible=reproducible,
+                on_end=on_end,
+            )
         self.loop.start()
 
     @contextmanager
