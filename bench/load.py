@@ -2,6 +2,7 @@
 
 import argparse
 import tempfile
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -21,13 +22,16 @@ def main() -> None:
     flags = parser.parse_args()
     console = Console()
     with Progress(console=console) as progress, tempfile.TemporaryDirectory() as folder:
-        task = progress.add_task("A mixed load", total=1.0)
-        load = put_load(
-            model_path("qwen35"),
-            Path(folder),
-            60 * flags.minutes,
-            lambda share: progress.update(task, completed=share),
-        )
+        seconds: float = 60 * flags.minutes
+        task = progress.add_task("A mixed load", total=seconds)
+        started = time.monotonic()
+
+        def goes_on(_: int) -> bool:
+            elapsed_s = time.monotonic() - started
+            progress.update(task, completed=elapsed_s)
+            return elapsed_s < seconds
+
+        load = put_load(model_path("qwen35"), Path(folder), goes_on)
     fits = N_HOST_BYTES + N_DISK_BYTES
     console.print(f"{load.n_requests:,} requests; read {load.n_read_tokens:,} of {load.n_prompt_tokens:,} tokens")
     console.print(f"offered {load.offered_bytes / fits:.1f} times what fits")

@@ -9,8 +9,8 @@ from tests.kit.models import MODELS, model_path
 from tests.kit.reference import Reference
 from tests.kit.rig import Rig
 
-# How long an example takes says more about the machine than about the code.
-settings.register_profile("segue", deadline=None)
+# How long an example takes says more about the machine than about the code; the same examples are drawn every time.
+settings.register_profile("segue", deadline=None, derandomize=True)
 settings.load_profile("segue")
 
 MakeRig = Callable[..., Rig]

@@ -12,6 +12,7 @@ from segue.grammar.constraint import from_regex
 from segue.grammar.tokenizer import GrammarVocabulary, make_tokenizer
 from segue.settings import Settings
 from tests.kit.models import model_path
+from tests.kit.waiting import PATIENCE_S
 
 
 def test_the_first_grammar_finds_the_vocabulary_taken_in_and_loading_does_not_wait_for_that(
@@ -22,7 +23,7 @@ def test_the_first_grammar_finds_the_vocabulary_taken_in_and_loading_does_not_wa
 
     def take_in(vocabulary: GrammarVocabulary) -> LLTokenizer:
         takers.append(threading.current_thread().name)
-        assert is_built.wait(60), "loading waits"
+        assert is_built.wait(PATIENCE_S), "loading waits"
         return make_tokenizer(vocabulary)
 
     monkeypatch.setattr("segue.grammar.compiler.make_tokenizer", take_in)

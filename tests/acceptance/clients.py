@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 import pytest
 
+NOT_INSTALLED: Final = "is not installed: make clients"
+"""Why a test of a client is skipped, behind its name and in the README's words."""
 FAILURE: Final = "not-installed.txt"
 DONE: Final = "installed.txt"
 
@@ -60,7 +62,7 @@ def require(*clients: Client) -> None:
         if failure.exists():
             pytest.skip(f"{client.name} could not be installed: {failure.read_text().strip()}")
         if not done.exists():
-            pytest.skip(f"{client.name} is not installed: make clients")
+            pytest.skip(f"{client.name} {NOT_INSTALLED}")
         if done.read_text() != wanted(client.packages):
             pytest.skip(f"{client.name} is installed in another version than {client.packages}: make clients")
 

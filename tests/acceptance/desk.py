@@ -5,8 +5,7 @@ from pathlib import Path
 
 from tests.acceptance.agents import Agent
 from tests.acceptance.clients import search_path
-
-_TIMEOUT_S = 240
+from tests.kit.waiting import PATIENCE_S
 
 
 class Desk:
@@ -32,7 +31,7 @@ class Desk:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_TIMEOUT_S,
+            timeout=PATIENCE_S,
         )
         self._is_under_way = True
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

@@ -12,6 +12,7 @@ import openai
 from openai.types.chat import ChatCompletionMessage, ChatCompletionToolParam
 
 from tests.acceptance.clients import AI_SDK, NODE, PYTHON, require
+from tests.kit.waiting import PATIENCE_S
 
 Converse = Callable[[str, Path], str]
 """Talks with the server at an address, with files in a directory; what was said."""
@@ -101,7 +102,7 @@ def _ai_sdk(url: str, home: Path) -> str:
 
 def _run(command: list[str], home: Path) -> str:
     environment = {"HOME": str(home), "LLM_USER_PATH": str(home), "OPENAI_API_KEY": "none", "PATH": os.environ["PATH"]}
-    done = subprocess.run(command, cwd=home, env=environment, timeout=120, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=home, env=environment, timeout=PATIENCE_S, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 

@@ -10,6 +10,7 @@ from tests.acceptance.desk import Desk
 from tests.acceptance.part import MANNERS
 from tests.acceptance.reading import check_turn, turns
 from tests.kit.acted import Acted, acted
+from tests.kit.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.acceptance
 
@@ -28,7 +29,7 @@ def tool_users(*in_ci: str) -> list[object]:
 
 def check_route(agent: Agent, server: Acted) -> None:
     """Skip the test if the server does not answer what the agent asks for."""
-    if agent.route not in httpx.get(f"{server.url}/openapi.json").json()["paths"]:
+    if agent.route not in httpx.get(f"{server.url}/openapi.json", timeout=PATIENCE_S).json()["paths"]:
         pytest.skip(f"the server does not answer {agent.route}")
 
 

@@ -1,7 +1,6 @@
 """What requests want their replies to be: the five fields, and what is refused."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -109,12 +108,8 @@ def nested(n: int) -> dict[str, Any]:
         ({"lark": "start: x"}, ["lark", "unknown name"]),
     ],
 )
-def test_what_is_refused_names_the_field_and_soon(
-    server: Live, path: str, fields: dict[str, Any], parts: list[str]
-) -> None:
-    started = time.monotonic()
+def test_what_is_refused_names_the_field(server: Live, path: str, fields: dict[str, Any], parts: list[str]) -> None:
     response = post(server, path, **fields)
-    assert time.monotonic() - started < 5
     error = response.json()["error"]
     assert (response.status_code, error["code"], error["type"]) == (400, 400, "invalid_request_error")
     for part in parts:

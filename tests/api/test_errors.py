@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import threading
 
 import pytest
 
@@ -121,11 +122,12 @@ def test_what_the_loop_says_went_wrong(error: JobError, status: int) -> None:
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/completion"])
 def test_an_error_after_the_first_token_is_the_last_event(path: str) -> None:
     body = {"prompt": "x", "messages": [{"role": "user", "content": "x"}]}
-    with live(FakeLoop(error=JobError(ErrorType.SERVER, "lost"), error_after=2)) as running:
-        running.loop.delay_s = 0.05
-        *chunks, last = running.events(path, **body)
+    steps = threading.Semaphore(2)
+    with live(FakeLoop(error=JobError(ErrorType.SERVER, "lost"), error_after=2, steps=steps)) as running:
+        *chunks, last = running.events(path, on_first=steps.release, **body)
         assert json.loads(last) == {"error": {"code": 500, "message": "lost", "type": "server_error"}}
         assert chunks
+        steps.release(3)
         assert running.post(path, **body).status_code == 500
 
 

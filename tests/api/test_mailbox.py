@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from segue.api.mailbox import Mailbox
+from tests.kit.waiting import PATIENCE_S
 
 
 def test_items_of_many_threads_all_arrive_each_in_order() -> None:
@@ -22,7 +23,7 @@ def test_items_of_many_threads_all_arrive_each_in_order() -> None:
             thread.start()
         received: list[tuple[int, int]] = []
         while len(received) < 8000:
-            received += await asyncio.wait_for(mailbox.take(), 10)
+            received += await asyncio.wait_for(mailbox.take(), PATIENCE_S)
         return received
 
     received = asyncio.run(main())

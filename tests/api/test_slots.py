@@ -1,18 +1,20 @@
 """POST /slots/{id} as llama-server answers it."""
 
 import threading
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from segue.api import slots
+from segue.api.service import Service
 from segue.homes.disk import blobfile
 from segue.homes.disk.errors import DamagedError
 from segue.homes.parcel import ParcelError
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import live
+from tests.kit.waiting import wait_until
 
 
 def test_a_slot_is_saved_restored_and_erased(tmp_path: Path) -> None:
@@ -92,13 +94,19 @@ def test_what_a_key_has_saved_cannot_be_named_where_keys_are_not_kept_apart(
 
 def test_saves_under_one_name_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write, running = blobfile.write, threading.Semaphore(1)
+    find_path, arrived = slots._path, []
+
+    def note_arrival(service: Service, name: str | None, scope: str) -> Path:
+        arrived.append(name)
+        return find_path(service, name, scope)
 
     def write_alone(*arguments: Any) -> int:
         assert running.acquire(blocking=False), "two at once"
-        time.sleep(0.05)
+        wait_until(lambda: len(arrived) == 4, "the other requests")
         running.release()
         return write(*arguments)
 
+    monkeypatch.setattr(slots, "_path", note_arrival)
     monkeypatch.setattr("segue.api.slots.blobfile.write", write_alone)
     with live(slot_save_path=tmp_path) as server, ThreadPoolExecutor(4) as pool:
         answers = pool.map(lambda _: server.post("/slots/0?action=save", filename="one"), range(4))

@@ -11,6 +11,7 @@ import pytest
 from segue.cache.stock import Stock
 from segue.cli import main
 from tests.cache.making import fill, filled
+from tests.kit.waiting import PATIENCE_S
 
 COMMANDS = {
     "ls": ["ls"],
@@ -24,7 +25,8 @@ COMMANDS = {
 
 def segue_cache(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-W", "error", "-m", "segue", "cache", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=60)
+    environment = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=PATIENCE_S)
 
 
 def test_one_directory_from_look_to_removal(path: Path) -> None:

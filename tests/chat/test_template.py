@@ -1,7 +1,7 @@
 """What a template may do, what it may not, and what its failures say."""
 
-import time
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -12,13 +12,29 @@ from segue.chat.template import ChatTemplate
 USER = {"role": "user", "content": "Hi"}
 
 
+class LookedAt:
+    """A clock that goes on whenever somebody looks at it, and only then."""
+
+    def __init__(self, step_s: float = 1.0) -> None:
+        self._step_s = step_s
+        self.n_looks = 0
+
+    def __call__(self) -> float:
+        self.n_looks += 1
+        return self.n_looks * self._step_s
+
+
+def fail() -> float:
+    raise AssertionError("it looks at another clock")
+
+
 def text(source: str, *messages: dict[str, Any], **options: Any) -> str:
     return ChatTemplate(source, "<s>", "</s>").render(messages or [USER], **options).text
 
 
-def refusal(source: str, deadline_s: float = 5.0) -> str:
+def refusal(source: str) -> str:
     with pytest.raises(TemplateError) as error:
-        ChatTemplate(source, "<s>", "</s>", deadline_s).render([USER])
+        ChatTemplate(source, "<s>", "</s>").render([USER])
     return str(error.value)
 
 
@@ -115,15 +131,23 @@ def test_templates_may_keep_a_queue() -> None:
     ],
 )
 def test_endless_templates_are_stopped(source: str) -> None:
-    begun = time.thread_time()
-    assert "chat template" in refusal(source, deadline_s=0.2)
-    assert time.thread_time() - begun < 10
+    clock = LookedAt(step_s=0.1)
+    with patch("time.thread_time", clock):
+        template = ChatTemplate(source, "<s>", "</s>", deadline_s=20)
+        n_before = clock.n_looks
+        with pytest.raises(TemplateError, match="chat template"):
+            template.render([USER])
+    assert clock.n_looks - n_before < 205, "it went on when time was up"
 
 
-def test_time_of_other_threads_does_not_count() -> None:
-    run = render.Render((), deadline_s=0.05)
-    time.sleep(0.1)
-    run.tick()
+def test_the_rendering_thread_s_own_time_counts_and_no_other() -> None:
+    clock = LookedAt()
+    with patch("time.thread_time", clock), patch.multiple("time", monotonic=fail, perf_counter=fail, time=fail):
+        run = render.Render((), deadline_s=2.5)
+        run.tick()
+        run.tick()
+        with pytest.raises(render.LimitError, match=r"more than 2\.5 seconds"):
+            run.tick()
 
 
 @pytest.mark.parametrize(
@@ -143,9 +167,10 @@ def test_runaway_values_are_stopped(source: str) -> None:
 
 
 def test_hostile_templates_do_not_stop_the_server_from_starting() -> None:
-    begun = time.thread_time()
-    ChatTemplate("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "", "")
-    assert time.thread_time() - begun < 20
+    clock = LookedAt(step_s=0.1)
+    with patch("time.thread_time", clock):
+        ChatTemplate("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "", "")
+    assert clock.n_looks < 200
 
 
 def test_a_template_that_refuses_an_open_end_still_renders() -> None:

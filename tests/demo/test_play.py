@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from functools import partial
 from io import StringIO
@@ -23,6 +22,7 @@ from segue.demo.script import steps
 from segue.demo.server import Server, running
 from segue.demo.stage import Stage, stage
 from tests.kit.models import model_path
+from tests.kit.waiting import PATIENCE_S, wait_until
 
 N_SUFFIX = 13  # "<|im_start|>assistant\n<think>\n", which no history holds
 N_HEADER = 6  # "<|im_start|>user\n"
@@ -109,6 +109,10 @@ def server_processes(of: int | None = None) -> list[psutil.Process]:
     return [child for child in psutil.Process(of).children() if "serve" in child.cmdline()]
 
 
+def listens(process: psutil.Process) -> bool:
+    return any(connection.status == psutil.CONN_LISTEN for connection in process.net_connections("tcp"))
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_server_too(number: int, code: int, tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
@@ -116,15 +120,13 @@ def test_a_signal_ends_the_server_too(number: int, code: int, tmp_path: Path) ->
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     pipe = subprocess.PIPE
     with subprocess.Popen(DEMO, stdout=pipe, stderr=pipe, text=True, env=environment, preexec_fn=heed) as demo:
-        until = time.monotonic() + 60
         # A signal between the fork and the return of Popen would find no server to end yet.
-        while not (servers := server_processes(demo.pid)) or servers[0].cpu_times().user < 0.2:
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_until(lambda: any(map(listens, server_processes(demo.pid))), "a server that listens")
+        (server_process,) = server_processes(demo.pid)
         demo.send_signal(number)
-        _, err = demo.communicate(timeout=60)
+        _, err = demo.communicate(timeout=PATIENCE_S)
     assert (demo.returncode, err) == (code, "")
-    assert not servers[0].is_running()
+    assert not server_process.is_running()
     assert not list(tmp_path.iterdir())
 
 

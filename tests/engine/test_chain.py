@@ -116,13 +116,13 @@ def test_a_grammar_is_stronger_than_a_bias(context: Context, logits: Logits) -> 
 
 def test_nothing_is_drawn_where_nothing_is_allowed(context: Context, logits: Logits) -> None:
     for source in (None, logits):
-        assert draw(context, source, SamplingParams(), [], 2) == [NO_TOKEN, NO_TOKEN]
+        assert draw(context, source, SamplingParams(seed=1), [], 2) == [NO_TOKEN, NO_TOKEN]
 
 
 def test_candidates_are_those_that_are_allowed(context: Context, logits: Logits) -> None:
     for allowed in ([40, 90, 120], [90], []):
         chain = context.sampler(
-            SamplingParams(samplers=("temperature",), temperature=1.0), PROMPT, Only(allowed, context.n_vocab)
+            SamplingParams(seed=1, samplers=("temperature",), temperature=1.0), PROMPT, Only(allowed, context.n_vocab)
         )
         ids, probabilities = chain.candidates(logits)
         chain.close()

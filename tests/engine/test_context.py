@@ -11,7 +11,7 @@ from segue.engine.errors import NoRoomError, StateError
 from segue.engine.model import Model
 from segue.state.kind import MemoryKind
 from tests.kit.conversation import text
-from tests.kit.models import MODELS, model_path
+from tests.kit.models import MODELS, model_path, names_where
 from tests.kit.rig import EXACT
 
 
@@ -68,10 +68,10 @@ def test_a_sequence_in_use_is_not_overwritten(context: Context) -> None:
         context.load(blob, 1)
 
 
+@pytest.mark.parametrize(
+    "model_name", names_where(lambda kind: kind.has_cells and kind is not MemoryKind.ATTENTION), indirect=True
+)
 def test_a_partial_state_needs_its_cells(context: Context) -> None:
-    kind = context.shape.kind
-    if kind in (MemoryKind.ATTENTION, MemoryKind.RECURRENT):
-        pytest.skip("has no partial state")
     context.decode([Chunk(0, text(1, 50), wants_logits=False)])
     part = context.save(0, partial=True)
     with pytest.raises(ValueError, match="borrow"):
@@ -84,9 +84,8 @@ def test_a_partial_state_needs_its_cells(context: Context) -> None:
         context.borrow(0, 1, 49, part)
 
 
+@pytest.mark.parametrize("model_name", names_where(lambda kind: kind.has_cells), indirect=True)
 def test_full_cells_change_nothing(context: Context) -> None:
-    if not context.shape.kind.has_cells:
-        pytest.skip("has no cells")
     for seq, n in enumerate((256, 200)):
         context.decode([Chunk(seq, text(seq, n), wants_logits=False)])
     with pytest.raises(NoRoomError):
@@ -97,9 +96,8 @@ def test_full_cells_change_nothing(context: Context) -> None:
     assert np.isfinite(context.logits(row)).all()
 
 
+@pytest.mark.parametrize("model_name", names_where(lambda kind: kind.has_cells), indirect=True)
 def test_a_blob_that_does_not_fit_leaves_others_whole(context: Context) -> None:
-    if not context.shape.kind.has_cells:
-        pytest.skip("has no cells")
     context.decode([Chunk(0, text(0, 200), wants_logits=False)])
     blob = context.save(0, partial=False)
     context.load(blob, 1)
@@ -109,10 +107,9 @@ def test_a_blob_that_does_not_fit_leaves_others_whole(context: Context) -> None:
     assert [context.length(seq) for seq in (0, 1)] == [200, 200]
 
 
+@pytest.mark.parametrize("model_name", names_where(lambda kind: kind.has_cells), indirect=True)
 def test_a_state_of_another_context_is_refused_and_leaves_others_whole(context: Context) -> None:
     kind = context.shape.kind
-    if not kind.has_cells:
-        pytest.skip("has no types of keys")
     context.decode([Chunk(0, text(0, 50), wants_logits=False)])
     other = Context(context.model, ContextParams(n_cells=512, n_seq_max=6, **EXACT | {"type_k": "f16"}), context.shape)
     try:

@@ -16,7 +16,7 @@ from segue.engine.model import Model
 from segue.state.kind import MemoryKind, MemoryShape
 from tests.kit.blobs import Cells, cells
 from tests.kit.conversation import Tokens, text
-from tests.kit.models import MODELS, gemma3_270m_path, model_path
+from tests.kit.models import MODELS, gemma3_270m_path, model_path, names_where
 from tests.kit.rig import EXACT
 
 N_A, N_B = 333, 90
@@ -182,9 +182,9 @@ def test_a_restored_state_is_the_saved_one(
     assert np.abs(got - subject.reference.logits).max() <= subject.reference.close
 
 
+# A restored window lies in other cells than one that slid there; --reproducible evens that out.
+@pytest.mark.parametrize("subject", names_where(lambda kind: not kind.has_window), indirect=True)
 def test_in_an_otherwise_equal_cache_logits_are_the_same_bit_for_bit(subject: Subject, context: Context) -> None:
-    if context.shape.kind.has_window:
-        pytest.skip("a restored window lies in other cells than one that slid there; --reproducible evens that out")
     read(context, 0, text(1, N_A))
     blob = context.save(0, partial=False)
     context.drop(0)
@@ -192,9 +192,9 @@ def test_in_an_otherwise_equal_cache_logits_are_the_same_bit_for_bit(subject: Su
     assert np.array_equal(read(context, 0, text(2, N_B)), subject.reference.logits)
 
 
+@pytest.mark.parametrize("subject", [*names_where(lambda kind: kind.has_cells), "gemma3-270m"], indirect=True)
+@pytest.mark.usefixtures("subject")
 def test_stored_cells_take_what_was_measured(context: Context) -> None:
-    if not context.shape.kind.has_cells:
-        pytest.skip("has no cells")
     read(context, 0, text(1, N_A))
     for start, end in ((0, N_A), (0, 1), (100, 250)):
         cells = context.save_cells(0, start, end, 4)

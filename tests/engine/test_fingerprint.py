@@ -17,7 +17,7 @@ from segue.engine.libllama import _ggml
 from segue.engine.model import Model
 from tests.kit.architectures import Sizes, longrope
 from tests.kit.conversation import text
-from tests.kit.models import MODELS, model_path
+from tests.kit.models import model_path, names_where
 
 PARAMS: Final = ContextParams(n_cells=512, n_seq_max=2, n_batch=64, n_ubatch=64, n_threads=1)
 
@@ -73,9 +73,8 @@ def test_a_context_s_size_is_not_told_apart_elsewhere(model_name: str, write: Wr
     assert small == large
 
 
+@pytest.mark.parametrize("model_name", names_where(lambda kind: kind.has_cells), indirect=True)
 def test_flash_attention_is_told_apart_by_what_it_comes_to(model_name: str, write: Write) -> None:
-    if not MODELS[model_name].kind.has_cells:
-        pytest.skip("has no attention")
     on, off, auto = (write(model_path(model_name), flash_attention=word) for word in ("on", "off", "auto"))
     assert differences(on[0], off[0]) == "flash attention on instead of off"
     assert on[1] != off[1]

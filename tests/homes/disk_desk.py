@@ -4,7 +4,6 @@ import errno
 import itertools
 import os
 import shutil
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -24,8 +23,8 @@ from segue.homes.vault import Vault
 from segue.state.checkpoint import Origin
 from segue.state.kind import MemoryKind
 from tests.homes.desk import Desk, Path, array, n_restorable
+from tests.kit.waiting import PATIENCE_S, wait_until
 
-_PATIENCE_S = 10.0
 _N_TRIES = 50
 
 
@@ -162,12 +161,12 @@ class DiskDesk(Desk):
         """Wait until a thread has done something, or do it."""
         if self._hands:
             self._hands.work()
-        assert self._woken.wait(_PATIENCE_S)
+        assert self._woken.wait(PATIENCE_S)
 
     def restart(
         self,
         *,
-        timeout_s: float = _PATIENCE_S,
+        timeout_s: float = PATIENCE_S,
         limit_disk_bytes: int | None = None,
         model: str | None = None,
         **room: Any,
@@ -209,12 +208,15 @@ class DiskDesk(Desk):
 
     def _finish(self) -> None:
         """Let the threads do what they have to do."""
-        give_up = time.monotonic() + _PATIENCE_S
-        while self.vault.is_busy:
-            assert time.monotonic() < give_up
-            if self._hands:
-                self._hands.work()
-            self.vault.settle()
+
+        def is_done() -> bool:
+            if self.vault.is_busy:
+                if self._hands:
+                    self._hands.work()
+                self.vault.settle()
+            return not self.vault.is_busy
+
+        wait_until(is_done, "threads that are done")
 
     def plan(self, prompt: Path, scope: str, *, use_cache: bool = True) -> Plan:
         """Where a prompt starts; what must be fetched for it is fetched, if there is room."""

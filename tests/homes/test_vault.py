@@ -26,6 +26,7 @@ from tests.homes.damage import Damage, damage
 from tests.homes.desk import Path, array, at, path
 from tests.homes.disk_desk import MakeDesk, serve
 from tests.homes.vault_machine import VaultMachine
+from tests.kit.waiting import PATIENCE_S, wait_until
 
 
 def conversations() -> list[Path]:
@@ -367,11 +368,11 @@ def late_reads(monkeypatch: pytest.MonkeyPatch, *, fail: bool, of: str = "") -> 
 
     def read_late(*arguments: Any) -> Fetched:
         fetched = read(*arguments)
-        assert may_go_on.wait(10.0)
+        assert may_go_on.wait(PATIENCE_S)
         return fetched
 
     def miss(directory: Directory, name: str) -> list[Any]:
-        assert may_go_on.wait(10.0)
+        assert may_go_on.wait(PATIENCE_S)
         if of and name != of:
             return read_blob(directory, name)
         raise DamagedError(f"{name} is missing")
@@ -424,11 +425,13 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
         assert desk.start(0, path(1, 30), use_cache=False)
         desk.take(0, logits=desk.read(0, path(1, 30)))
         desk.close(0)
-        give_up = time.monotonic() + 10.0
-        while residence_of(found).file in ("", file) and time.monotonic() < give_up:
+
+        def is_replaced() -> bool:
             desk.keeper.tidy(0.0)
             desk.keeper.settle()
-        assert residence_of(found).file not in ("", file)
+            return residence_of(found).file not in ("", file)
+
+        wait_until(is_replaced, "another file")
     desk.store()
     assert "stored state is lost" not in caplog.text
     desk.restart()

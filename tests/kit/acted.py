@@ -40,7 +40,7 @@ class Acted:
 @contextmanager
 def acted(script: Script, model: str = "qwen35", *, template: str = THINKING, **settings: Any) -> Iterator[Acted]:
     """Serve until the block ends."""
-    options = {"ctx_size": N_CTX, "parallel": 2, "threads": 1, "alias": ["m"], "chat_template": template}
+    options = {"ctx_size": N_CTX, "parallel": 2, "threads": 1, "seed": 1, "alias": ["m"], "chat_template": template}
     service = make_service(Settings(model=str(model_path(model)), **{**options, **settings}))
     built = build(service.settings, lambda _: None, lambda *_: None)
     try:

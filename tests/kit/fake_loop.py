@@ -3,9 +3,8 @@
 import itertools
 import queue
 import threading
-import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -28,6 +27,7 @@ from segue.loop.job import (
 )
 from segue.state.reasons import CacheReport
 from tests.kit.byte_vocabulary import EOS
+from tests.kit.waiting import wait_until
 
 
 @dataclass
@@ -52,13 +52,15 @@ class FakeLoop:
 
     `reply` gives the tokens that a job would generate without limit; EOS ends it. `error` fails every job before it
     generates, or after `error_after` tokens. `gate`, once cleared, holds every job before its first token until set
-    or cancelled. `delay_s` is the time of each token.
+    or cancelled. With `steps`, each token and a late error wait until one is released. `delay_s` is the least time
+    between tokens: nothing may be decided by it.
     """
 
-    reply: Callable[[Job], Sequence[int]] = words
+    reply: Callable[[Job], Iterable[int]] = words
     n_ctx: int = 4096
     n_slots: int = 4
     delay_s: float = 0.0
+    steps: threading.Semaphore | None = None
     error: JobError | None = None
     error_after: int = 0
     gate: threading.Event = field(default_factory=threading.Event)
@@ -102,10 +104,11 @@ class FakeLoop:
 
     def wait_for_ends(self, n: int) -> None:
         """Wait until n jobs are over."""
-        until = time.monotonic() + 10
-        while len(self.ends) < n:
-            assert time.monotonic() < until, f"{len(self.ends)} of {n} jobs are over"
-            time.sleep(0.005)
+        wait_until(lambda: len(self.ends) >= n, f"{n} jobs that are over")
+
+    def wait_for_jobs(self, n: int) -> None:
+        """Wait until n jobs have been submitted."""
+        wait_until(lambda: len(self.jobs) >= n, f"{n} jobs")
 
     def on_over(self, job_id: int, end: JobEnd) -> None:
         """Hear of every job that is over, on the loop's thread."""
@@ -130,9 +133,10 @@ class FakeLoop:
             pass
         while n_predicted != job.n_predict or self.error is not None:
             if self.error is not None and n_predicted >= self.error_after:
+                if n_predicted:
+                    self._step(ticket)
                 return JobEnd(EndReason.ERROR, timings, report, 0, error=self.error)
-            if self.delay_s:
-                ticket.is_cancelled.wait(self.delay_s)
+            self._step(ticket)
             if ticket.is_cancelled.is_set():
                 reason = EndReason.CANCELLED
                 break
@@ -146,6 +150,13 @@ class FakeLoop:
                 reason = EndReason.EOS
                 break
         return JobEnd(reason, timings, report, max(job.id_slot, 0))
+
+    def _step(self, ticket: FakeTicket) -> None:
+        """Wait until the next token may come, or the job is cancelled."""
+        if self.delay_s:
+            ticket.is_cancelled.wait(self.delay_s)
+        while self.steps and not (self.steps.acquire(timeout=0.005) or ticket.is_cancelled.is_set()):
+            pass
 
     @staticmethod
     def _token(job: Job, token: int, timings: Timings) -> TokenOut:

@@ -1,11 +1,12 @@
 """`segue` without a model: run as a script, it is the command line around a fake loop.
 
-FAKE_BUILD says how loading goes: "slow" takes a minute, "torn" fails as a broken file does, "bug" in no foreseen way.
+FAKE_BUILD says how loading goes: "endless" never ends, "torn" fails as a broken file does, "bug" in no foreseen way.
 """
 
+import itertools
 import os
 import sys
-import time
+import threading
 import types
 from collections.abc import Callable
 
@@ -20,8 +21,8 @@ from tests.kit.live import FakeBuilt, FakeModel
 def build(settings: Settings, on_progress: Callable[[float], None], on_end: Callable[[int, JobEnd], None]) -> FakeBuilt:
     on_progress(0.5)
     mode = os.environ.get("FAKE_BUILD")
-    if mode == "slow":
-        time.sleep(60)
+    if mode == "endless":
+        threading.Event().wait()
     if mode == "torn":
         raise ModelError("model.gguf is torn; download it again")
     if mode == "bug":
@@ -32,7 +33,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: Call
         def on_over(self, job_id: int, end: JobEnd) -> None:
             on_end(job_id, end)
 
-    loop = Loop(reply=lambda _: [ord("a")] * 10_000, delay_s=0.01, n_ctx=settings.ctx_size or 4096)
+    loop = Loop(reply=lambda _: itertools.repeat(ord("a")), delay_s=0.01, n_ctx=settings.ctx_size or 4096)
     return FakeBuilt(loop, ByteVocabulary(), FakeModel())
 
 

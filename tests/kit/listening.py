@@ -9,6 +9,7 @@ import uvicorn
 
 from segue.api.app import create_app
 from segue.api.service import Service
+from tests.kit.waiting import PATIENCE_S
 
 
 @contextmanager
@@ -16,7 +17,12 @@ def listening(service: Service, *, grace_s: int | None = None) -> Iterator[str]:
     """Serve until the block ends; the address. Requests that still run then have `grace_s`, None for all they need."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        create_app(service), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=grace_s
+        create_app(service),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=grace_s,
+        timeout_keep_alive=round(PATIENCE_S),
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -25,6 +31,6 @@ def listening(service: Service, *, grace_s: int | None = None) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE_S)
         listener.close()
     assert not thread.is_alive()

@@ -1,6 +1,6 @@
 """The application on a real port of this machine, around a loop without a model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from tests.kit.byte_vocabulary import ByteVocabulary
 from tests.kit.fake_embeddings import FakeEmbeddings
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.listening import listening
+from tests.kit.waiting import PATIENCE_S
 
 
 @dataclass
@@ -63,12 +64,19 @@ class Live:
     def post(self, path: str, **body: Any) -> httpx.Response:
         return self.http.post(path, json=body)
 
-    def events(self, path: str, **body: Any) -> list[str]:
-        """The data of all events of a stream."""
+    def lines(self, path: str, *, on_first: Callable[[], object] = lambda: None, **body: Any) -> list[str]:
+        """All lines of a stream; `on_first` is called once the first one is there."""
         with self.http.stream("POST", path, json={"stream": True, **body}) as response:
             assert response.status_code == 200, response.read()
             assert response.headers["content-type"].startswith("text/event-stream")
-            return [line.removeprefix("data: ") for line in response.iter_lines() if line.startswith("data: ")]
+            lines = response.iter_lines()
+            first = next(lines)
+            on_first()
+            return [first, *lines]
+
+    def events(self, path: str, **options: Any) -> list[str]:
+        """The data of all events of a stream; `options` are those of `lines`."""
+        return [line.removeprefix("data: ") for line in self.lines(path, **options) if line.startswith("data: ")]
 
 
 @contextmanager
@@ -88,7 +96,7 @@ def live(
     try:
         with listening(service) as url:
             try:
-                with httpx.Client(base_url=url, timeout=10) as http:
+                with httpx.Client(base_url=url, timeout=PATIENCE_S) as http:
                     yield Live(url, service, loop, http, built.embeddings)
             finally:
                 loop.gate.set()

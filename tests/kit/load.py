@@ -1,6 +1,5 @@
-"""A mixed load for some time, with more state offered than fits: what it took of memory and of the budgets."""
+"""A mixed load, with more state offered than fits: what it took of memory and of the budgets."""
 
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,8 +40,8 @@ class Load:
         return int(median(self.rss_bytes[-n:]) - median(self.rss_bytes[n : 2 * n]))
 
 
-def put_load(model: Path, folder: Path, seconds: float, advance: Callable[[float], None]) -> Load:
-    """Serve a crowd for some time; `advance` hears the share that is over. Raises if a request fails."""
+def put_load(model: Path, folder: Path, goes_on: Callable[[int], bool]) -> Load:
+    """Serve a crowd while it `goes_on`, which is told how many requests are over. Raises if a request fails."""
     rig = Rig(
         model,
         n_slots=_N_AT_ONCE,
@@ -63,8 +62,7 @@ def put_load(model: Path, folder: Path, seconds: float, advance: Callable[[float
     running: deque[Heard] = deque()
     rss_bytes: list[int] = []
     n_prompt = n_read = disk_peak = 0
-    started = time.monotonic()
-    while (elapsed := time.monotonic() - started) < seconds:
+    while goes_on(len(rss_bytes)):
         prompt = crowd.prompt()
         heard = leaving(crowd.n_until_cancelled())
         running.append(rig.send(prompt.tokens, _N_REPLY, marks=prompt.marks, heard=heard))
@@ -77,7 +75,6 @@ def put_load(model: Path, folder: Path, seconds: float, advance: Callable[[float
         n_read += over.n_read
         disk_peak = max(disk_peak, rig.loop.call(lambda: vault.used_bytes).result())
         rss_bytes.append(process.memory_info().rss)
-        advance(elapsed / seconds)
     for heard in running:
         heard.wait()
     rig.check()

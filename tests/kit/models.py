@@ -86,6 +86,11 @@ LARGER_MODELS: Final[dict[str, TinyModel]] = {
 }
 
 
+def names_where(holds: Callable[[MemoryKind], bool]) -> list[str]:
+    """The models on whose kind of memory a test says something: for `parametrize`, `indirect`."""
+    return [name for name, model in MODELS.items() if holds(model.kind)]
+
+
 @cache
 def model_path(name: str) -> Path:
     """The file of a model in `MODELS` or `LARGER_MODELS`, written if no earlier run or other process has done so."""

@@ -1,11 +1,11 @@
 """The whole server below HTTP, on a tiny model: ask it for replies and look inside."""
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from segue.loop.inbox import Submission
 from segue.loop.job import EndReason, Job, JobEnd, Progress, TokenOut, Tokens
 from segue.loop.loop import Loop
 from segue.state.placement import PromptMarks
+from tests.kit.unmeasured import Unmeasured
+from tests.kit.waiting import PATIENCE_S, wait_until
 
 # Flash attention and 16-bit cells would let logits move so far with batch sizes that equality meant little.
 EXACT: Final[dict[str, Any]] = {"flash_attention": "off", "type_k": "f32", "type_v": "f32", "n_threads": 1}
@@ -55,8 +57,8 @@ class Heard:
         self.end = end
         self.ended.set()
 
-    def wait(self, timeout_s: float = 120) -> JobEnd:
-        assert self.ended.wait(timeout_s), "no answer"
+    def wait(self) -> JobEnd:
+        assert self.ended.wait(PATIENCE_S), "no answer"
         assert self.end is not None
         return self.end
 
@@ -100,7 +102,8 @@ class Rig:
         self.shape = measure(self.model, context)
         self.engine = Context(self.model, context, self.shape)
         self.keeper = Keeper(self.engine, n_slots, 0 if reproducible else n_parked, n_host_bytes, n_idle_cells)
-        self.loop = Loop(self.engine, self.keeper, n_slots=n_slots, n_ctx=n_ctx, is_reproducible=reproducible)
+        with patch("segue.loop.loop.CutCost", Unmeasured):
+            self.loop = Loop(self.engine, self.keeper, n_slots=n_slots, n_ctx=n_ctx, is_reproducible=reproducible)
         self.keeper.fingerprint = fingerprint(self.engine, context)
         if cache_dir is not None:
             self.keeper.open_disk(Directory(cache_dir), n_disk_bytes, self.loop.wake)
@@ -120,6 +123,8 @@ class Rig:
         heard = heard or Heard()
         array = np.asarray(tokens, np.int32)
         fields: dict[str, Any] = {"sampling": GREEDY, "n_probs": 2} | job
+        sampling = fields["sampling"]
+        assert sampling.temperature == 0 or sampling.seed != SamplingParams().seed, "pass a seed"
         heard.submission = self.loop.submit(
             Job(array, marks=marks or PromptMarks(), n_predict=n_predict, **fields),
             heard,
@@ -136,14 +141,15 @@ class Rig:
 
     def check(self) -> None:
         """Assert the invariants of everything that is cached."""
-        self.loop.call(self.keeper.check_integrity).result(timeout=60)
+        self.loop.call(self.keeper.check_integrity).result(timeout=PATIENCE_S)
 
-    def wait_until_stored(self, timeout_s: float = 60) -> None:
+    def wait_until_stored(self) -> None:
         """Return once all that can be on disk is."""
-        give_up = time.monotonic() + timeout_s
-        while not self.loop.call(lambda: self.keeper.vault is None or self.keeper.vault.is_idle).result():
-            assert time.monotonic() < give_up, "the disk is not done"
-            time.sleep(0.01)
+
+        def is_idle() -> bool:
+            return self.keeper.vault is None or self.keeper.vault.is_idle
+
+        wait_until(lambda: self.loop.call(is_idle).result(), "a disk that is done")
 
     def end(self) -> None:
         """Check a last time, and end as a server does that is told to stop."""

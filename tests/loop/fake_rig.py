@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from unittest.mock import patch
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from segue.state.kind import MemoryKind
 from segue.state.placement import PromptMarks
 from tests.kit.fake_engine import N_VOCAB, FakeEngine, expected_reply
 from tests.kit.rig import Heard
+from tests.kit.unmeasured import Unmeasured
+from tests.kit.waiting import PATIENCE_S
 
 GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
 
@@ -58,14 +61,15 @@ class FakeRig:
             is_unified=not reproducible,
         )
         self.keeper = Keeper(self.engine, sizes.n_slots, n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
-        self.loop = Loop(
-            self.engine,
-            self.keeper,
-            n_slots=sizes.n_slots,
-            n_ctx=sizes.n_ctx,
-            is_reproducible=reproducible,
-            on_end=on_end,
-        )
+        with patch("segue.loop.loop.CutCost", Unmeasured):
+            self.loop = Loop(
+                self.engine,
+                self.keeper,
+                n_slots=sizes.n_slots,
+                n_ctx=sizes.n_ctx,
+                is_reproducible=reproducible,
+                on_end=on_end,
+            )
         self.loop.start()
 
     @contextmanager
@@ -75,15 +79,15 @@ class FakeRig:
 
         def hold() -> None:
             has_stopped.set()
-            may_go_on.wait()
+            assert may_go_on.wait(PATIENCE_S)
 
         done = self.loop.call(hold)
-        has_stopped.wait()
+        assert has_stopped.wait(PATIENCE_S)
         try:
             yield
         finally:
             may_go_on.set()
-        done.result(timeout=60)
+        done.result(timeout=PATIENCE_S)
 
     def send(
         self,
@@ -114,7 +118,7 @@ class FakeRig:
 
     def check(self) -> None:
         """Assert the invariants of everything that is cached, and that nothing is held for nobody."""
-        self.loop.call(self._check).result(timeout=60)
+        self.loop.call(self._check).result(timeout=PATIENCE_S)
 
     def _check(self) -> None:
         self.keeper.check_integrity()

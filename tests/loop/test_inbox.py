@@ -4,14 +4,15 @@ import pytest
 
 from segue.loop.job import EndReason
 from segue.state.kind import MemoryKind
+from tests.kit.waiting import PATIENCE_S
 from tests.loop.fake_rig import FakeRig, text
 
 
 def test_calls_run_on_the_engines_thread_and_give_back_what_they_return() -> None:
     rig = FakeRig(MemoryKind.ATTENTION)
-    assert rig.loop.call(threading.get_ident).result(timeout=60) != threading.get_ident()
+    assert rig.loop.call(threading.get_ident).result(timeout=PATIENCE_S) != threading.get_ident()
     with pytest.raises(ZeroDivisionError):
-        rig.loop.call(lambda: 1 // 0).result(timeout=60)
+        rig.loop.call(lambda: 1 // 0).result(timeout=PATIENCE_S)
     rig.ask(text(1, 9))
     rig.close()
     with pytest.raises(RuntimeError, match="shutting down"):
@@ -24,6 +25,6 @@ def test_a_call_that_nobody_waits_for_any_more_harms_nobody() -> None:
         call = rig.loop.call(threading.get_ident)
         assert call.cancel()
         heard = rig.send(text(1, 9))
-    assert heard.wait(20).reason is EndReason.LIMIT
+    assert heard.wait().reason is EndReason.LIMIT
     rig.check()
     rig.close()

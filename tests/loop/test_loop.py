@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 
 import pytest
 
@@ -13,6 +12,7 @@ from segue.state.kind import MemoryKind
 from segue.state.placement import PromptMarks
 from tests.kit.fake_engine import END_OF_REPLY, expected_logits, expected_reply
 from tests.kit.rig import Heard
+from tests.kit.waiting import PATIENCE_S, wait_until
 from tests.loop.conftest import MakeFakeRig
 from tests.loop.fake_rig import FakeRig, text
 
@@ -295,22 +295,23 @@ def test_a_failing_hook_harms_nobody(make_fake_rig: MakeFakeRig) -> None:
     rig = make_fake_rig(on_end=fail)
     for i in range(3):
         heard = rig.send(text(47 + i, 9))
-        assert heard.wait(20).reason is EndReason.LIMIT
+        assert heard.wait().reason is EndReason.LIMIT
 
 
 def test_closing_ends_what_runs_and_refuses_what_waits(make_fake_rig: MakeFakeRig) -> None:
     rig = make_fake_rig(n_slots=2)
     running = threading.Event()
 
-    def go_slowly() -> None:
+    def wait_for_the_end() -> None:
         running.set()
-        time.sleep(0.002)
+        wait_until(lambda: rig.loop._inbox.is_closed, "the end")
 
     with rig.held():
-        asked = [rig.send(text(50 + i, 40), 300, heard=Heard(on_each=go_slowly)) for i in range(5)]
-    assert running.wait(60)
+        asked = [rig.send(text(50 + i, 40), 300, heard=Heard(on_each=wait_for_the_end)) for i in range(5)]
+    assert running.wait(PATIENCE_S)
     rig.loop.close()
-    ends = [heard.wait(0) for heard in asked]
+    assert all(heard.ended.is_set() for heard in asked)
+    ends = [heard.wait() for heard in asked]
     assert [end.reason for end in ends] == 2 * [EndReason.CANCELLED] + 3 * [EndReason.ERROR]
     assert all(end.error is not None and end.error.type is ErrorType.UNAVAILABLE for end in ends[2:])
     with pytest.raises(RuntimeError, match="shutting down"):
@@ -386,10 +387,10 @@ def test_a_failure_while_the_disk_is_settled_loses_neither_jobs_nor_calls(make_f
         rig.keeper.settle = fail_once  # type: ignore[method-assign]
         heard = rig.send(text(85, 20))
         called = rig.loop.call(lambda: 7)
-    assert called.result(timeout=20) == 7
-    assert heard.wait(20).reason is EndReason.LIMIT
+    assert called.result(timeout=PATIENCE_S) == 7
+    assert heard.wait().reason is EndReason.LIMIT
     assert heard.tokens == expected_reply(rig.kind, text(85, 20), 4)
-    assert is_settled.wait(20), "what was left is taken over without anybody asking"
+    assert is_settled.wait(PATIENCE_S), "what was left is taken over without anybody asking"
 
 
 def test_nobody_waits_for_an_engine_that_is_beyond_repair(kind: MemoryKind) -> None:
@@ -399,8 +400,8 @@ def test_nobody_waits_for_an_engine_that_is_beyond_repair(kind: MemoryKind) -> N
     with rig.held():
         asked = [rig.send(text(81 + i, 20)) for i in range(6)]
     for heard in asked:
-        heard.wait(20)
-    assert rig.send(text(88, 20)).wait(20).reason is EndReason.ERROR
+        heard.wait()
+    assert rig.send(text(88, 20)).wait().reason is EndReason.ERROR
     rig.loop.close()
 
 

@@ -11,6 +11,7 @@ from tests.conftest import MakeRig
 from tests.kit.conversation import N_HEADER, Prompt, chat, raw, text
 from tests.kit.reference import Reference
 from tests.kit.rig import Heard, Rig
+from tests.kit.waiting import PATIENCE_S
 
 SYSTEM = ("system", text(1, 200))
 
@@ -67,7 +68,7 @@ def test_s13_a_busy_slot_s_cells_are_shared(make_rig: MakeRig, reference: Refere
     busy, started = Heard(), threading.Event()
     busy.on_each = started.set
     rig.send(first.tokens, 400, marks=first.marks, heard=busy)
-    assert started.wait(60)
+    assert started.wait(PATIENCE_S)
     second = chat(SYSTEM, ("user", text(67, 50)))
     n_header = N_HEADER if rig.shape.kind is MemoryKind.ATTENTION else 0
     assert ask(rig, reference, second).n_read == second.n - second.ends[0] - n_header

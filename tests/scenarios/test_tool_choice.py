@@ -68,7 +68,8 @@ def test_anthropics_words_for_it(server: Served) -> None:
 
 def test_what_the_reply_must_be_comes_after_the_reasoning(server: Served) -> None:
     kwargs = {"enable_thinking": True}
-    choice = ask(server, tools=None, regex="[a-c]{3}", chat_template_kwargs=kwargs, logit_bias={"</think>": 8})
+    fields: dict[str, Any] = {"regex": "[a-c]{3}", "logit_bias": {"</think>": 8}, "seed": 1}
+    choice = ask(server, tools=None, chat_template_kwargs=kwargs, **fields)
     assert choice["finish_reason"] == "stop"
     assert set(choice["message"]["content"]) <= set("abc")
     assert choice["message"]["reasoning_content"]

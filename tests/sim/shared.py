@@ -1,16 +1,19 @@
-"""The recordings that are not part of the repository."""
+"""The recordings of traffic that are not part of the repository."""
 
 import os
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 _AT = Path(os.environ.get("SEGUE_TRACES", Path(__file__).parents[2].parent / "shared" / "traces"))
+NO_RECORDINGS: Final = "the recordings are not there: SEGUE_TRACES names their directory"
+"""Why a test is skipped, in the README's words."""
 
 
 def shared(name: str) -> Path:
     """The path of a recording; skips the test where there is none."""
     path = _AT / name
     if not path.exists():
-        pytest.skip(f"no recording at {path}; SEGUE_TRACES names the directory of recordings")
+        pytest.skip(NO_RECORDINGS)
     return path

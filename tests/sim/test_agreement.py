@@ -78,9 +78,7 @@ def served(requests: Sequence[Request], n_fit: int, monkeypatch: pytest.MonkeyPa
     keeper = rig.keeper
     monkeypatch.setattr(keeper, "clock", lambda: now[0])
     monkeypatch.setattr(keeper.space, "clock", lambda: now[0])
-    # What is measured differs from run to run; the simulator takes the first guesses for it, and counts no logits.
-    monkeypatch.setattr(type(rig.loop.cost), "note_read", lambda *_: None)
-    monkeypatch.setattr(type(rig.loop.cost), "note_save", lambda *_: None)
+    # In the simulator restoring costs nothing, and no logits are counted.
     monkeypatch.setattr(type(keeper.prices), "restore_s", lambda *_: 0.0)
     monkeypatch.setattr(keeper.space.copies, "keep_logits", lambda *_: None)
     hits = []

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from segue.sim.registry import POLICIES
+from tests.kit.waiting import PATIENCE_S
 
 
 def segue_sim(*arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-W", "error", "-m", "segue", "sim", *arguments]
     environment = os.environ | {"COLUMNS": "80", "NO_COLOR": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=PATIENCE_S)
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,14 @@ import pytest
 from segue.cli import main
 from tests.kit.models import model_path
 from tests.kit.served import served
+from tests.kit.waiting import PATIENCE_S
 
 CHAT = {"messages": [{"role": "system", "content": "Be brief. " * 30}, {"role": "user", "content": "Hello"}]}
 
 
 def warm(*arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "segue", "warm", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 def test_what_was_read_ahead_is_not_read_again(tmp_path: Path) -> None:

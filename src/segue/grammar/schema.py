@@ -1,7 +1,6 @@
 """JSON schemas: which are taken, and how they are brought into the form that llguidance reads."""
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,8 @@ from segue.grammar.subschemas import JsonSchema, pointer, subschemas
 MAX_SCHEMA_BYTES = 512 << 10
 MAX_VALUES = 20_000
 MAX_DEPTH = 100
-_MAX_SEARCH_S = 0.5
+MAX_SEARCH_CHARS = 512 << 10
+"""What llguidance may read of a faulty schema's parts to find the place of the fault."""
 
 # As many blanks as llama.cpp allows: a model that likes them would else never come to an end.
 _OPTIONS: dict[str, Any] = {"whitespace_pattern": r"[ \t\n\r]{1,22}", "coerce_one_of": True}
@@ -39,7 +39,7 @@ def checked_schema(schema: object, *, is_lenient: bool = False) -> dict[str, Any
     options = {**_OPTIONS, "lenient": is_lenient}
     own = schema.get("x-guidance")
     taken["x-guidance"] = {**options, **own} if isinstance(own, dict) else own or options
-    fault = _fault(taken)
+    fault = _fault(_source(taken))
     if fault:
         where, fault = _innermost(taken, fault)
         raise ConstraintError(f"{fault}{f' (at {where})' if where else ''}{_HELP if 'Unimplemented' in fault else ''}")
@@ -78,9 +78,13 @@ def _without_unknown_formats(schema: Mapping[str, Any]) -> dict[str, Any]:
     return taken
 
 
-def _fault(schema: object) -> str:
+def _source(schema: object) -> str:
+    """A schema as llguidance reads it."""
+    return json.dumps({"grammars": [{"json_schema": schema}]})
+
+
+def _fault(source: str) -> str:
     """What llguidance has against a schema, empty if nothing."""
-    source = json.dumps({"grammars": [{"json_schema": schema}]})
     return plain(LLMatcher.validate_grammar(source))
 
 
@@ -89,14 +93,16 @@ def _innermost(schema: JsonSchema, fault: str) -> tuple[str, str]:
     around = {key: schema[key] for key in ("$defs", "definitions", "x-guidance") if key in schema}
     path: tuple[str, ...] = ()
     part: Any = schema
-    give_up = time.monotonic() + _MAX_SEARCH_S
+    n_chars = 0
     while True:
         for step, inner in subschemas(part):
-            if time.monotonic() > give_up:
-                return pointer(path), fault
             if not isinstance(inner, dict):
                 continue
-            own = _fault({**around, **inner})
+            source = _source({**around, **inner})
+            n_chars += len(source)
+            if n_chars > MAX_SEARCH_CHARS:
+                return pointer(path), fault
+            own = _fault(source)
             if own == fault or (own.startswith("Unsatisfiable") and _is_binding(part, step)):
                 path, part, fault = (*path, *step), inner, own
                 break

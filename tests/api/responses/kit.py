@@ -33,10 +33,9 @@ def create(running: Live, **body: Any) -> dict[str, Any]:
 
 def stream(running: Live, **body: Any) -> list[dict[str, Any]]:
     """The events of a streamed response. Asserts that each is named as its type and numbered."""
-    with running.http.stream("POST", PATH, json={"stream": True, **body}) as response:
-        assert response.status_code == 200, response.read()
-        blocks = response.read().decode().split("\n\n")
-    assert blocks.pop() == ""
+    *lines, end = running.lines(PATH, **body)
+    assert end == ""
+    blocks = "\n".join(lines).split("\n\n")
     events: list[dict[str, Any]] = []
     for block in blocks:
         name, data = block.split("\n")

@@ -1,8 +1,9 @@
 """POST /v1/responses, streamed and whole, alone and in chains."""
 
 import asyncio
+import itertools
 import json
-import time
+import threading
 from typing import Any
 
 import pytest
@@ -251,9 +252,9 @@ def test_an_early_failure_has_a_status_of_its_own(is_streamed: bool) -> None:
 
 
 def test_a_late_failure_is_the_last_event() -> None:
-    loop = FakeLoop(error=JobError(ErrorType.SERVER, "lost"), error_after=2, delay_s=0.05)
-    with live(loop) as running:
-        *_, last = stream(running, input="u")
+    steps = threading.Semaphore(2)
+    with live(FakeLoop(error=JobError(ErrorType.SERVER, "lost"), error_after=2, steps=steps)) as running:
+        *_, last = stream(running, input="u", on_first=steps.release)
         response = last["response"]
         assert (last["type"], response["status"]) == ("response.failed", "failed")
         assert response["error"] == {"code": "server_error", "message": "lost"}
@@ -268,10 +269,8 @@ def test_silence_is_broken_by_events(monkeypatch: pytest.MonkeyPatch) -> None:
         body = {"input": "u", "stream": True}
         with running.http.stream("POST", PATH, json=body) as response:
             lines = response.iter_lines()
-            started = time.monotonic()
             names = [line for line in (next(lines) for _ in range(9)) if line.startswith("event: ")]
             assert names == ["event: response.created", *2 * ["event: response.in_progress"]]
-            assert 0.5 < time.monotonic() - started < 5
             running.loop.gate.set()
             rest = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
     assert [json.loads(data)["sequence_number"] for data in rest] == list(range(3, 3 + len(rest)))
@@ -279,7 +278,7 @@ def test_silence_is_broken_by_events(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_client_that_vanishes_cancels_and_leaves_nothing() -> None:
-    with live(FakeLoop(reply=lambda _: [ord("a")] * 10_000, delay_s=0.005)) as running:
+    with live(FakeLoop(reply=lambda _: itertools.repeat(ord("a")), delay_s=0.001)) as running:
         with running.http.stream("POST", PATH, json={"input": "u", "stream": True}) as response:
             data = next(line for line in response.iter_lines() if line.startswith("data: "))
         running.loop.wait_for_ends(1)

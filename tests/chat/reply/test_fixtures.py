@@ -2,17 +2,13 @@
 
 from typing import Final
 
-import pytest
+from canitoolcall import checks
+from canitoolcall.fixtures import Fixture, load_families, load_fixtures
+from canitoolcall.results import Observation, ParsedToolCall, ParseResult, Status
 
 from segue.chat.reply.families import find_family
 from segue.chat.reply.parser import ReplyParser
 from segue.chat.reply.whole import parts_whole
-
-pytest.importorskip("canitoolcall")
-
-from canitoolcall import checks
-from canitoolcall.fixtures import Fixture, load_families, load_fixtures
-from canitoolcall.results import Observation, ParsedToolCall, ParseResult, Status
 
 SIGNS: Final = {
     "deepseek": "<｜tool▁calls▁begin｜>",

@@ -1,7 +1,5 @@
 """A reply comes apart the same however it falls into pieces, and nothing of it is lost."""
 
-import time
-
 import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
@@ -12,6 +10,7 @@ from segue.chat.reply.parser import ReplyParser
 from segue.chat.reply.whole import Whole, parts_whole
 from segue.chat.said import Text, Thought
 from tests.chat.reply.kit import BY_NAME, cut, merged, parse, tool, whole
+from tests.chat.reply.work import Work
 
 EVERY = st.sampled_from((*FAMILIES, GENERIC))
 CALL = '<tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>'
@@ -140,12 +139,10 @@ def test_what_is_certain_comes_at_once() -> None:
         ("gpt-oss", "", "<|channel|>"),
     ],
 )
-def test_time_grows_with_the_text_only(family: str, begin: str, unit: str) -> None:
-    def seconds(n_chars: int) -> float:
-        text = begin + unit * (n_chars // len(unit))
-        start = time.process_time()
-        parse(family, text)
-        return time.process_time() - start
+def test_work_grows_with_the_text_only(family: str, begin: str, unit: str) -> None:
+    def work(n_chars: int) -> int:
+        with Work() as done:
+            parse(family, f"{begin}{unit * (n_chars // len(unit))}\n")
+        return done.n_steps
 
-    seconds(1000)
-    assert seconds(80_000) < 12 * seconds(20_000) + 0.05
+    assert work(8_000) < 5 * work(2_000)

@@ -33,6 +33,7 @@ while True:
         start += 9
     name, n_bytes = directory.write_blob([data, data[:100]])
     index.add(model, chain, CheckpointRow("", start, 0, start - 1, "fork", 0.0, 0.0, file=name, n_bytes=n_bytes))
+    print("added", flush=True)
     rows = index.checkpoints(model)
     if len(rows) > 8:
         directory.delete_blobs(index.remove([row.id for row in rng.sample(rows, 4)]))
@@ -48,7 +49,10 @@ def test_a_process_that_is_killed_leaves_whole_checkpoints(tmp_path: Path) -> No
             assert writer.stdout is not None
             assert writer.stderr is not None
             assert writer.stdout.readline() == b"open\n", writer.stderr.read().decode()
-            time.sleep(rng.uniform(0, 0.4))
+            for _ in range(rng.randrange(8)):
+                assert writer.stdout.readline() == b"added\n", writer.stderr.read().decode()
+            # The moments differ between two checkpoints too; it does not matter how.
+            time.sleep(rng.uniform(0, 0.02))
             writer.kill()
             assert writer.stderr.read() == b""
         directory = Directory(tmp_path)
