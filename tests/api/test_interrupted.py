@@ -53,7 +53,7 @@ def slowly(tokens: list[int], n_stalled: int) -> FakeLoop:
         loop.delay_s = 0.0
         return stalling() if len(loop.jobs) == 1 else iter([END])
 
-    loop = FakeLoop(reply=reply)  # type: ignore[arg-type]
+    loop = FakeLoop(reply=reply)
     return loop
 
 

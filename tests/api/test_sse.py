@@ -14,7 +14,10 @@ import pytest
 
 from segue.api import respond
 from segue.api.generation import Generation
+from segue.api.start import make_service
+from segue.api.work import Work
 from segue.loop.job import EndReason
+from segue.settings import Settings
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import Live, live
 from tests.kit.waiting import PATIENCE_S
@@ -70,7 +73,8 @@ def test_how_long_a_silence_may_last(own_s: int | None, monkeypatch: pytest.Monk
 
 def test_what_is_not_positive_stops_the_clock_of_silence() -> None:
     async def main() -> list[bool]:
-        generation = Generation(asyncio.Queue[Any]().get)
+        service = make_service(Settings(model="fake.gguf"))
+        generation = Generation(asyncio.Queue[Any]().get, service, Work((), (), 0, is_live=False))
         generation.signal_silence(5)
         first = generation._timer
         assert first is not None

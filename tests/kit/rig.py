@@ -70,7 +70,7 @@ class Heard:
 
 
 class Rig:
-    """A loop over a real engine."""
+    """A loop over a real engine. Without `idle_s` nothing depends on how long it was idle."""
 
     def __init__(
         self,
@@ -86,6 +86,7 @@ class Rig:
         n_ubatch: int = 128,
         reproducible: bool = False,
         flash_attention: str = "off",
+        idle_s: float | None = None,
         cache_dir: Path | None = None,
         n_disk_bytes: int = 1 << 30,
         **params: Any,
@@ -103,7 +104,14 @@ class Rig:
         self.engine = Context(self.model, context, self.shape)
         self.keeper = Keeper(self.engine, n_slots, 0 if reproducible else n_parked, n_host_bytes, n_idle_cells)
         with patch("segue.loop.loop.CutCost", Unmeasured):
-            self.loop = Loop(self.engine, self.keeper, n_slots=n_slots, n_ctx=n_ctx, is_reproducible=reproducible)
+            self.loop = Loop(
+                self.engine,
+                self.keeper,
+                n_slots=n_slots,
+                n_ctx=n_ctx,
+                is_reproducible=reproducible,
+                idle_s=idle_s,
+            )
         self.keeper.fingerprint = fingerprint(self.engine, context)
         if cache_dir is not None:
             self.keeper.open_disk(Directory(cache_dir), n_disk_bytes, self.loop.wake)

@@ -68,6 +68,7 @@ class FakeRig:
                 n_slots=sizes.n_slots,
                 n_ctx=sizes.n_ctx,
                 is_reproducible=reproducible,
+                idle_s=None,
                 on_end=on_end,
             )
         self.loop.start()

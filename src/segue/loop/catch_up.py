@@ -35,10 +35,10 @@ class CatchUp:
     only while all lanes are empty, in pieces of 64 tokens, on the first lane. Belongs to the engine's thread.
     """
 
-    def __init__(self, engine: Engine, keeper: Keeper, *, is_reproducible: bool) -> None:
+    def __init__(self, engine: Engine, keeper: Keeper, *, is_off: bool) -> None:
         self._engine = engine
         self._keeper = keeper
-        self._is_off = is_reproducible or engine.shape.kind is MemoryKind.ATTENTION
+        self._is_off = is_off or engine.shape.kind is MemoryKind.ATTENTION
         self._left: deque[_Left] = deque(maxlen=_MOST_LEFT)
         self._now: _Left | None = None
 

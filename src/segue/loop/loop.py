@@ -28,11 +28,13 @@ _TIDY_SHARE = 0.1
 _LONG_PAUSE_S = 0.005
 _END_S = 20.0
 _IDLE_S = 0.1
-"""After so long without a request the next one is not expected at once."""
 
 
 class Loop:
-    """The LoopFront over an engine. `start` begins the thread, `close` ends it and waits for it."""
+    """The LoopFront over an engine. `start` begins the thread, `close` ends it and waits for it.
+
+    After `idle_s` without a request the next one is not expected at once, and the time is used; None never uses it.
+    """
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Loop:
         n_slots: int,
         n_ctx: int,
         is_reproducible: bool = False,
+        idle_s: float | None = _IDLE_S,
         on_end: OnEnd = lambda _id, _end: None,
     ) -> None:
         self.engine = engine
@@ -52,7 +55,8 @@ class Loop:
         self._queue: deque[Submission] = deque()
         self._slots = [Slot(i) for i in range(n_slots)]
         self._batching = Batching(engine, is_reproducible=is_reproducible)
-        self.catch_up = CatchUp(engine, keeper, is_reproducible=is_reproducible)
+        self._idle_s = idle_s or 0.0
+        self.catch_up = CatchUp(engine, keeper, is_off=is_reproducible or idle_s is None)
         self._runner = Runner(
             engine,
             keeper,
@@ -164,7 +168,7 @@ class Loop:
         """How long to sleep where there is nothing else to do; None until something comes in."""
         if not (self.catch_up.has_work and self._is_idle):
             return None
-        return max(0.0, self._decoded + _IDLE_S - time.perf_counter())
+        return max(0.0, self._decoded + self._idle_s - time.perf_counter())
 
     @property
     def _is_idle(self) -> bool:
