@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bench import day, moves, overhead, planning, restart, restore, s26, speed, ttft
+from bench import day, moves, overhead, planning, restart, restore, s26, s27, speed, ttft
 from bench.options import Options
 from bench.row import Row
 
@@ -25,6 +25,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "ttft": Part("Time to the first token of a follow-up", ttft.n_steps, ttft.run),
     "speed": Part("Speed of both servers", speed.n_steps, speed.run),
     "s26": Part("154,658 tokens, 15 of another kind, and back", s26.n_steps, s26.run),
+    "s27": Part("A message that stands in one request only", s27.n_steps, s27.run),
     "restart": Part("The first token after a restart", restart.n_steps, restart.run),
     "restore": Part("Restoring from host and disk", restore.n_steps, restore.run),
     "moves": Part("Moves beside replies", moves.n_steps, moves.run),
