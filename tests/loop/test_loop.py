@@ -359,6 +359,16 @@ def test_progress_is_told_at_the_start_and_after_every_batch(make_fake_rig: Make
     heard = rig.ask(text(67, 20) + text(68, 40), wants_progress=True)
     assert [progress.n_processed for progress in heard.progress] == [20, 36, 52, 60]
     assert {(progress.n_total, progress.n_cached) for progress in heard.progress} == {(60, 20)}
+    assert {progress.timings for progress in heard.progress} == {None}
+
+
+def test_progress_has_the_timings_so_far_where_they_are_wanted(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_batch=16)
+    rig.ask(text(67, 20))
+    heard = rig.ask(text(67, 20) + text(68, 40), wants_progress=True, wants_timings=True)
+    timings = [progress.timings for progress in heard.progress if progress.timings is not None]
+    assert [(one.cache_n, one.prompt_n, one.predicted_n) for one in timings] == [(20, n, 0) for n in (0, 16, 32, 40)]
+    assert [one.prompt_ms for one in timings] == [progress.time_ms for progress in heard.progress]
 
 
 def test_probabilities_are_those_of_the_path(make_fake_rig: MakeFakeRig) -> None:

@@ -197,9 +197,11 @@ class Runner:
     def _tell_progress(self, slot: Slot) -> None:
         submission = _submission(slot)
         if submission.job.wants_progress and slot.n_generated == 0:
-            elapsed_ms = 1000 * (time.perf_counter() - slot.started)
-            n_done = self._engine.length(slot.lane)
-            submission.listener.on_progress(Progress(slot.n_target, slot.n_cached, n_done, elapsed_ms))
+            n_done, timings = self._engine.length(slot.lane), slot.timings()
+            told = timings if submission.job.wants_timings else None
+            submission.listener.on_progress(
+                Progress(slot.n_target, slot.n_cached, n_done, time_ms=timings.prompt_ms, timings=told)
+            )
 
     def _begin_reply(self, slot: Slot, row: int | None, kept: Logits | None) -> None:
         """The prompt is read: draw the first token and keep the state with its logits."""
