@@ -174,7 +174,7 @@ class FakeLoop:
         self._known.setdefault(job.scope, []).append(tokens)
         n_read = len(tokens) - n_known
         origin, home, age_s = ("prompt_end", "parked", 1.0) if n_known else ("", "", 0.0)
-        return CacheReport(len(tokens), n_known, n_known, n_read, n_read, 0, 0, 0, 0, 0, 0, origin, home, age_s)
+        return CacheReport(len(tokens), n_known, n_known, n_read, n_read, 0, 0, 0, 0, 0, 0, 0, origin, home, age_s)
 
 
 T = TypeVar("T")

@@ -25,6 +25,15 @@ def test_an_exact_repeat_reads_nothing(make_fake_rig: MakeFakeRig) -> None:
     assert rig.ask(prompt, 0).n_read == 0
 
 
+def test_a_repeat_of_what_was_evicted_says_so(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_parked=0, n_host_bytes=0)
+    rig.ask(text(1, 90))
+    heard = rig.ask(text(1, 90))
+    assert heard.end is not None
+    assert heard.end.report is not None
+    assert (heard.end.report.evicted, heard.end.report.last_token, heard.n_read) == (90, 0, 90)
+
+
 def test_a_reply_continued_reads_what_is_new(make_fake_rig: MakeFakeRig) -> None:
     rig = make_fake_rig()
     prompt = text(2, 50)
@@ -47,7 +56,10 @@ def test_a_state_that_is_refused_costs_time_alone(make_fake_rig: MakeFakeRig, ca
     rig.ask(prompt)
     rig.engine.refuses_states = True
     with caplog.at_level(logging.WARNING):
-        assert rig.ask(prompt + text(3, 20)).n_read == 110
+        heard = rig.ask(prompt + text(3, 20))
+    assert heard.end is not None
+    assert heard.end.report is not None
+    assert (heard.end.report.damaged, heard.end.report.new, heard.n_read) == (90, 20, 110)
     assert {record.name for record in caplog.records} == {"segue.cache"}
     assert "saved state is of no use, and will be read again" in caplog.text
     assert "mismatched key type" in caplog.text

@@ -21,6 +21,7 @@ def report(**fields: object) -> CacheReport:
             "new": 40,
             "no_checkpoint_here": 12,
             "evicted": 0,
+            "damaged": 0,
             "last_token": 0,
             "incompatible": 0,
             "cheaper_to_read": 0,

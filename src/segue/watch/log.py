@@ -10,7 +10,16 @@ from segue.loop.job import EndReason, JobEnd
 from segue.state.reasons import CacheReport
 
 _LEVELS = (logging.ERROR, logging.ERROR, logging.WARNING, logging.INFO)
-_REASONS = ("new", "no_checkpoint_here", "evicted", "last_token", "incompatible", "cheaper_to_read", "not_fetched")
+_REASONS = (
+    "new",
+    "no_checkpoint_here",
+    "evicted",
+    "damaged",
+    "last_token",
+    "incompatible",
+    "cheaper_to_read",
+    "not_fetched",
+)
 
 requests = logging.getLogger("segue.requests")
 
