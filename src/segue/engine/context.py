@@ -70,6 +70,11 @@ class Context:
         """Free the context."""
         llama_cpp.llama_free(self._handle)
 
+    @property
+    def can_generate(self) -> bool:
+        """Whether replies can be generated: an encoder remembers nothing of what it reads, and has no logits."""
+        return self._memory is not None
+
     def has_flash_attention(self) -> bool | None:
         """Whether libllama took flash attention, which decides how values lie in states; None where these do not tell.
 
