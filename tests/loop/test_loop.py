@@ -7,7 +7,7 @@ import pytest
 
 from segue.engine.errors import EngineError
 from segue.engine.sampling import SamplingParams
-from segue.loop.job import EndReason, ErrorType, JobEnd, SlotView
+from segue.loop.job import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, SlotView
 from segue.state.kind import MemoryKind
 from segue.state.placement import PromptMarks
 from tests.kit.fake_engine import END_OF_REPLY, expected_logits, expected_reply
@@ -253,7 +253,9 @@ def test_a_prompt_that_fills_all_cells_is_refused(make_fake_rig: MakeFakeRig) ->
     assert rig.ask(text(40, 40)).n_read == 40
 
 
-def test_a_failure_of_the_engine_ends_only_the_requests_in_the_batch(make_fake_rig: MakeFakeRig) -> None:
+def test_a_failure_of_the_engine_ends_only_the_requests_in_the_batch(
+    make_fake_rig: MakeFakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
     rig = make_fake_rig(n_slots=2)
     system = text(41, 60)
     rig.ask(system, 0)
@@ -268,7 +270,8 @@ def test_a_failure_of_the_engine_ends_only_the_requests_in_the_batch(make_fake_r
         end = heard.wait()
         assert end.error is not None
         assert (end.reason, end.error.type) == (EndReason.ERROR, ErrorType.SERVER)
-        assert "out of luck" in end.error.message
+        assert end.error is INTERNAL_ERROR
+    assert "out of luck" in caplog.text
     assert third.wait().reason is EndReason.LIMIT
     assert third.tokens == expected_reply(rig.kind, system + text(44, 9), 9)
     first.wait()
@@ -277,7 +280,9 @@ def test_a_failure_of_the_engine_ends_only_the_requests_in_the_batch(make_fake_r
 
 
 @pytest.mark.parametrize("method", ["on_token", "on_progress", "on_end"])
-def test_a_listener_that_fails_harms_nobody_else(make_fake_rig: MakeFakeRig, method: str) -> None:
+def test_a_listener_that_fails_harms_nobody_else(
+    make_fake_rig: MakeFakeRig, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
     rig = make_fake_rig()
     failing = Failing()
     setattr(failing, method, failing.fail)
@@ -287,9 +292,8 @@ def test_a_listener_that_fails_harms_nobody_else(make_fake_rig: MakeFakeRig, met
     other.wait()
     assert other.tokens == expected_reply(rig.kind, text(46, 40), 4)
     if method != "on_end":
-        error = failing.wait().error
-        assert error is not None
-        assert error.type is ErrorType.SERVER
+        assert failing.wait().error is INTERNAL_ERROR
+    assert "/srv/listener" in caplog.text
     rig.ask(text(45, 40))
 
 
@@ -297,7 +301,24 @@ class Failing(Heard):
     """A listener one method of which a test replaces."""
 
     def fail(self, _: object) -> bool:
-        raise RuntimeError("a listener failed")
+        raise FileNotFoundError(2, "a listener failed", "/srv/listener")
+
+
+def test_a_turn_that_fails_tells_clients_nothing_of_the_server(
+    make_fake_rig: MakeFakeRig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make_fake_rig()
+
+    def fail(_: float) -> bool:
+        monkeypatch.undo()
+        raise OSError(5, "a disk failed", "/srv/cache")
+
+    heard = Heard()
+    heard.on_each = lambda: monkeypatch.setattr(rig.keeper, "tidy", fail) if len(heard.tokens) == 1 else None
+    rig.send(text(45, 40), 50, heard=heard)
+    assert heard.wait().error is INTERNAL_ERROR
+    assert "/srv/cache" in caplog.text
+    rig.ask(text(46, 40))
 
 
 def test_a_failing_hook_harms_nobody(make_fake_rig: MakeFakeRig) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +147,10 @@ class JobError:
     type: ErrorType
     message: str
     details: Mapping[str, int] = field(default_factory=dict)
+
+
+INTERNAL_ERROR: Final = JobError(ErrorType.SERVER, "Internal error; the server's log has its type and place")
+"""What a client hears of a failure that nobody expected, whose own words may name files or quote what was read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from segue.loop.admission import Admission
 from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Submission
-from segue.loop.job import EndReason, ErrorType, JobEnd, JobError, Progress, Timings
+from segue.loop.job import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobError, Progress, Timings
 from segue.loop.lanes import Lanes
 from segue.loop.reply import Reply
 from segue.loop.ring import Ring
@@ -266,10 +266,10 @@ def with_failure(runner: Runner, slot: Slot, step: Callable[[Slot], None]) -> No
     except MaskError as error:
         log.info("request %d: %s", number, error)
         runner.finish(slot, EndReason.ERROR, JobError(ErrorType.INVALID_REQUEST, str(error)))
-    except Exception as error:
+    except Exception:
         log.exception("request %d failed", number)
         if slot.submission is not None:
-            runner.finish(slot, EndReason.ERROR, JobError(ErrorType.SERVER, f"{type(error).__name__}: {error}"))
+            runner.finish(slot, EndReason.ERROR, INTERNAL_ERROR)
 
 
 def _submission(slot: Slot) -> Submission:

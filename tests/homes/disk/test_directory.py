@@ -164,7 +164,7 @@ def test_damage_is_told(directory: Directory, path: Path) -> None:
     second.write_bytes(b"foreign" * 9)
     lines = directory.verify()
     assert len(lines) == 2
-    assert any(f"{first} is damaged: it was written as {second.name}" in line for line in lines)
+    assert any(f"{first} is damaged: it was written under another name" in line for line in lines)
     assert any(f"{second} is damaged: it was not written by Segue" in line for line in lines)
 
 
