@@ -150,7 +150,7 @@ class Copies:
         is_whole = int(has_logits) <= n_logits <= 1
         if not is_whole or (n_logits and parts[-1].nbytes != self._engine.shape.n_bytes_logits):
             sizes = [part.nbytes for part in parts]
-            raise DamagedError("a stored checkpoint is damaged", f"arrays of {sizes} bytes are not those of one")
+            raise DamagedError("a stored state is damaged", f"arrays of {sizes} bytes are not those of a checkpoint")
 
     def take_back(self, checkpoint: Checkpoint, parts: Sequence[Bytes]) -> None:
         """Take a checkpoint's blob and logits, as they came from the disk, into memory; there is room.
