@@ -4,6 +4,7 @@ import logging
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from llguidance import LLTokenizer
 
@@ -11,7 +12,7 @@ from segue.build import build
 from segue.grammar.constraint import from_regex
 from segue.grammar.tokenizer import GrammarVocabulary, make_tokenizer
 from segue.settings import Settings
-from tests.kit.models import model_path
+from tests.kit.models import N_CTX_BERT, bert_path, model_path
 from tests.kit.waiting import PATIENCE_S
 
 
@@ -35,6 +36,29 @@ def test_the_first_grammar_finds_the_vocabulary_taken_in_and_loading_does_not_wa
         assert takers == ["segue-grammar"]
     finally:
         is_built.set()
+        built.close()
+
+
+@pytest.mark.parametrize("reproducible", [False, True])
+def test_an_encoder_embeds_and_generates_nothing(tmp_path: Path, reproducible: bool) -> None:
+    settings = Settings(model=str(bert_path()), threads=1, cache_dir=tmp_path, reproducible=reproducible)
+    built = build(settings, lambda _: None, lambda *_: None)
+    try:
+        assert not built.can_generate
+        assert built.embeddings.n_tokens == N_CTX_BERT
+        vector = built.embeddings.embed(np.full(N_CTX_BERT, 7, np.int32)).result(timeout=PATIENCE_S)
+        assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+        built.loop.call(built.loop.keeper.check_integrity).result(timeout=PATIENCE_S)
+    finally:
+        built.close()
+
+
+def test_other_models_generate() -> None:
+    settings = Settings(model=str(model_path("mamba2")), ctx_size=512, parallel=1, threads=1)
+    built = build(settings, lambda _: None, lambda *_: None)
+    try:
+        assert built.can_generate
+    finally:
         built.close()
 
 

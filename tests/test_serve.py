@@ -11,7 +11,7 @@ import pytest
 
 from tests.kit.families import FAMILIES
 from tests.kit.family_models import family_model_path, misfit_model_path
-from tests.kit.models import gemma3_270m_path, model_path
+from tests.kit.models import bert_path, gemma3_270m_path, model_path
 from tests.kit.served import Served, said, served
 
 SYSTEM = {"role": "system", "content": "You are a careful engineer. " * 20}
@@ -55,6 +55,18 @@ def test_a_follow_up_reads_the_new_messages(server: Served) -> None:
     onward = server.chat(history)
     assert n_read(onward) < onward["usage"]["prompt_tokens"] - n_read(first) + 20
     assert_same(server, onward, server.chat(history, cache_prompt=False))
+
+
+def test_an_encoder_refuses_chats_and_serves_embeddings() -> None:
+    with served(bert_path()) as server:
+        refused = server.client.post("/v1/chat/completions", json={"messages": [QUESTION]})
+        assert refused.status_code == 501
+        assert refused.json()["error"]["type"] == "not_supported_error"
+        embedded = server.client.post("/v1/embeddings", json={"input": ["one", "two words"]}).json()
+        assert [len(item["embedding"]) for item in embedded["data"]] == [64, 64]
+        assert embedded["usage"]["prompt_tokens"] == len("one" + "twowords") + 4
+    assert any("chats and completions are refused" in line for line in server.log)
+    assert not any("chat template" in line for line in server.log)
 
 
 def test_a_changed_date_reads_from_the_date(server: Served) -> None:

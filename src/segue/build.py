@@ -45,6 +45,11 @@ class Built:
     engine: Context
     embeddings: EmbeddingThread
 
+    @property
+    def can_generate(self) -> bool:
+        """Whether the model can generate replies."""
+        return self.engine.can_generate
+
     def close(self) -> None:
         """End the loop and free the model."""
         self.loop.close()

@@ -7,6 +7,7 @@ import numpy as np
 import openai
 import pytest
 
+from segue.engine.errors import EngineError, ModelError
 from tests.kit.byte_vocabulary import BOS
 from tests.kit.live import Live, live
 
@@ -66,11 +67,16 @@ def test_what_is_refused(server: Live, fields: dict[str, Any], status: int, part
     assert part in response.json()["error"]["message"]
 
 
-def test_what_can_go_wrong() -> None:
+def test_what_can_go_wrong(caplog: pytest.LogCaptureFixture) -> None:
     with live() as running:
-        running.embeddings.is_broken = True
+        running.embeddings.failure = ModelError("the model ranks texts")
         error = running.post(PATH, input="a").json()["error"]
-        assert (error["code"], error["message"]) == (500, "The texts could not be embedded: no memory")
+        assert (error["code"], error["message"]) == (500, "The texts could not be embedded: the model ranks texts")
+        running.embeddings.failure = EngineError("it fails at /srv/libllama/ggml.c:7")
+        error = running.post(PATH, input="a").json()["error"]
+        assert (error["code"], error["type"]) == (500, "server_error")
+        assert "/srv" not in error["message"]
+        assert "/srv/libllama/ggml.c:7" in caplog.text
         running.embeddings.is_closed = True
         assert running.post(PATH, input="a").status_code == 503
     with live(embeddings=False) as running:

@@ -79,6 +79,24 @@ def test_chosen_fields_only(server: Live) -> None:
     assert body["generation_settings/n_predict"] == 2
 
 
+@pytest.mark.parametrize("path", ["/completion", "/v1/completions"])
+def test_progress_carries_the_timings_so_far_on_demand(server: Live, path: str) -> None:
+    fields = {"return_progress": True, "timings_per_token": True}
+    events = [json.loads(event) for event in server.events(path, prompt="timed" * 9, **fields)[:2]]
+    for event in events:
+        progress, timings = event["prompt_progress"], event["timings"]
+        assert (timings["cache_n"], timings["prompt_ms"]) == (progress["cache"], progress["time_ms"])
+        assert timings["prompt_n"] == progress["processed"] - progress["cache"]
+        assert (timings["predicted_n"], timings["predicted_per_second"]) == (0, 0)
+
+
+def test_progress_without_timings_where_only_the_time_is_limited(server: Live) -> None:
+    fields = {"return_progress": True, "t_max_predict_ms": 60_000}
+    (event, *_) = server.events("/completion", prompt="limited", **fields)
+    assert "prompt_progress" in event
+    assert "timings" not in event
+
+
 def test_progress_comes_before_the_first_token(server: Live) -> None:
     events = [json.loads(event) for event in server.events("/completion", prompt="new" * 9, return_progress=True)]
     assert events[1]["prompt_progress"] == {
@@ -87,5 +105,6 @@ def test_progress_comes_before_the_first_token(server: Live) -> None:
         "processed": 28,
         "time_ms": 1.5,
     }
+    assert not any("timings" in event for event in events[:-1])
     assert "prompt_progress" not in events[2]
     assert not any("prompt_progress" in json.loads(e) for e in server.events("/completion", prompt="new" * 9))

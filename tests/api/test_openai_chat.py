@@ -53,7 +53,7 @@ def test_a_whole_reply_has_openais_shape() -> None:
         "prompt_per_token_ms": 2.0,
         "prompt_per_second": 500.0,
         "predicted_n": 9,
-        "predicted_ms": 36.0,
+        "predicted_ms": 32.0,
         "predicted_per_token_ms": 4.0,
         "predicted_per_second": 250.0,
     }
@@ -206,6 +206,9 @@ def test_progress_and_timings_on_demand(server: Live) -> None:
     assert [chunk["choices"][0]["delta"] for chunk in progress] == [{"role": "assistant", "content": None}, {}]
     timed = server.events(PATH, messages=HELLO, timings_per_token=True)
     assert [json.loads(event)["timings"]["predicted_n"] for event in timed[1:4]] == [1, 2, 3]
+    assert not any("timings" in chunk for chunk in progress)
+    both = server.events(PATH, messages=HELLO, return_progress=True, timings_per_token=True)
+    assert all({"timings", "prompt_progress"} <= json.loads(event).keys() for event in both[:2])
 
 
 def test_what_the_template_gets() -> None:

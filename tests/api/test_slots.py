@@ -1,5 +1,7 @@
 """POST /slots/{id} as llama-server answers it."""
 
+import errno
+import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -126,9 +128,50 @@ def test_what_cannot_be_restored_says_why(tmp_path: Path) -> None:
             assert "cannot be restored" in answer.json()["error"]["message"]
 
 
+def fail_to_sync(*_: object) -> None:
+    """What a disk does that is about to die."""
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_no_answer_names_a_path_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "slots"
+    folder.mkdir()
+    with live(slot_save_path=folder, api_key=["k"]) as server:
+        server.http.headers["x-api-key"] = "k"
+
+        def error(action: str, name: str) -> str:
+            answer = server.post(f"/slots/0?action={action}", filename=name)
+            assert answer.status_code in (400, 500)
+            assert str(folder) not in answer.text
+            assert str(folder) in caplog.text
+            caplog.clear()
+            return str(answer.json()["error"]["message"])
+
+        assert server.post("/slots/0?action=save", filename="good").status_code == 200
+        (file,) = folder.iterdir()
+        prefix = file.name.removesuffix("good")
+        (folder / f"{prefix}copy").write_bytes(file.read_bytes())
+        (folder / f"{prefix}torn").write_bytes(file.read_bytes()[:-9])
+        (folder / f"{prefix}folder").mkdir()
+        assert error("restore", "none") == "The slot cannot be restored: the file is missing"
+        assert error("restore", "copy") == "The slot cannot be restored: it was written under another name"
+        assert error("restore", "torn").startswith("The slot cannot be restored: it has ")
+        assert error("restore", "folder") == "The slot cannot be restored: Is a directory"
+        assert error("save", "folder").startswith("The slot could not be saved: ")
+        monkeypatch.setattr("segue.homes.disk.blobfile._sync", fail_to_sync)
+        assert error("save", "good") == "The slot could not be saved: Input/output error"
+        folder.rename(tmp_path / "elsewhere")
+        assert error("save", "good") == "The slot could not be saved: No such file or directory"
+
+
 @pytest.mark.parametrize(
     ("action", "error", "status"),
-    [("save", ParcelError("all of it is far"), 503), ("restore", DamagedError("its arrays are others"), 400)],
+    [
+        ("save", ParcelError("all of it is far"), 503),
+        ("restore", DamagedError("/srv/it is damaged", "its arrays are others"), 400),
+    ],
 )
 def test_what_the_loop_says_is_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str, error: Exception, status: int
@@ -144,7 +187,9 @@ def test_what_the_loop_says_is_answered(
         monkeypatch.setattr(FakeLoop, f"{action}_slot", fail)
         answer = server.post(f"/slots/0?action={action}", filename="talk")
         assert answer.status_code == status
-        assert str(error) in answer.json()["error"]["message"]
+        message = answer.json()["error"]["message"]
+        assert str(error).rsplit(": ", maxsplit=1)[-1] in message
+        assert "/srv" not in message
         assert (tmp_path / "talk").read_bytes() == saved
 
 

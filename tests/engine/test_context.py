@@ -7,11 +7,11 @@ import pytest
 
 from segue.engine.base import Chunk
 from segue.engine.context import Context, ContextParams, measure
-from segue.engine.errors import NoRoomError, StateError
+from segue.engine.errors import EngineError, NoRoomError, StateError
 from segue.engine.model import Model
 from segue.state.kind import MemoryKind
 from tests.kit.conversation import text
-from tests.kit.models import MODELS, model_path, names_where
+from tests.kit.models import MODELS, bert_path, model_path, names_where
 from tests.kit.rig import EXACT
 
 
@@ -35,6 +35,20 @@ def test_measured_sizes_are_those_of_real_states(context: Context) -> None:
     if shape.kind is not MemoryKind.ATTENTION:
         assert abs(context.save(0, partial=True).n_bytes - shape.n_bytes_state) < 400
         assert context.state_bytes(0, partial=True) == context.save(0, partial=True).n_bytes
+
+
+def test_an_encoder_is_never_read() -> None:
+    model = Model(bert_path())
+    params = ContextParams(n_cells=256, n_seq_max=2, **EXACT)
+    shape = measure(model, params)
+    assert (shape.n_bytes_cell, shape.n_bytes_state, shape.n_bytes_link) == (0, 0, 0)
+    context = Context(model, params, shape)
+    assert not context.can_generate
+    assert context.has_flash_attention() is None
+    with pytest.raises(EngineError, match="encoder"):
+        context.decode([Chunk(0, text(1, 10), wants_logits=True)])
+    context.close()
+    model.close()
 
 
 def test_the_kind_of_memory_is_known(context: Context, model_name: str) -> None:

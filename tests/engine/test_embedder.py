@@ -12,7 +12,7 @@ from segue.engine.embedding_thread import EmbeddingThread
 from segue.engine.errors import EngineError, ModelError
 from segue.engine.model import Model
 from tests.kit.conversation import text
-from tests.kit.models import model_path
+from tests.kit.models import N_CTX_BERT, bert_path, model_path
 
 
 @pytest.fixture
@@ -48,6 +48,20 @@ def test_lengths_that_do_not_go(embedder: Embedder) -> None:
         with pytest.raises(ValueError, match="1 to 200"):
             embedder.embed(np.zeros(n_tokens, np.int32))
     embedder.embed(np.zeros(1, np.int32))
+
+
+def test_an_encoder_sees_what_comes_after_a_token_too() -> None:
+    model = Model(bert_path())
+    embedder = Embedder(model, EmbedderParams(n_tokens=N_CTX_BERT, n_threads=1))
+    texts = [model.vocabulary.tokenize(words, add_special=True, parse_special=False) for words in ("ab cd", "ab cd e")]
+    assert [tokens[[0, -1]].tolist() for tokens in texts] == [[2, 3]] * 2, "tokens stand around each text"
+    first, other = map(embedder.embed, texts)
+    assert np.linalg.norm(first) == pytest.approx(1, abs=1e-5)
+    assert float(first @ other) < 0.999
+    assert np.array_equal(embedder.embed(texts[0]), first)
+    assert len(embedder.embed(np.full(N_CTX_BERT, 7, np.int32))) == model.n_embd
+    embedder.close()
+    model.close()
 
 
 def test_the_thread_makes_its_embedder_at_the_first_text() -> None:

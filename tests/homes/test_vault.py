@@ -1,9 +1,10 @@
 """What is on disk: continued from after a restart, right or known to be lost, and never more than there is room for."""
 
 import logging
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from threading import Event
 from typing import Any
@@ -22,9 +23,10 @@ from segue.homes.disk.index import Index
 from segue.homes.fetching import Fetched
 from segue.homes.residence import residence_of
 from segue.state.kind import MemoryKind
+from segue.state.match import damaged_upto, evicted_upto
 from tests.homes.damage import Damage, damage
 from tests.homes.desk import Path, array, at, path
-from tests.homes.disk_desk import MakeDesk, serve
+from tests.homes.disk_desk import DiskDesk, MakeDesk, serve
 from tests.homes.vault_machine import VaultMachine
 from tests.kit.waiting import PATIENCE_S, wait_until
 
@@ -186,6 +188,71 @@ def test_a_damaged_file_is_a_miss(
     desk.restart()
     for prompt in conversations():
         assert serve(desk, (*prompt, 1)) == 0
+
+
+def lost_upto(desk: DiskDesk, prompt: Path) -> tuple[int, int]:
+    """How far damaged checkpoints could have served a prompt, and evicted ones."""
+    match = desk.keeper.space.tree("").match(array(prompt))
+    rewinds = desk.kind is MemoryKind.ATTENTION
+    return damaged_upto(match, rewinds=rewinds), evicted_upto(match, rewinds=rewinds)
+
+
+@pytest.mark.parametrize("how", [Damage.FLIPPED, Damage.TRUNCATED, Damage.DELETED])
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_was_damaged_is_known_from_what_was_evicted(kind: MemoryKind, how: Damage, make: MakeDesk) -> None:
+    desk = make(kind)
+    damaged, evicted = path(1, 30), path(4, 25)
+    for prompt in (damaged, evicted):
+        serve(desk, prompt)
+    desk.restart()
+    found = at(desk, evicted)
+    assert found is not None
+    desk.keeper.space.evict(found)
+    desk.store()
+    for i in range(len(desk.files)):
+        damage([desk.files[i]], 7, how)
+    assert lost_upto(desk, damaged) == (0, 0)
+    assert desk.plan(damaged, "").n_start == 0
+    assert lost_upto(desk, damaged) == (30, 0)
+    assert lost_upto(desk, evicted) == (0, 25)
+    assert serve(desk, damaged) == 30
+    assert lost_upto(desk, damaged) == (0, 0), "another one stands there now"
+    desk.check()
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_lost_its_file_while_nobody_looked_counts_as_damaged(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    serve(desk, path(4, 25))
+    desk.store()
+    gone = desk.files[:1]
+    desk.end()
+    for file in gone:
+        file.unlink()
+    desk.restart()
+    prompts = {30: path(1, 30), 25: path(4, 25)}
+    lost = {n: lost_upto(desk, prompt) for n, prompt in prompts.items() if serve(desk, (*prompt, 1)) > 1}
+    assert lost
+    assert all(upto == (n, 0) for n, upto in lost.items())
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_a_damaged_row_named_counts_as_damaged(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    serve(desk, path(1, 30))
+    desk.store()
+    index = desk.files[0].parent.parent / "index.sqlite"
+    desk.end()
+    with closing(sqlite3.connect(index)) as database:
+        database.execute("UPDATE checkpoints SET origin = 'mess'")
+        database.commit()
+    desk.restart()
+    assert desk.n_found == 0
+    assert lost_upto(desk, path(1, 30)) == (30, 0)
+    assert lost_upto(desk, path(4, 25)) == (0, 0)
+    assert serve(desk, path(1, 30)) == 30
+    assert lost_upto(desk, path(1, 30)) == (0, 0)
 
 
 @pytest.mark.parametrize("parts", [[], [8], [8, 8], [8, 8, 8]])

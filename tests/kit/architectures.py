@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 
 from segue.demo.layers import EMBEDDING_STD, attention, embeddings, feed_forward, norms
-from segue.demo.model_file import Architecture, Value, vector
-from tests.kit.layers import biased_norm, mamba2_mixer, rwkv7_block, short_convolution
+from segue.demo.model_file import Architecture, Tensor, Value, normal, vector
+from segue.demo.vocabulary import N_VOCAB
+from tests.kit.layers import biased_matrix, biased_norm, mamba2_mixer, rwkv7_block, short_convolution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,30 @@ def longrope(s: Sizes, *, n_ctx_original: int | None) -> Architecture:
         scaling["rope.scaling.original_context_length"] = n_ctx_original
     factors = [vector("rope_factors_long", s.d_head // 2, 8.0), vector("rope_factors_short", s.d_head // 2)]
     return replace(plain, metadata={**plain.metadata, **scaling}, tensors=[*plain.tensors, *factors])
+
+
+def bert(s: Sizes, *, n_ctx: int) -> Architecture:
+    """An encoder: every token sees all others, nothing is remembered, and there are vectors instead of logits."""
+    metadata = _common(s) | {
+        "context_length": n_ctx,
+        "attention.head_count": s.n_head,
+        "attention.layer_norm_epsilon": 1e-5,
+        "attention.causal": False,
+        "pooling_type": 1,
+    }
+    projections = [("attn_q", s.n_embd, s.n_embd), ("attn_k", s.n_embd, s.n_embd), ("attn_v", s.n_embd, s.n_embd)]
+    projections += [("attn_output", s.n_embd, s.n_embd), ("ffn_up", s.n_embd, s.n_ff), ("ffn_down", s.n_ff, s.n_embd)]
+    block = [
+        *(tensor for name, n_in, n_out in projections for tensor in biased_matrix(name, n_in, n_out)),
+        *biased_norm("attn_output_norm", s.n_embd),
+        *biased_norm("layer_output_norm", s.n_embd),
+    ]
+    tensors = [
+        Tensor("token_embd.weight", (N_VOCAB, s.n_embd), normal(EMBEDDING_STD), is_matrix=True),
+        Tensor("position_embd.weight", (n_ctx, s.n_embd), normal(EMBEDDING_STD)),
+        *biased_norm("token_embd_norm", s.n_embd),
+    ]
+    return Architecture("bert", metadata, tensors, [block] * s.n_layer)
 
 
 def gemma3(s: Sizes, *, n_swa: int, pattern: int) -> Architecture:

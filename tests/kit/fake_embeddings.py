@@ -11,18 +11,18 @@ from segue.engine.errors import EngineError
 
 @dataclass
 class FakeEmbeddings:
-    """A text's vector is its number of tokens and their sum. `is_broken`: nothing can be embedded."""
+    """A text's vector is its number of tokens and their sum. `failure` is why nothing can be embedded, if so."""
 
     n_tokens: int = 64
-    is_broken: bool = False
+    failure: EngineError | None = None
     is_closed: bool = False
 
     def embed(self, tokens: Tokens) -> "Future[Vector]":
         if self.is_closed:
             raise RuntimeError("closed")
         future: Future[Vector] = Future()
-        if self.is_broken:
-            future.set_exception(EngineError("no memory"))
+        if self.failure is not None:
+            future.set_exception(self.failure)
         else:
             future.set_result(np.array([len(tokens), tokens.sum()], np.float32))
         return future

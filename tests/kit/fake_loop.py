@@ -125,7 +125,9 @@ class FakeLoop:
         report = self._report(job)
         if job.wants_progress:
             for n_done in (report.n_reused, report.n_prompt):
-                listener.on_progress(Progress(report.n_prompt, report.n_reused, n_done, 1.5))
+                n_read = n_done - report.n_reused
+                timings = Timings(report.n_reused, n_read, 1.5, 0, 0.0) if job.wants_timings else None
+                listener.on_progress(Progress(report.n_prompt, report.n_reused, n_done, 1.5, timings))
         reason, n_predicted = EndReason.LIMIT, 0
         tokens = iter(self.reply(job))
         timings = Timings(report.n_reused, report.n_read, 2.0 * report.n_read, 0, 0.0)
@@ -142,7 +144,7 @@ class FakeLoop:
                 break
             token = next(tokens, EOS)
             n_predicted += 1
-            timings = Timings(report.n_reused, report.n_read, 2.0 * report.n_read, n_predicted, 4.0 * n_predicted)
+            timings = Timings(report.n_reused, report.n_read, 2.0 * report.n_read, n_predicted, 4.0 * (n_predicted - 1))
             if listener.on_token(self._token(job, token, timings)):
                 reason = EndReason.WORD
                 break
@@ -172,7 +174,7 @@ class FakeLoop:
         self._known.setdefault(job.scope, []).append(tokens)
         n_read = len(tokens) - n_known
         origin, home, age_s = ("prompt_end", "parked", 1.0) if n_known else ("", "", 0.0)
-        return CacheReport(len(tokens), n_known, n_known, n_read, n_read, 0, 0, 0, 0, 0, 0, origin, home, age_s)
+        return CacheReport(len(tokens), n_known, n_known, n_read, n_read, 0, 0, 0, 0, 0, 0, 0, origin, home, age_s)
 
 
 T = TypeVar("T")

@@ -63,3 +63,8 @@ def rwkv7_block(n_embd: int, n_ff: int, n_rank: int) -> list[Tensor]:
 def biased_norm(name: str, n: int) -> list[Tensor]:
     """A layer norm: weight 1, bias 0."""
     return [vector(name, n), Tensor(f"{name}.bias", (n,), constant(0.0))]
+
+
+def biased_matrix(name: str, n_in: int, n_out: int) -> list[Tensor]:
+    """A projection with a bias of 0."""
+    return [matrix(name, n_in, n_out), Tensor(f"{name}.bias", (n_out,), constant(0.0))]

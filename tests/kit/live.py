@@ -43,6 +43,7 @@ class FakeBuilt:
     vocabulary: ByteVocabulary
     model: Any
     embeddings: FakeEmbeddings = field(default_factory=FakeEmbeddings)
+    can_generate: bool = True
 
     def __post_init__(self) -> None:
         self.compiler = Compiler(self.vocabulary)
@@ -85,12 +86,13 @@ def live(
     *,
     is_ready: bool = True,
     vocabulary: ByteVocabulary | None = None,
+    can_generate: bool = True,
     **settings: Any,
 ) -> Iterator[Live]:
     """Serve on a free port until the block ends."""
     loop = FakeLoop() if loop is None else loop
     service = make_service(Settings(**{"model": "fake.gguf", **settings}))
-    built = FakeBuilt(loop, vocabulary or ByteVocabulary(), FakeModel())
+    built = FakeBuilt(loop, vocabulary or ByteVocabulary(), FakeModel(), can_generate=can_generate)
     if is_ready:
         service.attach(make_backend(built, service.settings))
     try:

@@ -9,7 +9,8 @@ from typing import Final
 from segue.demo.model_file import Architecture, WeightType, write_model
 from segue.demo.tiny_model import write_qwen35
 from segue.state.kind import MemoryKind
-from tests.kit.architectures import Sizes, falcon_h1, gemma3, lfm2, llama, mamba2, rwkv7
+from tests.kit.architectures import Sizes, bert, falcon_h1, gemma3, lfm2, llama, mamba2, rwkv7
+from tests.kit.word_pieces import write_word_pieces
 from tests.kit.written_files import written_once
 
 
@@ -86,6 +87,9 @@ LARGER_MODELS: Final[dict[str, TinyModel]] = {
 }
 
 
+N_CTX_BERT: Final = 128
+
+
 def names_where(holds: Callable[[MemoryKind], bool]) -> list[str]:
     """The models on whose kind of memory a test says something: for `parametrize`, `indirect`."""
     return [name for name, model in MODELS.items() if holds(model.kind)]
@@ -95,6 +99,14 @@ def names_where(holds: Callable[[MemoryKind], bool]) -> list[str]:
 def model_path(name: str) -> Path:
     """The file of a model in `MODELS` or `LARGER_MODELS`, written if no earlier run or other process has done so."""
     return written_once(f"{name}.gguf", (MODELS | LARGER_MODELS)[name].write)
+
+
+@cache
+def bert_path() -> Path:
+    """The file of an encoder, which embeds texts of up to `N_CTX_BERT` tokens and generates nothing."""
+    architecture = bert(Sizes(), n_ctx=N_CTX_BERT)
+    write = partial(write_model, architecture=architecture, seed=0, vocabulary=write_word_pieces)
+    return written_once("bert.gguf", write)
 
 
 @cache

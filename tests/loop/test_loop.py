@@ -7,7 +7,7 @@ import pytest
 
 from segue.engine.errors import EngineError
 from segue.engine.sampling import SamplingParams
-from segue.loop.job import EndReason, ErrorType, JobEnd, SlotView
+from segue.loop.job import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, SlotView
 from segue.state.kind import MemoryKind
 from segue.state.placement import PromptMarks
 from tests.kit.fake_engine import END_OF_REPLY, expected_logits, expected_reply
@@ -23,6 +23,15 @@ def test_an_exact_repeat_reads_nothing(make_fake_rig: MakeFakeRig) -> None:
     assert rig.ask(prompt).n_read == 90
     assert rig.ask(prompt).n_read == 0
     assert rig.ask(prompt, 0).n_read == 0
+
+
+def test_a_repeat_of_what_was_evicted_says_so(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_parked=0, n_host_bytes=0)
+    rig.ask(text(1, 90))
+    heard = rig.ask(text(1, 90))
+    assert heard.end is not None
+    assert heard.end.report is not None
+    assert (heard.end.report.evicted, heard.end.report.last_token, heard.n_read) == (90, 0, 90)
 
 
 def test_a_reply_continued_reads_what_is_new(make_fake_rig: MakeFakeRig) -> None:
@@ -47,7 +56,10 @@ def test_a_state_that_is_refused_costs_time_alone(make_fake_rig: MakeFakeRig, ca
     rig.ask(prompt)
     rig.engine.refuses_states = True
     with caplog.at_level(logging.WARNING):
-        assert rig.ask(prompt + text(3, 20)).n_read == 110
+        heard = rig.ask(prompt + text(3, 20))
+    assert heard.end is not None
+    assert heard.end.report is not None
+    assert (heard.end.report.damaged, heard.end.report.new, heard.n_read) == (90, 20, 110)
     assert {record.name for record in caplog.records} == {"segue.cache"}
     assert "saved state is of no use, and will be read again" in caplog.text
     assert "mismatched key type" in caplog.text
@@ -241,7 +253,9 @@ def test_a_prompt_that_fills_all_cells_is_refused(make_fake_rig: MakeFakeRig) ->
     assert rig.ask(text(40, 40)).n_read == 40
 
 
-def test_a_failure_of_the_engine_ends_only_the_requests_in_the_batch(make_fake_rig: MakeFakeRig) -> None:
+def test_a_failure_of_the_engine_ends_only_the_requests_in_the_batch(
+    make_fake_rig: MakeFakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
     rig = make_fake_rig(n_slots=2)
     system = text(41, 60)
     rig.ask(system, 0)
@@ -256,7 +270,8 @@ def test_a_failure_of_the_engine_ends_only_the_requests_in_the_batch(make_fake_r
         end = heard.wait()
         assert end.error is not None
         assert (end.reason, end.error.type) == (EndReason.ERROR, ErrorType.SERVER)
-        assert "out of luck" in end.error.message
+        assert end.error is INTERNAL_ERROR
+    assert "out of luck" in caplog.text
     assert third.wait().reason is EndReason.LIMIT
     assert third.tokens == expected_reply(rig.kind, system + text(44, 9), 9)
     first.wait()
@@ -265,7 +280,9 @@ def test_a_failure_of_the_engine_ends_only_the_requests_in_the_batch(make_fake_r
 
 
 @pytest.mark.parametrize("method", ["on_token", "on_progress", "on_end"])
-def test_a_listener_that_fails_harms_nobody_else(make_fake_rig: MakeFakeRig, method: str) -> None:
+def test_a_listener_that_fails_harms_nobody_else(
+    make_fake_rig: MakeFakeRig, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
     rig = make_fake_rig()
     failing = Failing()
     setattr(failing, method, failing.fail)
@@ -275,9 +292,8 @@ def test_a_listener_that_fails_harms_nobody_else(make_fake_rig: MakeFakeRig, met
     other.wait()
     assert other.tokens == expected_reply(rig.kind, text(46, 40), 4)
     if method != "on_end":
-        error = failing.wait().error
-        assert error is not None
-        assert error.type is ErrorType.SERVER
+        assert failing.wait().error is INTERNAL_ERROR
+    assert "/srv/listener" in caplog.text
     rig.ask(text(45, 40))
 
 
@@ -285,7 +301,24 @@ class Failing(Heard):
     """A listener one method of which a test replaces."""
 
     def fail(self, _: object) -> bool:
-        raise RuntimeError("a listener failed")
+        raise FileNotFoundError(2, "a listener failed", "/srv/listener")
+
+
+def test_a_turn_that_fails_tells_clients_nothing_of_the_server(
+    make_fake_rig: MakeFakeRig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make_fake_rig()
+
+    def fail(_: float) -> bool:
+        monkeypatch.undo()
+        raise OSError(5, "a disk failed", "/srv/cache")
+
+    heard = Heard()
+    heard.on_each = lambda: monkeypatch.setattr(rig.keeper, "tidy", fail) if len(heard.tokens) == 1 else None
+    rig.send(text(45, 40), 50, heard=heard)
+    assert heard.wait().error is INTERNAL_ERROR
+    assert "/srv/cache" in caplog.text
+    rig.ask(text(46, 40))
 
 
 def test_a_failing_hook_harms_nobody(make_fake_rig: MakeFakeRig) -> None:
@@ -359,6 +392,16 @@ def test_progress_is_told_at_the_start_and_after_every_batch(make_fake_rig: Make
     heard = rig.ask(text(67, 20) + text(68, 40), wants_progress=True)
     assert [progress.n_processed for progress in heard.progress] == [20, 36, 52, 60]
     assert {(progress.n_total, progress.n_cached) for progress in heard.progress} == {(60, 20)}
+    assert {progress.timings for progress in heard.progress} == {None}
+
+
+def test_progress_has_the_timings_so_far_where_they_are_wanted(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_batch=16)
+    rig.ask(text(67, 20))
+    heard = rig.ask(text(67, 20) + text(68, 40), wants_progress=True, wants_timings=True)
+    timings = [progress.timings for progress in heard.progress if progress.timings is not None]
+    assert [(one.cache_n, one.prompt_n, one.predicted_n) for one in timings] == [(20, n, 0) for n in (0, 16, 32, 40)]
+    assert [one.prompt_ms for one in timings] == [progress.time_ms for progress in heard.progress]
 
 
 def test_probabilities_are_those_of_the_path(make_fake_rig: MakeFakeRig) -> None:

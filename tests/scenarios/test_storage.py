@@ -15,6 +15,7 @@ from segue.homes.disk import blobfile
 from segue.homes.parcel import Parcel, ParcelError
 from segue.homes.residence import host_bytes
 from segue.state.kind import MemoryKind
+from segue.state.reasons import CacheReport
 from tests.conftest import MakeRig
 from tests.kit.architectures import Sizes, longrope
 from tests.kit.conversation import N_HEADER, Prompt, chat, raw, text
@@ -267,6 +268,40 @@ def test_s25_damaged_files_are_a_miss(
         assert ask(after, reference, prompt).n_read == 0
 
 
+@pytest.mark.parametrize("is_running", [True, False])
+def test_s25_tokens_lost_to_damage_are_told_apart(
+    make_rig: MakeRig, reference: Reference, tmp_path: Path, is_running: bool
+) -> None:
+    before = make_rig(cache_dir=tmp_path)
+    prompts = conversation(3)
+    for prompt in prompts:
+        ask(before, reference, prompt)
+    before.wait_until_stored()
+    before.end()
+    rig = make_rig(cache_dir=tmp_path) if is_running else None
+    for file in (tmp_path / "blobs").iterdir():
+        if is_running:
+            data = bytearray(file.read_bytes())
+            data[len(data) // 2] ^= 1
+            file.write_bytes(data)
+        else:
+            file.unlink()
+    rig = rig or make_rig(cache_dir=tmp_path)
+    asked = chat(SYSTEM, ("user", text(2, 120)), ("assistant", text(3, 40)), ("user", text(70, 30)))
+    report = account(ask(rig, reference, asked))
+    assert report.n_reused == report.evicted == report.last_token == 0
+    assert 0 < prompts[0].ends[-1] <= report.damaged <= report.n_known
+    assert report.new + report.damaged + report.no_checkpoint_here == report.n_read == asked.n
+    assert account(ask(rig, reference, asked)).damaged == 0
+
+
+def account(heard: Heard) -> CacheReport:
+    """What became of a prompt's tokens."""
+    assert heard.end is not None
+    assert heard.end.report is not None
+    return heard.end.report
+
+
 def test_s25_files_that_cannot_be_read_are_a_miss_and_stay(
     make_rig: MakeRig, reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,9 +318,7 @@ def test_s25_files_that_cannot_be_read_are_a_miss_and_stay(
         patched.setattr(blobfile, "_read", fail)
         heard = ask(after, reference, prompt)
     assert heard.n_read == prompt.n
-    assert heard.end is not None
-    assert heard.end.report is not None
-    assert heard.end.report.not_fetched == prompt.n
+    assert account(heard).not_fetched == prompt.n
     after.end()
     again = make_rig(cache_dir=tmp_path)
     assert ask(again, reference, prompt).n_read == 0

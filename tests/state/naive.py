@@ -6,6 +6,7 @@ import numpy as np
 
 from segue.state.branch import Tokens
 from segue.state.checkpoint import Checkpoint, Origin
+from segue.state.loss import Loss
 
 Path = tuple[int, ...]
 
@@ -37,6 +38,7 @@ class NaiveTree:
     known: set[Path] = field(default_factory=lambda: {()})
     checkpoints: dict[Path, Checkpoint] = field(default_factory=dict)
     evicted: set[Path] = field(default_factory=set)
+    damaged: set[Path] = field(default_factory=set)
 
     def insert(self, path: Path) -> None:
         self.known |= {path[:n] for n in range(len(path) + 1)}
@@ -45,11 +47,18 @@ class NaiveTree:
         self.insert(path)
         self.checkpoints[path] = added
         self.evicted.discard(path)
+        self.damaged.discard(path)
 
-    def detach(self, path: Path, *, evicted: bool) -> None:
+    def detach(self, path: Path, *, loss: Loss | None) -> None:
         del self.checkpoints[path]
-        if evicted:
-            self.evicted.add(path)
+        if loss is not None:
+            (self.evicted if loss is Loss.EVICTED else self.damaged).add(path)
+
+    def mark_damaged(self, path: Path) -> None:
+        self.insert(path)
+        if path and path not in self.checkpoints:
+            self.evicted.discard(path)
+            self.damaged.add(path)
 
     def n_known(self, path: Path) -> int:
         return max(n for n in range(len(path) + 1) if path[:n] in self.known)

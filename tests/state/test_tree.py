@@ -9,21 +9,23 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from segue.state import lineage
 from segue.state.branch import Branch, n_equal
-from segue.state.match import Match, deepest, evicted_upto, reaching
+from segue.state.loss import Loss
+from segue.state.match import Match, damaged_upto, deepest, evicted_upto, reaching
 from segue.state.tree import Tree
 from tests.state.naive import NaiveTree, Path, checkpoint, shared, tokens
 
 TAILS = st.lists(st.integers(0, 2), max_size=8).map(tuple)
 
 
-def known_and_evicted(tree: Tree) -> tuple[set[Path], set[Path]]:
-    """Every prefix that the tree knows, and those of them where an evicted checkpoint stood."""
+def known_and_lost(tree: Tree) -> tuple[set[Path], set[Path], set[Path]]:
+    """Every prefix that the tree knows, and those of them where an evicted checkpoint stood, and a damaged one."""
     paths: dict[Branch, Path] = {}
     for branch in tree.branches():
         above = paths[branch.parent][: branch.start] if branch.parent else ()
         paths[branch] = (*above, *branch.tokens.tolist())
     known = {path[:n] for path in paths.values() for n in range(len(path) + 1)}
-    return known, {path[:n] for branch, path in paths.items() for n in branch.evicted}
+    evicted = {path[:n] for branch, path in paths.items() for n in branch.evicted}
+    return known, evicted, {path[:n] for branch, path in paths.items() for n in branch.damaged}
 
 
 def assert_leads_down(match: Match) -> None:
@@ -66,17 +68,23 @@ class TreeMachine(RuleBasedStateMachine):
                 self.tree.attach(added, tokens(path))
 
     @precondition(lambda self: self.naive.checkpoints)
-    @rule(data=st.data(), evicted=st.booleans())
-    def detach(self, data: st.DataObject, evicted: bool) -> None:
+    @rule(data=st.data(), loss=st.sampled_from((None, *Loss)))
+    def detach(self, data: st.DataObject, loss: Loss | None) -> None:
         path = data.draw(st.sampled_from(sorted(self.naive.checkpoints)))
-        self.tree.detach(self.naive.checkpoints[path], evicted=evicted)
-        self.naive.detach(path, evicted=evicted)
+        self.tree.detach(self.naive.checkpoints[path], loss=loss)
+        self.naive.detach(path, loss=loss)
+
+    @rule(data=st.data(), tail=TAILS)
+    def mark_damaged(self, data: st.DataObject, tail: Path) -> None:
+        path = self.path(data, tail)
+        self.tree.mark_damaged(tokens(path))
+        self.naive.mark_damaged(path)
 
     @rule(max_tokens=st.integers(0, 40))
     def trim(self, max_tokens: int) -> None:
         n_before = self.tree.n_tokens
         self.tree.trim(max_tokens)
-        kept, _ = known_and_evicted(self.tree)
+        kept, *_ = known_and_lost(self.tree)
         assert kept <= self.naive.known
         needed = {path[:n] for path in self.naive.checkpoints for n in range(len(path) + 1)}
         assert needed <= kept
@@ -84,6 +92,7 @@ class TreeMachine(RuleBasedStateMachine):
         assert self.tree.n_tokens == max(min(n_before, max_tokens), len(needed | {()}) - 1)
         self.naive.known = kept
         self.naive.evicted &= kept
+        self.naive.damaged &= kept
 
     @rule(data=st.data(), tail=TAILS, limit=st.integers(0, 24), n_beyond=st.integers(0, 24))
     def ask(self, data: st.DataObject, tail: Path, limit: int, n_beyond: int) -> None:
@@ -98,11 +107,12 @@ class TreeMachine(RuleBasedStateMachine):
         assert len(found) == len(set(found))
         assert set(found) == self.naive.reaching(path, limit, n_beyond)
         assert all(a[0] >= b[0] for a, b in pairwise(found))
-        exact = max((len(p) for p in self.naive.evicted if p == path[: len(p)]), default=0)
-        assert evicted_upto(match, rewinds=False) == exact
-        reached = evicted_upto(match, rewinds=True)
-        assert reached >= exact
-        assert reached == 0 or any(shared(p, path) >= reached for p in self.naive.evicted)
+        for lost_upto, lost in ((evicted_upto, self.naive.evicted), (damaged_upto, self.naive.damaged)):
+            exact = max((len(p) for p in lost if p == path[: len(p)]), default=0)
+            assert lost_upto(match, rewinds=False) == exact
+            reached = lost_upto(match, rewinds=True)
+            assert reached >= exact
+            assert reached == 0 or any(shared(p, path) >= reached for p in lost)
 
     @precondition(lambda self: self.naive.checkpoints)
     @rule(data=st.data())
@@ -123,7 +133,7 @@ class TreeMachine(RuleBasedStateMachine):
     @invariant()
     def agrees(self) -> None:
         self.tree.check_integrity()
-        assert known_and_evicted(self.tree) == (self.naive.known, self.naive.evicted)
+        assert known_and_lost(self.tree) == (self.naive.known, self.naive.evicted, self.naive.damaged)
         assert self.tree.n_tokens == len(self.naive.known) - 1
         assert len(self.tree) == len(self.naive.checkpoints)
         assert set(self.tree.checkpoints()) == set(self.naive.checkpoints.values())

@@ -21,6 +21,7 @@ def report(**fields: object) -> CacheReport:
             "new": 40,
             "no_checkpoint_here": 12,
             "evicted": 0,
+            "damaged": 0,
             "last_token": 0,
             "incompatible": 0,
             "cheaper_to_read": 0,
@@ -36,7 +37,7 @@ def report(**fields: object) -> CacheReport:
 def test_a_request_in_a_line() -> None:
     assert request_line(12, JobEnd(EndReason.EOS, TIMINGS, report(), 3)) == (
         "request 12 on slot 3, prompt 1842: 1790 reused from message_end in parked, 12 s old, "
-        "52 read in 93 ms (40 new, 12 no checkpoint here), 128 generated in 2410 ms (53.1/s), eos"
+        "52 read in 93 ms (40 new, 12 no checkpoint here), 128 generated in 2410 ms (52.7/s), eos"
     )
 
 

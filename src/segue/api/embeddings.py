@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,8 +16,10 @@ from segue.api.prompts import ids_to_tokens
 from segue.api.requests import EmbeddingsRequest
 from segue.api.service import Backend, Service
 from segue.engine.base import Vector
-from segue.engine.errors import EngineError
+from segue.engine.errors import EngineError, ModelError
 from segue.loop.job import Tokens
+
+log = logging.getLogger(__name__)
 
 _MAX_TEXTS = 2048
 _FORMATS = (None, "float", "base64")
@@ -53,8 +56,11 @@ async def _embedded(backend: Backend, texts: Sequence[Tokens]) -> list[Vector]:
         return await asyncio.gather(*map(asyncio.wrap_future, futures))
     except RuntimeError as error:
         raise ApiError(UNAVAILABLE, "The server is shutting down") from error
-    except EngineError as error:
+    except ModelError as error:
         raise ApiError(SERVER, f"The texts could not be embedded: {error}") from error
+    except EngineError as error:
+        log.warning("texts could not be embedded: %s", error)
+        raise ApiError(SERVER, "The texts could not be embedded; the server's log says why") from error
 
 
 def _written(vector: Vector, encoding: str | None) -> str | list[float]:

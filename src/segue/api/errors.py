@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from segue.api.failure import wording_at
-from segue.loop.job import JobError
+from segue.loop.job import INTERNAL_ERROR, JobError
 
 INVALID_REQUEST = "invalid_request_error"
 AUTHENTICATION = "authentication_error"
@@ -95,7 +95,7 @@ class Guard:
             answer = ApiError(UNAVAILABLE, "The server is shutting down")
         except Exception as error:
             log.error("%s while answering %s %s", _place(error), scope.get("method"), scope.get("path"))
-            answer = ApiError(SERVER, "Internal error; the server's log has its type and place")
+            answer = from_job(INTERNAL_ERROR)
         else:
             return
         if not has_started:

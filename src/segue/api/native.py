@@ -41,7 +41,9 @@ class NativeShape(Unnamed):
         self._n_top = n_top_logprobs(request)
 
     def reading(self, reading: Reading) -> Iterator[JsonObject]:  # noqa: D102
-        yield self._partial(reading.index, "", ()) | {"prompt_progress": progress_json(reading.progress)}
+        yield self._partial(reading.index, "", ()) | progress_json(
+            reading.progress, with_timings=self._request.timings_per_token
+        )
 
     def piece(self, piece: Piece) -> Iterator[JsonObject]:  # noqa: D102
         yield self._partial(piece.index, piece.text, piece.tokens)

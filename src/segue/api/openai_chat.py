@@ -59,7 +59,9 @@ class ChatShape(Unnamed):
     def reading(self, reading: Reading) -> Iterator[JsonObject]:  # noqa: D102
         delta: JsonObject = {} if reading.index in self._voices else _OPENING
         self._voice(reading.index)
-        yield self._delta(reading.index, delta) | {"prompt_progress": progress_json(reading.progress)}
+        yield self._delta(reading.index, delta) | progress_json(
+            reading.progress, with_timings=self._request.timings_per_token
+        )
 
     def piece(self, piece: Piece) -> Iterator[JsonObject]:  # noqa: D102
         yield from self._open(piece.index)

@@ -39,7 +39,9 @@ class CompletionShape(Unnamed):
         self._n_chars: Counter[int] = Counter()
 
     def reading(self, reading: Reading) -> Iterator[JsonObject]:  # noqa: D102
-        yield self._chunk(reading.index, "") | {"prompt_progress": progress_json(reading.progress)}
+        yield self._chunk(reading.index, "") | progress_json(
+            reading.progress, with_timings=self._request.timings_per_token
+        )
 
     def piece(self, piece: Piece) -> Iterator[JsonObject]:  # noqa: D102
         chunk = self._chunk(piece.index, piece.text, piece.tokens)

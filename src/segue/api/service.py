@@ -83,6 +83,7 @@ class Backend:
     tool_order: ToolOrder
     shown: frozenset[int]
     controls: Mapping[str, int]
+    can_generate: bool
 
 
 class Phase(StrEnum):

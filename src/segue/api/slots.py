@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -16,8 +18,11 @@ from segue.api.requests import SlotRequest
 from segue.api.service import Service
 from segue.api.wire import JsonObject
 from segue.homes.disk import blobfile
-from segue.homes.disk.errors import DamagedError, DiskError
+from segue.homes.disk.codec import Bytes
+from segue.homes.disk.errors import DamagedError, DiskError, disk_error
 from segue.homes.parcel import Parcel, ParcelError
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[^/\\\x00-\x1f]+")
 _MOST_NAME_BYTES = 230
@@ -69,7 +74,7 @@ async def _save(service: Service, id_slot: int, scope: str, path: Path) -> JsonO
     try:
         n_written = await run_in_threadpool(blobfile.write, path.parent, path.name, parcel.arrays(), _FLAG)
     except DiskError as error:
-        raise ApiError(SERVER, f"The slot could not be saved: {error}") from error
+        raise ApiError(SERVER, f"The slot could not be saved: {_reason(error)}") from error
     return {"n_saved": len(parcel.tokens), "n_written": n_written}
 
 
@@ -89,15 +94,31 @@ async def _packed(service: Service, id_slot: int, scope: str) -> Parcel:
 
 async def _restore(service: Service, id_slot: int, scope: str, path: Path) -> JsonObject:
     try:
-        arrays = await run_in_threadpool(blobfile.read, path, _FLAG)
-        n_read = path.stat().st_size
+        arrays, n_read = await run_in_threadpool(_read, path)
         restored = service.backend.loop.restore_slot(id_slot, scope, arrays)
         n_restored: int = await asyncio.wrap_future(restored)
-    except (DamagedError, ParcelError) as error:
+    except ParcelError as error:
         raise invalid(f"The slot cannot be restored: {error}") from error
-    except (DiskError, OSError) as error:
-        raise ApiError(SERVER, f"The slot cannot be restored: {error}") from error
+    except DamagedError as error:
+        raise invalid(f"The slot cannot be restored: {_reason(error)}") from error
+    except DiskError as error:
+        raise ApiError(SERVER, f"The slot cannot be restored: {_reason(error)}") from error
     return {"n_restored": n_restored, "n_read": n_read}
+
+
+def _read(path: Path) -> tuple[Sequence[Bytes], int]:
+    """The arrays of a slot's file, and the bytes that it takes."""
+    arrays = blobfile.read(path, _FLAG)
+    try:
+        return arrays, path.stat().st_size
+    except OSError as error:
+        raise disk_error(f"cannot read {path}", error, _FLAG) from error
+
+
+def _reason(error: DiskError) -> str:
+    """What a client may know of an error: the log alone names files of the server."""
+    log.warning("%s", error)
+    return error.reason or "the server's log says why"
 
 
 def _slot(service: Service, id_slot: str) -> int:

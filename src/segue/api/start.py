@@ -58,6 +58,10 @@ class Built(Protocol):
     def model(self) -> ModelInfo:
         """The model."""
 
+    @property
+    def can_generate(self) -> bool:
+        """Whether the model can generate replies."""
+
     def close(self) -> None:
         """End the loop and free the model."""
 
@@ -83,7 +87,10 @@ def make_backend(built: Built, settings: Settings) -> Backend:
         template = ChatTemplate(source, vocabulary.text(vocabulary.bos), vocabulary.text(vocabulary.eos))
     except TemplateError as error:
         raise StartError(f"{error}; pass another one with --chat-template-file") from error
-    _warn(is_missing=not source, unknown=unknown_mark(template, vocabulary.special_pieces()))
+    if built.can_generate:
+        _warn(is_missing=not source, unknown=unknown_mark(template, vocabulary.special_pieces()))
+    else:
+        log.warning("the model has no logits, as an encoder: chats and completions are refused, embeddings are served")
     family = find_family(template.source)
     shown = shown_tokens(family, vocabulary)
     tokenizer = PromptTokenizer(vocabulary)
@@ -103,6 +110,7 @@ def make_backend(built: Built, settings: Settings) -> Backend:
         ToolOrder(notes),
         shown,
         control_pieces(vocabulary),
+        built.can_generate,
     )
 
 

@@ -30,27 +30,33 @@ def timings_json(timings: Timings) -> JsonObject:
         "cache_n": timings.cache_n,
         "prompt_n": timings.prompt_n,
         "prompt_ms": timings.prompt_ms,
-        "prompt_per_token_ms": _ratio(timings.prompt_ms, timings.prompt_n),
-        "prompt_per_second": _ratio(1e3 * timings.prompt_n, timings.prompt_ms),
+        "prompt_per_token_ms": timings.prompt_per_token_ms,
+        "prompt_per_second": timings.prompt_per_second,
         "predicted_n": timings.predicted_n,
         "predicted_ms": timings.predicted_ms,
-        "predicted_per_token_ms": _ratio(timings.predicted_ms, timings.predicted_n),
-        "predicted_per_second": _ratio(1e3 * timings.predicted_n, timings.predicted_ms),
+        "predicted_per_token_ms": timings.predicted_per_token_ms,
+        "predicted_per_second": timings.predicted_per_second,
     }
 
 
-def _ratio(numerator: float, denominator: float) -> float:
-    return numerator / denominator if denominator > 0 else 0.0
-
-
-def progress_json(progress: Progress) -> JsonObject:
-    """`prompt_progress`."""
-    return {
-        "total": progress.n_total,
-        "cache": progress.n_cached,
-        "processed": progress.n_processed,
-        "time_ms": progress.time_ms,
+def progress_json(progress: Progress, *, with_timings: bool | None) -> JsonObject:
+    """`prompt_progress`, and the `timings` so far if they are wanted."""
+    told: JsonObject = {
+        "prompt_progress": {
+            "total": progress.n_total,
+            "cache": progress.n_cached,
+            "processed": progress.n_processed,
+            "time_ms": progress.time_ms,
+        }
     }
+    if with_timings and progress.timings is not None:
+        told["timings"] = timings_json(progress.timings)
+    return told
+
+
+def prompt_tokens(reply: Reply) -> int:
+    """The length of a reply's prompt; a reply that gave way to others may have read some of it twice."""
+    return reply.end.report.n_prompt if reply.end.report is not None else 0
 
 
 def usage_json(replies: Sequence[Reply], n_choices: int) -> JsonObject:
@@ -58,7 +64,7 @@ def usage_json(replies: Sequence[Reply], n_choices: int) -> JsonObject:
     n_prompt = n_cached = 0
     for reply in sorted(replies, key=lambda reply: reply.index)[::n_choices]:
         n_cached += reply.end.timings.cache_n
-        n_prompt += reply.end.timings.cache_n + reply.end.timings.prompt_n
+        n_prompt += prompt_tokens(reply)
     n_predicted = sum(reply.end.timings.predicted_n for reply in replies)
     return {
         "completion_tokens": n_predicted,

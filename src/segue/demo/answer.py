@@ -8,6 +8,7 @@ from typing import Any, Final
 _LOST: Final = {
     "no_checkpoint_here": "again",
     "evicted": "evicted",
+    "damaged": "damaged",
     "last_token": "last token",
     "incompatible": "incompatible",
     "cheaper_to_read": "cheaper to read",

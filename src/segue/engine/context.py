@@ -70,13 +70,18 @@ class Context:
         """Free the context."""
         llama_cpp.llama_free(self._handle)
 
+    @property
+    def can_generate(self) -> bool:
+        """Whether replies can be generated; an encoder remembers nothing, has no logits, and must not be read."""
+        return self._memory is not None
+
     def has_flash_attention(self) -> bool | None:
         """Whether libllama took flash attention, which decides how values lie in states; None where these do not tell.
 
         Reads a token, so that no sequence may hold anything yet.
         """
         self._require_empty(0)
-        if not self.shape.kind.has_cells:
+        if not (self.shape.kind.has_cells and self.can_generate):
             return None
         self.decode([Chunk(0, np.zeros(1, np.int32), wants_logits=False)])
         try:
@@ -96,6 +101,8 @@ class Context:
         )
 
     def decode(self, chunks: list[Chunk]) -> list[int]:  # noqa: D102
+        if not self.can_generate:
+            raise EngineError("the model is an encoder: it embeds texts, and cannot generate any")
         rows = self._batch.fill(chunks, self._lengths)
         status = llama_cpp.llama_decode(self._handle, self._batch.native)
         if status == _NO_ROOM:
@@ -254,7 +261,10 @@ class Context:
 
 
 def measure(model: Model, params: ContextParams) -> MemoryShape:
-    """What a token and a checkpoint of this model weigh, measured in a small context; also warms the weights up."""
+    """What a token and a checkpoint of this model weigh, measured in a small context; also warms the weights up.
+
+    An encoder has neither.
+    """
     small = ContextParams(
         n_cells=256,
         n_seq_max=1,
@@ -269,6 +279,8 @@ def measure(model: Model, params: ContextParams) -> MemoryShape:
     n_bytes_logits = 4 * model.vocabulary.n_tokens
     context = Context(model, small, MemoryShape(model.kind, model.n_swa, 0, 0, n_bytes_logits))
     try:
+        if not context.can_generate:
+            return context.shape
         sizes = []
         for n in (2, 32):
             context.decode([Chunk(0, np.zeros(n, np.int32), wants_logits=False)])

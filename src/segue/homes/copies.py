@@ -149,7 +149,8 @@ class Copies:
         n_logits = len(parts) - self.needs_blob
         is_whole = int(has_logits) <= n_logits <= 1
         if not is_whole or (n_logits and parts[-1].nbytes != self._engine.shape.n_bytes_logits):
-            raise DamagedError(f"arrays of {[part.nbytes for part in parts]} bytes are not those of a checkpoint")
+            sizes = [part.nbytes for part in parts]
+            raise DamagedError("a stored state is damaged", f"arrays of {sizes} bytes are not those of a checkpoint")
 
     def take_back(self, checkpoint: Checkpoint, parts: Sequence[Bytes]) -> None:
         """Take a checkpoint's blob and logits, as they came from the disk, into memory; there is room.

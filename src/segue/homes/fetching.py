@@ -17,6 +17,7 @@ from segue.homes.space import Space
 from segue.homes.worker import Worker
 from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryShape
+from segue.state.loss import Loss
 
 log = logging.getLogger("segue.cache")
 
@@ -141,9 +142,9 @@ class Fetching:
             return
         log.warning("stored state is lost, and will be read again: %s", error)
         if link is not None:
-            self._shelf.lose_link(link)
+            self._shelf.lose_link(link, loss=Loss.DAMAGED)
         else:
-            self._shelf.lose(checkpoint)
+            self._shelf.lose(checkpoint, loss=Loss.DAMAGED)
 
     def _end(self, checkpoint: Checkpoint, n_reserved: int) -> None:
         self._fetching.discard(checkpoint)

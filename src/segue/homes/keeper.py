@@ -232,7 +232,7 @@ class Keeper:
         self.space.coverage.lanes[lane] = Lane(tree, checkpoint, checkpoint.n_tokens)
         with self.space.keeping(checkpoint):
             if not self._housing.house(lane, checkpoint, is_new=True, is_tip=False):
-                self.space.evict(checkpoint, is_lost=False)
+                self.space.evict(checkpoint, loss=None)
                 return None
         log_event("created", checkpoint, residence_of(checkpoint).home, started)
         return checkpoint
@@ -247,7 +247,7 @@ class Keeper:
     def let_go(self, checkpoint: Checkpoint) -> None:
         """Drop a checkpoint of `take_passing`, unless another request has come to use it."""
         if checkpoint.branch is not None and not checkpoint.n_hits and not self.space.is_kept(checkpoint):
-            self.space.evict(checkpoint, is_lost=False)
+            self.space.evict(checkpoint, loss=None)
 
     def pin(self, scope: str, tokens: Tokens, pin_s: float) -> None:
         """Let others go before the checkpoint at the end of `tokens`, if there is one, for so many seconds from now."""

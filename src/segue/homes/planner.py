@@ -83,8 +83,10 @@ class Planner:
             deepest = next(ways(_any), None)
             n_not_fetched = deepest.n_tokens - n_deepest if deepest is not None else 0
         is_known = use_cache and match.n_known == len(tokens) and not (restore and restore.with_logits)
-        needs_last = is_known and (self._space.engine.shape.kind is MemoryKind.ATTENTION or tree.at(tokens) is not None)
-        n_cheaper = n_deepest - (restore.n_tokens if restore else 0)
+        is_plain = self._space.engine.shape.kind is MemoryKind.ATTENTION
+        n_start = restore.n_tokens if restore else 0
+        needs_last = is_known and (n_start == len(tokens) - 1 if is_plain else tree.at(tokens) is not None)
+        n_cheaper = n_deepest - n_start
         return Plan(tree, match, restore, needs_last and not n_cheaper, n_cheaper, n_not_fetched)
 
     def _is_near(self, checkpoint: Checkpoint, with_logits: bool) -> bool:

@@ -8,6 +8,7 @@ from segue.homes.space import Space
 from segue.homes.strangers import Strangers
 from segue.homes.writing import Written
 from segue.state.checkpoint import Checkpoint
+from segue.state.loss import Loss
 from segue.state.victims import Victims
 
 # The disk holds most, and hardly anything on it changes its place from one newcomer to the next.
@@ -78,10 +79,10 @@ class Shelf:
             residence.link.n_stored -= 1
             self._clear(residence.link, checkpoint)
 
-    def lose(self, checkpoint: Checkpoint, *, with_link: bool = False) -> None:
+    def lose(self, checkpoint: Checkpoint, *, with_link: bool = False, loss: Loss = Loss.EVICTED) -> None:
         """Forget a checkpoint on disk, and altogether if neither the device nor memory has it.
 
-        `with_link`: its chain is of no use any more.
+        `with_link`: its chain is of no use any more. `loss` is what reasons tell of it later.
         """
         residence = residence_of(checkpoint)
         if residence.is_stored:
@@ -91,9 +92,9 @@ class Shelf:
         else:
             self._space.copies.stay_on_host(checkpoint)
         if checkpoint.branch is not None and not self.stands(checkpoint):
-            self._space.evict(checkpoint)
+            self._space.evict(checkpoint, loss=loss)
 
-    def lose_link(self, link: Link, but: Checkpoint | None = None) -> None:
+    def lose_link(self, link: Link, but: Checkpoint | None = None, *, loss: Loss = Loss.EVICTED) -> None:
         """Lose all whose chains pass through a link that is gone."""
         below = set(link.below())
         n_users = sum(one.n_users for one in below)
@@ -101,7 +102,7 @@ class Shelf:
             return
         for user in [c for c in self._space.checkpoints() if residence_of(c).link in below and c is not but]:
             if user.branch is not None:
-                self.lose(user, with_link=True)
+                self.lose(user, with_link=True, loss=loss)
 
     def make_room(self, need: Callable[[], int], keeping: Collection[Link] = ()) -> bool:
         """Drop what is worth least, but none of the links `keeping`, until `need()` bytes fit; False if they cannot.

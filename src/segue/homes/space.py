@@ -15,6 +15,7 @@ from segue.homes.coverage import Coverage
 from segue.homes.residence import NO_SEQ, has_cells, residence_of
 from segue.state.checkpoint import Checkpoint
 from segue.state.lineage import ancestors, is_prefix, nearest_ancestor
+from segue.state.loss import Loss
 from segue.state.retention import Retention
 from segue.state.tree import Tree
 from segue.state.victims import Victims
@@ -167,13 +168,13 @@ class Space:
                 return False
         return True
 
-    def evict(self, checkpoint: Checkpoint, *, is_lost: bool = True) -> None:
+    def evict(self, checkpoint: Checkpoint, *, loss: Loss | None = Loss.EVICTED) -> None:
         """Drop a checkpoint, and those that cannot live without its cells; their paths stay known.
 
-        `is_lost`: it would have stayed if there were more room, which reasons can tell later.
+        `loss` is what reasons tell of it later; None for one that no prompt would miss.
         """
         orphans = list(self.coverage.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
-        self._forget(checkpoint, is_lost=is_lost)
+        self._forget(checkpoint, loss=loss)
         self._rehome(orphans)
 
     def lose_copies(self, checkpoint: Checkpoint) -> None:
@@ -182,7 +183,7 @@ class Space:
             return
         residence = residence_of(checkpoint)
         if not residence.is_parked:
-            self.evict(checkpoint)
+            self.evict(checkpoint, loss=Loss.DAMAGED)
             return
         if residence.is_stored and self.disk is not None:
             self.disk.drop(checkpoint)
@@ -247,7 +248,7 @@ class Space:
         self._forget(checkpoint)
         return True
 
-    def _forget(self, checkpoint: Checkpoint, *, is_lost: bool = True) -> None:
+    def _forget(self, checkpoint: Checkpoint, *, loss: Loss | None = Loss.EVICTED) -> None:
         started = time.perf_counter()
         residence = residence_of(checkpoint)
         heir = nearest_ancestor(checkpoint)
@@ -255,7 +256,7 @@ class Space:
             if lane.anchor is checkpoint:
                 lane.anchor = heir
                 lane.n_anchor = min(lane.n_anchor, heir.n_tokens) if heir else 0
-        log_event("evicted", checkpoint, residence.home, started)
+        log_event((loss or Loss.EVICTED).value, checkpoint, residence.home, started)
         if residence.is_stored and self.disk is not None:
             self.disk.drop(checkpoint)
         self.copies.drop_logits(checkpoint)
@@ -264,9 +265,9 @@ class Space:
             self.engine.drop(residence.seq)
             self.free_seqs.append(residence.seq)
             residence.seq = NO_SEQ
-        residence.tree.detach(checkpoint, evicted=is_lost)
+        residence.tree.detach(checkpoint, loss=loss)
         self.coverage.update(checkpoint)
-        self.n_evicted += is_lost
+        self.n_evicted += loss is Loss.EVICTED
 
     def _rehome(self, orphans: Iterable[Checkpoint]) -> None:
         for orphan in orphans:

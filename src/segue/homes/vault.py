@@ -46,6 +46,8 @@ class Vault:
         _explain_others(directory.index, model, fingerprint)
         self._began = space.clock()
         self.n_loaded, misplaced = load(space, directory.index, model)
+        for scope, tokens in directory.lost_paths(model):
+            space.tree(scope).mark_damaged(tokens)
         self._writer = Worker("segue-disk-write", wake)
         self._reader = Worker("segue-disk-read", wake)
         strangers = Strangers(directory.index, model)

@@ -12,7 +12,7 @@ from segue.loop.slot import NO_LANE, Phase, Slot
 from segue.state.branch import n_equal
 from segue.state.checkpoint import Origin
 from segue.state.kind import MemoryKind
-from segue.state.match import evicted_upto
+from segue.state.match import damaged_upto, evicted_upto
 from segue.state.placement import Cut, cuts, digests, n_cuts_most, stable_cuts
 from segue.state.reasons import explain
 
@@ -86,11 +86,13 @@ class Admission:
         if slot.report is None:
             slot.n_cached = plan.n_start
             checkpoint = plan.restore.checkpoint if plan.restore else None
+            rewinds = self._keeper.kind is MemoryKind.ATTENTION
             slot.report = explain(
                 slot.n_target,
                 plan.match.n_known if slot.submission.job.use_cache else 0,
                 plan.n_start,
-                evicted_upto=evicted_upto(plan.match, rewinds=self._keeper.kind is MemoryKind.ATTENTION),
+                evicted_upto=evicted_upto(plan.match, rewinds=rewinds),
+                damaged_upto=damaged_upto(plan.match, rewinds=rewinds),
                 needs_last=plan.needs_last,
                 n_cheaper_to_read=plan.n_cheaper_to_read,
                 n_not_fetched=plan.n_not_fetched,

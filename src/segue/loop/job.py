@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,10 @@ class Job:
     `scope`: the cache scope; state never crosses scopes. `session`: the client's name for what the request belongs to,
     empty for none. `id_slot`: the slot wanted, -1 for any. `use_cache`: False reads the whole prompt again, with the
     same cuts. `n_probs`: how many of the best tokens to report with each generated one, 0 for none (the sampled token's
-    own is then not reported either). `wants_timings`: with each token too, not only at the end. `may_be_interrupted`:
-    the client sees the reply grow, or stop strings end it, so the next prompt may go on from inside it. `make_mask`:
-    makes what the reply must follow, on the engine's thread, so it has to be quick; None for nothing.
+    own is then not reported either). `wants_timings`: with each token and all progress too, not only at the end.
+    `may_be_interrupted`: the client sees the reply grow, or stop strings end it, so the next prompt may go on from
+    inside it. `make_mask`: makes what the reply must follow, on the engine's thread, so it has to be quick; None for
+    nothing.
     """
 
     tokens: Tokens
@@ -50,7 +51,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """How a request went, in llama-server's terms: `cache_n` reused, `prompt_n` read, `predicted_n` generated."""
+    """How a request went, in llama-server's terms: `cache_n` reused, `prompt_n` read, `predicted_n` generated.
+
+    Reading ends with the first token, which the prompt's last logits give; `predicted_ms` run from there to the last.
+    """
 
     cache_n: int
     prompt_n: int
@@ -58,15 +62,43 @@ class Timings:
     predicted_n: int
     predicted_ms: float
 
+    @property
+    def prompt_per_token_ms(self) -> float:
+        """Milliseconds for each token read; 0 if none was."""
+        return _ratio(self.prompt_ms, self.prompt_n)
+
+    @property
+    def prompt_per_second(self) -> float:
+        """Tokens read in a second; 0 if none was read, or no time has passed."""
+        return _ratio(1e3 * self.prompt_n, self.prompt_ms)
+
+    @property
+    def predicted_per_token_ms(self) -> float:
+        """Milliseconds from one generated token to the next; 0 with fewer than two."""
+        return _ratio(self.predicted_ms, self._n_intervals)
+
+    @property
+    def predicted_per_second(self) -> float:
+        """Tokens generated in a second, the first one not counted; 0 with fewer than two, or if no time has passed."""
+        return _ratio(1e3 * self._n_intervals, self.predicted_ms)
+
+    @property
+    def _n_intervals(self) -> int:
+        return max(0, self.predicted_n - 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a prompt is read: tokens in all, reused from the cache, done so far (reused ones included)."""
+    """How far a prompt is read: tokens in all, reused from the cache, done so far (reused ones included).
+
+    `timings` are those so far, if the job wants them.
+    """
 
     n_total: int
     n_cached: int
     n_processed: int
     time_ms: float
+    timings: Timings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +149,10 @@ class JobError:
     details: Mapping[str, int] = field(default_factory=dict)
 
 
+INTERNAL_ERROR: Final = JobError(ErrorType.SERVER, "Internal error; the server's log has its type and place")
+"""What a client hears of a failure that nobody expected, whose own words may name files or quote what was read."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobEnd:
     """The last word on a job. `truncated`: the context was full before the reply ended."""
@@ -155,7 +191,7 @@ class Ticket(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
-    """What `/slots` shows of one slot. The counts are of a request in `scope`, running or the last one."""
+    """What `/slots` shows of one slot. The counts are those of the running request, whose scope is `scope`, or 0."""
 
     id: int
     scope: str
@@ -195,3 +231,7 @@ class LoopFront(Protocol):
     @property
     def n_ctx(self) -> int:
         """The most tokens that one prompt and its reply may have."""
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0 else 0.0

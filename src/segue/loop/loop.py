@@ -17,7 +17,7 @@ from segue.loop.batching import Batching
 from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Inbox, Submission
-from segue.loop.job import EndReason, ErrorType, Job, JobError, Listener, SlotView
+from segue.loop.job import INTERNAL_ERROR, EndReason, ErrorType, Job, JobError, Listener, SlotView
 from segue.loop.runner import OnEnd, Runner
 from segue.loop.slot import Phase, Slot
 
@@ -129,9 +129,9 @@ class Loop:
                 for chunks, slots in self._batching.fill(self._slots):
                     for slot, row in zip(slots, self._decode(chunks, slots), strict=False):
                         self._runner.settle(slot, row)
-            except Exception as error:
+            except Exception:
                 log.exception("a turn of the loop failed")
-                self._fail(self._slots, f"{type(error).__name__}: {error}")
+                self._finish(self._slots, EndReason.ERROR, INTERNAL_ERROR)
         self._end()
 
     def _receive(self) -> None:
@@ -228,19 +228,15 @@ class Loop:
                 if not self.keeper.space.free_cells():
                     self._runner.give_way()
                     return []
-            except EngineError as error:
+            except EngineError:
                 log.exception("a batch of %d tokens failed", sum(len(chunk.tokens) for chunk in chunks))
-                self._fail(slots, str(error))
+                self._finish(slots, EndReason.ERROR, INTERNAL_ERROR)
                 return []
         self._decoded = time.perf_counter()
         if all(slot.phase is Phase.READING for slot in slots):
             self.cost.note_read(sum(len(chunk.tokens) for chunk in chunks), self._decoded - started)
             self.keeper.prices.tokens_s = 1 / self.cost.token_s if self.cost.token_s else 0.0
         return rows
-
-    def _fail(self, slots: list[Slot], message: str) -> None:
-        """End the requests of these slots with an error."""
-        self._finish(slots, EndReason.ERROR, JobError(ErrorType.SERVER, message))
 
     def _finish(self, slots: list[Slot], reason: EndReason, error: JobError | None = None) -> None:
         """End the requests of these slots, even if their lanes cannot be emptied any more."""

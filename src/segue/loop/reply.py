@@ -1,7 +1,5 @@
 """Generating: the next token of a slot, what is said of it, and whether it is the last."""
 
-import time
-
 import numpy as np
 
 from segue.engine.base import NO_TOKEN, Engine, Logits
@@ -53,9 +51,6 @@ class Reply:
             own = logprobs[ids == token]
             logprob = float(own[0]) if len(own) else float("-inf")
         slot.append(token)
-        slot.n_generated += 1
-        if not slot.first_token:
-            slot.first_token = time.perf_counter()
         is_eog = self._engine.is_eog(token)
         timings = slot.timings() if job.wants_timings else None
         stop = slot.submission.listener.on_token(TokenOut(token, is_eog, logprob, top, slot.n_generated, timings))

@@ -12,7 +12,7 @@ from segue.loop.admission import Admission
 from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Submission
-from segue.loop.job import EndReason, ErrorType, JobEnd, JobError, Progress, Timings
+from segue.loop.job import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobError, Progress, Timings
 from segue.loop.lanes import Lanes
 from segue.loop.reply import Reply
 from segue.loop.ring import Ring
@@ -197,9 +197,11 @@ class Runner:
     def _tell_progress(self, slot: Slot) -> None:
         submission = _submission(slot)
         if submission.job.wants_progress and slot.n_generated == 0:
-            elapsed_ms = 1000 * (time.perf_counter() - slot.started)
-            n_done = self._engine.length(slot.lane)
-            submission.listener.on_progress(Progress(slot.n_target, slot.n_cached, n_done, elapsed_ms))
+            n_done, timings = self._engine.length(slot.lane), slot.timings()
+            told = timings if submission.job.wants_timings else None
+            submission.listener.on_progress(
+                Progress(slot.n_target, slot.n_cached, n_done, time_ms=timings.prompt_ms, timings=told)
+            )
 
     def _begin_reply(self, slot: Slot, row: int | None, kept: Logits | None) -> None:
         """The prompt is read: draw the first token and keep the state with its logits."""
@@ -264,10 +266,10 @@ def with_failure(runner: Runner, slot: Slot, step: Callable[[Slot], None]) -> No
     except MaskError as error:
         log.info("request %d: %s", number, error)
         runner.finish(slot, EndReason.ERROR, JobError(ErrorType.INVALID_REQUEST, str(error)))
-    except Exception as error:
+    except Exception:
         log.exception("request %d failed", number)
         if slot.submission is not None:
-            runner.finish(slot, EndReason.ERROR, JobError(ErrorType.SERVER, f"{type(error).__name__}: {error}"))
+            runner.finish(slot, EndReason.ERROR, INTERNAL_ERROR)
 
 
 def _submission(slot: Slot) -> Submission:

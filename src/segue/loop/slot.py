@@ -36,8 +36,7 @@ class Slot:
     and `n_read` read. `wait` names what a waiting slot waits for: another request, and how far that must have read,
     None for its end; `is_fetching` says that it waits for the disk, `has_fetched` that it did. `plan` is where a lane
     that is loading shall stand, and `home` where that comes from. `digests` are those of the prompt's cuts, in
-    reproducible mode only. `scope` is the cache scope of the request, or of the last one, whose counts stay.
-    `last` is the path of the request before, with its scope.
+    reproducible mode only. `last` is the path of the request before, with its scope.
     """
 
     id: int
@@ -58,9 +57,9 @@ class Slot:
     is_fetching: bool = False
     has_fetched: bool = False
     digests: dict[int, int] | None = None
-    scope: str = ""
     started: float = 0.0
     first_token: float = 0.0
+    last_token: float = 0.0
     last: tuple[str, Tokens] = field(default_factory=lambda: ("", np.empty(0, np.int32)))
     _tokens: Tokens = field(default_factory=lambda: np.empty(0, np.int32))
     n_tokens: int = 0
@@ -68,8 +67,6 @@ class Slot:
     def begin(self, submission: Submission) -> None:
         """Take up a request; the slot was idle."""
         prompt = submission.job.tokens
-        self.submission = submission
-        self.scope = submission.job.scope
         self.phase = Phase.WAITING
         self.n_tokens = self.n_target = len(prompt)
         self._tokens = np.empty(len(prompt) + 256, np.int32)
@@ -77,8 +74,10 @@ class Slot:
         self.n_cached = self.n_read = self.n_generated = 0
         self.report = self.wait = self.plan = None
         self.started = time.perf_counter()
-        self.first_token = 0.0
+        self.first_token = self.last_token = 0.0
         self.is_fetching = self.has_fetched = False
+        # Last, since another thread that sees the request takes the counts for its own.
+        self.submission = submission
 
     def clear(self) -> None:
         """Become idle, but remember the path."""
@@ -104,36 +103,42 @@ class Slot:
         return self._tokens[n_read : self.n_tokens]
 
     def append(self, token: int) -> None:
-        """Add a generated token to the path."""
+        """Add a token that was generated just now to the path."""
         if self.n_tokens == len(self._tokens):
             self._tokens = np.concatenate([self._tokens, np.empty(self.n_tokens + 256, np.int32)])
         self._tokens[self.n_tokens] = token
         self.n_tokens += 1
+        self.n_generated += 1
+        self.last_token = time.perf_counter()
+        self.first_token = self.first_token or self.last_token
 
     def timings(self) -> Timings:
         """How the request has gone until now."""
         assert self.submission is not None
-        now = time.perf_counter()
-        read_until = self.first_token or now
+        read_until = self.first_token or time.perf_counter()
         return Timings(
             cache_n=self.n_cached,
             prompt_n=self.n_read,
             prompt_ms=1000 * (read_until - self.started),
             predicted_n=self.n_generated,
-            predicted_ms=1000 * (now - read_until),
+            predicted_ms=1000 * (self.last_token - self.first_token),
         )
 
     def view(self, n_ctx: int) -> SlotView:
         """What `/slots` shows; any thread, so the request may be gone the next moment."""
         submission = self.submission
+        n_read, n_cached, n_generated = self.n_read, self.n_cached, self.n_generated
+        # The counts may be those of a later request, which is in another scope perhaps.
+        if submission is None or self.submission is not submission:
+            return SlotView(self.id, "", submission is not None, -1, n_ctx, 0, 0, 0, 0)
         return SlotView(
             id=self.id,
-            scope=self.scope,
-            is_processing=submission is not None,
-            id_task=submission.id if submission else -1,
+            scope=submission.job.scope,
+            is_processing=True,
+            id_task=submission.id,
             n_ctx=n_ctx,
-            n_prompt_tokens=len(submission.job.tokens) if submission else 0,
-            n_prompt_tokens_processed=self.n_read,
-            n_prompt_tokens_cache=self.n_cached,
-            n_decoded=self.n_generated,
+            n_prompt_tokens=len(submission.job.tokens),
+            n_prompt_tokens_processed=n_read,
+            n_prompt_tokens_cache=n_cached,
+            n_decoded=n_generated,
         )

@@ -1,4 +1,4 @@
-"""One branch of the tree: a run of tokens with the checkpoints, the forks and the evicted positions on it."""
+"""One branch of the tree: a run of tokens with the checkpoints, the forks and the lost positions on it."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Branch:
 
     All positions are absolute. `ends` are those of `checkpoints`, in `(start, end]`: what stands at `start` itself
     belongs to the parent. `children[fork][token]` leaves at `fork` with `token`; forks lie in `(start, end)`, for the
-    empty root at 0. `evicted` are positions where a checkpoint once stood. The lists are sorted, `n_checkpoints`
-    counts the whole subtree, and `last_used` is the tree's clock when a path last ended here. `visit` is the latest
-    request whose path ended at this branch's end; retention sets it.
+    empty root at 0. `evicted` and `damaged` are the positions where a checkpoint once stood, by what it was lost to.
+    The lists are sorted, `n_checkpoints` counts the whole subtree, and `last_used` is the tree's clock when a path last
+    ended here. `visit` is the latest request whose path ended at this branch's end; retention sets it.
     """
 
     __slots__ = (
@@ -45,6 +45,7 @@ class Branch:
         "_n",
         "checkpoints",
         "children",
+        "damaged",
         "ends",
         "evicted",
         "forks",
@@ -65,6 +66,7 @@ class Branch:
         self.forks: list[int] = []
         self.children: dict[int, dict[int, Branch]] = {}
         self.evicted: list[int] = []
+        self.damaged: list[int] = []
         self.n_checkpoints = 0
         self.last_used = last_used
         self.visit = visit
@@ -120,8 +122,9 @@ class Branch:
         self._n = n
 
     def truncate(self, end: int) -> None:
-        """Forget the tokens and evicted positions beyond `end`, where nothing is needed."""
+        """Forget the tokens and lost positions beyond `end`, where nothing is needed."""
         del self.evicted[bisect_right(self.evicted, end) :]
+        del self.damaged[bisect_right(self.damaged, end) :]
         self._n = end - self.start
         self._buffer = self.tokens.copy()
 
@@ -136,6 +139,7 @@ class Branch:
         del self.forks[i:]
         tail.children = {fork: self.children.pop(fork) for fork in tail.forks}
         tail.evicted = self.evicted[bisect_right(self.evicted, at) :]
+        tail.damaged = self.damaged[bisect_right(self.damaged, at) :]
         tail._adopt(tail.checkpoints, tail.children)
         tail.n_checkpoints = len(tail.checkpoints) + sum(
             child.n_checkpoints for at_fork in tail.children.values() for child in at_fork.values()
@@ -151,6 +155,7 @@ class Branch:
         self.forks += child.forks
         self.children |= child.children
         self.evicted += child.evicted
+        self.damaged += child.damaged
         self.last_used = child.last_used
         self.visit = child.visit
         self._adopt(child.checkpoints, child.children)

@@ -1,7 +1,7 @@
 """A prompt's place in the tree, and the checkpoints that can serve it."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from segue.state.branch import Branch
@@ -57,10 +57,20 @@ def evicted_upto(match: Match, *, rewinds: bool) -> int:
 
     `rewinds`: the memory can drop a tail, so one that stood beyond the match, on the same branch, counts as well.
     """
+    return _lost_upto(match, lambda branch: branch.evicted, rewinds=rewinds)
+
+
+def damaged_upto(match: Match, *, rewinds: bool) -> int:
+    """The same of a checkpoint whose file or row on disk was damaged."""
+    return _lost_upto(match, lambda branch: branch.damaged, rewinds=rewinds)
+
+
+def _lost_upto(match: Match, lost: Callable[[Branch], list[int]], *, rewinds: bool) -> int:
     for branch, end in reversed(match.segments):
-        if rewinds and branch.evicted and branch.evicted[-1] > end:
+        positions = lost(branch)
+        if rewinds and positions and positions[-1] > end:
             return end
-        i = bisect_right(branch.evicted, end)
+        i = bisect_right(positions, end)
         if i:
-            return branch.evicted[i - 1]
+            return positions[i - 1]
     return 0

@@ -19,6 +19,7 @@ class CacheReport:
     new: int
     no_checkpoint_here: int
     evicted: int
+    damaged: int
     last_token: int
     incompatible: int
     cheaper_to_read: int
@@ -34,6 +35,7 @@ def explain(
     n_reused: int,
     *,
     evicted_upto: int,
+    damaged_upto: int = 0,
     needs_last: bool,
     n_incompatible: int = 0,
     n_cheaper_to_read: int = 0,
@@ -44,10 +46,11 @@ def explain(
 ) -> CacheReport:
     """Account for every token of a prompt. Mutates nothing.
 
-    `evicted_upto` is the deepest position from which an evicted checkpoint could have served (`match.evicted_upto`);
-    `needs_last` says that the whole prompt could have been restored but for its logits, which were not kept. The
-    caller counts the tokens that were read because a checkpoint was incompatible, because reading was cheaper, or since
-    one on disk could not be fetched; no count exceeds the tokens that were lost.
+    `evicted_upto` and `damaged_upto` are the deepest positions from which an evicted and a damaged checkpoint could
+    have served (`match.evicted_upto`); where both could, the damage counts. `needs_last` says that the whole prompt
+    could have been restored but for its logits, which were not kept. The caller counts the tokens that were read
+    because a checkpoint was incompatible, because reading was cheaper, or since one on disk could not be fetched; no
+    count exceeds the tokens that were lost.
     """
     lost = max(n_known - n_reused, 0)
 
@@ -61,7 +64,8 @@ def explain(
     cheaper_to_read = take(n_cheaper_to_read)
     not_fetched = take(n_not_fetched)
     last_token = take(lost) if needs_last else 0
-    evicted = take(evicted_upto - n_reused)
+    damaged = take(damaged_upto - n_reused)
+    evicted = take(evicted_upto - max(n_reused, damaged_upto))
     return CacheReport(
         n_prompt=n_prompt,
         n_known=n_known,
@@ -70,6 +74,7 @@ def explain(
         new=n_prompt - max(n_known, n_reused),
         no_checkpoint_here=lost,
         evicted=evicted,
+        damaged=damaged,
         last_token=last_token,
         incompatible=incompatible,
         cheaper_to_read=cheaper_to_read,

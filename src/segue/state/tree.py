@@ -5,7 +5,7 @@ comparison of arrays. One thread only. Paths are int32 arrays of token ids from 
 """
 
 import heapq
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -14,6 +14,7 @@ import numpy as np
 from segue.state.branch import Branch, Tokens, n_equal
 from segue.state.checkpoint import Checkpoint
 from segue.state.lineage import branch_of
+from segue.state.loss import Loss
 from segue.state.match import Match
 
 
@@ -100,24 +101,31 @@ class Tree:
             raise ValueError(f"another checkpoint stands at {position} of this path")
         branch.ends.insert(i, position)
         branch.checkpoints.insert(i, checkpoint)
-        i = bisect_left(branch.evicted, position)
-        if i < len(branch.evicted) and branch.evicted[i] == position:
-            del branch.evicted[i]
+        _unmark(branch, position)
         checkpoint.branch = branch
         self.n_span = max(self.n_span, position - checkpoint.pos_min)
         self._count(branch, 1)
 
-    def detach(self, checkpoint: Checkpoint, *, evicted: bool = True) -> None:
-        """Take a checkpoint off; its path stays known. `evicted` leaves a mark, by which reasons can tell."""
+    def detach(self, checkpoint: Checkpoint, *, loss: Loss | None = Loss.EVICTED) -> None:
+        """Take a checkpoint off; its path stays known. `loss` leaves a mark, by which reasons can tell."""
         branch = branch_of(checkpoint)
         i = bisect_left(branch.ends, checkpoint.n_tokens)
         if branch.checkpoints[i] is not checkpoint:
             raise ValueError("the checkpoint stands elsewhere")
         del branch.ends[i], branch.checkpoints[i]
-        if evicted:
-            branch.evicted.insert(bisect_left(branch.evicted, checkpoint.n_tokens), checkpoint.n_tokens)
+        if loss is not None:
+            insort(branch.evicted if loss is Loss.EVICTED else branch.damaged, checkpoint.n_tokens)
         checkpoint.branch = None
         self._count(branch, -1)
+
+    def mark_damaged(self, tokens: Tokens) -> None:
+        """Make a path known, at whose end a damaged checkpoint stood; another one may stand there now."""
+        branch = self._insert(tokens)
+        position = len(tokens)
+        i = bisect_left(branch.ends, position)
+        if position and (i == len(branch.ends) or branch.ends[i] != position):
+            _unmark(branch, position)
+            insort(branch.damaged, position)
 
     def trim(self, max_tokens: int) -> None:
         """Forget least recently used tails that hold no checkpoint until at most `max_tokens` are held, if it can be.
@@ -155,11 +163,12 @@ class Tree:
             n_tokens += len(branch.tokens)
             assert is_root == (branch.parent is None)
             assert is_root == (branch.end == branch.start)
-            for positions in (branch.ends, branch.evicted, branch.forks):
+            for positions in (branch.ends, branch.evicted, branch.damaged, branch.forks):
                 assert all(a < b for a, b in pairwise(positions))
-            for positions in (branch.ends, branch.evicted):
+            for positions in (branch.ends, branch.evicted, branch.damaged):
                 assert not positions or branch.start < positions[0] <= positions[-1] <= branch.end
-            assert not set(branch.ends) & set(branch.evicted)
+            marks = (*branch.ends, *branch.evicted, *branch.damaged)
+            assert len(marks) == len(set(marks))
             assert branch.ends == [checkpoint.n_tokens for checkpoint in branch.checkpoints]
             assert all(checkpoint.branch is branch for checkpoint in branch.checkpoints)
             assert all(c.n_tokens - c.pos_min <= self.n_span for c in branch.checkpoints)
@@ -225,3 +234,11 @@ class Tree:
         while branch is not None:
             branch.n_checkpoints += n
             branch = branch.parent
+
+
+def _unmark(branch: Branch, position: int) -> None:
+    """Forget that a checkpoint was lost at a position."""
+    for positions in (branch.evicted, branch.damaged):
+        i = bisect_left(positions, position)
+        if i < len(positions) and positions[i] == position:
+            del positions[i]

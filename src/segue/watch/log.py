@@ -10,7 +10,16 @@ from segue.loop.job import EndReason, JobEnd
 from segue.state.reasons import CacheReport
 
 _LEVELS = (logging.ERROR, logging.ERROR, logging.WARNING, logging.INFO)
-_REASONS = ("new", "no_checkpoint_here", "evicted", "last_token", "incompatible", "cheaper_to_read", "not_fetched")
+_REASONS = (
+    "new",
+    "no_checkpoint_here",
+    "evicted",
+    "damaged",
+    "last_token",
+    "incompatible",
+    "cheaper_to_read",
+    "not_fetched",
+)
 
 requests = logging.getLogger("segue.requests")
 
@@ -45,7 +54,7 @@ def request_line(job_id: int, end: JobEnd) -> str:
     if end.report is not None:
         parts.append(_prompt(end.report, timings.prompt_ms))
     if timings.predicted_n:
-        rate = f" ({1e3 * timings.predicted_n / timings.predicted_ms:.1f}/s)" if timings.predicted_ms > 0 else ""
+        rate = f" ({timings.predicted_per_second:.1f}/s)" if timings.predicted_per_second else ""
         parts.append(f"{timings.predicted_n} generated in {timings.predicted_ms:.0f} ms{rate}")
     parts.append("context full" if end.truncated else end.reason.value)
     line = ", ".join(parts)

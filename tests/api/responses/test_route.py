@@ -290,7 +290,7 @@ def test_a_client_that_vanishes_cancels_and_leaves_nothing() -> None:
 def test_progress_and_timings_on_demand() -> None:
     with live(says("Hi")) as running:
         events = stream(running, input="u", return_progress=True, timings_per_token=True)
-    progress = [event["prompt_progress"] for event in events if "prompt_progress" in event]
+    progress = [event["prompt_progress"] for event in events if "prompt_progress" in event and "timings" in event]
     assert progress[-1]["processed"] == progress[-1]["total"]
     deltas = [event for event in events if event["type"] == "response.output_text.delta"]
     assert [event["timings"]["predicted_n"] for event in deltas] == [1, 2]

@@ -115,13 +115,13 @@ def test_swapped_files_are_noticed(path: Path) -> None:
     other = path.with_name("f" * 16)
     blobfile.write(path.parent, other.name, [noise(500)])
     shutil.copy(other, path)
-    with pytest.raises(DamagedError, match=f"it was written as {'f' * 16}"):
+    with pytest.raises(DamagedError, match="it was written under another name"):
         blobfile.read(path)
 
 
 def test_a_file_that_is_gone(path: Path) -> None:
     path.unlink()
-    with pytest.raises(DamagedError, match=f"{path} is missing"):
+    with pytest.raises(DamagedError, match=f"cannot read {path}: the file is missing"):
         blobfile.read(path)
 
 

@@ -132,6 +132,8 @@ def test_rows_without_their_files_go(directory: Directory, path: Path) -> None:
     assert [str(path / "blobs" / tail.file) in line for line in directory.verify()] == [True]
     again = reopened(directory, path)
     assert again.forgotten == [one.checkpoint]
+    assert [(scope, tokens.tolist()) for scope, tokens in again.lost_paths(1)] == [("", [*range(150)])]
+    assert list(again.lost_paths(1)) == list(again.lost_paths(2)) == []
     assert [row.id for row in again.index.checkpoints(1)] == [two.checkpoint]
     assert again.verify() == []
     assert blobs(path) == again.index.files().keys()
@@ -162,7 +164,7 @@ def test_damage_is_told(directory: Directory, path: Path) -> None:
     second.write_bytes(b"foreign" * 9)
     lines = directory.verify()
     assert len(lines) == 2
-    assert any(f"{first} is damaged: it was written as {second.name}" in line for line in lines)
+    assert any(f"{first} is damaged: it was written under another name" in line for line in lines)
     assert any(f"{second} is damaged: it was not written by Segue" in line for line in lines)
 
 
@@ -211,6 +213,13 @@ SEALED = {
 }
 
 
+# What a path is found by.
+WAY = [
+    *(("links", column) for column in ("model", "parent", "start", "tokens")),
+    *(("checkpoints", column) for column in ("model", "link", "n_tokens")),
+]
+
+
 @pytest.mark.parametrize(("table", "column"), [(table, column) for table in SEALED for column in SEALED[table]])
 def test_a_row_that_is_not_as_it_was_stored_goes(directory: Directory, path: Path, table: str, column: str) -> None:
     one, two = filled(directory)
@@ -229,8 +238,26 @@ def test_a_row_that_is_not_as_it_was_stored_goes(directory: Directory, path: Pat
         database.commit()
     again = Directory(path)
     assert again.forgotten == [two.checkpoint]
+    told = [tokens.tolist() for _, tokens in again.lost_paths(1)]
+    if (table, column) in WAY:
+        assert [*range(120)] not in told
+    else:
+        assert told == [[*range(120)]]
     assert [row.id for row in again.index.checkpoints(1)] == [one.checkpoint]
     assert again.verify() == []
+    again.close()
+
+
+def test_tokens_that_were_cut_short_lead_nowhere(directory: Directory, path: Path) -> None:
+    one, two = filled(directory)
+    directory.close()
+    with closing(sqlite3.connect(path / "index.sqlite")) as database:
+        database.execute("UPDATE links SET tokens = substr(tokens, 1, 7) WHERE id = ?", (two.links[0],))
+        database.commit()
+    again = Directory(path)
+    assert again.forgotten == [two.checkpoint]
+    assert list(again.lost_paths(1)) == []
+    assert [row.id for row in again.index.checkpoints(1)] == [one.checkpoint]
     again.close()
 
 

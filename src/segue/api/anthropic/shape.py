@@ -45,7 +45,7 @@ class MessagesShape:
 
     def reading(self, reading: Reading) -> Iterator[JsonObject]:  # noqa: D102
         yield from self._start(reading.progress.n_cached)
-        yield {"type": "ping", "prompt_progress": progress_json(reading.progress)}
+        yield {"type": "ping"} | progress_json(reading.progress, with_timings=self._request.timings_per_token)
 
     def piece(self, piece: Piece) -> Iterator[JsonObject]:  # noqa: D102
         timings = piece.tokens[0].timings if piece.tokens else None

@@ -6,7 +6,7 @@ from segue.api.events import Reply
 from segue.api.responses.items import new_id
 from segue.api.responses.request import ResponsesRequest
 from segue.api.service import Service
-from segue.api.wire import JsonObject
+from segue.api.wire import JsonObject, prompt_tokens
 
 
 def response_envelope(service: Service, request: ResponsesRequest) -> JsonObject:
@@ -62,8 +62,7 @@ def output_text(items: list[JsonObject]) -> str:
 
 def usage_of(reply: Reply, n_reasoning: int) -> JsonObject:
     """`usage`; of the generated tokens so many were reasoning."""
-    timings = reply.end.timings
-    n_input = timings.cache_n + timings.prompt_n
+    timings, n_input = reply.end.timings, prompt_tokens(reply)
     return {
         "input_tokens": n_input,
         "input_tokens_details": {"cached_tokens": timings.cache_n},

@@ -52,7 +52,7 @@ class ResponsesShape:
 
     def reading(self, reading: Reading) -> Iterator[JsonObject]:  # noqa: D102
         yield from self._opened()
-        progress: JsonObject = {"prompt_progress": progress_json(reading.progress)}
+        progress = progress_json(reading.progress, with_timings=self._request.timings_per_token)
         yield from self._numbered([self._told("response.in_progress") | progress])
 
     def piece(self, piece: Piece) -> Iterator[JsonObject]:  # noqa: D102

@@ -68,11 +68,11 @@ def read(path: Path, flag: str = CACHE_DIR) -> list[Bytes]:
         with open(path, "rb", opener=_at_once) as file:
             return _read(file, path.name)
     except FileNotFoundError as error:
-        raise DamagedError(f"{path} is missing") from error
+        raise DamagedError(f"cannot read {path}", "the file is missing") from error
     except OSError as error:
         raise disk_error(f"cannot read {path}", error, flag) from error
     except ValueError as error:
-        raise DamagedError(f"{path} is damaged: {error}") from error
+        raise DamagedError(f"{path} is damaged", str(error)) from error
 
 
 def _write(path: Path, name: str, parts: Sequence[Bytes]) -> int:
@@ -138,7 +138,7 @@ def _read(file: BinaryIO, name: str) -> list[Bytes]:
     if _get(file, _N_DIGEST, n_bytes).tobytes() != digest.digest():
         raise ValueError("its checksum is wrong")
     if table[:n_name].tobytes() != name.encode():
-        raise ValueError(f"it was written as {table[:n_name].tobytes().decode(errors='replace')}")
+        raise ValueError("it was written under another name")
     return [decode(codec, data, n_raw) for (codec, n_raw, _), data in zip(entries, payloads, strict=True)]
 
 

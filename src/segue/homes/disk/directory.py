@@ -3,7 +3,7 @@
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from segue.homes.disk.codec import Bytes
 from segue.homes.disk.errors import DamagedError, DiskError, FullError, disk_error
 from segue.homes.disk.index import Index
 from segue.homes.disk.lock import DirectoryLock
-from segue.homes.disk.rows import CheckpointRow, LinkRow
+from segue.homes.disk.lost import lost_paths
+from segue.homes.disk.rows import CheckpointRow, LinkRow, Tokens
 
 _N_BYTES_NAME = 8
 _NAME = re.compile(r"[0-9a-f]{16}")
@@ -29,6 +30,7 @@ class Directory:
 
     def __init__(self, path: Path) -> None:
         self.forgotten: Sequence[int] = ()
+        self._lost: dict[int, tuple[list[CheckpointRow], dict[int, LinkRow]]] = {}
         self._blobs = path / "blobs"
         with ExitStack() as opened:
             opened.callback(DirectoryLock(path).close)
@@ -44,6 +46,10 @@ class Directory:
     def close(self) -> None:
         """Let another process have the directory; again is harmless."""
         self._opened.close()
+
+    def lost_paths(self, model: int) -> Iterator[tuple[str, Tokens]]:
+        """The scope and the path of each of a model's `forgotten` checkpoints, as far as their rows tell; told once."""
+        return lost_paths(*self._lost.pop(model, ((), {})))
 
     @property
     def used_bytes(self) -> int:
@@ -118,8 +124,13 @@ class Directory:
     def _clean(self) -> None:
         """Forget what lost its file or is damaged, delete the files that nothing names; other programs' files stay."""
         present = set(os.listdir(self._blobs))
-        self.forgotten = sorted(self.index.checkpoint_ids() - self._whole(present))
-        if self.forgotten:
+        lost = self.index.checkpoint_ids() - self._whole(present)
+        if lost:
+            self.forgotten = sorted(lost)
+            for model in self.index.fingerprints():
+                links, checkpoints = self.index.found(model)
+                by_id = {link.id: link for link in links if link.id is not None}
+                self._lost[model] = [row for row in checkpoints if row.id in lost], by_id
             self.index.remove(self.forgotten)
         left_over = {name for name in present if _LEFT_OVER.fullmatch(name)} - self.index.files().keys()
         for name in left_over:

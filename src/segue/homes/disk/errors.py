@@ -31,7 +31,14 @@ _PRIMARY_CODE = 0xFF
 
 
 class DiskError(Exception):
-    """The directory cannot be used or written to; the message is a line for the user that says what to do."""
+    """The directory cannot be used or written to; the message is a line for the user that says what to do.
+
+    `reason` is its end, which names no path and may be told to clients; empty where the message cannot be cut so.
+    """
+
+    def __init__(self, failed: str, reason: str = "") -> None:
+        super().__init__(f"{failed}: {reason}" if reason else failed)
+        self.reason = reason
 
 
 class FullError(DiskError):
@@ -45,7 +52,7 @@ class DamagedError(DiskError):
 def disk_error(failed: str, error: OSError, flag: str = CACHE_DIR) -> DiskError:
     """What to raise for an operating system's error; `failed` says what could not be done, and `flag` chose where."""
     reason = _REASONS.get(error.errno or 0)
-    return DiskError(f"{failed}: {reason.format(flag=flag) if reason else error.strerror or error}")
+    return DiskError(failed, reason.format(flag=flag) if reason else error.strerror or str(error))
 
 
 def index_error(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> DiskError:
@@ -55,4 +62,4 @@ def index_error(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> DiskEr
     no_code = sqlite3.SQLITE_CORRUPT if is_no_text else 0
     code = getattr(error, "sqlite_errorcode", no_code) & _PRIMARY_CODE
     kind = FullError if code == sqlite3.SQLITE_FULL else DiskError
-    return kind(f"cannot use the index {path}: {_INDEX_REASONS.get(code, error)}")
+    return kind(f"cannot use the index {path}", _INDEX_REASONS.get(code, str(error)))

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -73,6 +73,10 @@ class Index:
         """All checkpoints of a model that are as they were stored, in the order in which they were."""
         return self._intact(CheckpointRow, "checkpoints", model)
 
+    def found(self, model: int) -> tuple[list[LinkRow], list[CheckpointRow]]:
+        """All links and checkpoints of a model as they are now, which need not be as they were stored."""
+        return self._found(LinkRow, "links", model), self._found(CheckpointRow, "checkpoints", model)
+
     def checkpoint_ids(self) -> set[int]:
         """Those of all checkpoints, damaged ones included."""
         return {int(id_) for (id_,) in self._rows("SELECT id FROM checkpoints")}
@@ -120,13 +124,23 @@ class Index:
         return dict(self._rows(f"SELECT file, n_bytes FROM {_FILES}"))
 
     def _intact(self, kind: type[_Row], table: str, model: int) -> list[_Row]:
-        found = self._rows(f"SELECT seal, {columns(kind)} FROM {table} WHERE model = ? ORDER BY id", model)
         names = columns(kind).split(", ")
         return [
             loaded(kind, values)
-            for seal_, *values in found
+            for seal_, *values in self._sealed(kind, table, model)
             if seal(dict(zip(names, values, strict=True), model=model)) == seal_
         ]
+
+    def _found(self, kind: type[_Row], table: str, model: int) -> list[_Row]:
+        rows = []
+        for _, *values in self._sealed(kind, table, model):
+            # Tokens whose bytes were cut short are none.
+            with suppress(ValueError):
+                rows.append(loaded(kind, values))
+        return rows
+
+    def _sealed(self, kind: type[_Row], table: str, model: int) -> list[Any]:
+        return self._rows(f"SELECT seal, {columns(kind)} FROM {table} WHERE model = ? ORDER BY id", model)
 
     def _rows(self, query: str, *values: int) -> list[Any]:
         with self._lock, self._explained():

@@ -1,0 +1,33 @@
+"""What a request asks of the loop."""
+
+from typing import Any
+
+import pytest
+
+from tests.kit.live import live
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/v1/chat/completions", {"messages": HELLO}, 501),
+        ("/v1/chat/completions", {"messages": HELLO, "stream": True}, 501),
+        ("/v1/completions", {"prompt": "Hello"}, 501),
+        ("/completion", {"prompt": "Hello", "n_predict": 0}, 501),
+        ("/v1/responses", {"input": "Hello"}, 501),
+        # As Anthropic's clients take it: they would repeat a 501.
+        ("/v1/messages", {"messages": HELLO, "max_tokens": 4}, 400),
+    ],
+)
+def test_a_model_without_logits_generates_nothing(path: str, body: dict[str, Any], status: int) -> None:
+    with live(can_generate=False) as running:
+        response = running.post(path, **body)
+        assert response.status_code == status
+        error = response.json()["error"]
+        assert error["message"] == "This model has no logits, and cannot generate text; ask it for embeddings instead"
+        assert error["type"] == ("not_supported_error" if status == 501 else "invalid_request_error")
+        assert not running.loop.jobs
+        assert running.post("/v1/embeddings", input="Hello").status_code == 200
+        assert running.post("/tokenize", content="Hello").status_code == 200
