@@ -1,13 +1,16 @@
 """S27: a message that stands in one request only."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.conftest import MakeRig
 from tests.kit.conversation import N_HEADER, Prompt, chat, text
+from tests.kit.models import model_path
 from tests.kit.reference import Reference
 from tests.kit.rig import Rig
+from tests.kit.served import served
 
 SYSTEM = ("system", text(1, 100))
 N_SLACK = 8
@@ -54,3 +57,49 @@ def test_s27_a_note_in_each_request_of_a_tool_loop(make_rig: MakeRig, reference:
     rig = make_rig()
     again = [n_again(rig, reference, prompt) for prompt in loop(n_above, 10)]
     assert max(again[2:]) <= N_HEADER + N_SLACK
+
+
+WORDS = "a door stands open and behind it there is a wall with a small window "
+CHATS = {
+    "chat": "/v1/chat/completions",
+    "messages": "/v1/messages",
+    "messages in one": "/v1/messages",
+    "responses": "/v1/responses",
+}
+
+
+def body(api: str, history: list[dict[str, str]], note: str, n_above: int) -> dict[str, Any]:
+    """A request whose note stands so many messages above the end, in the form of an API."""
+    at = len(history) - n_above
+    if api == "messages in one":
+        blocks = [{**message, "content": [{"type": "text", "text": message["content"]}]} for message in history]
+        # The note is a block of the last message of the user's that stands at or above its place.
+        place = next(i for i in range(at, -1, -1) if history[i]["role"] == "user")
+        blocks[place]["content"].append({"type": "text", "text": note})
+        return {"messages": blocks, "max_tokens": 4, "temperature": 0}
+    role = {"chat": "system", "messages": "system", "responses": "developer"}[api]
+    messages = [*history[:at], {"role": role, "content": note}, *history[at:]]
+    if api == "responses":
+        return {"input": messages, "max_output_tokens": 4, "temperature": 0, "store": False}
+    return {"messages": messages, "max_tokens": 4, "temperature": 0}
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3", "mamba2", "qwen35", "lfm2-window"])
+def test_s27_through_all_apis(name: str) -> None:
+    with served(model_path(name), "-c", "8192", "-np", "1") as server:
+        header = {"content": "<|im_start|>assistant\n", "parse_special": True}
+        n_header = len(server.client.post("/tokenize", json=header).json()["tokens"])
+        n_jobs = 0
+        for api, path in CHATS.items():
+            for n_above in (1, 2, 5):
+                history = [{"role": "user", "content": f"{api} {n_above} " + WORDS * 4}]
+                history += [{"role": role, "content": WORDS * 2} for role in ("assistant", "user") * 3]
+                for turn in range(5):
+                    asked = body(api, history, f"{turn} remember this. " + WORDS, n_above)
+                    response = server.client.post(path, json=asked)
+                    assert response.status_code == 200, response.text
+                    n_jobs += 1
+                    cache = server.client.get(f"/cache/explain/{n_jobs}").json()["report"]
+                    if turn > 1:
+                        assert cache["n_read"] - cache["new"] <= n_header + N_SLACK, (api, n_above, turn)
+                    history += [{"role": role, "content": f"{turn} {WORDS}"} for role in ("assistant", "user")]
