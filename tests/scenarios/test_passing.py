@@ -72,7 +72,9 @@ def body(api: str, history: list[dict[str, str]], note: str, n_above: int) -> di
     """A request whose note stands so many messages above the end, in the form of an API."""
     at = len(history) - n_above
     if api == "messages in one":
-        blocks = [{**message, "content": [{"type": "text", "text": message["content"]}]} for message in history]
+        blocks: list[dict[str, Any]] = [
+            {**message, "content": [{"type": "text", "text": message["content"]}]} for message in history
+        ]
         # The note is a block of the last message of the user's that stands at or above its place.
         place = next(i for i in range(at, -1, -1) if history[i]["role"] == "user")
         blocks[place]["content"].append({"type": "text", "text": note})

@@ -45,14 +45,16 @@ class Segue:
             self._retention.note_hit(start, visit)
             if n_start == len(path):
                 self._retention.reached(visit, start, now)
-        for position, origin in self._cuts(request, n_start, match.n_known):
+        visit.divergences = visit.divergences.then(match.n_known, request.message_ends)
+        expected = visit.divergences.expected(request.message_ends)
+        for position, origin in self._cuts(request, n_start, match.n_known, expected):
             self._take(path[:position], origin, now, visit)
         if len(request.reply):
             self._take(request.whole, Origin.REPLY_END, now, visit)
         store.note_peak()
         return n_start
 
-    def _cuts(self, request: Request, n_start: int, n_known: int) -> tuple[Cut, ...]:
+    def _cuts(self, request: Request, n_start: int, n_known: int, expected: tuple[int, ...]) -> tuple[Cut, ...]:
         n_prompt = len(request.path)
         if n_start == n_prompt:
             return ()
@@ -61,6 +63,7 @@ class Segue:
             n_start,
             n_prompt,
             fork=n_known if n_start < n_known < n_prompt else None,
+            expected=expected,
             cut_cost_tokens=self._cut_cost,
             n_min_stride=self._n_min_stride,
             n_most=self._n_most,
