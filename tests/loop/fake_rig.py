@@ -39,7 +39,7 @@ class Sizes:
 
 
 class FakeRig:
-    """A running loop over a FakeEngine."""
+    """A running loop over a FakeEngine. Without `idle_s` nothing depends on how long it was idle."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class FakeRig:
         sizes: Sizes = Sizes(),
         *,
         reproducible: bool = False,
+        idle_s: float | None = None,
         on_end: OnEnd = lambda _id, _end: None,
     ) -> None:
         self.kind = kind
@@ -68,7 +69,7 @@ class FakeRig:
                 n_slots=sizes.n_slots,
                 n_ctx=sizes.n_ctx,
                 is_reproducible=reproducible,
-                idle_s=None,
+                idle_s=idle_s,
                 on_end=on_end,
             )
         self.loop.start()

@@ -113,7 +113,7 @@ def run(kind: MemoryKind, seed: int, n_rounds: int) -> None:
     rng = random.Random(seed)
     reproducible = rng.random() < 0.12
     sizes = random_sizes(rng, reproducible=reproducible)
-    rig = FakeRig(kind, sizes, reproducible=reproducible)
+    rig = FakeRig(kind, sizes, reproducible=reproducible, idle_s=rng.choice((None, 0.0)))
     known = [[rng.randrange(4) for _ in range(rng.randint(1, sizes.n_ctx - 1))]]
     for _ in range(n_rounds):
         with rig.held():
@@ -129,6 +129,7 @@ def run(kind: MemoryKind, seed: int, n_rounds: int) -> None:
                     id_slot=rng.choice((-1, -1, -1, 0, 1, 99)),
                     use_cache=rng.random() > 0.08,
                     wants_progress=rng.random() < 0.5,
+                    may_be_interrupted=rng.random() < 0.5,
                     n_probs=rng.choice((0, 0, 3)),
                 )
         for client in clients:

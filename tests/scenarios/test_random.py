@@ -15,14 +15,16 @@ from tests.kit.rig import Heard, Rig
 def run(model: str, n_requests: int, seed: int) -> None:
     """Serve a crowd, four at a time, and compare every reply, cancelled ones as far as they came."""
     limit_bytes = 400_000
-    rig = Rig(model_path(model), n_slots=4, n_cells=4096, n_parked=5, n_host_bytes=limit_bytes, n_ctx=1024, n_batch=256)
+    sizes = {"n_slots": 4, "n_cells": 4096, "n_parked": 5, "n_host_bytes": limit_bytes, "n_ctx": 1024, "n_batch": 256}
+    rig = Rig(model_path(model), **sizes, idle_s=0.0)
     reference = Reference(model_path(model))
     crowd = Crowd(seed)
     running: deque[tuple[Prompt, Heard]] = deque()
     n_read = n_prompt = 0
-    for _ in range(n_requests):
-        prompt = crowd.prompt()
-        heard = rig.send(prompt.tokens, 6, marks=prompt.marks, heard=leaving(crowd.n_until_cancelled()))
+    for i in range(n_requests):
+        prompt, n_predict = crowd.prompt(), 90 if i % 5 == 0 else 6
+        heard = leaving(crowd.n_until_cancelled())
+        rig.send(prompt.tokens, n_predict, marks=prompt.marks, heard=heard, may_be_interrupted=True)
         running.append((prompt, heard))
         if len(running) == 4:
             prompt, heard = running.popleft()
