@@ -101,7 +101,6 @@ def test_a_body_that_is_too_large(server: Live, monkeypatch: pytest.MonkeyPatch)
     ("error", "status"),
     [
         (JobError(ErrorType.INVALID_REQUEST, "no"), 400),
-        (JobError(ErrorType.EXCEED_CONTEXT, "no", {"n_prompt_tokens": 9, "n_ctx": 8}), 400),
         (JobError(ErrorType.SERVER, "no"), 500),
         (JobError(ErrorType.UNAVAILABLE, "no"), 503),
     ],

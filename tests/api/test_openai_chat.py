@@ -266,6 +266,12 @@ def test_a_reply_that_is_continued_has_done_its_thinking() -> None:
         assert prompt_of(running) == "u<think>Good"
 
 
+@pytest.mark.parametrize("fields", [{"n_indent": 4}, {"speculative.n_max": 3}, {"prediction": {"content": "x"}}])
+def test_what_changes_no_reply_here_is_passed_over(server: Live, fields: dict[str, Any]) -> None:
+    assert server.post(PATH, messages=HELLO, max_tokens=1, **fields).status_code == 200
+    assert server.post("/completion", prompt="x", n_predict=1, **fields).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "part"),
     [
@@ -291,7 +297,6 @@ def test_a_reply_that_is_continued_has_done_its_thinking() -> None:
         ({"tool_choice": "required"}, 400, "tool_choice"),
         ({"tool_choice": {"type": "function"}}, 400, "tool_choice"),
         ({"lora": [{"id": 0}]}, 501, "lora"),
-        ({"speculative.n_max": 3}, 501, "speculative.n_max"),
         ({"reasoning_format": "loud"}, 400, "reasoning_format"),
         ({"chat_template_kwargs": {"messages": []}}, 400, "chat_template_kwargs"),
         ({"chat_template_kwargs": 3}, 400, "chat_template_kwargs"),

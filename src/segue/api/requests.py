@@ -10,8 +10,6 @@ from segue.api.sampling import SamplingFields
 
 _UNSUPPORTED = {
     "lora": "adapters are not supported",
-    "n_indent": "it is not supported",
-    "prediction": "speculative decoding is not supported",
     "suffix": "it is not supported",
     "echo": "it is not supported",
     "audio": "audio is not supported",
@@ -61,9 +59,6 @@ class GenerationFields(SamplingFields):
             for name, reason in _UNSUPPORTED.items():
                 if data.get(name) not in _ABSENT:
                     raise not_supported(f"Field '{name}': {reason}")
-            for name, value in data.items():
-                if name.startswith("speculative.") and value is not None:
-                    raise not_supported(f"Field '{name}': speculative decoding is not supported")
         return data
 
     @property

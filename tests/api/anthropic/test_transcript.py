@@ -161,5 +161,5 @@ def test_wishes_name_the_message_that_the_block_is_in() -> None:
 def test_what_is_refused(role: str, content: object, type_: str, part: str) -> None:
     with pytest.raises(ApiError) as caught:
         transcript((role, content))
-    assert caught.value.body["type"] == type_
+    assert caught.value.failure.type == type_
     assert part in str(caught.value)

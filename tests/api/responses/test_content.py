@@ -36,4 +36,4 @@ def test_text(content: object, text: str) -> None:
 def test_what_is_no_text(content: object, status: int) -> None:
     with pytest.raises(ApiError, match=r"input\.0\.content") as caught:
         text_of(content, "input.0.content")
-    assert caught.value.status == status
+    assert caught.value.failure.status == status

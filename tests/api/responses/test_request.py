@@ -131,7 +131,6 @@ def test_who_wants_a_summary(reasoning: dict[str, str] | None, wants_summary: bo
         ({"include": ["message.output_text.logprobs"]}, 501, "include"),
         ({"include": "x"}, 400, "include"),
         ({"chat_template_kwargs": {"tools": 1}}, 400, "chat_template_kwargs"),
-        ({"input": "x" * 5000}, 400, "context"),
     ],
 )
 def test_what_is_refused(server: Live, fields: dict[str, Any], status: int, part: str) -> None:
