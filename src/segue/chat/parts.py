@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from segue.chat.messages import text_of
+from segue.chat.content import text_of
 from segue.chat.spans import Spans
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import jinja2
 
-from segue.chat.dialect import Dialect, Message, find_dialect
+from segue.chat.dialect import Dialect, find_dialect
 from segue.chat.messages import Conversation, shape
+from segue.chat.order import Message
 from segue.chat.parts import find_part_ends
 from segue.chat.prefix import common_prefix
 from segue.chat.prompt import RenderedPrompt
@@ -29,7 +30,7 @@ CHATML = """\
 {%- endif -%}
 """
 _MARK = "\U000f5e6e"
-_TRIALS_S = 1.0
+_TRIALS_S = 4.0
 
 
 class ChatTemplate:
