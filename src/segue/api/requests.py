@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, PrivateAttr, model_validator
 
 from segue.api.errors import not_supported
-from segue.api.fields import Count, CountOrAll, Flag, Int, Items, ProbCount, StopWord, Text, Words
+from segue.api.fields import Count, CountOrAll, Flag, Int, Items, Messages, ProbCount, StopWord, Text, Words
 from segue.api.sampling import SamplingFields
 
 _UNSUPPORTED = {
@@ -92,7 +92,7 @@ class GenerationFields(SamplingFields):
 class ChatRequest(GenerationFields):
     """POST /v1/chat/completions."""
 
-    messages: Annotated[Items[dict[str, Any]], Field(min_length=1)]
+    messages: Messages
     tools: Items[dict[str, Any]] | None = None
     tool_choice: Text | dict[str, Any] | None = None
     parallel_tool_calls: Flag | None = None

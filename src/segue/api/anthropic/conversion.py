@@ -49,7 +49,7 @@ def to_chat(
         timings_per_token=True,
         reasoning_effort=request.reasoning_effort or _effort(request),
         reasoning_format=request.reasoning_format,
-        chat_template_kwargs=_template_kwargs(request, is_continued=transcript.messages[-1]["role"] == "assistant"),
+        chat_template_kwargs=_template_kwargs(request, is_continued=_is_continued(transcript.messages[-1])),
     )
     chat.call_format(format_field)
     return chat, tuple(wishes)
@@ -87,3 +87,7 @@ def _template_kwargs(request: MessagesRequest, *, is_continued: bool) -> dict[st
         raise invalid("Field 'thinking.type': it must be a text, such as enabled, adaptive or disabled")
     thinks = kind != "disabled" and not is_continued
     return {"enable_thinking": thinks, **(request.chat_template_kwargs or {})}
+
+
+def _is_continued(last: dict[str, Any]) -> bool:
+    return last["role"] == "assistant" and not last.get("tool_calls")
