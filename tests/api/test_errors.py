@@ -99,6 +99,8 @@ def test_a_body_that_is_too_large(server: Live, monkeypatch: pytest.MonkeyPatch)
     response = server.post("/completion", prompt="x" * 2000)
     assert response.status_code == 413
     assert response.json()["error"]["code"] == 413
+    # By these words agents know that a shorter conversation would do.
+    assert "exceeds the limit of 1000" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from segue.api.failure import Failure, anthropic_failure, native_failure, openai
     [
         ("invalid_request_error", 400, 400, "invalid_request_error"),
         ("invalid_request_error", 405, 405, "invalid_request_error"),
+        ("invalid_request_error", 413, 413, "request_too_large"),
         ("authentication_error", 401, 401, "authentication_error"),
         ("exceed_context_size_error", 400, 400, "invalid_request_error"),
         ("not_found_error", 404, 404, "not_found_error"),

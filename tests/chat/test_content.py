@@ -14,6 +14,7 @@ from segue.chat.content import text_of
         ("a", "a"),
         ([], ""),
         ([{"type": "text", "text": "a"}, "b", {"type": "text", "text": None}, None], "a\nb\n\n"),
+        ([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}], "a"),
         ([{"type": "input_text", "text": "a"}, {"type": "refusal", "refusal": "no"}], "a\nno"),
         ({"type": "text", "text": "a"}, "a"),
         (7, "7"),

@@ -82,6 +82,8 @@ def test_developer() -> None:
 def test_reasoning_goes_where_the_template_looks(field: str) -> None:
     message = shaped({"role": "assistant", "content": "a", field: "hm"}, reasoning_field="thinking")
     assert message == {"role": "assistant", "content": "a", "thinking": "hm"}
+    parts = {"role": "assistant", field: [{"type": "text", "text": "hm"}]}
+    assert shaped(parts, reasoning_field="thinking")["thinking"] == "hm"
 
 
 def test_a_call_gives_up_its_text_for_its_thought() -> None:

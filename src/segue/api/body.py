@@ -105,7 +105,7 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         n_bytes += len(message.get("body", b""))
         if n_bytes > MAX_BODY_BYTES:
-            raise ApiError("invalid_request_error", f"The body exceeds {MAX_BODY_BYTES} bytes", status=413)
+            raise ApiError("invalid_request_error", f"The body exceeds the limit of {MAX_BODY_BYTES} bytes", status=413)
         return message
 
     return receive_bounded

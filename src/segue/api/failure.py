@@ -15,6 +15,7 @@ _ANTHROPIC = {
     "server_error": (500, "api_error"),
     "unavailable_error": (529, "overloaded_error"),
 }
+_TOO_LARGE = 413
 _NATIVE_PATHS = frozenset({"/completion", "/completions", "/infill"})
 
 
@@ -46,7 +47,8 @@ def openai_failure(failure: Failure) -> Worded:
 
 def anthropic_failure(failure: Failure) -> Worded:
     """Word a failure with Anthropic's types and statuses."""
-    status, type_ = _ANTHROPIC.get(failure.type, (failure.status, "invalid_request_error"))
+    other = "request_too_large" if failure.status == _TOO_LARGE else "invalid_request_error"
+    status, type_ = _ANTHROPIC.get(failure.type, (failure.status, other))
     return status, {"type": "error", "error": {"type": type_, "message": failure.message}}
 
 

@@ -15,6 +15,8 @@ _MEDIA = {
     **dict.fromkeys(("video", "video_url", "input_video"), "video"),
     **dict.fromkeys(("file", "input_file", "document", "container_upload"), "file"),
 }
+_UNSEEN = ("thinking", "redacted_thinking", "reasoning")
+"""Kinds of parts that are passed over: a thought has a field of its own, and in a text it would be copied."""
 _NAMES = ("tool_name", "name", "filename", "title", "uri", "url")
 _N_NAME = 200
 _MAX_DEPTH = 4
@@ -34,8 +36,12 @@ def _text(content: object, depth: int) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        return "\n".join(_part(part, depth) for part in content)
+        return "\n".join(_part(part, depth) for part in content if not _is_unseen(part))
     return _part(content, depth)
+
+
+def _is_unseen(part: object) -> bool:
+    return isinstance(part, Mapping) and part.get("type") in _UNSEEN
 
 
 def _part(part: object, depth: int) -> str:

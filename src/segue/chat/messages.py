@@ -88,7 +88,7 @@ def _shape_message(message: Mapping[str, Any], dialect: Dialect) -> Message:
         shaped["role"] = "system"
     reasoning = next((message[field] for field in REASONING_FIELDS if message.get(field)), None)
     if reasoning is not None:
-        shaped[dialect.reasoning_field] = reasoning
+        shaped[dialect.reasoning_field] = text_of(reasoning)
     return {**shaped, "content": text_of(message.get("content"))}
 
 
