@@ -140,19 +140,8 @@ def test_the_other_apis_reach_strict_templates_too(strict: Live, path: str) -> N
 
 def test_a_prompt_grows_with_its_conversation(strict: Live) -> None:
     """Reminders and broken turns leave all that came before them as it was."""
-    turns = [
-        {"role": "system", "content": "S"},
-        U,
-        A,
-        {"role": "system", "content": "note"},
-        U,
-        A,
-        U,
-        CALL,
-        RESULT,
-        A,
-        U,
-    ]
+    system, note = {"role": "system", "content": "S"}, {"role": "system", "content": "note"}
+    turns: list[dict[str, Any]] = [system, U, A, note, U, A, U, CALL, RESULT, A, U]
     before = ""
     for n in range(2, len(turns) + 1):
         text = chatted(strict, *turns[:n], add_generation_prompt=True, continue_final_message=False)
