@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.agents import AGENTS
 from tests.acceptance.clients import NODE, OPENCODE, PI, require
+from tests.acceptance.desk import Desk
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import Live, live
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.client_ci]
+pytestmark = pytest.mark.acceptance
 
 SCRIPTS = Path(__file__).parent / "scripts"
 LONG = "x" * 100
@@ -33,6 +35,7 @@ def messages(server: Live) -> list[str]:
     return [server.post(f"/v1/{path}", **body).json()["error"]["message"] for path, body in bodies.items()]
 
 
+@pytest.mark.client_ci
 def test_pi_sees_it_through_each_of_its_apis() -> None:
     require(PI)
     with live(FakeLoop(n_ctx=N_CTX)) as server:
@@ -43,6 +46,7 @@ def test_pi_sees_it_through_each_of_its_apis() -> None:
     assert [told["stopReason"] for told in fine] == ["stop"] * 3, fine
 
 
+@pytest.mark.client_ci
 def test_opencode_has_a_pattern_for_it(tmp_path: Path) -> None:
     program = Path(OPENCODE.program("opencode"))
     with live(FakeLoop(n_ctx=N_CTX)) as server:
@@ -53,3 +57,13 @@ def test_opencode_has_a_pattern_for_it(tmp_path: Path) -> None:
     *full, other = found["matches"]
     assert all(full)
     assert other == []
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"), [("codex", "ran out of room in the model's context window"), ("claude", "Prompt is too long")]
+)
+def test_agents_that_can_only_be_asked(agent: str, words: str, tmp_path: Path) -> None:
+    desk = Desk(AGENTS[agent], tmp_path)
+    with live(FakeLoop(n_ctx=N_CTX), alias=["m"]) as server:
+        done = desk.run(server.url, "Say something")
+    assert words in done.stdout + done.stderr
