@@ -29,6 +29,11 @@ _GUARDS: Final = {
 _NO_USER = (
     "{%- if not messages | selectattr('role', 'equalto', 'user') | list %}{{ raise_exception('no user') }}{% endif %}"
 )
+# Llama 3
+_TOOLS_NEED_USER = """\
+{%- if tools and not messages | rejectattr('role', 'equalto', 'system') | list %}
+    {{- raise_exception('no user') }}
+{%- endif %}"""
 # Mistral: calls and results do not count
 _ORDER = """\
 {%- set ns = namespace(n=0) %}
@@ -60,6 +65,7 @@ def _guarded(*guards: str, before: str = "") -> str:
 STRICT: Final = {
     **{name: _guarded(name) for name in _GUARDS},
     "no-user": _guarded(before=_NO_USER),
+    "tools-need-user": _guarded(before=_TOOLS_NEED_USER),
     "order": _guarded(before=_ORDER),
     "no-tools": _guarded("late-system", before=_NO_TOOLS),
     "all": _guarded(*_GUARDS, before=_NO_USER + _ORDER),

@@ -89,8 +89,8 @@ def find_dialect(source: str, render: Try) -> Dialect:
     )
     thought = {reasoning_field: "thought"}
 
-    def writes(messages: Sequence[Message]) -> bool:
-        has_tools = any(message["role"] == "tool" for message in messages)
+    def writes(messages: Sequence[Message], *, has_tools: bool = False) -> bool:
+        has_tools = has_tools or any(message["role"] == "tool" for message in messages)
         before, mark, _ = shown(list(messages), [_TOOL] if has_tools else no_tools).rpartition(_MARK)
         return bool(mark) and (_BEFORE in before or _BEFORE not in str(messages))
 

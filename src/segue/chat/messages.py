@@ -5,11 +5,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from segue.chat.arrangement import BETWEEN, arranged
 from segue.chat.dialect import REASONING_FIELDS, Dialect
 from segue.chat.order import Message
 from segue.chat.content import text_of
 from segue.chat.sandbox import TemplateError
-from segue.chat.turns import BETWEEN, Turn, arranged
+from segue.chat.turns import Turn
 
 _LEADING_ROLES = ("system", "developer")
 _ARGUMENTS = "arguments"
@@ -50,8 +51,11 @@ class Conversation:
         return marked
 
 
-def shape(messages: Sequence[Mapping[str, Any]], dialect: Dialect) -> Conversation:
-    """Bring OpenAI messages into the template's dialect. Raises `TemplateError` for what no template can take."""
+def shape(messages: Sequence[Mapping[str, Any]], dialect: Dialect, *, has_tools: bool = False) -> Conversation:
+    """Bring OpenAI messages into the template's dialect, with tools on offer or without.
+
+    Raises `TemplateError` for what no template can take.
+    """
     if not all(isinstance(message, Mapping) for message in messages):
         raise TemplateError("each message must be an object")
     turns = [Turn(_shape_message(message, dialect), index) for index, message in enumerate(messages)]
@@ -60,7 +64,8 @@ def shape(messages: Sequence[Mapping[str, Any]], dialect: Dialect) -> Conversati
     leading = tuple(turn.text for turn in system)
     if not dialect.takes_late_system:
         turns = [turn.by("user") if turn.role in _LEADING_ROLES else turn for turn in turns]
-    needs_user = not dialect.order.takes_no_user or (bool(leading) and not dialect.takes_system)
+    takes_no_user = dialect.order.takes_no_user_with_tools if has_tools else dialect.order.takes_no_user
+    needs_user = not takes_no_user or (bool(leading) and not dialect.takes_system)
     turns = arranged(turns, dialect.order, needs_user=needs_user, n_told=len(messages))
     n_merged = 0
     if leading and not dialect.takes_system:

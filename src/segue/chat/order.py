@@ -2,30 +2,36 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 Message = dict[str, Any]
-Writes = Callable[[Sequence[Message]], bool]
-"""Whether the template writes these messages in their order: all texts that hold `FIRST`, then those with `SECOND`."""
-
 FIRST = "segue-before"
 SECOND = "segue-trial"
+
+
+class Writes(Protocol):
+    """Whether a template writes messages in their order: what holds `FIRST`, then what holds `SECOND`."""
+
+    def __call__(self, messages: Sequence[Message], *, has_tools: bool = False) -> bool:
+        """Try it, with a tool on offer or without; with one in any case if a message is by a tool."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a template takes beside a plain alternation of user and assistant. The defaults refuse nothing.
 
-    `takes_second_system`: it writes a second system message behind the first. `takes_no_user`: it needs no message
-    by the user. `takes_any_order`: two messages by one role may follow each other, and the assistant may begin.
-    `takes_results`: it writes messages by tools; `takes_stray_results`: without a call before them, too.
-    `takes_several_calls`: in one message. `takes_any_id`: a call's id need not have nine letters or digits.
-    `takes_text_arguments`: a call's arguments need not be an object. `takes_silence`: an assistant's message may be
-    empty. `takes_channel_tags`: an assistant's text may hold the tags of gpt-oss.
+    `takes_second_system`: it writes a second system message behind the first. `takes_no_user`: it needs no message by
+    the user; `takes_no_user_with_tools`: not even where tools are on offer. `takes_any_order`: two messages by one role
+    may follow each other, and the assistant may begin. `takes_results`: it writes messages by tools;
+    `takes_stray_results`: without a call before them, too. `takes_several_calls`: in one message. `takes_any_id`: a
+    call's id need not have nine letters or digits. `takes_text_arguments`: a call's arguments need not be an object.
+    `takes_silence`: an assistant's message may be empty. `takes_channel_tags`: an assistant's text may hold the tags
+    of gpt-oss.
     """
 
     takes_second_system: bool = True
     takes_no_user: bool = True
+    takes_no_user_with_tools: bool = True
     takes_any_order: bool = True
     takes_results: bool = True
     takes_stray_results: bool = True
@@ -59,14 +65,18 @@ def find_order(say: Speaker, writes: Writes, *, takes_system: bool) -> Order:
     def takes_call(*between: Message, ids: Sequence[str] = ("call00001",), arguments: object = None) -> bool:
         return writes([user, say.call(ids, {"key": "x"} if arguments is None else arguments), *between, reply, user])
 
+    def takes_no_user(*, has_tools: bool) -> bool:
+        trials = [[say("assistant", SECOND)]]
+        if takes_system:
+            trials += [[say("system", SECOND)], [say("system"), say("assistant", SECOND)]]
+        return all(writes(messages, has_tools=has_tools) for messages in trials)
+
     takes_results = takes_call(say.result(SECOND))
     two, long_id = ("call00001", "call00002"), "call_segue_trial_01"
     order = Order(
         takes_second_system=not takes_system or writes([say("system", FIRST), say("system", SECOND), user]),
-        takes_no_user=writes([say("assistant", SECOND)])
-        and (
-            not takes_system or (writes([say("system", SECOND)]) and writes([say("system"), say("assistant", SECOND)]))
-        ),
+        takes_no_user=takes_no_user(has_tools=False),
+        takes_no_user_with_tools=takes_no_user(has_tools=True),
         takes_any_order=writes([say("user", FIRST), say("user", SECOND), reply, user])
         and writes([user, say("assistant", FIRST), say("assistant", SECOND), user])
         and writes([say("assistant", SECOND), user]),

@@ -69,7 +69,7 @@ class ChatTemplate:
         A template that asks for the time is told the present, unless they hold another clock under `CLOCK`. Raises
         `TemplateError`, whose message is fit for the client, when the template refuses or fails.
         """
-        conversation = shape(messages, self.dialect)
+        conversation = shape(messages, self.dialect, has_tools=bool(tools))
         variables = {**self._globals, CLOCK: clock_at(time.time()), **variables}
         if tools or self.dialect.takes_null_tools:
             variables["tools"] = list(tools) if tools else None

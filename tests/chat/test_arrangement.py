@@ -5,19 +5,21 @@ from functools import cache
 
 import pytest
 
+from segue.chat.arrangement import SILENCE
 from segue.chat.order import Message, Order
 from segue.chat.template import ChatTemplate
-from segue.chat.turns import SILENCE
 from tests.kit.families import FAMILIES
 from tests.kit.strict import STRICT
 
 REFUSED = {
     "late-system": {"takes_second_system"},
-    "no-user": {"takes_no_user"},
-    "order": {"takes_no_user", "takes_any_order"},
+    "no-user": {"takes_no_user", "takes_no_user_with_tools"},
+    "tools-need-user": {"takes_no_user_with_tools"},
+    "order": {"takes_no_user", "takes_no_user_with_tools", "takes_any_order"},
     "no-tools": {
         "takes_second_system",
         "takes_no_user",
+        "takes_no_user_with_tools",
         "takes_any_order",
         "takes_results",
         "takes_stray_results",
@@ -88,6 +90,13 @@ def test_a_conversation_without_the_user_gets_an_empty_message_by_it() -> None:
     assert said("no-user", S, A, U) == [("system", "S"), ("user", ""), ("assistant", "A"), ("user", "U")]
 
 
+def test_with_tools_a_template_may_need_the_user_though_it_does_not_without() -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    lone, told = (template("tools-need-user").render([S], tools=offered).text for offered in (None, tools))
+    assert lone == "<|im_start|>system\nS<|im_end|>\n<|im_start|>assistant\n"
+    assert told == "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n"
+
+
 def test_neighbours_are_one_message_where_roles_must_alternate() -> None:
     assert said("order", U, U, A, A, U) == [("user", "U\n\nU"), ("assistant", "A\n\nA"), ("user", "U")]
     assert said("order", A, U) == [("user", ""), ("assistant", "A"), ("user", "U")]
@@ -100,6 +109,15 @@ def test_neighbours_are_one_message_where_roles_must_alternate() -> None:
         ("tool", "R"),
         ("assistant", "A"),
     ]
+
+
+def test_thoughts_are_neither_lost_nor_doubled() -> None:
+    source = "{% for m in messages %}{{ m.reasoning_content }}|{% endfor %}"
+    both = ChatTemplate(STRICT["order"] + source, "", "")
+    assert both.render([U, {**A, "reasoning": "a"}, {**A, "thinking": "b"}]).text.endswith("|a\n\nb|")
+    split = ChatTemplate(STRICT["several"] + source, "", "")
+    thought = {**call("1", "2"), "reasoning_content": "a"}
+    assert split.render([U, thought, result("1"), result("2")]).text.endswith("|a||||")
 
 
 def test_a_result_without_its_call_is_told_by_the_user() -> None:
