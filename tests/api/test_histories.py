@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from segue.chat.template import CHATML
 from tests.kit.live import Live, live
 from tests.kit.strict import STRICT
 
@@ -83,6 +84,30 @@ def test_a_call_or_a_thought_is_closed(server: Live) -> None:
     for last in (CALL, THOUGHT):
         for fields in ({}, {"continue_final_message": True}):
             assert chatted(server, U, last, **fields).endswith(f"{START}<|im_end|>\n{START}")
+
+
+def test_only_a_reply_that_goes_on_has_done_its_thinking() -> None:
+    template = "{{ enable_thinking }}" + CHATML
+    use = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+    thought = {"type": "thinking", "thinking": "Hm", "signature": "s"}
+    items = {
+        "call": {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
+        "thought": {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm"}]},
+        "text": A,
+    }
+    with live(chat_template=template) as running:
+        for last, block, item, thinks in (
+            (CALL, use, items["call"], True),
+            (THOUGHT, thought, items["thought"], True),
+            (A, {"type": "text", "text": "A"}, items["text"], False),
+        ):
+            asked = {"messages": [U, {"role": "assistant", "content": [block]}], "thinking": {"type": "enabled"}}
+            for text in (
+                chatted(running, U, last),
+                prompt(running, "/v1/messages", **asked),
+                prompt(running, "/v1/responses", input=[U, item]),
+            ):
+                assert text.removeprefix("<s>").startswith(str(thinks))
 
 
 @pytest.mark.parametrize("role", ["user", "assistant", "system", "tool"])

@@ -101,17 +101,17 @@ def _split_prefill(request: ChatRequest, *, takes_neighbours: bool) -> tuple[lis
     messages = request.messages
     if request.continue_final_message and request.add_generation_prompt:
         raise invalid("Fields 'add_generation_prompt' and 'continue_final_message' exclude each other")
-    if request.continue_final_message is False or not _can_go_on(messages[-1]):
+    if request.continue_final_message is False or not can_go_on(messages[-1]):
         return messages, None
     n_before = len(messages) - 1
-    while not takes_neighbours and n_before > 0 and _can_go_on(messages[n_before - 1]):
+    while not takes_neighbours and n_before > 0 and can_go_on(messages[n_before - 1]):
         n_before -= 1
     texts = [text_of(message.get("content")) for message in messages[n_before:]]
     before = messages[:n_before] or [{"role": "user", "content": ""}]
     return before, BETWEEN.join(text for text in texts if text)
 
 
-def _can_go_on(message: Mapping[str, Any]) -> bool:
+def can_go_on(message: Mapping[str, Any]) -> bool:
     """Whether a message by the assistant can be continued: a call cannot, and behind a thought there is no text yet."""
     if message["role"] != "assistant" or message.get("tool_calls"):
         return False

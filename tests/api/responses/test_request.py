@@ -73,12 +73,10 @@ def test_structured_output() -> None:
     assert chat(json_schema=schema).json_schema == schema
 
 
-def test_a_text_is_continued_and_a_thought_is_not() -> None:
+def test_the_client_says_whether_a_text_is_continued() -> None:
     said = {"role": "assistant", "content": "a"}
     assert chat(messages=[USER, said]).continue_final_message is None
     assert chat(messages=[USER, said], continue_final_message=False).continue_final_message is False
-    thought = {"role": "assistant", "content": None, "reasoning_content": "t"}
-    assert chat(messages=[USER, thought]).continue_final_message is False
 
 
 @pytest.mark.parametrize(
