@@ -9,8 +9,8 @@ from segue.api.requests import ChatRequest
 from segue.api.service import Service
 from segue.api.tool_choice import check_tool_choice
 from segue.chat.arrangement import BETWEEN
-from segue.chat.dialect import REASONING_FIELDS
 from segue.chat.content import text_of
+from segue.chat.dialect import REASONING_FIELDS
 from segue.chat.prompt import RenderedPrompt
 from segue.chat.sandbox import CLOCK, TemplateError, clock_at
 

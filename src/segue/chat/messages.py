@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from segue.chat.arrangement import BETWEEN, arranged
+from segue.chat.content import text_of
 from segue.chat.dialect import REASONING_FIELDS, Dialect
 from segue.chat.order import Message
-from segue.chat.content import text_of
 from segue.chat.sandbox import TemplateError
 from segue.chat.turns import Turn
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segue.chat.messages import Conversation
 from segue.chat.content import text_of
+from segue.chat.messages import Conversation
 from segue.chat.prompt import PREAMBLE
 from segue.chat.render import LOOP_END
 from segue.chat.starts import Start
