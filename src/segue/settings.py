@@ -215,7 +215,7 @@ class Settings(BaseSettings):
         "LLAMA_ARG_CORS_METHODS", "GET, POST, DELETE, OPTIONS", "Methods that such pages may use."
     )
     cors_headers: Annotated[str, _flag(_SERVER, "--cors-headers")] = _env(
-        "LLAMA_ARG_CORS_HEADERS", "*", "Headers that such pages may send."
+        "LLAMA_ARG_CORS_HEADERS", "*", "Headers that such pages may send; * is all that they ask for."
     )
     cors_credentials: Annotated[Switch, _flag(_SERVER, "--cors-credentials", negative="--no-cors-credentials")] = _env(
         "LLAMA_ARG_CORS_CREDENTIALS", True, "Let such pages send credentials."

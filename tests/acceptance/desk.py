@@ -22,6 +22,12 @@ class Desk:
 
     def ask(self, url: str, message: str) -> str:
         """Send a message in the session and wait for the agent to finish; what it printed."""
+        done = self.run(url, message)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        return done.stdout
+
+    def run(self, url: str, message: str) -> subprocess.CompletedProcess[str]:
+        """The same, whether or not the agent succeeds."""
         arguments = self._agent.again if self._is_under_way else self._agent.first
         environment = {"HOME": str(self._home), "PATH": search_path(), "LANG": "C.UTF-8", "TERM": "dumb"}
         done = subprocess.run(
@@ -34,5 +40,4 @@ class Desk:
             timeout=PATIENCE_S,
         )
         self._is_under_way = True
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-        return done.stdout
+        return done

@@ -26,6 +26,21 @@ def test_models_name_the_one_model() -> None:
             assert body["models"][0]["name"] == "a"
 
 
+def test_a_model_by_its_name() -> None:
+    with live(alias=["org/a", "b"]) as running:
+        listed = running.http.get("/v1/models").json()["data"][0]
+        for path in ("/v1/models/org/a", "/v1/models/b", "/models/b", "/v1/models/org%2Fa"):
+            assert running.http.get(path).json() == listed
+        response = running.http.get("/v1/models/gpt-4")
+        assert response.status_code == 404
+        error = response.json()["error"]
+        assert (error["type"], error["param"]) == ("invalid_request_error", "model")
+        assert error["code"] == "model_not_found"
+        assert "gpt-4" in error["message"]
+    with live(is_ready=False, alias=["a"]) as loading:
+        assert loading.http.get("/v1/models/a").json()["meta"] is None
+
+
 def test_a_model_without_alias_is_named_after_its_file() -> None:
     with live(model="/some/where/tiny-Q4.gguf") as running:
         assert running.http.get("/v1/models").json()["data"][0]["id"] == "tiny-Q4.gguf"

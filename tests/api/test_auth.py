@@ -50,9 +50,13 @@ def test_which_requests_need_a_key(tmp_path: Path) -> None:
             assert status(path, bearer("wrong")) == 401
         for key in ("first", "second", "third", "schlüssel"):
             assert status("/props", bearer(key)) == 200
+            for scheme in ("bearer", "BEARER", "Bearer ", "bEaReR"):
+                assert status("/props", {"authorization": f"{scheme} {key}"}) == 200
             assert status("/props", {"authorization": key}) == 200
             assert status("/props", {"x-api-key": key}) == 200
         assert status("/props", {"x-api-key": "first", "authorization": "Bearer wrong"}) == 401
+        for wrong in ("Basic first", "Bearer", "Bearerfirst", "bearer bearer first"):
+            assert status("/props", {"authorization": wrong}) == 401
         error = running.http.get("/props").json()["error"]
         assert error == {"code": 401, "message": "Invalid API Key", "type": "authentication_error"}
         assert running.http.options("/props").status_code == 200

@@ -22,6 +22,17 @@ def test_options_are_answered_for_every_path(server: Live) -> None:
     assert response.headers["access-control-allow-headers"] == "*"
 
 
+def test_a_preflight_allows_the_headers_that_the_page_asks_for(server: Live) -> None:
+    """A star covers neither `Authorization` nor anything that comes with credentials."""
+    asked = "authorization, content-type, x-stainless-os"
+    preflight = {"origin": "https://page.example", "access-control-request-headers": asked}
+    response = server.http.options("/v1/chat/completions", headers=preflight)
+    assert response.headers["access-control-allow-headers"] == asked
+    with live(cors_headers="content-type") as running:
+        response = running.http.options("/v1/chat/completions", headers=preflight)
+    assert response.headers["access-control-allow-headers"] == "content-type"
+
+
 def test_a_stream_has_the_headers_too(server: Live) -> None:
     body = {"prompt": "x", "stream": True}
     response = server.http.post("/v1/completions", json=body, headers={"origin": "https://page.example"})

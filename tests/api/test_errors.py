@@ -19,8 +19,6 @@ from tests.kit.live import Live, live
         (b"{", "not valid JSON"),
         (b"\xff\xfe", "UTF-8"),
         (b'{"prompt": "\xed\xa0\x80"}', "UTF-8"),
-        (b'{"prompt": "\\ud800"}', "UTF-8"),
-        (b'{"prompt": "x", "chat_template_kwargs": {"\\uDFFF": 1}}', "UTF-8"),
         (b'{"prompt": "x", "temperature": NaN}', "NaN"),
         (b'{"prompt": "x", "temperature": -Infinity}', "-Infinity"),
         (b'{"prompt": "x", "temperature": 1e999}', "number"),
@@ -52,6 +50,12 @@ def test_escaped_pairs_and_any_content_type_are_fine(server: Live) -> None:
     for headers in ({}, {"content-type": "application/x-www-form-urlencoded"}, {"content-type": "text/plain"}):
         response = server.http.post("/completion", content=body, headers=headers)
         assert response.json()["prompt"] == "<s>🙂"
+
+
+def test_halves_of_characters_are_replaced(server: Live) -> None:
+    """An agent that cut a tool's output within an emoji sends it with every turn."""
+    body = b'{"prompt": "a\\ud83d b\\ude42\\ud83d\\ude42", "n_predict": 1, "metadata": {"\\uDFFF": 1}}'
+    assert server.http.post("/completion", content=body).json()["prompt"] == "<s>a\ufffd b\ufffd\U0001f642"
 
 
 def test_what_is_nested_as_deep_as_allowed_is_told_again(server: Live) -> None:
@@ -95,13 +99,14 @@ def test_a_body_that_is_too_large(server: Live, monkeypatch: pytest.MonkeyPatch)
     response = server.post("/completion", prompt="x" * 2000)
     assert response.status_code == 413
     assert response.json()["error"]["code"] == 413
+    # By these words agents know that a shorter conversation would do.
+    assert "exceeds the limit of 1000" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
     ("error", "status"),
     [
         (JobError(ErrorType.INVALID_REQUEST, "no"), 400),
-        (JobError(ErrorType.EXCEED_CONTEXT, "no", {"n_prompt_tokens": 9, "n_ctx": 8}), 400),
         (JobError(ErrorType.SERVER, "no"), 500),
         (JobError(ErrorType.UNAVAILABLE, "no"), 503),
     ],

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from segue.chat.dialect import Dialect
+from segue.chat.order import Order
 from segue.chat.template import CHATML, ChatTemplate
 from tests.kit.families import FAMILIES
 
 
 def dialect(source: str) -> Dialect:
-    """Without what it does with late system messages, in which all differ."""
-    return replace(ChatTemplate(source, "<bos>", "<eos>").dialect, takes_late_system=False)
+    """Without what it does with the order of messages, in which all differ."""
+    return replace(ChatTemplate(source, "<bos>", "<eos>").dialect, takes_late_system=False, order=Order())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from itertools import accumulate
 import pytest
 from jinja2.sandbox import SandboxedEnvironment
 
-from segue.chat.dialect import Message
+from segue.chat.order import Message
 from segue.chat.prompt import PREAMBLE, RenderedPrompt
 from segue.chat.template import CHATML, ChatTemplate
 from tests.kit.families import FAMILIES

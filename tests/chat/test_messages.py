@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from segue.chat.dialect import Dialect
-from segue.chat.messages import shape, text_of
+from segue.chat.messages import shape
+from segue.chat.order import Order
 from segue.chat.sandbox import TemplateError
 
 
@@ -21,13 +22,7 @@ def arguments_of(message: dict[str, Any]) -> object:
     return message["tool_calls"][0]["function"]["arguments"]
 
 
-def test_content() -> None:
-    assert text_of(None) == ""
-    assert text_of("a") == "a"
-    assert text_of([{"type": "text", "text": "a"}, "b", {"type": "text", "text": None}]) == "a\nb\n"
-    for content in (7, [{"type": "image_url"}], [3]):
-        with pytest.raises(TemplateError):
-            text_of(content)
+def test_messages_are_objects() -> None:
     with pytest.raises(TemplateError, match="object"):
         shape(["hello"], Dialect())  # type: ignore[list-item]
 
@@ -45,13 +40,18 @@ def test_null_content() -> None:
 def test_arguments_become_objects() -> None:
     assert arguments_of(shaped(call('{"b": 1, "a": [2]}'))) == {"b": 1, "a": [2]}
     assert arguments_of(shaped(call(" "))) == {}
-    for text in ("{broken", "[1]", "null", '"x"', "[" * 100_000):
+    for nothing in ("null", None):
+        assert arguments_of(shaped(call(nothing))) == {}
+    strict = Order(takes_text_arguments=False)
+    for text in ("{broken", "[1]", '"x"', "[" * 100_000):
         assert arguments_of(shaped(call(text))) == text
+        assert arguments_of(shaped(call(text), order=strict)) == {"arguments": text}
 
 
 def test_arguments_become_text() -> None:
     assert arguments_of(shaped(call({"a": "é"}), takes_objects=False)) == '{"a": "é"}'
     assert arguments_of(shaped(call("{ }"), takes_objects=False)) == "{ }"
+    assert arguments_of(shaped(call(None), takes_objects=False)) == "{}"
 
 
 def test_what_is_no_function_call_passes() -> None:
@@ -82,6 +82,8 @@ def test_developer() -> None:
 def test_reasoning_goes_where_the_template_looks(field: str) -> None:
     message = shaped({"role": "assistant", "content": "a", field: "hm"}, reasoning_field="thinking")
     assert message == {"role": "assistant", "content": "a", "thinking": "hm"}
+    parts = {"role": "assistant", field: [{"type": "text", "text": "hm"}]}
+    assert shaped(parts, reasoning_field="thinking")["thinking"] == "hm"
 
 
 def test_a_call_gives_up_its_text_for_its_thought() -> None:
@@ -103,8 +105,9 @@ def test_a_system_prompt_joins_the_next_message() -> None:
     assert conversation.leading == ("S", "D")
     assert conversation.own_text(0) == "U"
     assert conversation.with_mark("#", [0]) == [{"role": "user", "content": "S\nD\n#U"}]
-    alone = shape(messages[:1], Dialect(takes_system=False))
-    assert alone.messages == [{"role": "system", "content": "S"}]
+    for others in ([], [{"role": "assistant", "content": "A"}]):
+        alone = shape([messages[0], *others], Dialect(takes_system=False))
+        assert alone.messages == [{"role": "user", "content": "S\n"}, *others]
 
 
 def test_a_mark_stands_inside_the_white_space() -> None:

@@ -92,7 +92,7 @@ def test_a_request_that_is_refused(server: Server, shown: Stage) -> None:
     long = steps()[0]
     message = {"role": "user", "content": "x" * 20_000}
     too_long = type(long)(long.name, (*long.messages[:1], message), long.tools)
-    with pytest.raises(DemoError, match="refused a request: The prompt has 2"):
+    with pytest.raises(DemoError, match="refused a request: prompt is too long: 2"):
         list(ask_all(server, [too_long], shown, use_cache=True))
 
 

@@ -10,6 +10,8 @@ from tests.fuzz.framing import Asked
 
 _OPENAI = {"code", "message", "type"}
 _ANTHROPIC = {"type", "message"}
+_CODES: dict[object, int] = {"context_length_exceeded": 400, "model_not_found": 404}
+"""OpenAI's own codes, which stand in place of the status."""
 _FAILURES = (b'"server_error"', b'"api_error"', b'"unavailable_error"', b'"overloaded_error"')
 
 
@@ -52,7 +54,8 @@ def _fault_of_error(asked: Asked, answer: Answer) -> str:
     if asked.path.startswith("/v1/messages"):
         is_right = body.get("type") == "error" and body.get("error", {}).keys() == _ANTHROPIC
     else:
-        is_right = body.get("error", {}).keys() >= _OPENAI and body["error"]["code"] == answer.status
+        error = body.get("error", {})
+        is_right = error.keys() >= _OPENAI and _CODES.get(error["code"], error["code"]) == answer.status
     return "" if is_right else "the error does not have the API's form"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from segue.engine.errors import EngineError
 from segue.engine.sampling import SamplingParams
-from segue.loop.job import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, SlotView
+from segue.loop.job import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobError, SlotView, context_exceeded
 from segue.state.kind import MemoryKind
 from segue.state.placement import PromptMarks
 from tests.kit.fake_engine import END_OF_REPLY, expected_logits, expected_reply
@@ -197,15 +197,13 @@ def test_a_reply_ends_where_the_context_is_full(make_fake_rig: MakeFakeRig) -> N
 
 
 @pytest.mark.parametrize(
-    ("n_prompt", "kind_of_error"), [(0, "invalid_request_error"), (64, "exceed_context_size_error")]
+    ("n_prompt", "error"),
+    [(0, JobError(ErrorType.INVALID_REQUEST, "the prompt is empty")), (64, context_exceeded(64, 64))],
 )
-def test_prompts_that_do_not_fit_are_refused(make_fake_rig: MakeFakeRig, n_prompt: int, kind_of_error: str) -> None:
+def test_prompts_that_do_not_fit_are_refused(make_fake_rig: MakeFakeRig, n_prompt: int, error: JobError) -> None:
     rig = make_fake_rig(n_ctx=64)
     end = rig.send(text(32, n_prompt)).wait()
-    assert end.reason is EndReason.ERROR
-    assert end.error is not None
-    assert end.error.type == kind_of_error
-    assert end.error.details == ({"n_prompt_tokens": 64, "n_ctx": 64} if n_prompt else {})
+    assert (end.reason, end.error) == (EndReason.ERROR, error)
     assert rig.ask(text(33, 63), 1).n_read == 63
 
 
@@ -245,9 +243,7 @@ def test_a_prompt_that_fills_all_cells_is_refused(make_fake_rig: MakeFakeRig) ->
     rig = make_fake_rig(n_cells=60, n_ctx=100)
     end = rig.send(text(39, 70)).wait()
     if rig.kind.has_cells:
-        assert end.error is not None
-        assert end.error.type is ErrorType.EXCEED_CONTEXT
-        assert end.error.details == {"n_prompt_tokens": 70, "n_ctx": 60}
+        assert end.error == context_exceeded(70, 60)
     else:
         assert end.reason is EndReason.LIMIT
     assert rig.ask(text(40, 40)).n_read == 40

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from segue.api.envelope import FINGERPRINT
-from segue.api.errors import NOT_FOUND, UNAVAILABLE, ApiError, not_supported
+from segue.api.errors import INVALID_REQUEST, NOT_FOUND, UNAVAILABLE, ApiError, not_supported
 from segue.api.service import Phase, Service
 from segue.api.wire import JsonObject, sampling_json, timings_json
 from segue.loop.job import SlotView
@@ -92,9 +92,7 @@ def router(service: Service) -> APIRouter:
         """Say whether the model is loaded; while it loads, how far it is."""
         if service.phase is Phase.READY:
             return JSONResponse({"status": "ok"})
-        response = service.unavailable()
-        response.body["progress"] = round(service.progress, 3)
-        return response.response("/health")
+        return service.unavailable(progress=round(service.progress, 3)).response("/health")
 
     @routes.head("/", response_model=None)
     async def presence() -> Response:
@@ -108,6 +106,16 @@ def router(service: Service) -> APIRouter:
         name = {"name": service.model_name, "model": service.model_name, "type": "model"}
         model = {**name, "capabilities": ["completion"], "details": {"format": "gguf"}}
         return JSONResponse({"models": [model], "object": "list", "data": [_model(service)]})
+
+    @routes.get("/v1/models/{model_id:path}", response_model=None)
+    @routes.get("/models/{model_id:path}", response_model=None)
+    async def model(model_id: str) -> Response:
+        """Describe the model if it has this name; `meta` is null while it loads."""
+        if model_id not in (service.model_name, *service.settings.alias):
+            message = f"The model '{model_id}' does not exist; GET /v1/models names the one that does"
+            details = {"param": "model"}
+            raise ApiError(INVALID_REQUEST, message, status=404, details=details, openai_code="model_not_found")
+        return JSONResponse(_model(service))
 
     @routes.get("/props", response_model=None)
     async def props() -> Response:

@@ -54,7 +54,8 @@ class Auth:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             header = headers.get("authorization") or headers.get("x-api-key", "")
-            key = header.removeprefix("Bearer ").encode("latin-1")
+            scheme, _, token = header.partition(" ")
+            key = (token.strip() if scheme.lower() == "bearer" else header).encode("latin-1")
             cache_scope = self._keys.scope(key)
             if cache_scope is None and scope["path"] not in PUBLIC_PATHS:
                 error = ApiError(AUTHENTICATION, "Invalid API Key")

@@ -49,12 +49,15 @@ class _StrictRequest(Request):
 
 
 def parse(raw: bytes) -> dict[str, Any]:
-    """Parse a JSON object. Raises ApiError, also for what would break later: lone surrogates, NaN, deep nesting."""
+    """Parse a JSON object. Raises ApiError, also for what would break later: NaN, deep nesting.
+
+    Half of a surrogate pair, which clients in JavaScript send where they cut a text within a character, becomes U+FFFD.
+    """
     try:
         text = raw.decode("utf-8")
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         if _SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
+            value = json.loads(_without_halves(json.dumps(value, ensure_ascii=False)))
     except UnicodeError as error:
         raise invalid("The body is not valid UTF-8 text") from error
     except json.JSONDecodeError as error:
@@ -68,6 +71,10 @@ def parse(raw: bytes) -> dict[str, Any]:
     if text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value):
         raise invalid(f"The body is nested too deeply: more than {MAX_DEPTH} levels")
     return value
+
+
+def _without_halves(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _is_deep(value: object) -> bool:
@@ -98,7 +105,7 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         n_bytes += len(message.get("body", b""))
         if n_bytes > MAX_BODY_BYTES:
-            raise ApiError("invalid_request_error", f"The body exceeds {MAX_BODY_BYTES} bytes", status=413)
+            raise ApiError("invalid_request_error", f"The body exceeds the limit of {MAX_BODY_BYTES} bytes", status=413)
         return message
 
     return receive_bounded

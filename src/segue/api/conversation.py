@@ -4,14 +4,16 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from segue.api.errors import invalid, not_supported
+from segue.api.errors import invalid
 from segue.api.requests import ChatRequest
 from segue.api.service import Service
 from segue.api.tool_choice import check_tool_choice
+from segue.chat.arrangement import BETWEEN
+from segue.chat.content import text_of
+from segue.chat.dialect import REASONING_FIELDS
 from segue.chat.prompt import RenderedPrompt
 from segue.chat.sandbox import CLOCK, TemplateError, clock_at
 
-MEDIA = ("image_url", "input_image", "image", "input_audio", "audio", "input_video", "video_url", "file", "input_file")
 _REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
 
 
@@ -33,7 +35,8 @@ def render(service: Service, request: ChatRequest, scope: str) -> RenderedPrompt
 
     Raises ApiError.
     """
-    messages, prefill = _split_prefill(request)
+    takes_neighbours = service.backend.template.dialect.order.takes_any_order
+    messages, prefill = _split_prefill(request, takes_neighbours=takes_neighbours)
     template, defaults = service.backend.template, service.settings.chat_template_kwargs
     add_generation_prompt = prefill is not None or request.add_generation_prompt is not False
     variables = _variables(request, defaults, thinks=prefill is None)
@@ -74,42 +77,42 @@ def _check_options(request: ChatRequest) -> None:
 
 
 def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what only a faulty client sends. What a model, a tool or a user may bring about is taken as it is."""
     for i, message in enumerate(messages):
         if not isinstance(message.get("role"), str):
             raise invalid(f"Field 'messages.{i}.role': it must be a text")
-        if "content" not in message and not (message["role"] == "assistant" and message.get("tool_calls")):
-            raise invalid(f"Field 'messages.{i}.content': it is required")
         calls = message.get("tool_calls") or []
         if not (isinstance(calls, list) and all(isinstance(call, Mapping) for call in calls)):
             raise invalid(f"Field 'messages.{i}.tool_calls': it must be a list of objects")
         content = message.get("content")
-        if isinstance(content, list):
-            for part in content:
-                _check_part(i, part)
-        elif content is not None and not isinstance(content, str):
+        if message["role"] == "tool" or content is None or isinstance(content, str):
+            continue
+        if not isinstance(content, list):
             raise invalid(f"Field 'messages.{i}.content': it must be a text or a list of parts")
+        if not all(isinstance(part, str | Mapping) for part in content):
+            raise invalid(f"Field 'messages.{i}.content': each part must be an object, such as a text part")
 
 
-def _check_part(i: int, part: object) -> None:
-    kind = part.get("type") if isinstance(part, Mapping) else None
-    if kind in MEDIA:
-        raise not_supported(f"Field 'messages.{i}.content': {kind} is not supported; this server takes text only")
-    if not isinstance(part, Mapping) or kind != "text" or not isinstance(part.get("text"), str):
-        raise invalid(f"Field 'messages.{i}.content': each part must be {{'type': 'text', 'text': ...}}")
+def _split_prefill(request: ChatRequest, *, takes_neighbours: bool) -> tuple[list[dict[str, Any]], str | None]:
+    """Part the beginning of the reply from the messages before it; None if the reply begins afresh.
 
-
-def _split_prefill(request: ChatRequest) -> tuple[list[dict[str, Any]], str | None]:
-    """Part the beginning of the reply from the messages before it; None if the reply begins afresh."""
+    Without `takes_neighbours` messages of the assistant at the end are one, as they will be in later turns.
+    """
     messages = request.messages
     if request.continue_final_message and request.add_generation_prompt:
         raise invalid("Fields 'add_generation_prompt' and 'continue_final_message' exclude each other")
-    if messages[-1]["role"] != "assistant" or request.continue_final_message is False:
+    if request.continue_final_message is False or not can_go_on(messages[-1]):
         return messages, None
-    if len(messages) > 1 and messages[-2]["role"] == "assistant":
-        raise invalid("Field 'messages': there cannot be two assistant messages at the end")
-    if messages[-1].get("tool_calls"):
-        raise invalid("Field 'messages': an assistant message with tool calls cannot be continued")
-    if len(messages) == 1:
-        raise invalid("Field 'messages': there must be a message before the one to continue")
-    content = messages[-1].get("content")
-    return messages[:-1], content if isinstance(content, str) else "\n".join(part["text"] for part in content or ())
+    n_before = len(messages) - 1
+    while not takes_neighbours and n_before > 0 and can_go_on(messages[n_before - 1]):
+        n_before -= 1
+    texts = [text_of(message.get("content")) for message in messages[n_before:]]
+    before = messages[:n_before] or [{"role": "user", "content": ""}]
+    return before, BETWEEN.join(text for text in texts if text)
+
+
+def can_go_on(message: Mapping[str, Any]) -> bool:
+    """Whether a message by the assistant can be continued: a call cannot, and behind a thought there is no text yet."""
+    if message["role"] != "assistant" or message.get("tool_calls"):
+        return False
+    return bool(message.get("content")) or not any(message.get(field) for field in REASONING_FIELDS)

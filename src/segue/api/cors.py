@@ -20,10 +20,11 @@ class Cors:
         """Pass the request on, and add headers to the response."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        headers = self._headers(Headers(scope=scope).get("origin"))
+        asked = Headers(scope=scope)
+        headers = self._headers(asked.get("origin"))
         if scope["method"] == "OPTIONS":
             headers["access-control-allow-methods"] = self._settings.cors_methods
-            headers["access-control-allow-headers"] = self._settings.cors_headers
+            headers["access-control-allow-headers"] = self._allowed_headers(asked)
             return await Response("", media_type="text/html", headers=headers)(scope, receive, send)
 
         async def send_with_headers(message: Message) -> None:
@@ -32,6 +33,14 @@ class Cors:
             await send(message)
 
         return await self._app(scope, receive, send_with_headers)
+
+    def _allowed_headers(self, asked: Headers) -> str:
+        """The headers that a page may send: those that it asks for, where all are allowed.
+
+        A `*` does not cover `Authorization`, and nothing at all for a page that sends credentials.
+        """
+        allowed = self._settings.cors_headers
+        return asked.get("access-control-request-headers", allowed) if allowed == "*" else allowed
 
     def _headers(self, origin: str | None) -> dict[str, str]:
         headers = {"access-control-allow-credentials": "true" if self._settings.cors_credentials else "false"}

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from segue.api.failure import wording_at
+from segue.api.failure import Failure, wording_at
 from segue.loop.job import INTERNAL_ERROR, JobError
 
 INVALID_REQUEST = "invalid_request_error"
@@ -30,6 +30,7 @@ _STATUS = {
     NOT_SUPPORTED: 501,
     UNAVAILABLE: 503,
 }
+_OPENAI_CODES = {"exceed_context_size_error": "context_length_exceeded"}
 _BRANCHES = ("str", "bool", "int", "float")
 _TYPE_OF_STATUS = {401: AUTHENTICATION, 404: NOT_FOUND, 501: NOT_SUPPORTED, 503: UNAVAILABLE}
 
@@ -37,18 +38,28 @@ log = logging.getLogger(__name__)
 
 
 class ApiError(Exception):
-    """An error to answer a request with. `message` goes to the client: it never quotes a prompt."""
+    """An error to answer a request with. `message` goes to the client: it never quotes a prompt.
+
+    `details` are further fields of the error object. `openai_code` is OpenAI's `code`, where that is not implied.
+    """
 
     def __init__(
-        self, type_: str, message: str, *, status: int | None = None, details: Mapping[str, int] | None = None
+        self,
+        type_: str,
+        message: str,
+        *,
+        status: int | None = None,
+        details: Mapping[str, object] | None = None,
+        openai_code: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.status = _STATUS[type_] if status is None else status
-        self.body: dict[str, object] = {"code": self.status, "message": message, "type": type_, **(details or {})}
+        status = _STATUS[type_] if status is None else status
+        code = openai_code or _OPENAI_CODES.get(type_)
+        self.failure = Failure(status, type_, message, details or {}, code)
 
     def response(self, path: str) -> JSONResponse:
         """The error as a whole response of the endpoint `path`."""
-        status, body = wording_at(path)(self.body)
+        status, body = wording_at(path)(self.failure)
         return JSONResponse(body, status)
 
 

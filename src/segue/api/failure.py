@@ -1,8 +1,8 @@
-"""How each API words a failure, given llama-server's error object: `code`, `message`, `type` and further numbers."""
+"""How each API words a failure."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-Failure = Mapping[str, object]
 Worded = tuple[int, dict[str, object]]
 """A status and a body."""
 
@@ -15,26 +15,45 @@ _ANTHROPIC = {
     "server_error": (500, "api_error"),
     "unavailable_error": (529, "overloaded_error"),
 }
+_TOO_LARGE = 413
+_NATIVE_PATHS = frozenset({"/completion", "/completions", "/infill"})
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong: `type` is one of llama-server's, `details` are further fields of its error object.
+
+    `openai_code` is the `code` by which OpenAI's clients know the failure, None where they have none.
+    """
+
+    status: int
+    type: str
+    message: str
+    details: Mapping[str, object] = field(default_factory=dict)
+    openai_code: str | None = None
+
+
+def native_failure(failure: Failure) -> Worded:
+    """Word a failure as llama-server does: its `code` is the status."""
+    told = {"code": failure.status, "message": failure.message, "type": failure.type}
+    return failure.status, {"error": {**told, **failure.details}}
 
 
 def openai_failure(failure: Failure) -> Worded:
-    """The error under its name; llama-server has the same form."""
-    code = failure["code"]
-    assert isinstance(code, int)
-    return code, {"error": dict(failure)}
+    """Word a failure as llama-server does, but with OpenAI's `code` where there is one."""
+    told = {"code": failure.openai_code or failure.status, "message": failure.message, "type": failure.type}
+    return failure.status, {"error": {**told, **failure.details}}
 
 
 def anthropic_failure(failure: Failure) -> Worded:
-    """Anthropic's types and statuses. Clients shorten a conversation when told that the prompt is too long."""
-    code = failure["code"]
-    assert isinstance(code, int)
-    status, type_ = _ANTHROPIC.get(str(failure["type"]), (code, "invalid_request_error"))
-    message = failure["message"]
-    if "n_prompt_tokens" in failure and "n_ctx" in failure:
-        message = f"prompt is too long: {failure['n_prompt_tokens']} tokens > {failure['n_ctx']} maximum. {message}"
-    return status, {"type": "error", "error": {"type": type_, "message": message}}
+    """Word a failure with Anthropic's types and statuses."""
+    other = "request_too_large" if failure.status == _TOO_LARGE else "invalid_request_error"
+    status, type_ = _ANTHROPIC.get(failure.type, (failure.status, other))
+    return status, {"type": "error", "error": {"type": type_, "message": failure.message}}
 
 
 def wording_at(path: str) -> Callable[[Failure], Worded]:
     """How the API that has this path words failures."""
-    return anthropic_failure if path.startswith("/v1/messages") else openai_failure
+    if path.startswith("/v1/messages"):
+        return anthropic_failure
+    return native_failure if path in _NATIVE_PATHS else openai_failure

@@ -1,8 +1,8 @@
 """The types of request fields. A null is an absent field, and a number in quotes is no number, as in llama-server."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 T = TypeVar("T")
 
@@ -13,6 +13,12 @@ MAX_PROBS = 1024
 
 def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _not_empty(messages: list[T]) -> list[T]:
+    if not messages:
+        raise ValueError("it must have at least one message")
+    return messages
 
 
 Int = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
@@ -28,5 +34,6 @@ StopWord = Annotated[Text, Field(max_length=512)]
 """Long ones would cost memory by the square of their length."""
 Items = Annotated[list[T], Field(fail_fast=True)]
 """Only the first wrong item is told: a body may have a hundred million, and each takes a kilobyte to tell."""
+Messages = Annotated[Items[dict[str, Any]], AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1})]
 Words = Annotated[list[StopWord], Field(max_length=64)]
 ProbCount = Annotated[Int, Field(ge=0, le=MAX_PROBS)]

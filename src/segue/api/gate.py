@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from segue.api.service import Phase, Service
 
 OPEN_PATHS = frozenset({"/health", "/v1/health", "/models", "/v1/models"})
+_OPEN_FOLDERS = ("/models/", "/v1/models/")
 
 
 class Gate:
@@ -16,6 +17,10 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on if there is a model, or if the endpoint needs none."""
-        if scope["type"] == "http" and self._service.phase is not Phase.READY and scope["path"] not in OPEN_PATHS:
+        if scope["type"] == "http" and self._service.phase is not Phase.READY and not _is_open(scope["path"]):
             return await self._service.unavailable().response(scope["path"])(scope, receive, send)
         return await self._app(scope, receive, send)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(_OPEN_FOLDERS)

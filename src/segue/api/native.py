@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from segue.api.body import JsonRoute
 from segue.api.events import Piece, Reading, Reply
+from segue.api.failure import Failure, native_failure
 from segue.api.openai_completions import n_top_logprobs, plan_completion
 from segue.api.requests import CompletionRequest
 from segue.api.respond import respond
@@ -59,6 +60,10 @@ class NativeShape(Unnamed):
     def whole(self, replies: Sequence[Reply]) -> object:  # noqa: D102
         objects = [self._final(reply, reply.text, reply.tokens) for reply in replies]
         return objects[0] if len(objects) == 1 else objects
+
+    def failure(self, failure: Failure) -> JsonObject:
+        """Word a failure."""
+        return native_failure(failure)[1]
 
     def _partial(self, index: int, text: str, tokens: Sequence[TokenOut]) -> JsonObject:
         timings = tokens[-1].timings if tokens else None

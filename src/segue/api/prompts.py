@@ -9,7 +9,7 @@ import numpy as np
 
 from segue.api.constraints import Wanted
 from segue.api.conversation import check, render, with_known_tools
-from segue.api.errors import ApiError, invalid, not_supported
+from segue.api.errors import from_job, invalid, not_supported
 from segue.api.events import Keep, Reply, StopType, forget
 from segue.api.requests import ChatRequest
 from segue.api.service import Backend, Service
@@ -18,7 +18,7 @@ from segue.chat.breakpoints import Wish, with_breakpoints
 from segue.chat.reply.echo import Turn
 from segue.chat.reply.speech import Speech, speech_after
 from segue.chat.vocabulary import Vocabulary
-from segue.loop.job import Tokens
+from segue.loop.job import Tokens, context_exceeded
 from segue.state.placement import PromptMarks
 
 
@@ -130,8 +130,5 @@ def checked(prompt: Prompt, backend: Backend) -> Prompt:
     if n_prompt == 0:
         raise invalid("The prompt is empty: it has no tokens")
     if n_prompt >= n_ctx:
-        message = (
-            f"The prompt has {n_prompt} tokens, and the context {n_ctx}; shorten it, or start with a larger --ctx-size"
-        )
-        raise ApiError("exceed_context_size_error", message, details={"n_prompt_tokens": n_prompt, "n_ctx": n_ctx})
+        raise from_job(context_exceeded(n_prompt, n_ctx))
     return prompt

@@ -5,13 +5,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, PrivateAttr, model_validator
 
 from segue.api.errors import not_supported
-from segue.api.fields import Count, CountOrAll, Flag, Int, Items, ProbCount, StopWord, Text, Words
+from segue.api.fields import Count, CountOrAll, Flag, Int, Items, Messages, ProbCount, StopWord, Text, Words
 from segue.api.sampling import SamplingFields
 
 _UNSUPPORTED = {
     "lora": "adapters are not supported",
-    "n_indent": "it is not supported",
-    "prediction": "speculative decoding is not supported",
     "suffix": "it is not supported",
     "echo": "it is not supported",
     "audio": "audio is not supported",
@@ -61,9 +59,6 @@ class GenerationFields(SamplingFields):
             for name, reason in _UNSUPPORTED.items():
                 if data.get(name) not in _ABSENT:
                     raise not_supported(f"Field '{name}': {reason}")
-            for name, value in data.items():
-                if name.startswith("speculative.") and value is not None:
-                    raise not_supported(f"Field '{name}': speculative decoding is not supported")
         return data
 
     @property
@@ -97,7 +92,7 @@ class GenerationFields(SamplingFields):
 class ChatRequest(GenerationFields):
     """POST /v1/chat/completions."""
 
-    messages: Annotated[Items[dict[str, Any]], Field(min_length=1)]
+    messages: Messages
     tools: Items[dict[str, Any]] | None = None
     tool_choice: Text | dict[str, Any] | None = None
     parallel_tool_calls: Flag | None = None

@@ -127,9 +127,10 @@ class Service:
             raise self.unavailable()
         return self._backend
 
-    def unavailable(self) -> ApiError:
-        """Say why no model is there."""
-        return ApiError(UNAVAILABLE, "The model could not be loaded" if self.phase is Phase.FAILED else "Loading model")
+    def unavailable(self, **details: object) -> ApiError:
+        """Say why no model is there, with further fields for the error object."""
+        message = "The model could not be loaded" if self.phase is Phase.FAILED else "Loading model"
+        return ApiError(UNAVAILABLE, message, details=details)
 
     @property
     def model_name(self) -> str:

@@ -1,10 +1,10 @@
 """How one API words the events of a request. An implementation knows nothing of connections or threads."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from segue.api.events import Piece, Reading, Reply
-from segue.api.failure import openai_failure
+from segue.api.failure import Failure, openai_failure
 from segue.api.wire import JsonObject
 
 
@@ -20,7 +20,7 @@ class Shape(Protocol):
     def ping(self) -> bytes:
         """What breaks a silence."""
 
-    def failure(self, error: Mapping[str, object]) -> JsonObject:
+    def failure(self, failure: Failure) -> JsonObject:
         """Word a failure, which is then the last object of the stream."""
 
     def reading(self, reading: Reading) -> Iterable[JsonObject]:
@@ -45,6 +45,6 @@ class Unnamed:
     is_named = False
     ping = b": ping\n\n"
 
-    def failure(self, error: Mapping[str, object]) -> JsonObject:
+    def failure(self, failure: Failure) -> JsonObject:
         """Word a failure."""
-        return openai_failure(error)[1]
+        return openai_failure(failure)[1]

@@ -83,7 +83,7 @@ class EventStream(Response):
             yield from self._shape.reply(event)
 
     def _error(self, error: ApiError) -> bytes:
-        return self._chunk(self._shape.failure(error.body))
+        return self._chunk(self._shape.failure(error.failure))
 
     def _chunk(self, value: JsonObject) -> bytes:
         return event_bytes(value, is_named=self._shape.is_named)

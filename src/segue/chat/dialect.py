@@ -1,20 +1,20 @@
 """What form of messages a chat template takes, found by trying it."""
 
+import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from segue.chat.order import FIRST, SECOND, Message, Order, Speaker, find_order
 from segue.chat.sandbox import TemplateError
 
-Message = dict[str, Any]
 Try = Callable[[list[Message], dict[str, Any]], str]
 """Renders messages with further variables. Raises TemplateError."""
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
-_MARK = "segue-trial"
-_BEFORE = "segue-before"
+_MARK, _BEFORE = SECOND, FIRST
 _TOOL = {
     "type": "function",
     "function": {
@@ -34,7 +34,7 @@ class Dialect:
     `takes_null_tools`: without tools the variable is null, not undefined. `takes_system`, `takes_developer`: it
     knows these roles; `takes_late_system`: it writes the first one where it stands, also behind other messages.
     `reasoning_field`: where it looks for an assistant's reasoning; `takes_thought_and_text`: it allows both reasoning
-    and content beside a tool call.
+    and content beside a tool call. `order`: which sequences of messages it takes.
     """
 
     takes_parts: bool = False
@@ -46,10 +46,11 @@ class Dialect:
     takes_late_system: bool = False
     takes_thought_and_text: bool = True
     reasoning_field: str = REASONING_FIELDS[0]
+    order: Order = field(default_factory=Order)
 
 
 def find_dialect(source: str, render: Try) -> Dialect:
-    """The dialect of the template `source`, which `render` runs a dozen times on small conversations."""
+    """The dialect of the template `source`, which `render` runs two dozen times on small conversations."""
 
     def shown(messages: list[Message], tools: object = None) -> str:
         variables = {} if tools is _UNDEFINED else {"tools": tools}
@@ -84,9 +85,20 @@ def find_dialect(source: str, render: Try) -> Dialect:
         (True, False),
     )
     reasoning_field = next(
-        (field for field in REASONING_FIELDS if re.search(rf"""[.'"]{field}\b""", source)), REASONING_FIELDS[0]
+        (name for name in REASONING_FIELDS if re.search(rf"""[.'"]{name}\b""", source)), REASONING_FIELDS[0]
     )
     thought = {reasoning_field: "thought"}
+
+    def writes(messages: Sequence[Message], *, has_tools: bool = False) -> bool:
+        has_tools = has_tools or any(message["role"] == "tool" for message in messages)
+        before, mark, _ = shown(list(messages), [_TOOL] if has_tools else no_tools).rpartition(_MARK)
+        return bool(mark) and (_BEFORE in before or _BEFORE not in str(messages))
+
+    def say_call(ids: Sequence[str], arguments: object) -> Message:
+        written = arguments if takes_objects or isinstance(arguments, str) else json.dumps(arguments)
+        calls = [{"id": i, "type": "function", "function": {"name": "trial", "arguments": written}} for i in ids]
+        return {"role": "assistant", "content": None if takes_null_content else content(""), "tool_calls": calls}
+
     return Dialect(
         takes_parts=takes_parts,
         takes_objects=takes_objects,
@@ -98,6 +110,7 @@ def find_dialect(source: str, render: Try) -> Dialect:
         takes_thought_and_text=shows(_call(takes_objects, content("x"), content, thought), [_TOOL])
         or not shows(_call(takes_objects, content(""), content, thought), [_TOOL]),
         reasoning_field=reasoning_field,
+        order=find_order(Speaker(content, say_call), writes, takes_system=has_system),
     )
 
 

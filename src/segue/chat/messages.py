@@ -5,18 +5,25 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segue.chat.dialect import REASONING_FIELDS, Dialect, Message
+from segue.chat.arrangement import BETWEEN, arranged
+from segue.chat.content import text_of
+from segue.chat.dialect import REASONING_FIELDS, Dialect
+from segue.chat.order import Message
 from segue.chat.sandbox import TemplateError
+from segue.chat.turns import Turn
 
 _LEADING_ROLES = ("system", "developer")
+_ARGUMENTS = "arguments"
+"""The name under which arguments stand that a model did not write as an object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """Messages in a template's dialect. The dicts are new; nothing of the client's is shared that could change.
 
-    `origins[i]` is the client's index of message `i`. `leading` are the texts of the system prompt's messages, the
-    first of the conversation. `n_leading` of `messages` hold them; where the template has no system role, the
+    `n_told` messages of the client became these. `origins[i]` is the client's index of message `i`: of the first that
+    became part of it, or of the one before which it was put. `leading` are the texts of the system prompt's messages,
+    the first of the conversation. `n_leading` of `messages` hold them; where the template has no system role, the
     first `n_merged` characters of the message after them do.
     """
 
@@ -24,6 +31,7 @@ class Conversation:
     origins: tuple[int, ...]
     leading: tuple[str, ...]
     n_leading: int
+    n_told: int
     n_merged: int = 0
 
     def own_text(self, index: int) -> str:
@@ -43,44 +51,41 @@ class Conversation:
         return marked
 
 
-def shape(messages: Sequence[Mapping[str, Any]], dialect: Dialect) -> Conversation:
-    """Bring OpenAI messages into the template's dialect. Raises `TemplateError` for what no template can take."""
+def shape(messages: Sequence[Mapping[str, Any]], dialect: Dialect, *, has_tools: bool = False) -> Conversation:
+    """Bring OpenAI messages into the template's dialect, with tools on offer or without.
+
+    Raises `TemplateError` for what no template can take.
+    """
     if not all(isinstance(message, Mapping) for message in messages):
         raise TemplateError("each message must be an object")
-    shaped = [_shape_message(message, dialect) for message in messages]
+    turns = [Turn(_shape_message(message, dialect), index) for index, message in enumerate(messages)]
     n_leading = next((i for i, m in enumerate(messages) if m.get("role") not in _LEADING_ROLES), len(messages))
-    leading = tuple(text_of(message["content"]) for message in shaped[:n_leading])
-    origins = tuple(range(len(shaped)))
-    if dialect.takes_system or n_leading == 0 or n_leading == len(shaped):
-        return Conversation(shaped, origins, leading, n_leading)
-    first = shaped[n_leading]
-    merged = "".join(text + "\n" for text in leading)
-    text = merged + text_of(first["content"])
-    first["content"] = _parts(text) if dialect.takes_parts else text
-    return Conversation(shaped[n_leading:], origins[n_leading:], leading, 0, len(merged))
-
-
-def text_of(content: object) -> str:
-    """The text of a message's content: a string, null, or a list of text parts, which are joined by line ends."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        raise TemplateError(f"message content must be text or a list of parts, not {type(content).__name__}")
-    texts = []
-    for part in content:
-        if isinstance(part, str):
-            texts.append(part)
-        elif isinstance(part, Mapping) and part.get("type") == "text":
-            texts.append(str(part.get("text") or ""))
-        else:
-            kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
-            raise TemplateError(f"content of type {kind!r} is not supported")
-    return "\n".join(texts)
+    system, turns = turns[:n_leading], turns[n_leading:]
+    leading = tuple(turn.text for turn in system)
+    if not dialect.takes_late_system:
+        turns = [turn.by("user") if turn.role in _LEADING_ROLES else turn for turn in turns]
+    takes_no_user = dialect.order.takes_no_user_with_tools if has_tools else dialect.order.takes_no_user
+    needs_user = not takes_no_user or (bool(leading) and not dialect.takes_system)
+    turns = arranged(turns, dialect.order, needs_user=needs_user, n_told=len(messages))
+    n_merged = 0
+    if leading and not dialect.takes_system:
+        merged = "".join(text + "\n" for text in leading)
+        system, turns[0], n_merged = [], turns[0].saying(merged + turns[0].text), len(merged)
+    elif len(leading) > 1 and not dialect.order.takes_second_system:
+        system = [system[0].saying(BETWEEN.join(leading))]
+    told = [*system, *turns]
+    return Conversation(
+        [_formed(turn.message, dialect) for turn in told],
+        tuple(turn.origin for turn in told),
+        leading,
+        n_leading=len(system),
+        n_told=len(messages),
+        n_merged=n_merged,
+    )
 
 
 def _shape_message(message: Mapping[str, Any], dialect: Dialect) -> Message:
+    """A message with the names that the template knows, and with text for its content."""
     shaped = {key: value for key, value in message.items() if value is not None and key not in REASONING_FIELDS}
     if not shaped.get("tool_calls"):
         shaped.pop("tool_calls", None)
@@ -88,16 +93,21 @@ def _shape_message(message: Mapping[str, Any], dialect: Dialect) -> Message:
         shaped["role"] = "system"
     reasoning = next((message[field] for field in REASONING_FIELDS if message.get(field)), None)
     if reasoning is not None:
-        shaped[dialect.reasoning_field] = reasoning
-    text = text_of(message.get("content"))
-    shaped["content"] = _parts(text) if dialect.takes_parts else text
-    if "tool_calls" in shaped:
-        shaped["tool_calls"] = [_shape_call(call, dialect) for call in shaped["tool_calls"]]
+        shaped[dialect.reasoning_field] = text_of(reasoning)
+    return {**shaped, "content": text_of(message.get("content"))}
+
+
+def _formed(message: Message, dialect: Dialect) -> Message:
+    """A message with content and calls in the form that the template takes."""
+    formed, text = dict(message), message["content"]
+    formed["content"] = _parts(text) if dialect.takes_parts else text
+    if "tool_calls" in formed:
+        formed["tool_calls"] = [_shape_call(call, dialect) for call in formed["tool_calls"]]
         if not text and dialect.takes_null_content:
-            shaped["content"] = None
-        elif reasoning is not None and not dialect.takes_thought_and_text:
-            del shaped["content"]
-    return shaped
+            formed["content"] = None
+        elif dialect.reasoning_field in formed and not dialect.takes_thought_and_text:
+            del formed["content"]
+    return formed
 
 
 def _shape_call(call: object, dialect: Dialect) -> object:
@@ -105,20 +115,24 @@ def _shape_call(call: object, dialect: Dialect) -> object:
         return call
     function = dict(call["function"])
     arguments = function.get("arguments")
-    if dialect.takes_objects and isinstance(arguments, str):
-        function["arguments"] = _parse_object(arguments)
-    elif not dialect.takes_objects and isinstance(arguments, Mapping):
-        function["arguments"] = json.dumps(arguments, ensure_ascii=False)
+    if dialect.takes_objects and not isinstance(arguments, Mapping):
+        function["arguments"] = _object(arguments, takes_text=dialect.order.takes_text_arguments)
+    elif not dialect.takes_objects and not isinstance(arguments, str):
+        function["arguments"] = json.dumps({} if arguments is None else arguments, ensure_ascii=False)
     return {**call, "function": function}
 
 
-def _parse_object(text: str) -> object:
-    """The object that `text` says; `text` itself if it says none, for a model may have written anything."""
-    try:
-        value = json.loads(text) if text.strip() else {}
-    except (ValueError, RecursionError):
-        return text
-    return value if isinstance(value, dict) else text
+def _object(arguments: object, *, takes_text: bool) -> object:
+    """The object that arguments say. A model may have written anything: what is none stays text, or is put into one."""
+    value = arguments
+    if isinstance(arguments, str):
+        try:
+            value = json.loads(arguments) if arguments.strip() else None
+        except (ValueError, RecursionError):
+            value = arguments
+    if value is None or isinstance(value, dict):
+        return value or {}
+    return arguments if takes_text else {_ARGUMENTS: arguments}
 
 
 def _parts(text: str) -> list[Message]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from segue.chat.messages import text_of
+from segue.chat.content import text_of
 from segue.chat.prompt import PREAMBLE
 from segue.chat.spans import Spans
 

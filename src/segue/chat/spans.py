@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segue.chat.messages import Conversation, text_of
+from segue.chat.content import text_of
+from segue.chat.messages import Conversation
 from segue.chat.prompt import PREAMBLE
 from segue.chat.render import LOOP_END
 from segue.chat.starts import Start
@@ -62,7 +63,7 @@ def find_spans(
         ends[n_header] = PREAMBLE if is_written else owner
         stable = max(stable, n_header)
     if messages and n_closed > last:
-        ends[n_closed] = origins[-1]
+        ends[n_closed] = conversation.n_told - 1
         if n_leading == len(messages):
             stable = n_closed
     offsets = sorted(ends)

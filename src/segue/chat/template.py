@@ -9,8 +9,9 @@ from typing import Any
 
 import jinja2
 
-from segue.chat.dialect import Dialect, Message, find_dialect
+from segue.chat.dialect import Dialect, find_dialect
 from segue.chat.messages import Conversation, shape
+from segue.chat.order import Message
 from segue.chat.parts import find_part_ends
 from segue.chat.prefix import common_prefix
 from segue.chat.prompt import RenderedPrompt
@@ -29,7 +30,7 @@ CHATML = """\
 {%- endif -%}
 """
 _MARK = "\U000f5e6e"
-_TRIALS_S = 1.0
+_TRIALS_S = 4.0
 
 
 class ChatTemplate:
@@ -68,7 +69,7 @@ class ChatTemplate:
         A template that asks for the time is told the present, unless they hold another clock under `CLOCK`. Raises
         `TemplateError`, whose message is fit for the client, when the template refuses or fails.
         """
-        conversation = shape(messages, self.dialect)
+        conversation = shape(messages, self.dialect, has_tools=bool(tools))
         variables = {**self._globals, CLOCK: clock_at(time.time()), **variables}
         if tools or self.dialect.takes_null_tools:
             variables["tools"] = list(tools) if tools else None

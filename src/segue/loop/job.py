@@ -153,6 +153,20 @@ INTERNAL_ERROR: Final = JobError(ErrorType.SERVER, "Internal error; the server's
 """What a client hears of a failure that nobody expected, whose own words may name files or quote what was read."""
 
 
+def context_exceeded(n_prompt: int, n_ctx: int) -> JobError:
+    """The error for a prompt of `n_prompt` tokens that leaves no room for a reply in a context of `n_ctx` tokens.
+
+    Agents shorten a conversation when they recognise the error, most of them by its words. These are the words of
+    llama-server, of OpenAI and of Anthropic: change none of them.
+    """
+    message = (
+        f"prompt is too long: {n_prompt} tokens > {n_ctx - 1} maximum; the request exceeds the available context size: "
+        f"this model's maximum context length is {n_ctx} tokens. "
+        "Shorten the conversation, or start the server with a larger --ctx-size"
+    )
+    return JobError(ErrorType.EXCEED_CONTEXT, message, {"n_prompt_tokens": n_prompt, "n_ctx": n_ctx})
+
+
 @dataclass(frozen=True, slots=True)
 class JobEnd:
     """The last word on a job. `truncated`: the context was full before the reply ended."""

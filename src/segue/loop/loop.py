@@ -17,7 +17,16 @@ from segue.loop.batching import Batching
 from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Inbox, Submission
-from segue.loop.job import INTERNAL_ERROR, EndReason, ErrorType, Job, JobError, Listener, SlotView
+from segue.loop.job import (
+    INTERNAL_ERROR,
+    EndReason,
+    ErrorType,
+    Job,
+    JobError,
+    Listener,
+    SlotView,
+    context_exceeded,
+)
 from segue.loop.runner import OnEnd, Runner
 from segue.loop.slot import Phase, Slot
 
@@ -273,5 +282,4 @@ def _age(slot: Slot) -> int:
 def _does_not_fit(n_prompt: int, n_ctx: int) -> JobError:
     if n_prompt == 0:
         return JobError(ErrorType.INVALID_REQUEST, "the prompt is empty")
-    message = f"the prompt has {n_prompt} tokens, which do not fit into the context of {n_ctx} tokens"
-    return JobError(ErrorType.EXCEED_CONTEXT, message, {"n_prompt_tokens": n_prompt, "n_ctx": n_ctx})
+    return context_exceeded(n_prompt, n_ctx)

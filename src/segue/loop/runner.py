@@ -12,7 +12,16 @@ from segue.loop.admission import Admission
 from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Submission
-from segue.loop.job import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobError, Progress, Timings
+from segue.loop.job import (
+    INTERNAL_ERROR,
+    EndReason,
+    ErrorType,
+    JobEnd,
+    JobError,
+    Progress,
+    Timings,
+    context_exceeded,
+)
 from segue.loop.lanes import Lanes
 from segue.loop.reply import Reply
 from segue.loop.ring import Ring
@@ -107,10 +116,7 @@ class Runner:
         elif youngest.phase is Phase.GENERATING:
             self.finish(youngest, EndReason.LIMIT, is_full=True)
         else:
-            n_prompt, n_cells = youngest.n_target, self._engine.n_cells
-            message = f"the prompt of {n_prompt} tokens does not fit into the {n_cells} cells; raise --ctx-size"
-            details = {"n_prompt_tokens": n_prompt, "n_ctx": n_cells}
-            self.finish(youngest, EndReason.ERROR, JobError(ErrorType.EXCEED_CONTEXT, message, details))
+            self.finish(youngest, EndReason.ERROR, context_exceeded(youngest.n_target, self._engine.n_cells))
 
     def _start(self, slot: Slot) -> None:
         if slot.wait is not None and not self._is_over(*slot.wait):

@@ -6,6 +6,7 @@ from segue.api.anthropic.caching import check_number, ttl_of
 from segue.api.anthropic.requests import MessagesRequest
 from segue.api.anthropic.tools import to_tool_choice, to_tools
 from segue.api.anthropic.transcript import Transcript
+from segue.api.conversation import can_go_on
 from segue.api.errors import invalid
 from segue.api.requests import ChatRequest, GenerationFields
 from segue.chat.breakpoints import Wish
@@ -49,7 +50,7 @@ def to_chat(
         timings_per_token=True,
         reasoning_effort=request.reasoning_effort or _effort(request),
         reasoning_format=request.reasoning_format,
-        chat_template_kwargs=_template_kwargs(request, is_continued=transcript.messages[-1]["role"] == "assistant"),
+        chat_template_kwargs=_template_kwargs(request, is_continued=can_go_on(transcript.messages[-1])),
     )
     chat.call_format(format_field)
     return chat, tuple(wishes)

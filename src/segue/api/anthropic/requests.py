@@ -1,10 +1,8 @@
 """The body of POST /v1/messages. Unknown fields are tolerated; known ones must have the right type and range."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
-from segue.api.fields import Flag, Items, Text, Words
+from segue.api.fields import Flag, Items, Messages, Text, Words
 from segue.api.requests import GenerationFields
 
 Block = dict[str, Any]
@@ -13,7 +11,7 @@ Block = dict[str, Any]
 class MessagesRequest(GenerationFields):
     """POST /v1/messages and /v1/messages/count_tokens, with llama-server's fields beside Anthropic's."""
 
-    messages: Annotated[Items[Block], Field(min_length=1)]
+    messages: Messages
     system: Text | Items[Block] | None = None
     tools: Items[Block] | None = None
     tool_choice: Block | None = None

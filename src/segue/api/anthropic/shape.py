@@ -1,12 +1,12 @@
 """Anthropic's message, whole and as named events."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from segue.api.anthropic.content import ContentWriter, content_of
 from segue.api.anthropic.ids import message_id
 from segue.api.anthropic.requests import MessagesRequest
 from segue.api.events import Piece, Reading, Reply, StopType
-from segue.api.failure import anthropic_failure
+from segue.api.failure import Failure, anthropic_failure
 from segue.api.wire import JsonObject, account_json, progress_json, timings_json
 from segue.chat.reply.parser import ReplyParser
 from segue.chat.reply.speech import Speech
@@ -40,8 +40,8 @@ class MessagesShape:
         self._is_started = False
         self._message: JsonObject = {"id": message_id(), "type": "message", "role": "assistant", "model": model}
 
-    def failure(self, error: Mapping[str, object]) -> JsonObject:  # noqa: D102
-        return anthropic_failure(error)[1]
+    def failure(self, failure: Failure) -> JsonObject:  # noqa: D102
+        return anthropic_failure(failure)[1]
 
     def reading(self, reading: Reading) -> Iterator[JsonObject]:  # noqa: D102
         yield from self._start(reading.progress.n_cached)

@@ -5,9 +5,10 @@ from typing import Any
 from segue.api.anthropic.caching import ttl_of
 from segue.api.anthropic.ids import call_id_of
 from segue.api.anthropic.requests import Block
-from segue.api.anthropic.texts import error_text, plain_text
+from segue.api.anthropic.texts import error_text
 from segue.api.errors import invalid
 from segue.chat.breakpoints import Wish
+from segue.chat.content import text_of
 
 BILLING_HEADER = "x-anthropic-billing-header:"
 
@@ -42,7 +43,7 @@ class Transcript:
             elif role == "user":
                 self._add_asked(block, place)
             else:
-                self._add_system(block, place)
+                self._add_system(block)
             ttl_s = ttl_of(block.get("cache_control"), f"{place}.cache_control")
             if ttl_s is not None:
                 self.keep(ttl_s)
@@ -57,8 +58,8 @@ class Transcript:
             self.messages.append({"role": role, "content": empty})
         return self.messages[-1]
 
-    def _add_system(self, block: Block, place: str) -> None:
-        text = plain_text(block, place)
+    def _add_system(self, block: Block) -> None:
+        text = text_of(block)
         if self._drops_billing_header and text.startswith(BILLING_HEADER):
             text = text.partition("\n")[2]
             if not text.strip():
@@ -71,15 +72,13 @@ class Transcript:
         if block.get("type") == "tool_result":
             self._add_result(block, place)
         else:
-            self._open("user", [])["content"].append({"type": "text", "text": plain_text(block, place)})
+            self._open("user", [])["content"].append({"type": "text", "text": text_of(block)})
 
     def _add_result(self, block: Block, place: str) -> None:
         number = block.get("tool_use_id")
         if not isinstance(number, str):
             raise invalid(f"Field '{place}.tool_use_id': it must be a text")
-        content = block.get("content")
-        parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
-        text = "\n".join(plain_text(part, f"{place}.content.{k}") for k, part in enumerate(parts))
+        text = text_of(block.get("content"))
         result = {"role": "tool", "tool_call_id": call_id_of(number)}
         if number in self._names:
             result["name"] = self._names[number]
@@ -88,21 +87,21 @@ class Transcript:
     def _add_said(self, block: Block, place: str) -> None:
         message = self.messages[-1]
         match block.get("type"):
-            case "thinking" if isinstance(block.get("thinking"), str):
-                message["reasoning_content"] = message.get("reasoning_content", "") + block["thinking"]
+            case "thinking":
+                thought = block.get("thinking")
+                if isinstance(thought, str) and thought:
+                    message["reasoning_content"] = message.get("reasoning_content", "") + thought
             case "redacted_thinking":
                 # Only who encrypted it can read it.
                 pass
             case "tool_use":
                 message.setdefault("tool_calls", []).append(self._call(block, place))
             case _:
-                message["content"] += plain_text(block, place)
+                message["content"] += text_of(block)
 
     def _call(self, block: Block, place: str) -> dict[str, Any]:
         number, name, arguments = block.get("id"), block.get("name"), block.get("input")
         if not (isinstance(number, str) and isinstance(name, str)):
             raise invalid(f"Field '{place}': a tool_use needs an id and a name")
-        if not isinstance(arguments, dict):
-            raise invalid(f"Field '{place}.input': it must be an object")
         self._names[number] = name
-        return {"id": call_id_of(number), "type": "function", "function": {"name": name, "arguments": arguments}}
+        return {"id": call_id_of(number), "type": "function", "function": {"name": name, "arguments": arguments or {}}}

@@ -13,6 +13,7 @@ from segue.api.errors import invalid
 from segue.api.responses.content import text_of
 from segue.api.responses.reasoning import reasoning_of
 from segue.api.responses.tools import INPUT, function_name
+from segue.chat.content import text_of as text_in
 
 Item = Mapping[str, Any]
 
@@ -30,7 +31,8 @@ def messages_of(
 
     `takes_late_system`: the template writes a system message where it stands.
 
-    Raises ApiError for an item that cannot be understood, and for a call at the end that nobody answered.
+    Items of kinds that are not known are passed over, as no model here has seen what they tell. Raises ApiError for an
+    item that only a faulty client sends.
     """
     chat = _Chat(instructions, takes_late_system=takes_late_system)
     for i, item in enumerate(items):
@@ -47,9 +49,6 @@ class _Chat:
     def finished(self) -> list[dict[str, Any]]:
         if not self._messages:
             raise invalid("Field 'input': it must not be empty")
-        calls = self._messages[-1].get("tool_calls")
-        if calls:
-            raise invalid(f"No tool output found for function call {calls[-1]['id']}.")
         return self._messages
 
     def add(self, item: Item, where: str) -> None:
@@ -70,8 +69,6 @@ class _Chat:
             self._add_call(item, kind.removesuffix("_call"), _json(item.get(_ACTIONS[kind])), where)
         elif _is_output(kind):
             self._add_output(item, where)
-        elif not _is_passed_over(kind):
-            raise invalid(f"Field '{where}.type': it is not the type of an item that this server knows")
         self._is_after_text = kind == "message"
 
     def _add_message(self, item: Item, where: str) -> None:
@@ -107,11 +104,8 @@ class _Chat:
         self._said().setdefault("tool_calls", []).append(call)
 
     def _add_output(self, item: Item, where: str) -> None:
-        output = item.get("output")
-        is_content = isinstance(output, str | list)
-        text = text_of(output, f"{where}.output") if is_content else _json(output)
         call_id = _text(item, "call_id" if "call_id" in item else "id", where)
-        self._messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
+        self._messages.append({"role": "tool", "tool_call_id": call_id, "content": text_in(item.get("output"))})
 
     def _said(self) -> dict[str, Any]:
         """What the assistant says at the end of the chat so far."""
@@ -123,11 +117,6 @@ class _Chat:
 def _is_output(kind: str) -> bool:
     call = kind.removesuffix(_OUTPUT)
     return kind.endswith(_OUTPUT) and (call in _ACTIONS or call in ("function_call", "custom_tool_call"))
-
-
-def _is_passed_over(kind: str) -> bool:
-    """Whether an item tells of something that OpenAI's server did: no model here has seen it."""
-    return kind.endswith(("_call", _OUTPUT)) or kind.startswith(("mcp_", "compaction"))
 
 
 def _text(item: Item, field: str, where: str) -> str:

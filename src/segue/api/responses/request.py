@@ -93,16 +93,11 @@ class ResponsesRequest(GenerationFields):
             tools=list(toolbox.definitions) or None,
             tool_choice=chat_choice(self.tool_choice),
             reasoning_effort=effort or self.reasoning_effort,
-            continue_final_message=self._continues(messages),
+            continue_final_message=self.continue_final_message,
         )
         if response_format is not None:
             chat.call_format("text.format")
         return chat
-
-    def _continues(self, messages: list[dict[str, Any]]) -> bool | None:
-        """Whether to go on with the last message: there is nothing to go on with where the assistant only thought."""
-        is_thought = messages[-1]["role"] == "assistant" and not messages[-1]["content"]
-        return False if is_thought else self.continue_final_message
 
     def _response_format(self) -> dict[str, Any] | None:
         """`text.format` in the form of the chat API, None if the text is free."""

@@ -15,7 +15,7 @@ from segue.api.prompts import from_chat
 from segue.api.respond import respond
 from segue.api.responses.messages import messages_of
 from segue.api.responses.request import ResponsesRequest
-from segue.api.responses.shape import ResponsesShape
+from segue.api.responses.shape import ResponsesShape, refusal
 from segue.api.responses.store import ResponseStore
 from segue.api.responses.tools import read_tools
 from segue.api.service import Service
@@ -61,8 +61,14 @@ def router(service: Service) -> APIRouter:
 
             return replace(work, keep=keep_and_count), shape
 
-        work, shape = await run_in_threadpool(prepare)
-        return await respond(http, service, work, shape, request.sse_ping_interval)
+        try:
+            work, shape = await run_in_threadpool(prepare)
+            return await respond(http, service, work, shape, request.sse_ping_interval)
+        except ApiError as error:
+            # Codex learns only from the events of a stream, not from a status, that the context is exceeded.
+            if not (request.stream and error.failure.openai_code):
+                raise
+            return Response(refusal(service, request, error.failure), media_type="text/event-stream")
 
     routes = APIRouter()
     routes.include_router(posts)

@@ -1,9 +1,10 @@
 """The events of a reply as this API words them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from segue.api.events import Piece, Reading, Reply, StopType
+from segue.api.failure import Failure
 from segue.api.responses.envelope import output_text, response_envelope, usage_of
 from segue.api.responses.output import Output
 from segue.api.responses.request import ResponsesRequest
@@ -77,10 +78,10 @@ class ResponsesShape:
         self._complete(replies[0])
         return self._response
 
-    def failure(self, error: Mapping[str, object]) -> JsonObject:  # noqa: D102
+    def failure(self, failure: Failure) -> JsonObject:  # noqa: D102
         for _ in self._output.finish("incomplete"):
             pass
-        told = {"code": error["type"], "message": error["message"]}
+        told = {"code": failure.openai_code or failure.type, "message": failure.message}
         self._response = self._response | {"status": "failed", "error": told, "output": self._output.items}
         return next(self._numbered([self._told("response.failed")]))
 
@@ -114,6 +115,18 @@ class ResponsesShape:
 
     def _told(self, kind: str) -> JsonObject:
         return {"type": kind, "response": self._response}
+
+
+def refusal(service: Service, request: ResponsesRequest, failure: Failure) -> bytes:
+    """The whole stream of a response that failed before the model began."""
+    response = response_envelope(service, request)
+    failed = response | {"status": "failed", "error": {"code": failure.openai_code, "message": failure.message}}
+    told = (("created", response), ("in_progress", response), ("failed", failed))
+    events: Iterator[JsonObject] = (
+        {"type": f"response.{kind}", "response": state, "sequence_number": number}
+        for number, (kind, state) in enumerate(told)
+    )
+    return b"".join(event_bytes(event, is_named=True) for event in events)
 
 
 def _is_complete(reply: Reply) -> bool:

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from segue.chat.messages import text_of
+from segue.chat.content import text_of
 from segue.chat.reply.whole import Whole
-from segue.chat.sandbox import TemplateError
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -41,10 +40,7 @@ def digests(scope: str, messages: Messages) -> list[bytes]:
 
 def extended(digest: bytes, message: Mapping[str, Any]) -> bytes:
     """The digest of a conversation with one message more."""
-    try:
-        text = text_of(message.get("content")).strip()
-    except TemplateError:
-        text = ""
+    text = text_of(message.get("content")).strip()
     calls = [call.get("function") for call in message.get("tool_calls") or () if isinstance(call, Mapping)]
     said = [(one.get("name"), _canonical(one.get("arguments"))) for one in calls if isinstance(one, Mapping)]
     canonical = json.dumps([message.get("role"), text, said], sort_keys=True, ensure_ascii=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from segue.chat.content import text_of
 from segue.chat.dialect import REASONING_FIELDS
-from segue.chat.messages import text_of
 from segue.chat.notes import Notes
 from segue.chat.prompt import RenderedPrompt, Written
 from segue.chat.reply.digests import Messages, digests, extended, meaning
