@@ -27,9 +27,26 @@ _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 KV_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
 
 
+_N_CELLS_STEP = 256
+_INT32_MAX = 2**31 - 1
+_N_THREADS_MOST = 512
+# What to do about what libllama says when it refuses a context.
+_HINTS = (
+    (re.compile(r"K cache type .* does not divide"), "; pass --cache-type-k f16"),
+    (re.compile(r"V cache type .* does not divide"), "; pass --cache-type-v f16"),
+    (re.compile(r"requires flash_attn|requires Flash Attention"), "; pass --cache-type-v f16 or --flash-attn on"),
+    (re.compile(r"different K .* and V"), "; pass the same type as --cache-type-k and --cache-type-v"),
+    (re.compile(r"alloc|memory|buffer"), "; try a smaller --ctx-size or --ubatch-size"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ContextParams:
-    """Sizes of a context. `n_cells`: attention cells in all if unified, else of each sequence."""
+    """Sizes of a context. `n_cells`: attention cells in all if unified, else of each sequence.
+
+    A call of `decode` reads up to `n_batch` tokens, of which up to `n_ubatch` are computed at once. Either may be
+    smaller than `n_seq_max`; what is larger than the context counts as that.
+    """
 
     n_cells: int
     n_seq_max: int
@@ -59,8 +76,8 @@ class Context:
         self.is_unified = params.is_unified
         self.n_cells = int(llama_cpp.llama_n_ctx(self._handle))
         self.n_ctx_seq = int(llama_cpp.llama_n_ctx_seq(self._handle))
-        self.n_batch = int(llama_cpp.llama_n_batch(self._handle))
         self.n_ubatch = int(llama_cpp.llama_n_ubatch(self._handle))
+        self.n_batch = self._n_batch(params.n_batch)
         self.n_vocab = model.vocabulary.n_tokens
         self._lengths = [0] * params.n_seq_max
         self._batch = Batch(self.n_batch)
@@ -95,6 +112,7 @@ class Context:
         return self._lengths[seq]
 
     def span(self, seq: int) -> tuple[int, int]:  # noqa: D102
+        self._require(seq)
         return (
             int(llama_cpp.llama_memory_seq_pos_min(self._memory, seq)),
             int(llama_cpp.llama_memory_seq_pos_max(self._memory, seq)),
@@ -103,6 +121,8 @@ class Context:
     def decode(self, chunks: list[Chunk]) -> list[int]:  # noqa: D102
         if not self.can_generate:
             raise EngineError("the model is an encoder: it embeds texts, and cannot generate any")
+        for chunk in chunks:
+            self._require(chunk.seq)
         rows = self._batch.fill(chunks, self._lengths)
         status = llama_cpp.llama_decode(self._handle, self._batch.native)
         if status == _NO_ROOM:
@@ -120,6 +140,7 @@ class Context:
 
     def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:  # noqa: D102
         self._require_empty(dst)
+        self._require(src)
         if not self.is_unified:
             raise ValueError("sequences of a context that is not unified share nothing")
         llama_cpp.llama_memory_seq_cp(self._memory, src, dst, -1, -1)
@@ -156,6 +177,7 @@ class Context:
         self._lengths[seq] = n_tokens
 
     def drop(self, seq: int) -> None:  # noqa: D102
+        self._require(seq)
         if not llama_cpp.llama_memory_seq_rm(self._memory, seq, -1, -1):
             raise EngineError("libllama refused to drop a sequence")
         self._lengths[seq] = 0
@@ -191,6 +213,8 @@ class Context:
 
     def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:  # noqa: D102
         self._require_empty(via)
+        if not self.is_unified:
+            raise ValueError("sequences of a context that is not unified share nothing")
         if not parts[0].start <= self._lengths[seq] < end <= parts[-1].end:
             raise ValueError(f"cells from {parts[0].start} to {end} do not follow the {self._lengths[seq]} of {seq}")
         if (part is None) != (self.shape.kind is MemoryKind.ATTENTION):
@@ -223,7 +247,23 @@ class Context:
     def is_eog(self, token: int) -> bool:  # noqa: D102
         return self.model.vocabulary.is_eog(token)
 
+    def _n_batch(self, n_most: int) -> int:
+        """How many tokens one call may read, if the user allows `n_most`.
+
+        A model that is not causal computes a call at once. Where there is a window, libllama finds cells for a second
+        physical batch by forgetting those that the first one still needs.
+        """
+        n_ctx = int(llama_cpp.llama_n_ctx(self._handle))
+        is_causal = int(llama_cpp.llama_n_batch(self._handle)) <= n_ctx
+        return min(n_most, n_ctx if is_causal and not self.shape.kind.has_window else self.n_ubatch)
+
+    def _require(self, seq: int) -> None:
+        """Raise ValueError for an id that libllama would abort at, or take for all sequences."""
+        if not 0 <= seq < self.n_seq_max:
+            raise ValueError(f"sequences are numbered from 0 to {self.n_seq_max - 1}, and {seq} is none of them")
+
     def _require_empty(self, seq: int) -> None:
+        self._require(seq)
         if self._lengths[seq]:
             raise ValueError(f"sequence {seq} is in use")
 
@@ -297,11 +337,23 @@ def measure(model: Model, params: ContextParams) -> MemoryShape:
 
 def _create(model: Model, params: ContextParams) -> int:
     native = llama_cpp.llama_context_default_params()
-    native.n_ctx = params.n_cells if params.is_unified else params.n_cells * params.n_seq_max
+    n_cells = -(-params.n_cells // _N_CELLS_STEP) * _N_CELLS_STEP
+    n_ctx = n_cells if params.is_unified else n_cells * params.n_seq_max
+    if min(params.n_cells, params.n_seq_max, params.n_batch, params.n_ubatch) < 1:
+        raise ValueError("all sizes of a context are at least 1")
+    if n_ctx > _INT32_MAX:
+        raise ModelError(f"a context of {n_ctx} cells is more than libllama can count; pass a smaller --ctx-size")
+    native.n_ctx = n_ctx
     native.n_seq_max = params.n_seq_max
-    native.n_ubatch = min(params.n_ubatch, params.n_batch)
-    # Finding cells for a second physical batch, libllama forgets window cells that the first one still needs.
-    native.n_batch = native.n_ubatch if model.kind.has_window else params.n_batch
+    native.n_ubatch = min(params.n_ubatch, params.n_batch, n_ctx)
+    # Only `Batch` limits what a call reads; one more than a causal model can take tells which models are causal.
+    native.n_batch = n_ctx + 1
+    # libllama aborts if it reserves fewer than a row of logits a sequence; by default it reserves n_batch of them.
+    native.n_outputs_max = params.n_seq_max
+    if max(params.n_threads, params.n_threads_batch) > _N_THREADS_MOST:
+        raise ModelError(
+            f"libllama runs {_N_THREADS_MOST} threads at most; pass a smaller --threads or --threads-batch"
+        )
     native.n_threads = params.n_threads or native.n_threads
     native.n_threads_batch = params.n_threads_batch or params.n_threads or native.n_threads_batch
     native.kv_unified = params.is_unified
@@ -312,7 +364,8 @@ def _create(model: Model, params: ContextParams) -> int:
     handle = llama_cpp.llama_init_from_model(model.handle, native)
     if not handle:
         reason = "; ".join(libllama.take_errors()) or "not enough memory"
-        raise ModelError(f"cannot make a context of {native.n_ctx} tokens ({reason}); try a smaller --ctx-size")
+        hint = next((hint for pattern, hint in _HINTS if pattern.search(reason)), "")
+        raise ModelError(f"cannot make a context of {native.n_ctx} tokens: {reason}{hint}")
     return handle  # type: ignore[no-any-return]
 
 
