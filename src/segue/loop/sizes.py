@@ -63,11 +63,12 @@ def choose_sizes(
     if n_asked > n_fits or n_fits == 0:
         n_tokens = n_asked or n_ctx_train
         need_gib = ((n_tokens + n_extra) * n_bytes_cell + n_seq * shape.n_bytes_state) / 2**30
-        smaller = f"--ctx-size {n_fits // 2}, " if n_fits >= _N_CTX_MIN else ""
-        parked = " or a smaller --cache-parked" if n_parked else ""
+        ways = [f"--ctx-size {min(n_fits // 2, n_ctx_most)}"] if n_fits >= _N_CTX_MIN else []
+        ways += ["fewer --parallel"] if n_slots > 1 else []
+        ways += ["a smaller --cache-parked"] if n_parked else []
         raise ModelError(
             f"a context of {n_tokens} tokens needs {need_gib:.1f} GiB for {n_slots} slots with {n_parked} parked "
-            f"checkpoints, and {free_bytes / 2**30:.1f} GiB are free; try {smaller}fewer --parallel{parked}"
+            f"checkpoints, and {max(0, free_bytes) / 2**30:.1f} GiB are free; try {' or '.join(ways) or 'a smaller model'}"
         )
     n_asked = n_asked or min(n_ctx_train, max(_N_CTX_MIN, n_fits // 2))
     n_cells = n_asked + min(n_extra, 2 * n_asked)
