@@ -88,7 +88,10 @@ def _use(built: Built, rng: random.Random) -> str:
         return f"failed: {errors}"
     loop.call(loop.keeper.check_integrity).result(timeout=60)
     if rng.random() < 0.2:
-        vector = built.embeddings.embed(text(1, min(most, built.embeddings.n_tokens))).result(timeout=60)
+        try:
+            vector = built.embeddings.embed(text(1, min(most, built.embeddings.n_tokens))).result(timeout=60)
+        except ModelError as error:
+            return f"started, without embeddings: {error}"
         if not np.isfinite(vector).all():
             return "failed: an embedding is not finite"
     return "started"

@@ -3,7 +3,7 @@
 import ctypes
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import llama_cpp
 import numpy as np
@@ -24,6 +24,7 @@ _NO_ROOM = 1
 # libllama says only in its log why it does not take a state.
 _FULL = re.compile(r"failed to find .*available cells in kv cache|not enough cells in kv cache")
 _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
+_PLAIN_TYPES = ("f32", "f16", "bf16")
 KV_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
 
 
@@ -350,6 +351,8 @@ def _create(model: Model, params: ContextParams) -> int:
     native.n_batch = n_ctx + 1
     # libllama aborts if it reserves fewer than a row of logits a sequence; by default it reserves n_batch of them.
     native.n_outputs_max = params.n_seq_max
+    if params.flash_attention == "off" and params.type_k not in _PLAIN_TYPES:
+        _check_keys(model, params)
     if max(params.n_threads, params.n_threads_batch) > _N_THREADS_MOST:
         raise ModelError(
             f"libllama runs {_N_THREADS_MOST} threads at most; pass a smaller --threads or --threads-batch"
@@ -367,6 +370,15 @@ def _create(model: Model, params: ContextParams) -> int:
         hint = next((hint for pattern, hint in _HINTS if pattern.search(reason)), "")
         raise ModelError(f"cannot make a context of {native.n_ctx} tokens: {reason}{hint}")
     return handle  # type: ignore[no-any-return]
+
+
+def _check_keys(model: Model, params: ContextParams) -> None:
+    """Raise ModelError for keys that do not fill the blocks of their type.
+
+    libllama looks only where it may use flash attention, and else aborts or computes nonsense.
+    """
+    small = replace(params, n_cells=1, n_seq_max=1, n_batch=1, n_ubatch=1)
+    llama_cpp.llama_free(_create(model, replace(small, flash_attention="auto", type_v="f16")))
 
 
 def _bytes(data: NDArray[np.uint8]) -> object:

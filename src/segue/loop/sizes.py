@@ -68,9 +68,10 @@ def choose_sizes(
         ways += ["a smaller --cache-parked"] if n_parked else []
         raise ModelError(
             f"a context of {n_tokens} tokens needs {need_gib:.1f} GiB for {n_slots} slots with {n_parked} parked "
-            f"checkpoints, and {max(0, free_bytes) / 2**30:.1f} GiB are free; try {' or '.join(ways) or 'a smaller model'}"
+            f"checkpoints, and {max(0, free_bytes) / 2**30:.1f} GiB are free; "
+            f"try {' or '.join(ways) or 'a smaller model'}"
         )
-    n_asked = n_asked or min(n_ctx_train, max(_N_CTX_MIN, n_fits // 2))
+    n_asked = n_asked or (min(n_ctx_train, max(_N_CTX_MIN, n_fits // 2)) if shape.kind.has_cells else n_ctx_train)
     n_cells = n_asked + min(n_extra, 2 * n_asked)
     rest = max(0, free_bytes - n_cells * n_bytes_cell - n_seq * shape.n_bytes_state)
     n_host_bytes = rest // 4 if host_mib is None else rest * 9 // 10 if host_mib < 0 else host_mib * _MIB
