@@ -241,7 +241,7 @@ class Settings(BaseSettings):
     )
     seed: Annotated[int, _flag(_SAMPLING, "--seed", "-s")] = _own(-1, "Seed; -1 is a random one.", ge=-1, lt=2**32)
     temperature: Annotated[float, _flag(_SAMPLING, "--temp", "--temperature")] = _env(
-        "LLAMA_ARG_TEMP", 0.8, "Temperature; 0 is greedy.", ge=0, allow_inf_nan=False
+        "LLAMA_ARG_TEMPERATURE", 0.8, "Temperature; 0 is greedy.", ge=0, allow_inf_nan=False
     )
     top_k: Annotated[int, _flag(_SAMPLING, "--top-k")] = _env(
         "LLAMA_ARG_TOP_K", 40, "Best tokens to keep; 0 is all.", ge=0, le=INT32_MAX
@@ -258,11 +258,14 @@ class Settings(BaseSettings):
     repeat_penalty: Annotated[float, _flag(_SAMPLING, "--repeat-penalty")] = _env(
         "LLAMA_ARG_REPEAT_PENALTY", 1.0, "Penalty on repeated tokens; 1 is none.", gt=0, allow_inf_nan=False
     )
-    presence_penalty: Annotated[float, _flag(_SAMPLING, "--presence-penalty")] = _own(
-        0.0, "Penalty on tokens seen; 0 is none.", allow_inf_nan=False
+    presence_penalty: Annotated[float, _flag(_SAMPLING, "--presence-penalty")] = _env(
+        "LLAMA_ARG_PRESENCE_PENALTY", 0.0, "Penalty on tokens seen; 0 is none.", allow_inf_nan=False
     )
-    frequency_penalty: Annotated[float, _flag(_SAMPLING, "--frequency-penalty")] = _own(
-        0.0, "Penalty on tokens by how often they were seen; 0 is none.", allow_inf_nan=False
+    frequency_penalty: Annotated[float, _flag(_SAMPLING, "--frequency-penalty")] = _env(
+        "LLAMA_ARG_FREQUENCY_PENALTY",
+        0.0,
+        "Penalty on tokens by how often they were seen; 0 is none.",
+        allow_inf_nan=False,
     )
     samplers: Annotated[str, _flag(_SAMPLING, "--samplers")] = _own(
         ";".join(SAMPLERS), "The chain of samplers, separated by ;."

@@ -111,6 +111,26 @@ print(context.n_batch)
     assert said == "64"
 
 
+@pytest.mark.parametrize(
+    "made", ["make(path, n_cells=n, n_batch=n, n_ubatch=n)", "Embedder(Model(path), EmbedderParams(n))"]
+)
+def test_a_graph_too_large_for_the_memory_is_refused(made: str) -> None:
+    """For some architectures libllama takes up to 3 MB a token, and does not look whether it got them."""
+    said = apart(
+        f"""
+import resource
+path, n = model_path("qwen35"), 8192
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, resource.RLIM_INFINITY))
+try:
+    {made}
+except EngineError as error:
+    print(error)
+"""
+    )
+    assert said.startswith("computing 8192 tokens at once takes ")
+    assert said.endswith("; pass a smaller --ubatch-size")
+
+
 def test_a_pooling_that_is_not_known_is_the_mean(tmp_path: Path) -> None:
     path = _llama(tmp_path / "pooled.gguf", pooling_type=7)
     apart(

@@ -1,11 +1,12 @@
 """Code that may end its process, run in one of its own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
-_ROOT = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[2]
 
 PRELUDE: Final = """
 import numpy as np
@@ -26,10 +27,15 @@ def make(path, **sizes):
 """
 
 
+def environment() -> dict[str, str]:
+    """This process's, in which libllama prints no backtrace before it aborts."""
+    return os.environ | {"GGML_NO_BACKTRACE": "1"}
+
+
 def apart(code: str, *arguments: str) -> str:
     """What `code` prints after the prelude. Raises AssertionError if its process does not reach the end."""
     command = [sys.executable, "-c", f"{PRELUDE}\nimport sys\n{code}\nprint('end')", *arguments]
-    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, f"the process ended with {done.returncode}: {done.stderr[-3000:]}"
     assert done.stdout.endswith("end\n")
     return done.stdout.removesuffix("end\n").strip()

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 from unittest.mock import Mock, patch
 
@@ -24,6 +23,7 @@ from segue.engine.errors import ModelError
 from segue.loop.job import EndReason, Job
 from segue.settings import INT32_MAX, Settings
 from segue.state.placement import PromptMarks
+from tests.kit.apart import ROOT, environment
 from tests.kit.conversation import text
 from tests.kit.models import MODELS, model_path
 from tests.kit.rig import GREEDY, Heard
@@ -31,7 +31,6 @@ from tests.kit.rig import GREEDY, Heard
 N_JOBS: Final = 12
 _FREE_BYTES = 512 << 20
 _MODULE = "tests.kit.combinations"
-_ROOT = Path(__file__).parents[2]
 
 
 def draw(number: int) -> dict[str, Any]:
@@ -109,7 +108,7 @@ class Outcome:
 def run_apart(numbers: range) -> list[Outcome]:
     """Start these combinations in a process of its own. Raises AssertionError, naming the one that ended it."""
     command = [sys.executable, "-m", _MODULE, str(numbers.start), str(numbers.stop), str(numbers.step)]
-    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     lines = done.stdout.splitlines()
     outcomes = [Outcome(n, draw(n), line) for n, line in zip(numbers, lines[1::2], strict=False)]
     assert done.returncode == 0, f"{lines[-1] if lines else 'nothing'} ended the process: {done.stderr[-4000:]}"

@@ -15,6 +15,7 @@ from segue.engine.batch import Batch
 from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, is_transposed, joined
 from segue.engine.chain import Chain
 from segue.engine.errors import EngineError, ModelError, NoRoomError, StateError
+from segue.engine.graph import require_graph
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
 from segue.state.kind import MemoryKind, MemoryShape
@@ -363,6 +364,7 @@ def _create(model: Model, params: ContextParams) -> int:
     native.swa_full = False
     native.flash_attn_type = _FLASH_ATTENTION[params.flash_attention]
     native.type_k, native.type_v = KV_TYPES[params.type_k], KV_TYPES[params.type_v]
+    require_graph(model, native.n_ubatch)
     libllama.take_errors()
     handle = llama_cpp.llama_init_from_model(model.handle, native)
     if not handle:

@@ -9,6 +9,7 @@ import numpy as np
 from segue.engine import libllama
 from segue.engine.base import Tokens, Vector
 from segue.engine.errors import EngineError, ModelError
+from segue.engine.graph import require_graph
 from segue.engine.model import Model
 
 _NONE = llama_cpp.LLAMA_POOLING_TYPE_NONE
@@ -71,6 +72,7 @@ def _create(model: Model, params: EmbedderParams) -> ctypes.c_void_p:
     native.embeddings = True
     if pooling not in _POOLINGS:
         native.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_MEAN
+    require_graph(model, params.n_tokens)
     libllama.take_errors()
     handle = llama_cpp.llama_init_from_model(model.handle, native)
     if not handle:
