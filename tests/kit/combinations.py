@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from segue.api.flags import explain
 from segue.build import Built, build
-from segue.engine.context import KV_TYPES
+from segue.engine.creation import KV_TYPES
 from segue.engine.errors import ModelError
 from segue.loop.job import EndReason, Job
 from segue.settings import INT32_MAX, Settings

@@ -3,7 +3,7 @@
 import ctypes
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import llama_cpp
 import numpy as np
@@ -14,8 +14,8 @@ from segue.engine.base import Blob, Chunk, Logits, Mask, Tokens
 from segue.engine.batch import Batch
 from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, is_transposed, joined
 from segue.engine.chain import Chain
+from segue.engine.creation import FLASH_ATTENTION, KV_TYPES, create
 from segue.engine.errors import EngineError, ModelError, NoRoomError, StateError
-from segue.engine.graph import require_graph
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
 from segue.state.kind import MemoryKind, MemoryShape
@@ -24,22 +24,8 @@ _PARTIAL = 1
 _NO_ROOM = 1
 # libllama says only in its log why it does not take a state.
 _FULL = re.compile(r"failed to find .*available cells in kv cache|not enough cells in kv cache")
-_FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
-_PLAIN_TYPES = ("f32", "f16", "bf16")
-KV_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
-
-
 _N_CELLS_STEP = 256
 _INT32_MAX = 2**31 - 1
-_N_THREADS_MOST = 512
-# What to do about what libllama says when it refuses a context.
-_HINTS = (
-    (re.compile(r"K cache type .* does not divide"), "; pass --cache-type-k f16"),
-    (re.compile(r"V cache type .* does not divide"), "; pass --cache-type-v f16"),
-    (re.compile(r"requires flash_attn|requires Flash Attention"), "; pass --cache-type-v f16 or --flash-attn on"),
-    (re.compile(r"different K .* and V"), "; pass the same type as --cache-type-k and --cache-type-v"),
-    (re.compile(r"alloc|memory|buffer"), "; try a smaller --ctx-size or --ubatch-size"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,13 +324,13 @@ def measure(model: Model, params: ContextParams) -> MemoryShape:
 
 
 def _create(model: Model, params: ContextParams) -> int:
-    native = llama_cpp.llama_context_default_params()
     n_cells = -(-params.n_cells // _N_CELLS_STEP) * _N_CELLS_STEP
     n_ctx = n_cells if params.is_unified else n_cells * params.n_seq_max
     if min(params.n_cells, params.n_seq_max, params.n_batch, params.n_ubatch) < 1:
         raise ValueError("all sizes of a context are at least 1")
     if n_ctx > _INT32_MAX:
         raise ModelError(f"a context of {n_ctx} cells is more than libllama can count; pass a smaller --ctx-size")
+    native = llama_cpp.llama_context_default_params()
     native.n_ctx = n_ctx
     native.n_seq_max = params.n_seq_max
     native.n_ubatch = min(params.n_ubatch, params.n_batch, n_ctx)
@@ -352,35 +338,13 @@ def _create(model: Model, params: ContextParams) -> int:
     native.n_batch = n_ctx + 1
     # libllama aborts if it reserves fewer than a row of logits a sequence; by default it reserves n_batch of them.
     native.n_outputs_max = params.n_seq_max
-    if params.flash_attention == "off" and params.type_k not in _PLAIN_TYPES:
-        _check_keys(model, params)
-    if max(params.n_threads, params.n_threads_batch) > _N_THREADS_MOST:
-        raise ModelError(
-            f"libllama runs {_N_THREADS_MOST} threads at most; pass a smaller --threads or --threads-batch"
-        )
     native.n_threads = params.n_threads or native.n_threads
     native.n_threads_batch = params.n_threads_batch or params.n_threads or native.n_threads_batch
     native.kv_unified = params.is_unified
     native.swa_full = False
-    native.flash_attn_type = _FLASH_ATTENTION[params.flash_attention]
+    native.flash_attn_type = FLASH_ATTENTION[params.flash_attention]
     native.type_k, native.type_v = KV_TYPES[params.type_k], KV_TYPES[params.type_v]
-    require_graph(model, native.n_ubatch)
-    libllama.take_errors()
-    handle = llama_cpp.llama_init_from_model(model.handle, native)
-    if not handle:
-        reason = "; ".join(libllama.take_errors()) or "not enough memory"
-        hint = next((hint for pattern, hint in _HINTS if pattern.search(reason)), "")
-        raise ModelError(f"cannot make a context of {native.n_ctx} tokens: {reason}{hint}")
-    return handle  # type: ignore[no-any-return]
-
-
-def _check_keys(model: Model, params: ContextParams) -> None:
-    """Raise ModelError for keys that do not fill the blocks of their type.
-
-    libllama looks only where it may use flash attention, and else aborts or computes nonsense.
-    """
-    small = replace(params, n_cells=1, n_seq_max=1, n_batch=1, n_ubatch=1)
-    llama_cpp.llama_free(_create(model, replace(small, flash_attention="auto", type_v="f16")))
+    return create(model, native)
 
 
 def _bytes(data: NDArray[np.uint8]) -> object:

@@ -8,13 +8,12 @@ import numpy as np
 
 from segue.engine import libllama
 from segue.engine.base import Tokens, Vector
+from segue.engine.creation import FLASH_ATTENTION, create
 from segue.engine.errors import EngineError, ModelError
-from segue.engine.graph import require_graph
 from segue.engine.model import Model
 
 _NONE = llama_cpp.LLAMA_POOLING_TYPE_NONE
 _POOLINGS = (llama_cpp.LLAMA_POOLING_TYPE_MEAN, llama_cpp.LLAMA_POOLING_TYPE_CLS, llama_cpp.LLAMA_POOLING_TYPE_LAST)
-_FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Embedder:
         return vector / np.float32(norm) if norm > 0 else vector
 
 
-def _create(model: Model, params: EmbedderParams) -> ctypes.c_void_p:
+def _create(model: Model, params: EmbedderParams) -> int:
     architecture = model.meta.get("general.architecture", "")
     pooling = int(model.meta.get(f"{architecture}.pooling_type", _NONE))
     if pooling == llama_cpp.LLAMA_POOLING_TYPE_RANK:
@@ -68,14 +67,8 @@ def _create(model: Model, params: EmbedderParams) -> ctypes.c_void_p:
     native.n_ctx = native.n_batch = native.n_ubatch = params.n_tokens
     native.n_seq_max = 1
     native.n_threads = native.n_threads_batch = params.n_threads or native.n_threads
-    native.flash_attn_type = _FLASH_ATTENTION[params.flash_attention]
+    native.flash_attn_type = FLASH_ATTENTION[params.flash_attention]
     native.embeddings = True
     if pooling not in _POOLINGS:
         native.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_MEAN
-    require_graph(model, params.n_tokens)
-    libllama.take_errors()
-    handle = llama_cpp.llama_init_from_model(model.handle, native)
-    if not handle:
-        reason = "; ".join(libllama.take_errors()) or "not enough memory"
-        raise ModelError(f"cannot make a context for embeddings of {params.n_tokens} tokens: {reason}")
-    return handle  # type: ignore[no-any-return]
+    return create(model, native)
