@@ -101,7 +101,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     )
     if settings.ctx_size > sizes.n_ctx:
         log.warning(
-            "--ctx-size %d exceeds the %d tokens that the model was trained with: no request gets more than these",
+            "--ctx-size %d exceeds the %d tokens that the model was trained with; no request gets more",
             settings.ctx_size,
             sizes.n_ctx,
         )

@@ -115,7 +115,7 @@ class Settings(BaseSettings):
     ctx_size: Annotated[int, _flag(_CONTEXT, "--ctx-size", "-c")] = _env(
         "LLAMA_ARG_CTX_SIZE",
         0,
-        "Tokens of a prompt and its reply at most, as far as the model was trained with so many; 0 takes all of these.",
+        "Tokens of a prompt and its reply at most, capped at what the model was trained with; 0 takes all of that.",
         ge=0,
         le=INT32_MAX,
     )
