@@ -14,7 +14,7 @@ from segue.engine.base import Blob, Chunk, Logits, Mask, Tokens
 from segue.engine.batch import Batch
 from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, is_transposed, joined
 from segue.engine.chain import Chain
-from segue.engine.creation import FLASH_ATTENTION, KV_TYPES, create
+from segue.engine.creation import FLASH_ATTENTION, KV_TYPES, create, is_causal
 from segue.engine.errors import EngineError, ModelError, NoRoomError, StateError
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
@@ -64,8 +64,8 @@ class Context:
         self.is_unified = params.is_unified
         self.n_cells = int(llama_cpp.llama_n_ctx(self._handle))
         self.n_ctx_seq = int(llama_cpp.llama_n_ctx_seq(self._handle))
+        self.n_batch = int(llama_cpp.llama_n_batch(self._handle))
         self.n_ubatch = int(llama_cpp.llama_n_ubatch(self._handle))
-        self.n_batch = self._n_batch(params.n_batch)
         self.n_vocab = model.vocabulary.n_tokens
         self._lengths = [0] * params.n_seq_max
         self._batch = Batch(self.n_batch)
@@ -235,16 +235,6 @@ class Context:
     def is_eog(self, token: int) -> bool:  # noqa: D102
         return self.model.vocabulary.is_eog(token)
 
-    def _n_batch(self, n_most: int) -> int:
-        """How many tokens one call may read, if the user allows `n_most`.
-
-        A model that is not causal computes a call at once. Where there is a window, libllama finds cells for a second
-        physical batch by forgetting those that the first one still needs.
-        """
-        n_ctx = int(llama_cpp.llama_n_ctx(self._handle))
-        is_causal = int(llama_cpp.llama_n_batch(self._handle)) <= n_ctx
-        return min(n_most, n_ctx if is_causal and not self.shape.kind.has_window else self.n_ubatch)
-
     def _require(self, seq: int) -> None:
         """Raise ValueError for an id that libllama would abort at, or take for all sequences."""
         if not 0 <= seq < self.n_seq_max:
@@ -334,8 +324,7 @@ def _create(model: Model, params: ContextParams) -> int:
     native.n_ctx = n_ctx
     native.n_seq_max = params.n_seq_max
     native.n_ubatch = min(params.n_ubatch, params.n_batch, n_ctx)
-    # Only `Batch` limits what a call reads; one more than a causal model can take tells which models are causal.
-    native.n_batch = n_ctx + 1
+    native.n_batch = min(params.n_batch, n_ctx) if _splits(model, params) else native.n_ubatch
     # libllama aborts if it reserves fewer than a row of logits a sequence; by default it reserves n_batch of them.
     native.n_outputs_max = params.n_seq_max
     native.n_threads = params.n_threads or native.n_threads
@@ -345,6 +334,15 @@ def _create(model: Model, params: ContextParams) -> int:
     native.flash_attn_type = FLASH_ATTENTION[params.flash_attention]
     native.type_k, native.type_v = KV_TYPES[params.type_k], KV_TYPES[params.type_v]
     return create(model, native)
+
+
+def _splits(model: Model, params: ContextParams) -> bool:
+    """Whether a call may be computed in several physical batches.
+
+    A model that is not causal must see all tokens at once. Where there is a window, libllama finds cells for a second
+    physical batch by forgetting those that the first one still needs.
+    """
+    return params.n_batch > params.n_ubatch and not model.kind.has_window and is_causal(model)
 
 
 def _bytes(data: NDArray[np.uint8]) -> object:

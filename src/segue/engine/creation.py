@@ -54,6 +54,20 @@ def create(model: Model, native: Any) -> int:
     return handle  # type: ignore[no-any-return]
 
 
+def is_causal(model: Model) -> bool:
+    """Whether tokens see only those before them.
+
+    libllama has no function that tells, but it cuts the batch of such a model to the context.
+    """
+    native = llama_cpp.llama_context_default_params()
+    native.n_ctx = native.n_ubatch = native.n_seq_max = 1
+    native.n_batch = 2
+    handle = create(model, native)
+    n_batch = int(llama_cpp.llama_n_batch(handle))
+    llama_cpp.llama_free(handle)
+    return n_batch == 1
+
+
 def _require_graph(model: Model, n_ubatch: int) -> None:
     """Raise ModelError if there is no memory for the graph of so many tokens, which libllama does not check."""
     usual = _N_NODES_RECURRENT if model.kind.has_recurrent else 0
