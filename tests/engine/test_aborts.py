@@ -233,5 +233,31 @@ def test_a_model_without_a_vocabulary_is_refused(tmp_path: Path) -> None:
         writer.add_vocab_size(N_VOCAB)
 
     write_model(tmp_path / "mute.gguf", llama(Sizes()), seed=0, vocabulary=vocabulary)
-    with pytest.raises(ModelError, match="has no vocabulary; convert the model again"):
+    with pytest.raises(ModelError, match="has no vocabulary; convert it again"):
         Model(tmp_path / "mute.gguf")
+
+
+@pytest.mark.parametrize("n_bytes", [0, 255, 256])
+def test_a_vocabulary_that_has_no_tokens_for_some_texts_is_refused(tmp_path: Path, n_bytes: int) -> None:
+    """libllama throws at a byte without a token, which ends the process."""
+
+    def vocabulary(writer: GGUFWriter) -> None:
+        tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(n_bytes))]
+        writer.add_tokenizer_model("llama")
+        writer.add_token_list(tokens + [f"<{i}>" for i in range(len(tokens), N_VOCAB)])
+        writer.add_token_scores([0.0] * N_VOCAB)
+        writer.add_token_types(
+            [TokenType.NORMAL] * 3 + [TokenType.BYTE] * n_bytes + [TokenType.NORMAL] * (N_VOCAB - 3 - n_bytes)
+        )
+
+    write_model(tmp_path / "gaps.gguf", llama(Sizes()), seed=0, vocabulary=vocabulary)
+    said = apart(
+        """
+try:
+    print(*Model(Path(sys.argv[1])).vocabulary.tokenize("\\xff", add_special=False, parse_special=True))
+except EngineError as error:
+    print(error)
+""",
+        str(tmp_path / "gaps.gguf"),
+    )
+    assert said.endswith(" 198 194") if n_bytes == 256 else "the vocabulary lacks tokens for single bytes" in said

@@ -59,8 +59,6 @@ class Model:
             raise ModelError(f"{path} changed while it was loaded; start again once it is whole")
         self.vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(self.handle))
         self.meta: Mapping[str, str] = self._read_meta()
-        if not self.vocabulary.exists:
-            raise ModelError(f"{path.name} has no vocabulary; convert the model again, with its tokenizer")
         if llama_cpp.llama_model_has_encoder(self.handle) or not llama_cpp.llama_model_has_decoder(self.handle):
             raise ModelError(f"{path.name} is not a decoder-only language model; Segue cannot serve it")
         self.n_swa = int(llama_cpp.llama_model_n_swa(self.handle))

@@ -8,6 +8,7 @@ import llama_cpp
 import numpy as np
 
 from segue.engine.base import Tokens
+from segue.engine.errors import ModelError
 from segue.engine.fim import FimTokens
 
 _SPECIAL = (
@@ -18,12 +19,15 @@ _TRIMMING = llama_cpp.LLAMA_TOKEN_ATTR_LSTRIP | llama_cpp.LLAMA_TOKEN_ATTR_RSTRI
 
 
 class Vocabulary:
-    """The vocabulary of a loaded model. Thread-safe; lives as long as the model."""
+    """The vocabulary of a loaded model. Thread-safe; lives as long as the model.
+
+    Raises ModelError for one at which libllama would abort: where there is none, or where a text has no tokens.
+    """
 
     def __init__(self, handle: int) -> None:
         self.handle = handle
-        self.exists = llama_cpp.llama_vocab_type(handle) != llama_cpp.LLAMA_VOCAB_TYPE_NONE
         self.n_tokens = int(llama_cpp.llama_vocab_n_tokens(handle))
+        self._check()
         self.bos = int(llama_cpp.llama_vocab_bos(handle))
         self.eos = int(llama_cpp.llama_vocab_eos(handle))
         self.eot = int(llama_cpp.llama_vocab_eot(handle))
@@ -32,6 +36,20 @@ class Vocabulary:
         # libllama aborts where a file wants tokens added that it does not have.
         self._has_added = (self.bos >= 0 or not self.add_bos) and (self.eos >= 0 or not self.add_eos)
         self._pieces: dict[int, bytes] = {}
+
+    def _check(self) -> None:
+        kind = llama_cpp.llama_vocab_type(self.handle)
+        if kind == llama_cpp.LLAMA_VOCAB_TYPE_NONE:
+            raise ModelError("the model has no vocabulary; convert it again, with its tokenizer")
+        missing = (
+            {f"<0x{byte:02X}>".encode() for byte in range(256)} if kind == llama_cpp.LLAMA_VOCAB_TYPE_SPM else set()
+        )
+        for token in range(self.n_tokens):
+            if not missing:
+                return
+            missing.discard(llama_cpp.llama_vocab_get_text(self.handle, token))
+        if missing:
+            raise ModelError("the vocabulary lacks tokens for single bytes, so that not all texts have tokens")
 
     @functools.cached_property
     def fim(self) -> FimTokens | None:
