@@ -116,7 +116,7 @@ def test_replies_that_outnumber_a_batch_are_the_same(model_name: str) -> None:
             for i, heard in enumerate(asked):
                 built.loop.submit(Job(text(i, 20 + i), GREEDY, PromptMarks(), n_predict=6), heard)
             assert all(heard.wait().error is None for heard in asked)
-            built.loop.call(built.loop.keeper.check_integrity).result(timeout=60)
+            built.loop.call(built.loop.keeper.check_integrity).result(timeout=PATIENCE_S)
             replies.append([heard.tokens for heard in asked])
         finally:
             built.close()

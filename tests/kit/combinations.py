@@ -27,6 +27,7 @@ from tests.kit.apart import ROOT, environment
 from tests.kit.conversation import text
 from tests.kit.models import MODELS, model_path
 from tests.kit.rig import GREEDY, Heard
+from tests.kit.waiting import PATIENCE_S
 
 N_JOBS: Final = 12
 _FREE_BYTES = 512 << 20
@@ -85,10 +86,10 @@ def _use(built: Built, rng: random.Random) -> str:
     errors = [end.error.message for end in ends if end.error is not None]
     if errors or any(end.reason is EndReason.ERROR for end in ends):
         return f"failed: {errors}"
-    loop.call(loop.keeper.check_integrity).result(timeout=60)
+    loop.call(loop.keeper.check_integrity).result(timeout=PATIENCE_S)
     if rng.random() < 0.2:
         try:
-            vector = built.embeddings.embed(text(1, min(most, built.embeddings.n_tokens))).result(timeout=60)
+            vector = built.embeddings.embed(text(1, min(most, built.embeddings.n_tokens))).result(timeout=PATIENCE_S)
         except ModelError as error:
             return f"started, without embeddings: {error}"
         if not np.isfinite(vector).all():
