@@ -67,8 +67,8 @@ def test_short_prompts_share_a_call(make_fake_rig: MakeFakeRig) -> None:
 @pytest.mark.parametrize("n_batch", [1, 2, 3])
 def test_more_replies_than_a_call_can_read_take_several_calls(make_fake_rig: MakeFakeRig, n_batch: int) -> None:
     rig = make_fake_rig(n_batch=n_batch, n_ubatch=16)
-    with rig.held():
-        asked = [rig.send(text(9 + i, 20 + i), 10) for i in range(4)]
+    with rig.held():  # the same prompt, so that all reply from when the first one has read it
+        asked = [rig.send(text(9, 20), 10) for _ in range(4)]
     for heard in asked:
         assert heard.wait().error is None
         assert len(heard.tokens) == 10
