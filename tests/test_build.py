@@ -11,8 +11,12 @@ from llguidance import LLTokenizer
 from segue.build import build
 from segue.grammar.constraint import from_regex
 from segue.grammar.tokenizer import GrammarVocabulary, make_tokenizer
+from segue.loop.job import Job
 from segue.settings import Settings
+from segue.state.placement import PromptMarks
+from tests.kit.conversation import text
 from tests.kit.models import N_CTX_BERT, bert_path, model_path
+from tests.kit.rig import GREEDY, Heard
 from tests.kit.waiting import PATIENCE_S
 
 
@@ -70,3 +74,50 @@ def test_a_directory_is_told_of_with_its_limit_and_what_was_found(
     settings = Settings(model=model, ctx_size=512, parallel=1, threads=1, cache_dir=tmp_path, cache_disk=5)
     build(settings, lambda _: None, lambda *_: None).close()
     assert f"{tmp_path} may take 5 MiB; checkpoints found in it: 0" in caplog.messages
+
+
+@pytest.mark.parametrize("name", ["llama", "mamba2"])
+def test_a_request_gets_no_more_than_the_model_was_trained_with_and_the_log_says_so(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(model=str(model_path(name)), ctx_size=140_000, parallel=1, threads=1)
+    built = build(settings, lambda _: None, lambda *_: None)
+    try:
+        assert built.loop.n_ctx == 131_072
+        assert caplog.messages == [
+            "--ctx-size 140000 exceeds the 131072 tokens that the model was trained with; no request gets more"
+        ]
+    finally:
+        built.close()
+    caplog.clear()
+    build(settings.model_copy(update={"ctx_size": 512}), lambda _: None, lambda *_: None).close()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_replies_that_outnumber_a_batch_are_the_same(model_name: str) -> None:
+    """On a real context, with three times as many replies as a call can read tokens."""
+    replies = []
+    for n_batch, n_ubatch in ((2048, 512), (2, 1)):
+        model = str(model_path(model_name))
+        settings = Settings(
+            model=model,
+            ctx_size=512,
+            parallel=6,
+            threads=1,
+            cache_type_k="f32",
+            cache_type_v="f32",
+            flash_attn="off",
+            batch_size=n_batch,
+            ubatch_size=n_ubatch,
+        )
+        built = build(settings, lambda _: None, lambda *_: None)
+        try:
+            asked = [Heard() for _ in range(6)]
+            for i, heard in enumerate(asked):
+                built.loop.submit(Job(text(i, 20 + i), GREEDY, PromptMarks(), n_predict=6), heard)
+            assert all(heard.wait().error is None for heard in asked)
+            built.loop.call(built.loop.keeper.check_integrity).result(timeout=PATIENCE_S)
+            replies.append([heard.tokens for heard in asked])
+        finally:
+            built.close()
+    assert replies[0] == replies[1]

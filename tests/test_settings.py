@@ -29,7 +29,9 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "LLAMA_ARG_TENSOR_SPLIT": "3,1",
         "LLAMA_ARG_CHAT_TEMPLATE_KWARGS": '{"a": 1}',
         "LLAMA_API_KEY": "k1,k2",
-        "LLAMA_ARG_TEMP": "0.1",
+        "LLAMA_ARG_TEMPERATURE": "0.1",
+        "LLAMA_ARG_PRESENCE_PENALTY": "0.2",
+        "LLAMA_ARG_FREQUENCY_PENALTY": "0.3",
         "SEGUE_REPRODUCIBLE": "true",
         "SEGUE_CACHE_PARKED": "64",
     }
@@ -40,7 +42,8 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.cache_prompt, settings.slots, settings.reproducible) == (False, False, True)
     assert (settings.alias, settings.tensor_split, settings.cache_parked) == (["a", "b"], [3.0, 1.0], 64)
     assert (settings.chat_template_kwargs, settings.api_key) == ({"a": 1}, ["k1", "k2"])
-    assert settings.sampling().temperature == 0.1
+    sampling = settings.sampling()
+    assert (sampling.temperature, sampling.presence_penalty, sampling.frequency_penalty) == (0.1, 0.2, 0.3)
 
 
 def test_a_flag_wins_over_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         shape,
         n_ctx=settings.ctx_size,
         n_ctx_train=model.n_ctx_train,
+        n_ctx_most=model.n_ctx_most,
         n_slots=settings.parallel,
         parked_mib=settings.cache_parked,
         host_mib=settings.cache_ram,
@@ -98,6 +99,12 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         is_unified=is_unified,
         active_bytes=model.active_bytes,
     )
+    if settings.ctx_size > sizes.n_ctx:
+        log.warning(
+            "--ctx-size %d exceeds the %d tokens that the model was trained with; no request gets more",
+            settings.ctx_size,
+            sizes.n_ctx,
+        )
     n_seq_max = settings.parallel + (1 + sizes.n_parked if is_unified else 0)
     engine_params = params(sizes.n_cells, n_seq_max)
     engine = Context(model, engine_params, shape)

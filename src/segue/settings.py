@@ -22,6 +22,7 @@ _TEMPLATE = Group("Chat template", sort_key=5)
 _SAMPLING = Group("Defaults that a request may override", sort_key=6)
 _LOG = Group("Log", sort_key=7)
 
+INT32_MAX = 2**31 - 1
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
 LoadMode = Literal["auto", "none", "mmap", "mlock", "mmap+mlock"]
 _Converter = Callable[[object, Sequence[Token]], str]
@@ -114,23 +115,24 @@ class Settings(BaseSettings):
     ctx_size: Annotated[int, _flag(_CONTEXT, "--ctx-size", "-c")] = _env(
         "LLAMA_ARG_CTX_SIZE",
         0,
-        "Tokens of a prompt and its reply at most; 0 takes what the model was trained with.",
+        "Tokens of a prompt and its reply at most, capped at what the model was trained with; 0 takes all of that.",
         ge=0,
+        le=INT32_MAX,
     )
     parallel: Annotated[int, _flag(_CONTEXT, "--parallel", "-np")] = _env(
         "LLAMA_ARG_N_PARALLEL", 4, "Requests that run at the same time, 200 at most; -1 is 4.", ge=-1, le=200
     )
     batch_size: Annotated[int, _flag(_CONTEXT, "--batch-size", "-b")] = _env(
-        "LLAMA_ARG_BATCH", 2048, "Tokens in a batch at most.", ge=1
+        "LLAMA_ARG_BATCH", 2048, "Tokens in a batch at most.", ge=1, le=INT32_MAX
     )
     ubatch_size: Annotated[int, _flag(_CONTEXT, "--ubatch-size", "-ub")] = _env(
-        "LLAMA_ARG_UBATCH", 512, "Tokens that are computed at once.", ge=1
+        "LLAMA_ARG_UBATCH", 512, "Tokens that are computed at once.", ge=1, le=INT32_MAX
     )
     threads: Annotated[int, _flag(_CONTEXT, "--threads", "-t")] = _env(
-        "LLAMA_ARG_THREADS", -1, "CPU threads for generation; -1 is one for each core.", ge=-1
+        "LLAMA_ARG_THREADS", -1, "CPU threads for generation, 512 at most; -1 is one for each core.", ge=-1, le=512
     )
     threads_batch: Annotated[int, _flag(_CONTEXT, "--threads-batch", "-tb")] = _own(
-        -1, "CPU threads for reading prompts; -1 is as many as --threads.", ge=-1
+        -1, "CPU threads for reading prompts, 512 at most; -1 is as many as --threads.", ge=-1, le=512
     )
     flash_attn: Annotated[Literal["on", "off", "auto"], _flag(_CONTEXT, "--flash-attn", "-fa")] = _env(
         "LLAMA_ARG_FLASH_ATTN", "auto", "Flash attention."
@@ -239,10 +241,10 @@ class Settings(BaseSettings):
     )
     seed: Annotated[int, _flag(_SAMPLING, "--seed", "-s")] = _own(-1, "Seed; -1 is a random one.", ge=-1, lt=2**32)
     temperature: Annotated[float, _flag(_SAMPLING, "--temp", "--temperature")] = _env(
-        "LLAMA_ARG_TEMP", 0.8, "Temperature; 0 is greedy.", ge=0
+        "LLAMA_ARG_TEMPERATURE", 0.8, "Temperature; 0 is greedy.", ge=0, allow_inf_nan=False
     )
     top_k: Annotated[int, _flag(_SAMPLING, "--top-k")] = _env(
-        "LLAMA_ARG_TOP_K", 40, "Best tokens to keep; 0 is all.", ge=0
+        "LLAMA_ARG_TOP_K", 40, "Best tokens to keep; 0 is all.", ge=0, le=INT32_MAX
     )
     top_p: Annotated[float, _flag(_SAMPLING, "--top-p")] = _env(
         "LLAMA_ARG_TOP_P", 0.95, "Probability that the kept tokens reach together.", ge=0, le=1
@@ -254,13 +256,16 @@ class Settings(BaseSettings):
         64, "Tokens that penalties look back.", ge=-1
     )
     repeat_penalty: Annotated[float, _flag(_SAMPLING, "--repeat-penalty")] = _env(
-        "LLAMA_ARG_REPEAT_PENALTY", 1.0, "Penalty on repeated tokens; 1 is none.", gt=0
+        "LLAMA_ARG_REPEAT_PENALTY", 1.0, "Penalty on repeated tokens; 1 is none.", gt=0, allow_inf_nan=False
     )
-    presence_penalty: Annotated[float, _flag(_SAMPLING, "--presence-penalty")] = _own(
-        0.0, "Penalty on tokens seen; 0 is none."
+    presence_penalty: Annotated[float, _flag(_SAMPLING, "--presence-penalty")] = _env(
+        "LLAMA_ARG_PRESENCE_PENALTY", 0.0, "Penalty on tokens seen; 0 is none.", allow_inf_nan=False
     )
-    frequency_penalty: Annotated[float, _flag(_SAMPLING, "--frequency-penalty")] = _own(
-        0.0, "Penalty on tokens by how often they were seen; 0 is none."
+    frequency_penalty: Annotated[float, _flag(_SAMPLING, "--frequency-penalty")] = _env(
+        "LLAMA_ARG_FREQUENCY_PENALTY",
+        0.0,
+        "Penalty on tokens by how often they were seen; 0 is none.",
+        allow_inf_nan=False,
     )
     samplers: Annotated[str, _flag(_SAMPLING, "--samplers")] = _own(
         ";".join(SAMPLERS), "The chain of samplers, separated by ;."

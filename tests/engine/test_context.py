@@ -1,5 +1,7 @@
 """The traps of libllama's memory cannot be stepped into."""
 
+import logging
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -145,3 +147,58 @@ def test_a_state_of_another_context_is_refused_and_leaves_others_whole(context: 
     assert [context.length(seq) for seq in range(6)] == [50, 0, 0, 0, 0, 0]
     assert context.span(1) == context.span(5) == (-1, -1)
     assert np.isfinite(context.logits(context.decode([Chunk(0, text(1, 1), wants_logits=True)])[0])).all()
+
+
+def test_ids_that_libllama_would_abort_at_are_refused(context: Context) -> None:
+    context.decode([Chunk(0, text(1, 20), wants_logits=False)])
+    for seq in (-1, 6):
+        with pytest.raises(ValueError, match="numbered from 0 to 5"):
+            context.span(seq)
+        with pytest.raises(ValueError, match="numbered from 0 to 5"):
+            context.drop(seq)
+        with pytest.raises(ValueError, match="numbered from 0 to 5"):
+            context.copy(seq, 1)
+        with pytest.raises(ValueError, match="numbered from 0 to 5"):
+            context.copy(0, seq)
+        with pytest.raises(ValueError, match="numbered from 0 to 5"):
+            context.decode([Chunk(seq, text(1, 2), wants_logits=True)])
+    assert [context.length(seq) for seq in range(6)] == [20, 0, 0, 0, 0, 0]
+
+
+def test_a_batch_of_nothing_or_too_much_is_refused(context: Context) -> None:
+    for chunks in ([], [Chunk(0, text(1, 0), True)], [Chunk(0, text(1, 200), True), Chunk(1, text(1, 57), True)]):
+        with pytest.raises(ValueError, match="batch"):
+            context.decode(chunks)
+    assert context.length(0) == context.length(1) == 0
+
+
+def test_a_token_that_is_not_in_the_vocabulary_ends_its_call_only(context: Context) -> None:
+    context.decode([Chunk(0, text(1, 20), wants_logits=False)])
+    for token in (-1, context.n_vocab, 2**31 - 1):
+        with pytest.raises(EngineError, match="could not decode"):
+            context.decode([Chunk(1, np.array([1, token], np.int32), wants_logits=True)])
+        assert context.length(1) == 0
+    assert context.length(0) == 20
+
+
+def test_sequences_that_share_nothing_take_no_cells(context: Context) -> None:
+    """libllama aborts at a copy of a part."""
+    if not context.shape.kind.has_cells:
+        pytest.skip("has no cells")
+    context.decode([Chunk(0, text(1, 20), wants_logits=False)])
+    cells = context.save_cells(0, 0, 20, 5)
+    part = None if context.shape.kind is MemoryKind.ATTENTION else context.save(0, partial=True)
+    params = ContextParams(n_cells=512, n_seq_max=6, is_unified=False, **EXACT)
+    apart = Context(context.model, params, context.shape)
+    try:
+        with pytest.raises(ValueError, match="share nothing"):
+            apart.put_cells(1, [cells], 10, part, 5)
+    finally:
+        apart.close()
+
+
+def test_logits_are_reserved_for_one_token_a_sequence(context: Context, caplog: pytest.LogCaptureFixture) -> None:
+    """By default libllama reserves them for a physical batch, which takes 300 MB at a vocabulary of 150,000."""
+    caplog.set_level(logging.DEBUG, "segue.engine.libllama")
+    Context(context.model, ContextParams(n_cells=512, n_seq_max=6, **EXACT), context.shape).close()
+    assert any(re.search(r"n_outputs_max += 6$", line) for line in caplog.messages)

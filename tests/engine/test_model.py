@@ -3,15 +3,18 @@
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import llama_cpp
 import pytest
 
+from segue.demo.model_file import Value, write_model
 from segue.engine import libllama
 from segue.engine.errors import ModelError
 from segue.engine.model import Model
 from segue.engine.model_files import digest
+from tests.kit.architectures import Sizes, llama
 from tests.kit.models import model_path
 
 
@@ -57,3 +60,25 @@ def test_errors_are_those_of_the_thread_that_asks(tmp_path: Path) -> None:
         assert other.submit(libllama.take_errors).result() == []
     assert libllama.take_errors() == []
     assert fail()
+
+
+@pytest.mark.parametrize(
+    ("scaling", "n_ctx_most"),
+    [
+        ({}, 131_072),
+        ({"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0}, 131_072),
+        (
+            {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 65_536},
+            262_144,
+        ),
+        ({"rope.scaling.original_context_length": 8192, "rope.scaling.factor": 4.0}, 131_072),
+    ],
+)
+def test_rope_scaling_stretches_what_a_model_can_attend_to(
+    scaling: dict[str, Value], n_ctx_most: int, tmp_path: Path
+) -> None:
+    plain = llama(Sizes())
+    write_model(tmp_path / "m.gguf", replace(plain, metadata={**plain.metadata, **scaling}), seed=0)
+    model = Model(tmp_path / "m.gguf")
+    assert (model.n_ctx_train, model.n_ctx_most) == (131_072, n_ctx_most)
+    model.close()

@@ -222,8 +222,8 @@ class FakeEngine:
         self.shape = MemoryShape(kind, n_swa, _N_BYTES_CELL * kind.has_cells, n_bytes_state, 4 * N_VOCAB)
         self.n_seq_max = n_seq_max
         self.n_cells = n_cells
-        self.n_batch = n_ubatch if kind.has_window else n_batch
-        self.n_ubatch = n_ubatch
+        self.n_batch = min(n_ubatch, n_batch) if kind.has_window else n_batch
+        self.n_ubatch = min(n_ubatch, n_batch)
         self.n_vocab = N_VOCAB
         self.is_unified = is_unified
         self.n_open_samplers = 0

@@ -1,5 +1,7 @@
 from itertools import pairwise
 
+import pytest
+
 from tests.kit.rig import Heard
 from tests.loop.conftest import MakeFakeRig
 from tests.loop.fake_rig import text
@@ -60,3 +62,28 @@ def test_short_prompts_share_a_call(make_fake_rig: MakeFakeRig) -> None:
     for heard in asked:
         heard.wait()
     assert any(len(call) == 3 for call in rig.engine.decoded) == (not rig.kind.has_window)
+
+
+@pytest.mark.parametrize("n_batch", [1, 2, 3])
+def test_more_replies_than_a_call_can_read_take_several_calls(make_fake_rig: MakeFakeRig, n_batch: int) -> None:
+    rig = make_fake_rig(n_batch=n_batch, n_ubatch=16)
+    with rig.held():  # the same prompt, so that all reply from when the first one has read it
+        asked = [rig.send(text(9, 20), 10) for _ in range(4)]
+    for heard in asked:
+        assert heard.wait().error is None
+        assert len(heard.tokens) == 10
+    assert max(sum(call.values()) for call in rig.engine.decoded) == n_batch
+
+
+@pytest.mark.parametrize("n_ubatch", [1, 2, 3])
+def test_prompts_are_read_though_replies_fill_a_physical_batch(make_fake_rig: MakeFakeRig, n_ubatch: int) -> None:
+    rig = make_fake_rig(n_batch=64, n_ubatch=n_ubatch)
+    n_generated: list[int] = []
+    with rig.held():
+        asked = [rig.send(text(9 + i, 20), 200) for i in range(3)]
+        late = Heard(on_each=lambda: n_generated.append(max(len(heard.tokens) for heard in asked)))
+        rig.send(text(5, 20), 1, heard=late)
+    assert late.wait().error is None
+    assert n_generated[0] < 150
+    for heard in asked:
+        assert heard.wait().error is None

@@ -1,7 +1,7 @@
 """Flags of llama-server that Segue does not have: passed over, or refused with what to do instead."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cyclopts import Parameter
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ _PASSED_OVER = (
         "--no-webui",
         "--warmup",
         "--no-warmup",
+        "--offline",
     ),
 )
 _CHECKPOINTS = "Segue keeps checkpoints as long as their memory lasts: see --cache-ram and --cache-parked"
@@ -55,6 +56,10 @@ _REFUSED = {
 }
 
 
+_LIKENESS = 0.82
+"""So much like a known flag must an unknown one be that it is a slip of the keys, and no other flag of llama-server."""
+
+
 class FlagError(Exception):
     """A flag that `segue serve` does not take; the message says what to do."""
 
@@ -76,9 +81,14 @@ def _checked(arguments: Sequence[str], known: dict[str, bool]) -> Iterator[str]:
         elif name in _REFUSED:
             raise FlagError(f"{name} is not taken: {_REFUSED[name]}")
         elif name not in _PASSED_OVER:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "segue serve --help shows all flags"
+            near = difflib.get_close_matches(name[2:], _long(known), n=1, cutoff=_LIKENESS)
+            hint = f"did you mean --{near[0]}?" if near else "segue serve --help shows all flags"
             raise FlagError(f"unknown flag {name}; {hint}")
+
+
+def _long(names: Iterable[str]) -> list[str]:
+    """Long names without their dashes: short ones are too much alike to tell which was meant."""
+    return [name[2:] for name in names if name.startswith("--")]
 
 
 def _is_flag(argument: str) -> bool:

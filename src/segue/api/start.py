@@ -73,6 +73,11 @@ def make_service(settings: Settings) -> Service:
         sampler_names(settings.samplers)
     except ValueError as error:
         raise StartError(f"--samplers: {error}") from error
+    try:
+        # With the model's own tokens it is compiled again; a wrong one should not cost the loading of a model.
+        ChatTemplate(_template_source(settings), "", "")
+    except TemplateError as error:
+        raise StartError(f"{error}; pass another one with --chat-template-file") from error
     return Service(settings, KeyRing(keys, is_shared=settings.cache_share_keys), settings.sampling())
 
 

@@ -50,6 +50,8 @@ class Batch:
                 self._wants_logits[start:end] = 0
                 self._wants_logits[end - 1] = chunk.wants_logits
             rows.append(end - 1 if chunk.wants_logits else -1)
+        if end == 0:
+            raise ValueError("a batch without tokens cannot be read")
         self.native.n_tokens = end
         return rows
 

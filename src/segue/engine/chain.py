@@ -12,6 +12,7 @@ from segue.engine.base import NO_TOKEN, Logits, Mask, Tokens
 from segue.engine.sampling import SamplingParams
 from segue.engine.vocabulary import Vocabulary
 
+_N_INFILL_MOST = 256
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
@@ -121,10 +122,15 @@ class Chain:
 def _n_look_back(params: SamplingParams, n_ctx: int) -> int:
     spans = [0]
     if _has_penalties(params):
-        spans.append(n_ctx if params.repeat_last_n < 0 else params.repeat_last_n)
+        spans.append(_span(params.repeat_last_n, n_ctx))
     if params.dry_multiplier > 0:
-        spans.append(n_ctx if params.dry_penalty_last_n < 0 else params.dry_penalty_last_n)
+        spans.append(_span(params.dry_penalty_last_n, n_ctx))
     return max(spans)
+
+
+def _span(last_n: int, n_ctx: int) -> int:
+    """So many tokens back, negative for all: no more than there can be, since libllama takes memory for each."""
+    return n_ctx if last_n < 0 else min(last_n, n_ctx)
 
 
 def _has_penalties(params: SamplingParams) -> bool:
@@ -161,7 +167,7 @@ def _one(name: str, vocabulary: Vocabulary, params: SamplingParams, n_ctx: int, 
     p = params
     keeps_best_only = p.temperature <= 0 and p.xtc_probability <= 0 and "temperature" in p.samplers
     if name == "penalties" and _has_penalties(p):
-        last_n = n_ctx if p.repeat_last_n < 0 else p.repeat_last_n
+        last_n = _span(p.repeat_last_n, n_ctx)
         return [
             llama_cpp.llama_sampler_init_penalties(
                 vocabulary.n_tokens, last_n, p.repeat_penalty, p.frequency_penalty, p.presence_penalty
@@ -185,8 +191,10 @@ def _one(name: str, vocabulary: Vocabulary, params: SamplingParams, n_ctx: int, 
         return [llama_cpp.llama_sampler_init_xtc(p.xtc_probability, p.xtc_threshold, p.min_keep, seed)]
     if name == "temperature":
         return [llama_cpp.llama_sampler_init_temp_ext(p.temperature, p.dynatemp_range, p.dynatemp_exponent)]
-    if name == "infill":
-        return [llama_cpp.llama_sampler_init_infill(vocabulary.handle)]
+    if name == "infill" and vocabulary.can_infill:
+        # It compares all candidates with each other, which takes hours for a whole vocabulary.
+        top = llama_cpp.llama_sampler_init_top_k(_N_INFILL_MOST)
+        return [top, llama_cpp.llama_sampler_init_infill(vocabulary.handle)]
     return []
 
 
@@ -208,7 +216,7 @@ def _bias(vocabulary: Vocabulary, params: SamplingParams) -> list[int]:
 def _dry(vocabulary: Vocabulary, params: SamplingParams, n_ctx: int) -> int:
     breakers = [text.encode("utf-8", "replace") for text in params.dry_sequence_breakers]
     native = (ctypes.c_char_p * len(breakers))(*breakers)
-    last_n = n_ctx if params.dry_penalty_last_n < 0 else params.dry_penalty_last_n
+    last_n = _span(params.dry_penalty_last_n, n_ctx)
     return llama_cpp.llama_sampler_init_dry(  # type: ignore[no-any-return]
         vocabulary.handle,
         params.dry_multiplier,

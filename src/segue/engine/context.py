@@ -14,6 +14,7 @@ from segue.engine.base import Blob, Chunk, Logits, Mask, Tokens
 from segue.engine.batch import Batch
 from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, is_transposed, joined
 from segue.engine.chain import Chain
+from segue.engine.creation import FLASH_ATTENTION, KV_TYPES, create, is_causal
 from segue.engine.errors import EngineError, ModelError, NoRoomError, StateError
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
@@ -23,13 +24,17 @@ _PARTIAL = 1
 _NO_ROOM = 1
 # libllama says only in its log why it does not take a state.
 _FULL = re.compile(r"failed to find .*available cells in kv cache|not enough cells in kv cache")
-_FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
-KV_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
+_N_CELLS_STEP = 256
+_INT32_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class ContextParams:
-    """Sizes of a context. `n_cells`: attention cells in all if unified, else of each sequence."""
+    """Sizes of a context. `n_cells`: attention cells in all if unified, else of each sequence.
+
+    A call of `decode` reads up to `n_batch` tokens, of which up to `n_ubatch` are computed at once. Either may be
+    smaller than `n_seq_max`; what is larger than the context counts as that.
+    """
 
     n_cells: int
     n_seq_max: int
@@ -95,6 +100,7 @@ class Context:
         return self._lengths[seq]
 
     def span(self, seq: int) -> tuple[int, int]:  # noqa: D102
+        self._require(seq)
         return (
             int(llama_cpp.llama_memory_seq_pos_min(self._memory, seq)),
             int(llama_cpp.llama_memory_seq_pos_max(self._memory, seq)),
@@ -103,6 +109,8 @@ class Context:
     def decode(self, chunks: list[Chunk]) -> list[int]:  # noqa: D102
         if not self.can_generate:
             raise EngineError("the model is an encoder: it embeds texts, and cannot generate any")
+        for chunk in chunks:
+            self._require(chunk.seq)
         rows = self._batch.fill(chunks, self._lengths)
         status = llama_cpp.llama_decode(self._handle, self._batch.native)
         if status == _NO_ROOM:
@@ -120,6 +128,7 @@ class Context:
 
     def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:  # noqa: D102
         self._require_empty(dst)
+        self._require(src)
         if not self.is_unified:
             raise ValueError("sequences of a context that is not unified share nothing")
         llama_cpp.llama_memory_seq_cp(self._memory, src, dst, -1, -1)
@@ -156,6 +165,7 @@ class Context:
         self._lengths[seq] = n_tokens
 
     def drop(self, seq: int) -> None:  # noqa: D102
+        self._require(seq)
         if not llama_cpp.llama_memory_seq_rm(self._memory, seq, -1, -1):
             raise EngineError("libllama refused to drop a sequence")
         self._lengths[seq] = 0
@@ -191,6 +201,8 @@ class Context:
 
     def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:  # noqa: D102
         self._require_empty(via)
+        if not self.is_unified:
+            raise ValueError("sequences of a context that is not unified share nothing")
         if not parts[0].start <= self._lengths[seq] < end <= parts[-1].end:
             raise ValueError(f"cells from {parts[0].start} to {end} do not follow the {self._lengths[seq]} of {seq}")
         if (part is None) != (self.shape.kind is MemoryKind.ATTENTION):
@@ -223,7 +235,13 @@ class Context:
     def is_eog(self, token: int) -> bool:  # noqa: D102
         return self.model.vocabulary.is_eog(token)
 
+    def _require(self, seq: int) -> None:
+        """Raise ValueError for an id that libllama would abort at, or take for all sequences."""
+        if not 0 <= seq < self.n_seq_max:
+            raise ValueError(f"sequences are numbered from 0 to {self.n_seq_max - 1}, and {seq} is none of them")
+
     def _require_empty(self, seq: int) -> None:
+        self._require(seq)
         if self._lengths[seq]:
             raise ValueError(f"sequence {seq} is in use")
 
@@ -296,24 +314,35 @@ def measure(model: Model, params: ContextParams) -> MemoryShape:
 
 
 def _create(model: Model, params: ContextParams) -> int:
+    n_cells = -(-params.n_cells // _N_CELLS_STEP) * _N_CELLS_STEP
+    n_ctx = n_cells if params.is_unified else n_cells * params.n_seq_max
+    if min(params.n_cells, params.n_seq_max, params.n_batch, params.n_ubatch) < 1:
+        raise ValueError("all sizes of a context are at least 1")
+    if n_ctx > _INT32_MAX:
+        raise ModelError(f"a context of {n_ctx} cells is more than libllama can count; pass a smaller --ctx-size")
     native = llama_cpp.llama_context_default_params()
-    native.n_ctx = params.n_cells if params.is_unified else params.n_cells * params.n_seq_max
+    native.n_ctx = n_ctx
     native.n_seq_max = params.n_seq_max
-    native.n_ubatch = min(params.n_ubatch, params.n_batch)
-    # Finding cells for a second physical batch, libllama forgets window cells that the first one still needs.
-    native.n_batch = native.n_ubatch if model.kind.has_window else params.n_batch
+    native.n_ubatch = min(params.n_ubatch, params.n_batch, n_ctx)
+    native.n_batch = min(params.n_batch, n_ctx) if _splits(model, params) else native.n_ubatch
+    # libllama aborts if it reserves fewer than a row of logits a sequence; by default it reserves n_batch of them.
+    native.n_outputs_max = params.n_seq_max
     native.n_threads = params.n_threads or native.n_threads
     native.n_threads_batch = params.n_threads_batch or params.n_threads or native.n_threads_batch
     native.kv_unified = params.is_unified
     native.swa_full = False
-    native.flash_attn_type = _FLASH_ATTENTION[params.flash_attention]
+    native.flash_attn_type = FLASH_ATTENTION[params.flash_attention]
     native.type_k, native.type_v = KV_TYPES[params.type_k], KV_TYPES[params.type_v]
-    libllama.take_errors()
-    handle = llama_cpp.llama_init_from_model(model.handle, native)
-    if not handle:
-        reason = "; ".join(libllama.take_errors()) or "not enough memory"
-        raise ModelError(f"cannot make a context of {native.n_ctx} tokens ({reason}); try a smaller --ctx-size")
-    return handle  # type: ignore[no-any-return]
+    return create(model, native)
+
+
+def _splits(model: Model, params: ContextParams) -> bool:
+    """Whether a call may be computed in several physical batches.
+
+    A model that is not causal must see all tokens at once. Where there is a window, libllama finds cells for a second
+    physical batch by forgetting those that the first one still needs.
+    """
+    return params.n_batch > params.n_ubatch and not model.kind.has_window and is_causal(model)
 
 
 def _bytes(data: NDArray[np.uint8]) -> object:

@@ -8,10 +8,12 @@ import numpy as np
 
 from segue.engine import libllama
 from segue.engine.base import Tokens, Vector
+from segue.engine.creation import FLASH_ATTENTION, create
 from segue.engine.errors import EngineError, ModelError
 from segue.engine.model import Model
 
-_FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
+_NONE = llama_cpp.LLAMA_POOLING_TYPE_NONE
+_POOLINGS = (llama_cpp.LLAMA_POOLING_TYPE_MEAN, llama_cpp.LLAMA_POOLING_TYPE_CLS, llama_cpp.LLAMA_POOLING_TYPE_LAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +58,17 @@ class Embedder:
         return vector / np.float32(norm) if norm > 0 else vector
 
 
-def _create(model: Model, params: EmbedderParams) -> ctypes.c_void_p:
+def _create(model: Model, params: EmbedderParams) -> int:
+    architecture = model.meta.get("general.architecture", "")
+    pooling = int(model.meta.get(f"{architecture}.pooling_type", _NONE))
+    if pooling == llama_cpp.LLAMA_POOLING_TYPE_RANK:
+        raise ModelError("the model ranks texts; it has no embeddings of them")
     native = llama_cpp.llama_context_default_params()
     native.n_ctx = native.n_batch = native.n_ubatch = params.n_tokens
     native.n_seq_max = 1
     native.n_threads = native.n_threads_batch = params.n_threads or native.n_threads
-    native.flash_attn_type = _FLASH_ATTENTION[params.flash_attention]
+    native.flash_attn_type = FLASH_ATTENTION[params.flash_attention]
     native.embeddings = True
-    architecture = model.meta.get("general.architecture", "")
-    if model.meta.get(f"{architecture}.pooling_type", "0") == str(llama_cpp.LLAMA_POOLING_TYPE_NONE):
+    if pooling not in _POOLINGS:
         native.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_MEAN
-    libllama.take_errors()
-    handle = llama_cpp.llama_init_from_model(model.handle, native)
-    if not handle:
-        reason = "; ".join(libllama.take_errors()) or "not enough memory"
-        raise ModelError(f"cannot make a context for embeddings of {params.n_tokens} tokens: {reason}")
-    if llama_cpp.llama_pooling_type(handle) == llama_cpp.LLAMA_POOLING_TYPE_RANK:
-        llama_cpp.llama_free(handle)
-        raise ModelError("the model ranks texts; it has no embeddings of them")
-    return handle  # type: ignore[no-any-return]
+    return create(model, native)

@@ -16,6 +16,7 @@ from segue.state.kind import MemoryKind
 
 _ROPE_FACTORS = ("rope_factors_long.weight", "rope_factors_short.weight")
 _SPLIT_MODES = {"none": 0, "layer": 1, "row": 2, "tensor": 3}
+_INT32_MAX = 2**31 - 1
 _LOAD_MODES = {(True, False): 1, (False, False): 0, (True, True): 3, (False, True): 2}
 
 
@@ -37,6 +38,7 @@ class Model:
 
     `on_progress` hears the share loaded, 0 to 1, on the loading thread. `digest` tells the weights from others.
     Contexts longer than `n_ctx_short_rope` take other RoPE factors; None if the model has one set, or none.
+    `n_ctx_most` is how many tokens it can attend to: those of its training, or more where its file has RoPE scaling.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Model:
         self.n_swa = int(llama_cpp.llama_model_n_swa(self.handle))
         self.kind = self._kind()
         self.n_ctx_train = int(llama_cpp.llama_model_n_ctx_train(self.handle))
+        self.n_ctx_most = max(self.n_ctx_train, self._n_ctx_scaled())
         self.n_ctx_short_rope = self._n_ctx_original() if has_rope_factors else None
         self.n_params = int(llama_cpp.llama_model_n_params(self.handle))
         self.n_embd = int(llama_cpp.llama_model_n_embd(self.handle))
@@ -86,6 +89,12 @@ class Model:
     def _n_ctx_original(self) -> int:
         architecture = self.meta.get("general.architecture", "")
         return int(self.meta.get(f"{architecture}.rope.scaling.original_context_length", self.n_ctx_train))
+
+    def _n_ctx_scaled(self) -> int:
+        """The original context as RoPE scaling stretches it, or 0; most files have it as the trained one already."""
+        prefix = f"{self.meta.get('general.architecture', '')}.rope.scaling"
+        n_ctx, factor = self.meta.get(f"{prefix}.original_context_length", "0"), self.meta.get(f"{prefix}.factor", "0")
+        return int(int(n_ctx) * float(factor))
 
     def _active_share(self) -> float:
         """The share of the weights that one token needs, as if all of them were in experts if there are any."""
@@ -147,9 +156,9 @@ def _load(
 ) -> int:
     native = llama_cpp.llama_model_default_params()
     native.vocab_only = vocab_only
-    native.n_gpu_layers = params.n_gpu_layers
+    native.n_gpu_layers = min(max(params.n_gpu_layers, -1), _INT32_MAX)
     native.split_mode = _SPLIT_MODES[params.split_mode]
-    native.main_gpu = params.main_gpu
+    native.main_gpu = min(params.main_gpu, _INT32_MAX)
     native.load_mode = _LOAD_MODES[params.use_mmap, params.use_mlock]
     keep_alive: list[object] = []
     if params.devices:

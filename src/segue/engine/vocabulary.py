@@ -8,26 +8,48 @@ import llama_cpp
 import numpy as np
 
 from segue.engine.base import Tokens
+from segue.engine.errors import ModelError
 from segue.engine.fim import FimTokens
 
 _SPECIAL = (
     llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
 )
+_MOST_INFILL_BYTES = 512
 _TRIMMING = llama_cpp.LLAMA_TOKEN_ATTR_LSTRIP | llama_cpp.LLAMA_TOKEN_ATTR_RSTRIP
 
 
 class Vocabulary:
-    """The vocabulary of a loaded model. Thread-safe; lives as long as the model."""
+    """The vocabulary of a loaded model. Thread-safe; lives as long as the model.
+
+    Raises ModelError for one at which libllama would abort: where there is none, or where a text has no tokens.
+    """
 
     def __init__(self, handle: int) -> None:
         self.handle = handle
         self.n_tokens = int(llama_cpp.llama_vocab_n_tokens(handle))
+        self._check()
         self.bos = int(llama_cpp.llama_vocab_bos(handle))
         self.eos = int(llama_cpp.llama_vocab_eos(handle))
         self.eot = int(llama_cpp.llama_vocab_eot(handle))
         self.add_bos = bool(llama_cpp.llama_vocab_get_add_bos(handle))
         self.add_eos = bool(llama_cpp.llama_vocab_get_add_eos(handle))
+        # libllama aborts where a file wants tokens added that it does not have.
+        self._has_added = (self.bos >= 0 or not self.add_bos) and (self.eos >= 0 or not self.add_eos)
         self._pieces: dict[int, bytes] = {}
+
+    def _check(self) -> None:
+        kind = llama_cpp.llama_vocab_type(self.handle)
+        if kind == llama_cpp.LLAMA_VOCAB_TYPE_NONE:
+            raise ModelError("the model has no vocabulary; convert it again, with its tokenizer")
+        missing = (
+            {f"<0x{byte:02X}>".encode() for byte in range(256)} if kind == llama_cpp.LLAMA_VOCAB_TYPE_SPM else set()
+        )
+        for token in range(self.n_tokens):
+            if not missing:
+                return
+            missing.discard(llama_cpp.llama_vocab_get_text(self.handle, token))
+        if missing:
+            raise ModelError("the vocabulary lacks tokens for single bytes, so that not all texts have tokens")
 
     @functools.cached_property
     def fim(self) -> FimTokens | None:
@@ -39,6 +61,7 @@ class Vocabulary:
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> Tokens:
         """The tokens of `text`; `add_special` adds BOS and EOS where the model wants them."""
         raw = text.encode("utf-8", "replace")
+        add_special = add_special and self._has_added
         size = len(raw) + 2
         while True:
             buffer = np.empty(size, np.int32)
@@ -96,6 +119,12 @@ class Vocabulary:
     def is_control(self, token: int) -> bool:
         """Whether a token is a control token, which chat text does not show."""
         return bool(llama_cpp.llama_vocab_is_control(self.handle, token))
+
+    @functools.cached_property
+    def can_infill(self) -> bool:
+        """Whether libllama's sampler for gaps can be used: it aborts without an end, and at a token too long for it."""
+        has_end = self.eot >= 0 or self.eos >= 0
+        return has_end and all(len(self.piece(token)) <= _MOST_INFILL_BYTES for token in range(self.n_tokens))
 
     def text(self, token: int) -> str:
         """The text of a token, empty for -1 (a model without it)."""

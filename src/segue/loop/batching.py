@@ -11,6 +11,9 @@ _N_SMALL = 128
 class Batching:
     """Fills batches. Prompts are read oldest first; beside replies they get one physical batch at a time.
 
+    Replies take as many calls as they need: there may be more of them than a call can read tokens. Where they fill a
+    physical batch, prompts get calls of their own, so that they are read at all.
+
     Where there is recurrent state, libllama gives each sequence the same number of tokens in a physical batch, so that
     prompts of unlike lengths make many small ones. There prompts share a call only while they are few tokens.
     """
@@ -29,14 +32,12 @@ class Batching:
                     yield [self._chunk(slot, self._engine.n_ubatch)], [slot]
             return
         if not prompts:
-            if replies:
-                replies.sort(key=_lane)
-                yield [self._chunk(slot, 1) for slot in replies], replies
+            yield from self._replies(replies)
             return
         has_window = self._engine.shape.kind.has_window
         room = (self._engine.n_ubatch if replies else self._engine.n_batch) - len(replies)
-        if has_window:
-            yield from self._one_by_one(replies, prompts, room)
+        if has_window or room < 1:
+            yield from self._one_by_one(replies, prompts, room if room > 0 else self._engine.n_ubatch)
             return
         members = {slot.lane: (self._chunk(slot, 1), slot) for slot in replies}
         n_shared = _N_SMALL if self._engine.shape.kind.has_recurrent else room
@@ -53,17 +54,22 @@ class Batching:
             ordered = [members[lane] for lane in sorted(members)]
             yield [chunk for chunk, _ in ordered], [slot for _, slot in ordered]
 
+    def _replies(self, replies: list[Slot]) -> Iterator[tuple[list[Chunk], list[Slot]]]:
+        """The next token of each reply; one that a call before ended is left out of the next."""
+        n_most = self._engine.n_batch
+        while replies := sorted((slot for slot in replies if slot.phase is Phase.GENERATING), key=_lane):
+            members, replies = replies[:n_most], replies[n_most:]
+            yield [self._chunk(slot, 1) for slot in members], members
+
     def _one_by_one(
         self, replies: list[Slot], prompts: list[Slot], room: int
     ) -> Iterator[tuple[list[Chunk], list[Slot]]]:
-        """All replies in one call, then each prompt in its own.
+        """All replies in as few calls as go, then each prompt in its own.
 
         libllama would split any other batch into several physical ones, and while it finds cells for the later ones it
         forgets window cells that the first one still needs.
         """
-        if replies:
-            replies.sort(key=_lane)
-            yield [self._chunk(slot, 1) for slot in replies], replies
+        yield from self._replies(replies)
         for slot in sorted(prompts, key=_age):
             if room > 0 and slot.phase is Phase.READING:
                 chunk = self._chunk(slot, room)

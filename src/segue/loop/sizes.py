@@ -10,6 +10,7 @@ _N_PARKED_MAX = 64
 _N_PARKED_MIN = 4
 _DEFAULT_PARKED_BYTES = 1 << 30
 _MIB = 1 << 20
+_N_CTX_MIN = 256
 _IDLE_SHARE = 0.02
 _CELL_COST = 8
 """A byte of an attention cell takes about as long as this many bytes of weights, measured on a CPU."""
@@ -34,6 +35,7 @@ def choose_sizes(
     *,
     n_ctx: int,
     n_ctx_train: int,
+    n_ctx_most: int,
     n_slots: int,
     parked_mib: int | None,
     host_mib: int | None,
@@ -43,31 +45,38 @@ def choose_sizes(
 ) -> Sizes:
     """Sizes that fit into the free memory; what was asked for explicitly is kept or refused, never reduced.
 
-    `n_ctx` 0 takes what the model was trained with, or less if that does not fit; the MiB figures None choose a share
-    of the free memory, `host_mib` -1 all of it. `active_bytes` are the weights that one token needs. Raises ModelError
-    if the context does not fit.
+    `n_ctx` 0 takes what the model was trained with, or less if that does not fit. A request never gets more than
+    `n_ctx_most` tokens, though the cells that a larger `n_ctx` asks for are there, and slots share them. The MiB
+    figures None choose a share of the free memory, `host_mib` -1 all of it. `active_bytes` are the weights that one
+    token needs. Raises ModelError if the context does not fit.
     """
     n_parked, n_extra = _parked(shape, n_slots, parked_mib, free_bytes) if is_unified else (0, 0)
     n_seq = n_slots + (1 + n_parked if is_unified else 0)
-    n_share = 1 if is_unified else n_slots
-    n_bytes_cell = max(1, shape.n_bytes_cell) * n_share
+    n_bytes_cell = max(1, shape.n_bytes_cell) * (1 if is_unified else n_slots)
     # What is put back is joined in memory of its own first.
     free_bytes -= shape.n_bytes_cells_most + shape.n_bytes_state if is_unified and shape.kind.has_cells else 0
-    left = free_bytes - n_seq * shape.n_bytes_state - n_extra * shape.n_bytes_cell
-    n_fits = max(0, left) // n_bytes_cell if shape.kind.has_cells else n_ctx_train if left > 0 else 0
-    if n_ctx > n_fits or n_fits == 0:
-        need_gib = (n_ctx * n_bytes_cell + n_seq * shape.n_bytes_state) / 2**30
-        raise ModelError(
-            f"a context of {n_ctx or n_ctx_train} tokens needs {need_gib:.1f} GiB for {n_slots} slots, and "
-            f"{free_bytes / 2**30:.1f} GiB are free; try --ctx-size {n_fits // 2} or fewer --parallel"
-        )
-    n_ctx = n_ctx or min(n_ctx_train, max(256, n_fits // 2))
+    n_asked = n_ctx if is_unified and shape.kind.has_cells else min(n_ctx, n_ctx_most)
     # More idle cells than this only make the buffers larger that libllama computes attention masks in.
-    n_cells = n_ctx + min(n_extra, 2 * n_ctx)
+    n_extra = min(n_extra, 2 * (n_asked or n_ctx_train))
+    left = free_bytes - n_seq * shape.n_bytes_state - n_extra * shape.n_bytes_cell
+    n_fits = max(0, left) // n_bytes_cell if shape.kind.has_cells else max(n_asked, n_ctx_train) if left > 0 else 0
+    if n_asked > n_fits or n_fits == 0:
+        n_tokens = n_asked or n_ctx_train
+        need_gib = ((n_tokens + n_extra) * n_bytes_cell + n_seq * shape.n_bytes_state) / 2**30
+        ways = [f"--ctx-size {min(n_fits // 2, n_ctx_most)}"] if n_fits >= _N_CTX_MIN else []
+        ways += ["fewer --parallel"] if n_slots > 1 else []
+        ways += ["a smaller --cache-parked"] if n_parked else []
+        raise ModelError(
+            f"a context of {n_tokens} tokens needs {need_gib:.1f} GiB for {n_slots} slots with {n_parked} parked "
+            f"checkpoints, and {max(0, free_bytes) / 2**30:.1f} GiB are free; "
+            f"try {' or '.join(ways) or 'a smaller model'}"
+        )
+    n_asked = n_asked or (min(n_ctx_train, max(_N_CTX_MIN, n_fits // 2)) if shape.kind.has_cells else n_ctx_train)
+    n_cells = n_asked + min(n_extra, 2 * n_asked)
     rest = max(0, free_bytes - n_cells * n_bytes_cell - n_seq * shape.n_bytes_state)
     n_host_bytes = rest // 4 if host_mib is None else rest * 9 // 10 if host_mib < 0 else host_mib * _MIB
     n_idle_cells = int(_IDLE_SHARE * active_bytes / _CELL_COST / max(1, shape.n_bytes_cell))
-    return Sizes(n_ctx, n_cells, n_parked, n_host_bytes, n_idle_cells)
+    return Sizes(min(n_asked, n_ctx_most), n_cells, n_parked, n_host_bytes, n_idle_cells)
 
 
 def _parked(shape: MemoryShape, n_slots: int, parked_mib: int | None, free_bytes: int) -> tuple[int, int]:
