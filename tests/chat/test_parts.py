@@ -1,3 +1,5 @@
+from typing import Any
+
 from segue.chat.parts import find_part_ends
 from segue.chat.prompt import PREAMBLE
 from segue.chat.spans import Spans
@@ -17,7 +19,7 @@ def ends(text: str, *pieces: str) -> tuple[int, ...]:
 def test_each_part_but_the_last_of_a_message_ends_somewhere() -> None:
     text = "<s>tools</s><u>one\n two \n\nthree</u><a>two</a>"
     spans = Spans(ends(text, "</s>", "</u>", "</a>"), (PREAMBLE, 0, 1), 1)
-    messages = [{"role": "user", "content": PARTS}, {"role": "assistant", "content": "two"}]
+    messages: list[dict[str, Any]] = [{"role": "user", "content": PARTS}, {"role": "assistant", "content": "two"}]
     assert find_part_ends(text, messages, spans) == ends(text, "one", "two")
 
 

@@ -16,7 +16,14 @@ from tests.kit.rig import Heard, Rig
 def run(model: str, n_requests: int, seed: int) -> None:
     """Serve a crowd, four at a time, and compare every reply, cancelled ones as far as they came."""
     limit_bytes = 400_000
-    sizes: dict[str, Any] = {"n_slots": 4, "n_cells": 4096, "n_parked": 5, "n_host_bytes": limit_bytes, "n_ctx": 1024, "n_batch": 256}
+    sizes: dict[str, Any] = {
+        "n_slots": 4,
+        "n_cells": 4096,
+        "n_parked": 5,
+        "n_host_bytes": limit_bytes,
+        "n_ctx": 1024,
+        "n_batch": 256,
+    }
     rig = Rig(model_path(model), **sizes, idle_s=0.0)
     reference = Reference(model_path(model))
     crowd = Crowd(seed)
