@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from segue.chat.reply.values import Tools, from_json, to_json
+from segue.chat.reply.tools import Tools
+from segue.chat.reply.values import from_json, to_json
 from tests.chat.reply.kit import refuses, tool
 
 TOOLS = Tools(

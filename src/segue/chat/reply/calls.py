@@ -9,7 +9,7 @@ from segue.chat.reply.family import ElementForm, Family, Form, JsonForm, NamedFo
 from segue.chat.reply.notation import Call, bare_arguments, json_calls, make_call, python_calls
 from segue.chat.reply.reader import Reader, Reading
 from segue.chat.reply.sink import Sink
-from segue.chat.reply.values import Tools
+from segue.chat.reply.tools import Tools
 
 _MAX_NAME_CHARS = 256
 _NAME_ENDS = markers_of(*"([{}])'\",:; \n")
@@ -66,10 +66,9 @@ class CallsReader:
             is_first = self._sink.n_calls == n_before
             chosen = yield from self._choose(forms, called, is_first=is_first)
             if chosen:
-                yield from self._read_call(chosen)
-                called = ""
-                if not any(form.section[1] or form.call[0] for form in chosen):
+                if (yield from self._read_call(chosen)):
                     return
+                called = ""
                 continue
             if (yield from self._reader.accept(closers)):
                 if is_first and not forms[0].allows_noise:
@@ -95,12 +94,15 @@ class CallsReader:
             return []
         return [form for form in forms if not form.call[0] and _may_begin(form, following, is_first=is_first)]
 
-    def _read_call(self, forms: Sequence[Form]) -> Reading[None]:
-        """Read one call, or a list of them, in one of `forms`."""
-        form = forms[0]
+    def _read_call(self, forms: Sequence[Form]) -> Reading[bool]:
+        """Read one call, or a list of them, in one of `forms`; whether no more can follow."""
+        form, gap = forms[0], ""
+        is_over = not any(form.section[1] or form.call[0] for form in forms)
         try:
             if isinstance(form, ElementForm):
-                calls = [(yield from ElementReader(self._reader, form, self._tools).read())]
+                elements = ElementReader(self._reader, form, self._tools)
+                calls = [(yield from elements.read())]
+                gap, is_over = elements.gap, elements.is_section_over
             elif isinstance(form, NamedForm):
                 calls = [(yield from self._read_named(form))]
             else:
@@ -109,8 +111,9 @@ class CallsReader:
             raise NotACallError from None
         for call in calls:
             self._sink.call(call.name, call.arguments)
-        self._reader.keep()
+        self._reader.keep(gap)
         yield from self._read_closers(form)
+        return is_over
 
     def _read_closers(self, form: Form) -> Reading[None]:
         """Read what closes a call, as far as it is there; the reader of elements has read theirs."""

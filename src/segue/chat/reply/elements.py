@@ -5,47 +5,116 @@ import re
 from typing import Any
 
 from segue.chat.reply.body import CutOffError, NotACallError, markers_of
+from segue.chat.reply.candidates import Candidate, Candidates, is_text
 from segue.chat.reply.family import ElementForm
 from segue.chat.reply.notation import Call, make_call
+from segue.chat.reply.piece import Kind, Piece, kinds_of
 from segue.chat.reply.reader import Reader, Reading
-from segue.chat.reply.values import Tools, untyped
+from segue.chat.reply.tools import Tools
+from segue.chat.reply.values import from_text
 
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 _MAX_HEAD_CHARS = 1024
 _NAME = re.compile(r"[^\s<>{}\"'=]{1,256}")
+_OUTSIDE = (None, Kind.TEXT, Kind.CALL, Kind.SECTION)
+"""What may stand behind a whole call; None is the end of the reply."""
 
 
 class ElementReader:
-    """Reads one call of a form, whose opening marker was read already."""
+    """Reads one call of a form, whose opening marker was read already.
+
+    Afterwards, `gap` is white space that was read behind the call, and `is_section_over` tells whether the marker
+    that closes the section was read.
+    """
 
     def __init__(self, reader: Reader, form: ElementForm, tools: Tools) -> None:
         self._reader = reader
         self._form = form
         self._tools = tools
+        self._kinds = kinds_of(form)
+        self._markers = markers_of(*self._kinds)
+        self.gap = ""
+        self.is_section_over = False
 
     def read(self) -> Reading[Call]:
-        """Raises `NotACallError`."""
-        form, reader = self._form, self._reader
+        """Read up to what stands behind the call. Raises `NotACallError`."""
         head = yield from self._read_name()
-        is_closed = form.has_attributes and head.rstrip().endswith("/")
+        is_closed = self._form.has_attributes and head.rstrip().endswith("/")
         name, _ = self._split(head.rstrip("/") if is_closed else head)
         if not _NAME.fullmatch(name):
             raise NotACallError
-        arguments: dict[str, Any] = {}
-        parts = markers_of(form.parameter[0], form.call[1], form.section[1])
-        while not is_closed:
-            yield from reader.spaces()
-            marker = yield from reader.accept(parts)
-            if marker == form.parameter[0]:
-                key, value, is_closed = yield from self._read_parameter(name)
-                arguments[key] = value
-            elif marker:
-                is_closed = True
-            elif (yield from reader.peek()):
+        name = self._tools.resolved(name)
+        if is_closed:
+            return make_call(name, {})
+        candidates = Candidates(self._form, self._tools, name)
+        while True:
+            gap = yield from self._reader.spaces()
+            kind = yield from self._following()
+            if kind in _OUTSIDE and (kind is not Kind.TEXT or candidates.has_ended or candidates.is_between):
+                if found := candidates.cheapest(kind):
+                    self.gap = gap
+                    return self._call(name, candidates, found)
+                if kind is None:
+                    raise CutOffError
+                candidates.go_on()
+                if candidates.is_between:
+                    raise NotACallError
+            yield from self._take(candidates, gap, kind)
+            if candidates.is_hopeless:
                 raise NotACallError
-            else:
-                raise CutOffError
-        return make_call(name, arguments)
+
+    def _call(self, name: str, candidates: Candidates, found: list[Candidate]) -> Call:
+        """The call that all of `found` are. Raises `NotACallError` if there is none."""
+        calls = [
+            make_call(name, {one.opening.key: self._value(name, candidates.value(one), one.opening) for one in parameters})
+            for parameters in (candidate.parameters for candidate in found)
+        ]
+        if any(candidate.is_wrong for candidate in found) or any(call != calls[0] for call in calls):
+            raise NotACallError
+        self.is_section_over = found[0].is_section_over
+        return calls[0]
+
+    def _value(self, name: str, text: str, opening: Piece) -> Any:
+        if opening.type is None:
+            return self._tools.typed(name, opening.key, text)
+        return text if is_text(opening.type) else from_text(text)
+
+    def _following(self) -> Reading[Kind | None]:
+        """What stands here, which is not yet read; None at the end."""
+        marker = yield from self._reader.stands(self._markers)
+        if marker:
+            return self._kinds[marker]
+        return Kind.TEXT if (yield from self._reader.peek()) else None
+
+    def _take(self, candidates: Candidates, gap: str, kind: Kind) -> Reading[None]:
+        """Read white space that was read already, and the next piece, for all candidates."""
+        pieces = [gap]
+        if kind is Kind.TEXT:
+            yield from self._reader.until(self._markers, pieces.append)
+        if text := "".join(pieces):
+            candidates.take(Piece(Kind.TEXT, text))
+        if kind is not Kind.TEXT:
+            candidates.take((yield from self._read_marker(kind)))
+
+    def _read_marker(self, kind: Kind) -> Reading[Piece]:
+        """The marker that stands here, text if it is the beginning of a parameter with a head that is none."""
+        text = yield from self._reader.accept(self._markers)
+        if kind is not Kind.PARAMETER:
+            return Piece(kind, text)
+        pieces = [text]
+        yield from self._reader.until(markers_of(self._form.key_ends[0], "\n", *self._kinds), pieces.append)
+        head = "".join(pieces[1:])
+        for end in self._form.key_ends:
+            pieces.append((yield from self._reader.spaces()) if end is not self._form.key_ends[0] else "")
+            if not (yield from self._reader.accept(markers_of(end))):
+                if not (yield from self._reader.peek()):
+                    raise CutOffError
+                return Piece(Kind.TEXT, "".join(pieces))
+            pieces.append(end)
+        key, attributes = self._split(head)
+        if len(head) > _MAX_HEAD_CHARS or not key:
+            return Piece(Kind.TEXT, "".join(pieces))
+        return Piece(kind, "".join(pieces), key, attributes.get("string", attributes.get("type")))
 
     def _read_name(self) -> Reading[str]:
         form = self._form
@@ -69,54 +138,6 @@ class ElementReader:
         if marker == "\n" or len(head) > _MAX_HEAD_CHARS:
             raise NotACallError
         return head
-
-    def _read_parameter(self, name: str) -> Reading[tuple[str, Any, bool]]:
-        """Key and value of a parameter, and whether its end was that of the call too."""
-        form = self._form
-        head = yield from self._read_head(form.key_ends[0])
-        for end in form.key_ends[1:]:
-            yield from self._reader.spaces()
-            if not (yield from self._reader.accept(markers_of(end))):
-                raise NotACallError if (yield from self._reader.peek()) else CutOffError
-        key, attributes = self._split(head)
-        text, is_closed = yield from self._read_value()
-        if form.strips_line:
-            text = text.removeprefix("\n").removesuffix("\n")
-        kind = attributes.get("string", attributes.get("type"))
-        if kind in ("true", "string"):
-            return key, text, is_closed
-        if kind is not None:
-            return key, untyped(text), is_closed
-        return key, self._tools.typed(name, key, text), is_closed
-
-    def _read_value(self) -> Reading[tuple[str, bool]]:
-        """A value, and whether its end was that of the call too.
-
-        A closing marker ends it only where the next element stands behind, since values may be texts about markers.
-        Where it is missing, the next parameter on a new line ends it, or the end of the call.
-        """
-        form, reader = self._form, self._reader
-        opens, closes = form.parameter
-        next_open = "\n" + opens
-        ends = markers_of(closes, next_open, form.call[1])
-        behind = markers_of(opens, form.call[1], form.section[1])
-        behind_call = markers_of(form.section[1] or form.call[0])
-        pieces: list[str] = []
-        while True:
-            marker = yield from reader.until(ends, pieces.append)
-            if not marker:
-                raise CutOffError
-            if marker == next_open:
-                reader.skip(1)
-                return "".join(pieces), False
-            pieces.append(reader.skip(len(marker)))
-            spaces = yield from reader.spaces()
-            follows = behind if marker == closes else behind_call
-            found = yield from reader.stands(follows)
-            if found or (marker == form.call[1] and not (yield from reader.peek())):
-                pieces.pop()
-                return "".join(pieces), marker != closes
-            pieces.append(spaces)
 
     def _split(self, head: str) -> tuple[str, dict[str, str]]:
         """The name or key that a head begins with, and its attributes."""

@@ -81,6 +81,7 @@ FAMILIES: Final = (
                 parameter=('<|open|>argument key="', "<|close|>argument<|sep|>"),
                 key_ends=("<|sep|>",),
                 has_attributes=True,
+                is_inline=True,
             ),
         ),
         reasoning=(("<|open|>think<|sep|>", "<|close|>think<|sep|>"),),

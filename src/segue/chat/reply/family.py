@@ -76,7 +76,8 @@ class ElementForm(Form):
 
     `name_end` ends the head of a call that holds its name and attributes, `""` where the first parameter does.
     `key_ends` stand one after another between key and value, `parameter` around both. `has_attributes`: heads hold
-    quoted attributes, and name and key are the first. `strips_line`: a value stands on lines of its own.
+    quoted attributes, and name and key are the first. `strips_line`: a value stands on lines of its own. `is_inline`:
+    parameters follow one another on the same line.
     """
 
     name_end: str
@@ -84,6 +85,7 @@ class ElementForm(Form):
     key_ends: tuple[str, ...]
     has_attributes: bool = False
     strips_line: bool = False
+    is_inline: bool = False
 
     @property
     def markers(self) -> tuple[str, ...]:

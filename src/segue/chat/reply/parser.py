@@ -9,7 +9,7 @@ from segue.chat.reply.channels import ChannelsReader
 from segue.chat.reply.family import Family
 from segue.chat.reply.reader import Reader, Reading
 from segue.chat.reply.sink import Sink
-from segue.chat.reply.values import Tools
+from segue.chat.reply.tools import Tools
 from segue.chat.said import Part
 
 

@@ -1,0 +1,286 @@
+"""The ways to read a call whose values are plain text, in which markers may stand as well.
+
+A marker in such a call is the notation's, or it is content, and nothing tells for sure. So all plausible readings are
+followed at once. Each costs something for a marker that is missing or out of place in it, and for a key or a type that
+the tool's schema does not have. The cheapest reading is the one that the model meant.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from typing import Final
+
+from segue.chat.reply.family import ElementForm
+from segue.chat.reply.nesting import EMPTY, Nesting
+from segue.chat.reply.piece import CLOSES, Kind, Piece
+from segue.chat.reply.tools import Tools
+from segue.chat.reply.values import from_text
+
+_MOST_CANDIDATES: Final = 8
+_MOST_PARAMETERS: Final = 256
+_MOST_LOOKS: Final = 8
+"""So many times, at most, the text of a call is looked through for types."""
+
+
+class State(Enum):
+    """Where a candidate is: between parameters, in a value, or behind the call's end."""
+
+    BETWEEN = auto()
+    VALUE = auto()
+    ENDED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter whose value are the pieces from `start` to `end`, behind the one `before` it."""
+
+    opening: Piece
+    start: int
+    end: int
+    is_closed: bool
+    before: "Parameter | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One reading of the pieces so far. `opening` and what follows it tell of the value that it is in.
+
+    `is_wrong`: it explains the text, but is no call that may run. `follows_closer`: a marker that closes parameters
+    and is content was last. `is_loose`: nothing but the end of the call closed the last value.
+    """
+
+    cost: int = 0
+    is_wrong: bool = False
+    state: State = State.BETWEEN
+    last: Parameter | None = None
+    n_parameters: int = 0
+    opening: Piece = field(default=Piece(Kind.TEXT, ""))
+    start: int = 0
+    nesting: Nesting = EMPTY
+    follows_closer: bool = False
+    is_section_over: bool = False
+    is_loose: bool = False
+
+    def plus(self, cost: int, *, is_wrong: bool = False) -> "Candidate":
+        """The same at a higher cost."""
+        return replace(self, cost=self.cost + cost, is_wrong=self.is_wrong or is_wrong)
+
+    def has(self, key: str) -> bool:
+        """Whether a parameter before has this key."""
+        last = self.last
+        while last is not None and last.opening.key != key:
+            last = last.before
+        return last is not None
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """All of them, in their order."""
+        found, last = [], self.last
+        while last is not None:
+            found.append(last)
+            last = last.before
+        return found[::-1]
+
+
+class Candidates:
+    """All candidates for a call of tool `name`."""
+
+    def __init__(self, form: ElementForm, tools: Tools, name: str) -> None:
+        self._form = form
+        self._tools = tools
+        self._name = name
+        self._candidates = [Candidate()]
+        self._texts: list[str] = []
+        self._n_chars = self._n_looked_at = 0
+        self._is_behind_text = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the call may be over."""
+        return any(one.state is State.ENDED for one in self._candidates)
+
+    @property
+    def is_between(self) -> bool:
+        """Whether only a marker can follow."""
+        return all(one.state is State.BETWEEN for one in self._candidates)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether no call can become of it."""
+        return all(one.is_wrong for one in self._candidates)
+
+    def take(self, piece: Piece) -> None:
+        """Follow all candidates across the next piece."""
+        index = len(self._texts)
+        self._texts.append(piece.text)
+        self._n_chars += len(piece.text)
+        found = [one for before in self._candidates for one in self._followed(before, piece, index)]
+        self._candidates = sorted(found, key=_cost)[:_MOST_CANDIDATES]
+        line = piece.text.rpartition("\n")[2].strip()
+        is_same_line = self._is_behind_text and "\n" not in piece.text
+        self._is_behind_text = piece.kind is Kind.TEXT and (bool(line) or is_same_line)
+
+    def cheapest(self, behind: Kind | None) -> Sequence[Candidate]:
+        """The calls that end here, if `behind` is no part of them (None: the end of the reply); several if equal.
+
+        None if a candidate for which the call goes on is as cheap, since then the reply may have been cut off.
+        """
+        is_next = behind in (Kind.CALL, Kind.SECTION)
+        ended = [one.plus(2 * (one.is_loose and behind is Kind.TEXT)) for one in self._candidates if _is_ended(one)]
+        lasting = [one for one in self._candidates if not _is_ended(one)]
+        if is_next and behind is not None:
+            ended += [broken for one in lasting for broken in self._broken_off(one, behind)]
+            lasting = [one for before in lasting for one in self._followed(before, Piece(behind, ""), len(self._texts))]
+        least = min(map(_cost, ended), default=0)
+        if any(one.cost <= least for one in lasting):
+            return ()
+        return [one for one in ended if one.cost == least]
+
+    def go_on(self) -> None:
+        """The call is not over; forget the candidates for which it was."""
+        self._candidates = [one for one in self._candidates if not _is_ended(one)]
+
+    def value(self, parameter: Parameter) -> str:
+        """The text of a value, without the line ends that the notation puts around it."""
+        text = self._text(parameter.start, parameter.end)
+        if self._form.strips_line:
+            text = text.removeprefix("\n")
+        return text.removesuffix("\n") if self._form.strips_line or not parameter.is_closed else text
+
+    def _followed(self, one: Candidate, piece: Piece, index: int) -> Iterator[Candidate]:
+        match one.state:
+            case State.BETWEEN:
+                return self._between(one, piece, index)
+            case State.VALUE:
+                return self._in_value(one, piece, index)
+        return self._behind(one, piece, index)
+
+    def _between(self, one: Candidate, piece: Piece, index: int) -> Iterator[Candidate]:
+        match piece.kind:
+            case Kind.TEXT:
+                yield one.plus(2, is_wrong=True) if piece.text.strip() else one
+            case Kind.PARAMETER:
+                yield self._begun(one, piece, index)
+            case Kind.PARAMETER_END:
+                yield one.plus(1)
+            case Kind.CALL_END:
+                yield replace(one, state=State.ENDED)
+            case Kind.SECTION_END:
+                yield replace(one.plus(1), state=State.ENDED, is_section_over=True)
+            case _:
+                yield one.plus(3, is_wrong=True)
+
+    def _in_value(self, one: Candidate, piece: Piece, index: int) -> Iterator[Candidate]:
+        if piece.kind is Kind.TEXT:
+            yield replace(one, follows_closer=one.follows_closer and not piece.text.strip())
+            return
+        yield self._with_content(one, piece)
+        match piece.kind:
+            case Kind.PARAMETER_END:
+                yield self._closed(one, index, is_closed=True)
+            case Kind.PARAMETER:
+                if piece.key == one.opening.key and index - one.start <= 1 and not self._text(one.start, index).strip():
+                    yield replace(one.plus(1), start=index + 1, nesting=EMPTY)
+                yield self._begun(self._closed(one, index).plus(2 * self._is_inline), piece, index)
+            case Kind.CALL_END:
+                yield replace(self._closed(one, index), state=State.ENDED, is_loose=True)
+            case Kind.SECTION_END:
+                closed = self._closed(one, index).plus(1)
+                yield replace(closed, state=State.ENDED, is_section_over=True, is_loose=True)
+
+    def _behind(self, one: Candidate, piece: Piece, index: int) -> Iterator[Candidate]:
+        match piece.kind:
+            case Kind.TEXT:
+                yield one
+            case Kind.SECTION_END if not one.is_section_over:
+                yield replace(one, is_section_over=True)
+            case Kind.PARAMETER if not one.is_section_over:
+                yield one.plus(2)
+                yield self._begun(one.plus(2), piece, index)
+            case _:
+                yield one.plus(2)
+
+    def _with_content(self, one: Candidate, marker: Piece) -> Candidate:
+        """The marker is part of the value."""
+        cost = 4 if self._tools.is_scalar(self._name, one.opening.key) else 0
+        cost += one.follows_closer and marker.kind is not Kind.PARAMETER_END
+        nesting = one.nesting
+        if marker.kind not in CLOSES:
+            is_likely = marker.kind is Kind.PARAMETER and not self._is_inline and self._is_next(one, marker.key)
+            nesting = nesting.opened(marker.kind, 1)
+            cost += is_likely
+        elif closed := nesting.closed(CLOSES[marker.kind]):
+            nesting, n_left_open = closed
+            cost += n_left_open
+        else:
+            cost += (1 if marker.kind is Kind.PARAMETER_END else 2) - self._is_astray(one)
+        return replace(one.plus(cost), nesting=nesting, follows_closer=marker.kind is Kind.PARAMETER_END)
+
+    def _closed(self, one: Candidate, index: int, *, is_closed: bool = False) -> Candidate:
+        """The value ends before the piece of this index, whether a marker closes it or not."""
+        parameter = Parameter(one.opening, one.start, index, is_closed, one.last)
+        cost = one.nesting.cost + self._is_astray(one) + 2 * self._is_mistyped(one, index)
+        cost += 0 if is_closed else 1 + one.follows_closer
+        return Candidate(one.cost + cost, one.is_wrong, State.BETWEEN, parameter, one.n_parameters + 1)
+
+    def _begun(self, one: Candidate, opening: Piece, index: int) -> Candidate:
+        """A parameter begins with this piece."""
+        cost, is_wrong = 0, one.n_parameters >= _MOST_PARAMETERS
+        if one.has(opening.key):
+            cost, is_wrong = 2, True
+        elif not self._tools.knows(self._name, opening.key):
+            cost, is_wrong = 1, is_wrong or self._tools.forbids(self._name, opening.key)
+        begun = Candidate(one.cost, one.is_wrong, State.VALUE, one.last, one.n_parameters, opening, index + 1)
+        return begun.plus(cost, is_wrong=is_wrong)
+
+    def _broken_off(self, one: Candidate, behind: Kind) -> Iterator[Candidate]:
+        """The call is over since the next one begins, though nothing closed it."""
+        n_missing = 2 if behind is Kind.SECTION and self._form.section[1] else 1
+        if one.state is State.BETWEEN and one.last is not None:
+            yield one.plus(n_missing)
+        elif one.state is State.VALUE:
+            yield self._closed(one, len(self._texts)).plus(n_missing)
+
+    def _is_next(self, one: Candidate, key: str) -> bool:
+        """Whether the tool has this parameter, it was not given yet, and no call in the value may have it."""
+        is_given = key == one.opening.key or one.has(key)
+        return not is_given and self._tools.knows(self._name, key) and Kind.CALL not in one.nesting.kinds
+
+    @property
+    def _is_inline(self) -> bool:
+        """Whether a marker that stands here, behind text, does not begin a line as it should."""
+        return self._is_behind_text and not self._form.is_inline
+
+    def _is_astray(self, one: Candidate) -> bool:
+        """Whether a marker stands here behind text, though the value has lines of its own."""
+        has_lines = self._form.strips_line and self._text(one.start, one.start + 1).startswith("\n")
+        return has_lines and self._is_behind_text
+
+    def _is_mistyped(self, one: Candidate, index: int) -> bool:
+        """Whether the schema allows no such value, as far as looking is cheap."""
+        key, kind = one.opening.key, one.opening.type
+        if is_text(kind) or (kind is None and self._tools.takes_text(self._name, key)):
+            return False
+        text = self._text(one.start, index)
+        self._n_looked_at += len(text)
+        if self._n_looked_at > _MOST_LOOKS * self._n_chars:
+            return False
+        if kind is not None:
+            return from_text(text) is text
+        return not self._tools.accepts(self._name, key, self._tools.typed(self._name, key, text))
+
+    def _text(self, start: int, end: int) -> str:
+        return "".join(self._texts[start:end])
+
+
+def is_text(kind: str | None) -> bool:
+    """Whether the attribute that tells a value's type says that it is a string."""
+    return kind in ("true", "string")
+
+
+def _cost(one: Candidate) -> int:
+    return one.cost
+
+
+def _is_ended(one: Candidate) -> bool:
+    return one.state is State.ENDED

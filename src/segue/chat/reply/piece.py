@@ -1,0 +1,50 @@
+"""The pieces of a call whose values are plain text: its markers, and the text between them."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from segue.chat.reply.family import ElementForm
+
+
+class Kind(Enum):
+    """What a piece may be."""
+
+    TEXT = auto()
+    SECTION = auto()
+    SECTION_END = auto()
+    CALL = auto()
+    CALL_END = auto()
+    PARAMETER = auto()
+    PARAMETER_END = auto()
+
+
+CLOSES: Final = {
+    Kind.SECTION_END: Kind.SECTION,
+    Kind.CALL_END: Kind.CALL,
+    Kind.PARAMETER_END: Kind.PARAMETER,
+}
+"""What each closing marker closes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A marker, or text. That of a parameter includes its head, which says the key and perhaps the type."""
+
+    kind: Kind
+    text: str
+    key: str = ""
+    type: str | None = None
+
+
+def kinds_of(form: ElementForm) -> dict[str, Kind]:
+    """The markers of a form, and what each is."""
+    kinds = {
+        form.section[0]: Kind.SECTION,
+        form.section[1]: Kind.SECTION_END,
+        form.call[0]: Kind.CALL,
+        form.call[1]: Kind.CALL_END,
+        form.parameter[0]: Kind.PARAMETER,
+        form.parameter[1]: Kind.PARAMETER_END,
+    }
+    return {marker: kind for marker, kind in kinds.items() if marker}

@@ -1,0 +1,116 @@
+"""The tools on offer: what their schemas say about names, keys and the types of values."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from segue.chat.reply.values import from_text, is_of, literal
+
+_SCALARS: Final = frozenset({"boolean", "integer", "number", "null"})
+_ANY: Final = "any"
+"""Stands for an option that does not name its type."""
+_PYTHON: Final = {"True": True, "False": False, "None": None}
+_PREFIXES: Final = ("functions.", "tools.", "default_api.")
+_MAX_DEPTH = 8
+
+Schema = Mapping[str, Any]
+
+
+class Tools:
+    """Answers what a reply may call, and how. Where a schema is silent, everything is allowed."""
+
+    def __init__(self, tools: Sequence[Mapping[str, Any]]) -> None:
+        self._schemas: dict[str, Schema] = {}
+        for tool in tools:
+            function = tool.get("function", tool)
+            if isinstance(function, Mapping) and isinstance(function.get("name"), str):
+                parameters = function.get("parameters")
+                self._schemas[function["name"]] = parameters if isinstance(parameters, Mapping) else {}
+
+    def offers(self, name: str) -> bool:
+        """Whether there is such a tool; any could be where none is known."""
+        return not self._schemas or name in self._schemas
+
+    def names(self, name: str) -> bool:
+        """Whether there is certainly such a tool."""
+        return name in self._schemas
+
+    def resolved(self, name: str) -> str:
+        """The name of the tool that is meant: without a prefix of the notation if only that makes it one on offer."""
+        if name in self._schemas:
+            return name
+        bare = (name.removeprefix(prefix) for prefix in _PREFIXES if name.startswith(prefix))
+        return next((short for short in bare if short in self._schemas), name)
+
+    def knows(self, name: str, key: str) -> bool:
+        """Whether the schema of a tool has the key; where it lists none, it may have any."""
+        properties = self._properties(name)
+        return not properties or key in properties
+
+    def forbids(self, name: str, key: str) -> bool:
+        """Whether the schema of a tool rules the key out."""
+        schema = self._schemas.get(name, {})
+        return (
+            schema.get("additionalProperties") is False
+            and not schema.get("patternProperties")
+            and isinstance(schema.get("properties"), Mapping)
+            and key not in schema["properties"]
+        )
+
+    def keys(self, name: str) -> frozenset[str]:
+        """The keys that the schema of a tool lists."""
+        return frozenset(self._properties(name))
+
+    def is_scalar(self, name: str, key: str) -> bool:
+        """Whether a parameter is a number, a boolean or null, so that its value can hold no markers."""
+        types = self._types(name, key)
+        return bool(types) and types <= _SCALARS
+
+    def takes_text(self, name: str, key: str) -> bool:
+        """Whether the value of a parameter may be a string."""
+        types = self._types(name, key)
+        return not types or bool(types & {"string", _ANY})
+
+    def accepts(self, name: str, key: str, value: Any) -> bool:
+        """Whether the value is of a type that the parameter allows."""
+        types = self._types(name, key)
+        return not types or _ANY in types or any(is_of(value, kind) for kind in types)
+
+    def typed(self, name: str, key: str, text: str) -> Any:
+        """The value that `text` stands for as parameter `key` of tool `name`."""
+        types = self._types(name, key) - {_ANY}
+        if types == {"string"}:
+            return text
+        value = from_text(text)
+        if not types:
+            return value
+        if any(is_of(value, kind) for kind in types - {"string"}):
+            return value
+        if text.strip() in _PYTHON and any(is_of(_PYTHON[text.strip()], kind) for kind in types):
+            return _PYTHON[text.strip()]
+        if "string" in types:
+            return text
+        return literal(text) if value is text else value
+
+    def _properties(self, name: str) -> Schema:
+        properties = self._schemas.get(name, {}).get("properties")
+        return properties if isinstance(properties, Mapping) else {}
+
+    def _types(self, name: str, key: str) -> frozenset[str]:
+        return frozenset(_type_names(self._properties(name).get(key), _MAX_DEPTH))
+
+
+def _type_names(schema: Any, depth: int) -> Iterator[str]:
+    """The names of the types that a schema allows; none if it does not tell."""
+    if not isinstance(schema, Mapping) or depth == 0:
+        return
+    kind = schema.get("type")
+    for name in [kind] if isinstance(kind, str) else kind if isinstance(kind, list) else []:
+        if isinstance(name, str):
+            yield name
+    for group in ("anyOf", "oneOf", "allOf"):
+        options = schema.get(group)
+        for option in options if isinstance(options, list) else []:
+            yield from frozenset(_type_names(option, depth - 1)) or (_ANY,)
+    choices = schema.get("enum")
+    if kind is None and isinstance(choices, list) and all(isinstance(choice, str) for choice in choices):
+        yield "string"
