@@ -5,6 +5,9 @@ from functools import lru_cache
 from segue.chat.reply.reader import Markers, Reader, Reading
 
 _OPENING, _CLOSING = "{[(", "}])"
+_QUOTES = ('"', "'")
+_BEFORE_STRING = (*"{[(,:=", "")
+_BEHIND_STRING = tuple("}]),:=")
 
 
 class NotACallError(Exception):
@@ -22,15 +25,16 @@ def markers_of(*markers: str) -> Markers:
 
 
 def read_brackets(
-    reader: Reader, begun: str = "", *, quotes: tuple[str, ...] = ('"',), stops: tuple[str, ...] = ()
+    reader: Reader, begun: str = "", *, quotes: tuple[str, ...] = (), stops: tuple[str, ...] = ()
 ) -> Reading[str]:
     """Read up to the bracket that closes the first one, and return it all, behind `begun`, which was read before.
 
-    Strings stand between equal `quotes`; those of one character have escapes. Outside of them, `stops` cannot
+    Strings stand between equal quotes, JSON's, Python's or one of `quotes`. Outside of them, `stops` cannot
     stand. Raises `NotACallError`.
     """
     pieces = [begun]
     depth = sum(begun.count(bracket) for bracket in _OPENING)
+    quotes = (*_QUOTES, *quotes)
     structure = markers_of(*_OPENING, *_CLOSING, *quotes, *stops)
     while True:
         marker = yield from reader.until(structure, pieces.append)
@@ -38,12 +42,13 @@ def read_brackets(
             raise CutOffError
         if marker in stops:
             raise NotACallError
+        is_string = marker in quotes and _last_of(pieces) in _BEFORE_STRING
         pieces.append(reader.skip(len(marker)))
-        if marker in quotes:
-            yield from _read_string(reader, marker, pieces)
+        if is_string:
+            yield from _read_string(reader, marker, pieces, stops)
         elif marker in _OPENING:
             depth += 1
-        else:
+        elif marker in _CLOSING:
             depth -= 1
             if depth < 0:
                 raise NotACallError
@@ -51,16 +56,31 @@ def read_brackets(
                 return "".join(pieces)
 
 
-def _read_string(reader: Reader, quote: str, pieces: list[str]) -> Reading[None]:
-    """Read the rest of a string into `pieces`."""
-    ends = markers_of(quote, "\\") if len(quote) == 1 else markers_of(quote)
+def _read_string(reader: Reader, quote: str, pieces: list[str], stops: tuple[str, ...]) -> Reading[None]:
+    """Read the rest of a string into `pieces`. It ends with the first quote that more than text stands behind.
+
+    A key may follow at once where quotes are no ordinary ones, since models forget commas there.
+    """
+    ends_at_word = quote not in _QUOTES
+    ends = markers_of(quote) if ends_at_word else markers_of(quote, "\\")
+    behind = markers_of(*_BEHIND_STRING, *stops)
     while True:
         marker = yield from reader.until(ends, pieces.append)
         if not marker:
             raise CutOffError
         pieces.append(reader.skip(len(marker)))
         if marker == quote:
-            return
-        if not (yield from reader.peek()):
-            raise CutOffError
-        pieces.append(reader.skip(1))
+            spaces = yield from reader.spaces()
+            pieces.append(spaces)
+            if (yield from reader.stands(behind)):
+                return
+            following = yield from reader.peek()
+            if not following or (ends_at_word and not spaces and following.isalpha()):
+                return
+        elif (yield from reader.peek()):
+            pieces.append(reader.skip(1))
+
+
+def _last_of(pieces: list[str]) -> str:
+    """The last character but for white space; empty if there is none."""
+    return next((piece.rstrip()[-1] for piece in reversed(pieces) if piece and not piece.isspace()), "")

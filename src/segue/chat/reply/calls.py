@@ -2,11 +2,20 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from segue.chat.reply.body import CutOffError, NotACallError, markers_of, read_brackets
 from segue.chat.reply.elements import ElementReader
 from segue.chat.reply.family import ElementForm, Family, Form, JsonForm, NamedForm, PythonicForm
-from segue.chat.reply.notation import Call, bare_arguments, json_calls, make_call, python_calls
+from segue.chat.reply.notation import (
+    Call,
+    bare_arguments,
+    json_calls,
+    loose_arguments,
+    loose_calls,
+    make_call,
+    python_calls,
+)
 from segue.chat.reply.reader import Reader, Reading
 from segue.chat.reply.sink import Sink
 from segue.chat.reply.tools import Tools
@@ -142,22 +151,37 @@ class CallsReader:
         yield from reader.spaces()
         if (following := (yield from reader.peek())) != "{":
             raise NotACallError if following else CutOffError
-        body = yield from read_brackets(reader, quotes=(form.quote,), stops=self._stops_of(form.quote))
-        return make_call(found[1], bare_arguments(body, form))
+        name = self._tools.resolved(found[1])
+        quotes = () if form.quote == '"' else (form.quote,)
+        body = yield from read_brackets(reader, quotes=quotes, stops=self._stops_of(*quotes))
+        with suppress(ValueError):
+            return make_call(name, bare_arguments(body, form))
+        arguments = loose_arguments(body, form.quote, self._tools.schema(name))
+        yield from self._expect_closer(form.call[1], form.section[1])
+        return make_call(name, arguments)
 
     def _read_expression(self, forms: Sequence[Form]) -> Reading[list[Call]]:
         begun = yield from self._read_beginning(forms[0])
-        is_pythonic = any(isinstance(form, PythonicForm) for form in forms)
-        quotes = ('"', "'") if is_pythonic else ('"',)
-        body = yield from read_brackets(self._reader, begun, quotes=quotes, stops=self._stops_of(*quotes))
+        closer = forms[0].section[1]
+        body = yield from read_brackets(self._reader, begun, stops=self._stops)
         for form in forms:
             try:
                 calls = json_calls(body, form) if isinstance(form, JsonForm) else python_calls(body)
             except ValueError:
                 continue
             if calls and (form.openers or all(self._tools.offers(call.name) for call in calls)):
-                return calls
+                return [Call(self._tools.resolved(call.name), call.arguments) for call in calls]
+        yield from self._expect_closer(closer)
+        for form in forms:
+            with suppress(ValueError):
+                return loose_calls(body, form, self._tools)
         raise NotACallError
+
+    def _expect_closer(self, *closers: str) -> Reading[None]:
+        """A call that does not keep to the notation must at least be closed, or be the end of the reply."""
+        yield from self._reader.spaces()
+        if not (yield from self._reader.stands(markers_of(*closers))) and (yield from self._reader.peek()):
+            raise NotACallError
 
     def _read_beginning(self, form: Form) -> Reading[str]:
         """What tells early whether unmarked text may be a call, so that other text in brackets is not held back."""
@@ -166,7 +190,9 @@ class CallsReader:
         reader = self._reader
         begun = reader.skip(1) + (yield from reader.spaces())
         if isinstance(form, JsonForm):
-            key = yield from reader.accept(markers_of(*(f'"{key}"' for key in form.first_keys)))
+            key = yield from reader.accept(
+                markers_of(*(f"{quote}{key}{quote}" for key in form.first_keys for quote in "\"'"))
+            )
             if not key:
                 raise NotACallError
             return begun + key

@@ -129,7 +129,7 @@ class Candidates:
         ended = [one.plus(2 * (one.is_loose and behind is Kind.TEXT)) for one in self._candidates if _is_ended(one)]
         lasting = [one for one in self._candidates if not _is_ended(one)]
         if is_next and behind is not None:
-            ended += [broken for one in lasting for broken in self._broken_off(one, behind)]
+            ended += [broken for one in lasting for broken in self._broken_off(one)]
             lasting = [one for before in lasting for one in self._followed(before, Piece(behind, ""), len(self._texts))]
         least = min(map(_cost, ended), default=0)
         if any(one.cost <= least for one in lasting):
@@ -233,13 +233,12 @@ class Candidates:
         begun = Candidate(one.cost, one.is_wrong, State.VALUE, one.last, one.n_parameters, opening, index + 1)
         return begun.plus(cost, is_wrong=is_wrong)
 
-    def _broken_off(self, one: Candidate, behind: Kind) -> Iterator[Candidate]:
+    def _broken_off(self, one: Candidate) -> Iterator[Candidate]:
         """The call is over since the next one begins, though nothing closed it."""
-        n_missing = 2 if behind is Kind.SECTION and self._form.section[1] else 1
         if one.state is State.BETWEEN and one.last is not None:
-            yield one.plus(n_missing)
+            yield one.plus(1)
         elif one.state is State.VALUE:
-            yield self._closed(one, len(self._texts)).plus(n_missing)
+            yield self._closed(one, len(self._texts)).plus(1)
 
     def _is_next(self, one: Candidate, key: str) -> bool:
         """Whether the tool has this parameter, it was not given yet, and no call in the value may have it."""

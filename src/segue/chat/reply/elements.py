@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from segue.chat.reply.body import CutOffError, NotACallError, markers_of
@@ -63,10 +64,12 @@ class ElementReader:
             if candidates.is_hopeless:
                 raise NotACallError
 
-    def _call(self, name: str, candidates: Candidates, found: list[Candidate]) -> Call:
+    def _call(self, name: str, candidates: Candidates, found: Sequence[Candidate]) -> Call:
         """The call that all of `found` are. Raises `NotACallError` if there is none."""
         calls = [
-            make_call(name, {one.opening.key: self._value(name, candidates.value(one), one.opening) for one in parameters})
+            make_call(
+                name, {one.opening.key: self._value(name, candidates.value(one), one.opening) for one in parameters}
+            )
             for parameters in (candidate.parameters for candidate in found)
         ]
         if any(candidate.is_wrong for candidate in found) or any(call != calls[0] for call in calls):

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from segue.chat.reply.family import JsonForm, NamedForm
+from segue.chat.reply.family import Form, JsonForm, NamedForm
+from segue.chat.reply.loose import LooseParser
+from segue.chat.reply.tools import Schema, Tools
 from segue.chat.reply.values import from_json, to_json
 
 _NAMES = {"true": True, "false": False, "null": None, "none": None}
@@ -15,7 +17,7 @@ _STRING_OR_KEYWORD = re.compile(
     r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\b(""" + "|".join(keyword.kwlist) + r")(?=\s*=[^=])", re.DOTALL
 )
 _KEYWORD_END = "_is_a_keyword"
-_BARE_KEY = re.compile(r"([{,]\s*)([^\s{}\[\],:\"][^{}\[\],:\"]*):")
+_STRING_OR_BARE_KEY = re.compile(r"""("(?:\\.|[^"\\])*")|([{,]\s*)([^\s{}\[\],:"'=][^{}\[\],:"'=]*):""", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,20 @@ def bare_arguments(text: str, form: NamedForm) -> Any:
         return from_json(text)
     pieces = text.split(form.quote)
     for i, piece in enumerate(pieces):
-        pieces[i] = to_json(piece) if i % 2 else _BARE_KEY.sub(_quote_key, piece)
+        pieces[i] = to_json(piece) if i % 2 else _STRING_OR_BARE_KEY.sub(_quote_key, piece)
     return from_json("".join(pieces))
+
+
+def loose_calls(text: str, form: Form, tools: Tools) -> list[Call]:
+    """The calls of an expression that does not keep to the notation. Raises `ValueError` if that is not certain."""
+    parser = LooseParser(text)
+    found = parser.named_objects(form, tools) if isinstance(form, JsonForm) else parser.functions(tools)
+    return [make_call(tools.resolved(name), arguments) for name, arguments in found]
+
+
+def loose_arguments(text: str, quote: str, schema: Schema) -> Any:
+    """The value of an object that does not keep to the notation. Raises `ValueError` if that is not certain."""
+    return LooseParser(text, quote=quote).object(schema)
 
 
 def _first(item: object, keys: tuple[str, ...]) -> Any:
@@ -91,7 +105,7 @@ def _rename(found: re.Match[str]) -> str:
 
 
 def _quote_key(found: re.Match[str]) -> str:
-    return f"{found[1]}{to_json(found[2].rstrip())}:"
+    return found[1] or f"{found[2]}{to_json(found[3].rstrip())}:"
 
 
 def _python_call(node: ast.expr) -> Call:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from segue.chat.reply.values import from_text, is_of, literal
 
 _SCALARS: Final = frozenset({"boolean", "integer", "number", "null"})
-_ANY: Final = "any"
+ANY: Final = "any"
 """Stands for an option that does not name its type."""
 _PYTHON: Final = {"True": True, "False": False, "None": None}
 _PREFIXES: Final = ("functions.", "tools.", "default_api.")
@@ -30,9 +30,11 @@ class Tools:
         """Whether there is such a tool; any could be where none is known."""
         return not self._schemas or name in self._schemas
 
-    def names(self, name: str) -> bool:
-        """Whether there is certainly such a tool."""
-        return name in self._schemas
+    def schema(self, name: object) -> Schema:
+        """The schema of a tool on offer. Raises `ValueError` for any other name."""
+        if not isinstance(name, str) or not self.offers(self.resolved(name)):
+            raise ValueError(f"{name} is not on offer")
+        return self._schemas.get(self.resolved(name), {})
 
     def resolved(self, name: str) -> str:
         """The name of the tool that is meant: without a prefix of the notation if only that makes it one on offer."""
@@ -56,10 +58,6 @@ class Tools:
             and key not in schema["properties"]
         )
 
-    def keys(self, name: str) -> frozenset[str]:
-        """The keys that the schema of a tool lists."""
-        return frozenset(self._properties(name))
-
     def is_scalar(self, name: str, key: str) -> bool:
         """Whether a parameter is a number, a boolean or null, so that its value can hold no markers."""
         types = self._types(name, key)
@@ -68,16 +66,16 @@ class Tools:
     def takes_text(self, name: str, key: str) -> bool:
         """Whether the value of a parameter may be a string."""
         types = self._types(name, key)
-        return not types or bool(types & {"string", _ANY})
+        return not types or bool(types & {"string", ANY})
 
     def accepts(self, name: str, key: str, value: Any) -> bool:
         """Whether the value is of a type that the parameter allows."""
         types = self._types(name, key)
-        return not types or _ANY in types or any(is_of(value, kind) for kind in types)
+        return not types or ANY in types or any(is_of(value, kind) for kind in types)
 
     def typed(self, name: str, key: str, text: str) -> Any:
         """The value that `text` stands for as parameter `key` of tool `name`."""
-        types = self._types(name, key) - {_ANY}
+        types = self._types(name, key) - {ANY}
         if types == {"string"}:
             return text
         value = from_text(text)
@@ -92,11 +90,21 @@ class Tools:
         return literal(text) if value is text else value
 
     def _properties(self, name: str) -> Schema:
-        properties = self._schemas.get(name, {}).get("properties")
-        return properties if isinstance(properties, Mapping) else {}
+        return properties_of(self._schemas.get(name, {}))
 
     def _types(self, name: str, key: str) -> frozenset[str]:
-        return frozenset(_type_names(self._properties(name).get(key), _MAX_DEPTH))
+        return types_of(self._properties(name).get(key))
+
+
+def properties_of(schema: Schema) -> Schema:
+    """The properties that the schema of an object lists."""
+    properties = schema.get("properties")
+    return properties if isinstance(properties, Mapping) else {}
+
+
+def types_of(schema: Any) -> frozenset[str]:
+    """The types that a schema allows, `ANY` among them for options that name none; empty if it does not tell."""
+    return frozenset(_type_names(schema, _MAX_DEPTH))
 
 
 def _type_names(schema: Any, depth: int) -> Iterator[str]:
@@ -110,7 +118,7 @@ def _type_names(schema: Any, depth: int) -> Iterator[str]:
     for group in ("anyOf", "oneOf", "allOf"):
         options = schema.get(group)
         for option in options if isinstance(options, list) else []:
-            yield from frozenset(_type_names(option, depth - 1)) or (_ANY,)
+            yield from frozenset(_type_names(option, depth - 1)) or (ANY,)
     choices = schema.get("enum")
     if kind is None and isinstance(choices, list) and all(isinstance(choice, str) for choice in choices):
         yield "string"
