@@ -152,6 +152,8 @@ class CallsReader:
         if (following := (yield from reader.peek())) != "{":
             raise NotACallError if following else CutOffError
         name = self._tools.resolved(found[1])
+        if form.is_short and not self._tools.offers(name):
+            raise NotACallError
         quotes = () if form.quote == '"' else (form.quote,)
         body = yield from read_brackets(reader, quotes=quotes, stops=self._stops_of(*quotes))
         with suppress(ValueError):

@@ -1,81 +1,159 @@
 """Replies that are a sequence of messages, each with a header that tells whom it is for."""
 
 import re
-from typing import Final
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 from segue.chat.reply.body import CutOffError, NotACallError, markers_of, read_brackets
-from segue.chat.reply.notation import make_call
-from segue.chat.reply.reader import Reader, Reading
+from segue.chat.reply.notation import Call, loose_arguments, make_call
+from segue.chat.reply.reader import Markers, Reader, Reading
 from segue.chat.reply.sink import Sink
+from segue.chat.reply.tools import Tools
 from segue.chat.reply.values import from_json
 
-_START, _CHANNEL, _MESSAGE = "<|start|>", "<|channel|>", "<|message|>"
+_START, _CHANNEL, _CONSTRAIN, _MESSAGE = "<|start|>", "<|channel|>", "<|constrain|>", "<|message|>"
 _ENDS: Final = ("<|end|>", "<|call|>", "<|return|>")
+_GOES_ON: Final = (_CHANNEL, _CONSTRAIN, " ", "\n", "\t")
+"""What a header may go on with behind a word."""
 _HEADER_BEGINS = markers_of(_START, _CHANNEL, _MESSAGE)
 _FIRST_HEADER_BEGINS = markers_of(_START, _CHANNEL, _MESSAGE, " to=")
-_HEADER_ENDS = markers_of(_MESSAGE, _START, *_ENDS)
-_BODY_ENDS = markers_of("<|end|>", "<|return|>", "<|start|>assistant")
+_WORD_ENDS = markers_of(_MESSAGE, _START, *_ENDS, *_GOES_ON, "{")
+_BODY_ENDS = markers_of("<|end|>", "<|return|>", "<|start|>assistant", _CHANNEL)
+_HEADLESS_BODY_ENDS = markers_of("<|end|>", "<|return|>", "<|start|>assistant", _CHANNEL, _MESSAGE)
 _CALL_ENDS = markers_of(*_ENDS)
+_BEHIND_CALL = markers_of(*_ENDS, _START)
+_HEADER: Final = re.compile(
+    r"(?:<\|start\|>[\w.]*)?"
+    r"(?:\s*to=[^\s<]*|<\|channel\|>\s*\w*|\s*<\|constrain\|>\s*\w*|\s+(?:json|code))*\s*"
+)
+_MAX_HEADER_CHARS: Final = 512
 _RECIPIENT = re.compile(r"\bto=([^\s<]+)")
 _CHANNEL_NAME = re.compile(r"<\|channel\|>\s*(\w+)")
-_UNFINISHED_HEADER = re.compile(r"[\s\w.=]*(?:<\|(?:start|channel|constrain)\|>[\s\w.=]*){0,3}")
+_TYPE = re.compile(r"(?<=\s)(?:json|code)\s*$")
+_CHANNELS: Final = frozenset({"analysis", "commentary", "final"})
+_PEOPLE: Final = frozenset({"user", "assistant"})
+"""Recipients that are no tools."""
+
+
+class _Header(NamedTuple):
+    """A header, the word behind it that is no part of it, and the marker behind that, which is not yet read."""
+
+    text: str
+    word: str
+    marker: str
+
+    @property
+    def is_whole(self) -> bool:
+        return self.marker == _MESSAGE and not self.word
+
+    @property
+    def channel(self) -> str:
+        """The last channel that it names, empty if that is none that is known."""
+        named = _CHANNEL_NAME.findall(self.text)[-1:]
+        return named[0] if named and named[0] in _CHANNELS else ""
+
+    @property
+    def recipient(self) -> str:
+        found = _RECIPIENT.search(self.text)
+        return found[1] if found else ""
 
 
 class ChannelsReader:
     """Reads a reply that begins within its first header, behind `<|start|>assistant`."""
 
-    def __init__(self, reader: Reader, sink: Sink, *, parses_calls: bool) -> None:
+    def __init__(self, reader: Reader, sink: Sink, tools: Tools, *, parses_calls: bool) -> None:
         self._reader = reader
         self._sink = sink
+        self._tools = tools
         self._parses_calls = parses_calls
 
     def read(self) -> Reading[None]:
         """Read all of the reply."""
-        begin = yield from self._reader.accept(_FIRST_HEADER_BEGINS)
+        begin = yield from self._reader.stands(_FIRST_HEADER_BEGINS)
         while True:
-            if begin:
-                yield from self._read_message(begin)
-            marker = yield from self._reader.until(_HEADER_BEGINS, self._sink.say)
-            if not marker:
+            header = (yield from self._read_header(begin)) if begin else None
+            while header:
+                header = yield from self._read_message(header)
+            begin = yield from self._reader.until(_HEADER_BEGINS, self._sink.say)
+            if not begin:
                 return
-            begin = self._reader.skip(len(marker))
 
-    def _read_message(self, begin: str) -> Reading[None]:
-        reader, sink = self._reader, self._sink
-        reader.keep(begin)
-        pieces = [begin]
-        marker = _MESSAGE if begin == _MESSAGE else (yield from reader.until(_HEADER_ENDS, pieces.append))
-        header = "".join(pieces)
-        if marker == _MESSAGE and begin != _MESSAGE:
-            reader.skip(len(marker))
-        if marker != _MESSAGE:
-            kept = reader.kept()
-            if marker or not _UNFINISHED_HEADER.fullmatch(header):
-                sink.say(kept)
-            return
-        recipient = _RECIPIENT.search(header)
-        channels = _CHANNEL_NAME.findall(header)
-        if recipient and recipient[1].startswith("functions.") and self._parses_calls:
-            yield from self._read_call(recipient[1].removeprefix("functions."))
-            return
-        reader.kept()
-        sink.cut(is_thought="analysis" in channels[-1:])
-        yield from self._read_body()
-        sink.cut(is_thought=False)
+    def _read_header(self, begin: str) -> Reading[_Header]:
+        """Read a header that begins here, and keep it."""
+        reader = self._reader
+        reader.keep()
+        header = "" if begin == _MESSAGE else reader.skip(len(begin))
+        while True:
+            pieces: list[str] = []
+            marker = yield from reader.until(_WORD_ENDS, pieces.append)
+            word = "".join(pieces)
+            if len(header) + len(word) > _MAX_HEADER_CHARS or not _HEADER.fullmatch(header + word):
+                return _Header(header, word, marker)
+            header += word
+            if marker not in _GOES_ON:
+                return _Header(header, "", marker)
+            header += reader.skip(len(marker))
 
-    def _read_body(self) -> Reading[None]:
-        marker = yield from self._reader.until(_BODY_ENDS, self._sink.say)
-        if marker and not marker.startswith(_START):
-            self._reader.skip(len(marker))
+    def _read_message(self, header: _Header) -> Reading[_Header | None]:
+        """Read what stands behind a header; the next header if that was read too.
 
-    def _read_call(self, name: str) -> Reading[None]:
+        A header may end without its marker where a word stands that cannot belong to it.
+        """
+        tool = self._tool(header.recipient)
+        is_headless = not header.is_whole and bool(header.word or header.marker == "{")
+        if not header.is_whole and not (is_headless and (tool or header.channel)):
+            kept = self._reader.kept()
+            if header.marker or header.word:
+                self._sink.say(kept)
+            return None
+        if header.is_whole:
+            self._reader.skip(len(_MESSAGE))
+        if tool:
+            yield from self._read_call(tool, is_begun=not header.word)
+            return None
+        kept = self._reader.kept()
+        self._sink.cut(is_thought=header.channel == "analysis")
+        if self._parses_calls and header.recipient and header.recipient not in _PEOPLE:
+            self._sink.say(kept)
+        elif is_headless:
+            content_type = _TYPE.search(header.text)
+            self._sink.say((content_type[0] if content_type else "") + header.word)
+        following = yield from self._read_body(_HEADLESS_BODY_ENDS if is_headless else _BODY_ENDS)
+        self._sink.cut(is_thought=False)
+        return following
+
+    def _tool(self, recipient: str) -> str:
+        """The tool that a recipient is; empty if it is none."""
+        name = self._tools.resolved(recipient.removeprefix("functions."))
+        is_tool = name != recipient or self._tools.is_known(name)
+        return name if self._parses_calls and recipient and is_tool else ""
+
+    def _read_body(self, ends: Markers) -> Reading[_Header | None]:
+        """Read a message up to its end; the next header if one stands there though nothing ended the message."""
+        while True:
+            marker = yield from self._reader.until(ends, self._sink.say)
+            if marker == _CHANNEL:
+                header = yield from self._read_header(_CHANNEL)
+                if header.channel and (header.is_whole or ends is _HEADLESS_BODY_ENDS):
+                    return header
+                self._sink.say(self._reader.kept())
+                continue
+            if marker and not marker.startswith(_START):
+                self._reader.skip(len(marker))
+            if marker != _MESSAGE:
+                return None
+            ends = _BODY_ENDS
+
+    def _read_call(self, name: str, *, is_begun: bool) -> Reading[None]:
+        """Read a call's arguments, which begin here if `is_begun`."""
         reader, sink = self._reader, self._sink
         try:
             yield from reader.spaces()
-            if (following := (yield from reader.peek())) != "{":
+            following = yield from reader.peek()
+            if following != "{" or not is_begun:
                 raise NotACallError if following else CutOffError
             body = yield from read_brackets(reader, stops=(_START, *_ENDS))
-            call = make_call(name, from_json(body))
+            call = yield from self._call(name, body)
         except CutOffError:
             rest = reader.kept()
             if not sink.n_calls:
@@ -87,3 +165,13 @@ class ChannelsReader:
             sink.call(call.name, call.arguments)
             yield from reader.spaces()
             yield from reader.accept(_CALL_ENDS)
+
+    def _call(self, name: str, body: str) -> Reading[Call]:
+        """The call with this body. Raises `ValueError` or `NotACallError`."""
+        with suppress(ValueError):
+            return make_call(name, from_json(body))
+        call = make_call(name, loose_arguments(body, '"', self._tools.schema(name)))
+        yield from self._reader.spaces()
+        if not (yield from self._reader.stands(_BEHIND_CALL)) and (yield from self._reader.peek()):
+            raise NotACallError
+        return call

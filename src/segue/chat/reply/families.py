@@ -63,7 +63,8 @@ FAMILIES: Final = (
                 section=_DEEPSEEK_SECTION,
                 call=("<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>"),
                 is_section_optional=True,
-                ends=("<｜tool▁sep｜>",),
+                ends=("<｜tool▁sep｜>", "\n```json\n", ""),
+                closes=("```",),
             ),
             _dsml("", "function_calls"),
             _dsml("", "tool_calls"),
@@ -97,7 +98,7 @@ FAMILIES: Final = (
                 call=("<|tool_call_begin|>", "<|tool_call_end|>"),
                 is_section_optional=True,
                 allows_noise=True,
-                ends=("<|tool_call_argument_begin|>",),
+                ends=("<|tool_call_argument_begin|>", ""),
                 name=r"\s*(?:functions\.)?(\S+?)(?::\d+)?\s*",
             ),
         ),
@@ -128,15 +129,22 @@ FAMILIES: Final = (
     Family(
         name="FunctionGemma",
         signs=(("<start_function_call>",),),
-        forms=(NamedForm(call=("<start_function_call>call:", "<end_function_call>"), ends=("",), quote="<escape>"),),
-        other_markers=("<start_function_call>",),
+        forms=(
+            NamedForm(call=("<start_function_call>call:", "<end_function_call>"), ends=("",), quote="<escape>"),
+            NamedForm(
+                call=("<start_function_call>", "<end_function_call>"), ends=("",), quote="<escape>", is_short=True
+            ),
+        ),
     ),
     Family(
         name="Gemma 4",
         signs=(("<|tool_call>",),),
-        forms=(NamedForm(call=("<|tool_call>call:", "<tool_call|>"), ends=("",), quote='<|"|>'),),
+        forms=(
+            NamedForm(call=("<|tool_call>call:", "<tool_call|>"), ends=("",), quote='<|"|>'),
+            NamedForm(call=("<|tool_call>", "<tool_call|>"), ends=("",), quote='<|"|>', is_short=True),
+        ),
         reasoning=(("<|channel>thought", "<channel|>"),),
-        other_markers=("<|tool_call>", "<|channel>"),
+        other_markers=("<|channel>",),
     ),
     Family(
         name="Mistral",

@@ -54,13 +54,15 @@ class NamedForm(Form):
 
     `name` is a pattern whose first group is the name; `ends` stand behind it, and an object may follow at once if
     `ends` has the empty string. `quote` delimits strings; unless it is JSON's, they have no escapes and keys stand
-    bare. `closes` are other closing markers than that of `call`.
+    bare. `closes` are other closing markers than that of `call`. `is_short`: the form lacks something that the family
+    should write, so that it counts only for a tool on offer.
     """
 
     ends: tuple[str, ...]
     name: str = r"\s*([^\s{}\[\]()<>\"]+)\s*"
     quote: str = '"'
     closes: tuple[str, ...] = ()
+    is_short: bool = False
 
     @property
     def markers(self) -> tuple[str, ...]:

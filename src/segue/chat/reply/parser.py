@@ -7,6 +7,7 @@ from segue.chat.reply.body import markers_of
 from segue.chat.reply.calls import CallsReader
 from segue.chat.reply.channels import ChannelsReader
 from segue.chat.reply.family import Family
+from segue.chat.reply.quotes import QUOTES, LineQuotes
 from segue.chat.reply.reader import Reader, Reading
 from segue.chat.reply.sink import Sink
 from segue.chat.reply.tools import Tools
@@ -34,7 +35,9 @@ class ReplyParser:
         self._family = family
         self._reader = Reader()
         self._sink = Sink()
-        self._calls = CallsReader(self._reader, self._sink, family, Tools(tools)) if parses_calls else None
+        self._quotes = LineQuotes()
+        self._tools = Tools(tools)
+        self._calls = CallsReader(self._reader, self._sink, family, self._tools) if parses_calls else None
         self._reading = self._read(is_reasoning=is_reasoning)
         self._is_over = False
 
@@ -57,7 +60,8 @@ class ReplyParser:
 
     def _read(self, *, is_reasoning: bool) -> Reading[None]:
         if self._family.has_channels:
-            yield from ChannelsReader(self._reader, self._sink, parses_calls=self._calls is not None).read()
+            parses_calls = self._calls is not None
+            yield from ChannelsReader(self._reader, self._sink, self._tools, parses_calls=parses_calls).read()
             return
         if is_reasoning:
             self._sink.cut(is_thought=True)
@@ -87,15 +91,24 @@ class ReplyParser:
             yield from calls.read(marker)
 
     def _read_thought(self) -> Reading[None]:
-        """Read up to and with a tag, in the reasoning; what wraps the answer ends it too."""
+        """Read up to and with a tag, in the reasoning; what wraps the answer ends it too. Thoughts may quote a tag."""
+        reader, sink = self._reader, self._sink
         closes = (*(close for _, close in self._family.reasoning), *self._family.wrappers)
+        quoted = {close + quote: (close, quote) for close in closes for quote in QUOTES}
         calls = self._calls if self._family.calls_in_reasoning else None
-        marker = yield from self._reader.until(markers_of(*closes, *(calls.openers if calls else ())), self._sink.say)
-        self._reader.skip(len(marker))
-        if marker in closes:
-            self._sink.cut(is_thought=False)
+        found = yield from reader.until(markers_of(*closes, *quoted, *(calls.openers if calls else ())), self._think)
+        marker, quote = quoted.get(found, (found, ""))
+        reader.skip(len(marker))
+        if marker in closes and quote and self._quotes.encloses(quote):
+            self._think(marker)
+        elif marker in closes:
+            sink.cut(is_thought=False)
         elif calls and marker:
             yield from calls.read(marker)
+
+    def _think(self, text: str) -> None:
+        self._quotes.take(text)
+        self._sink.say(text)
 
     def _accept_reasoning(self) -> Reading[bool]:
         """Read the tag that opens reasoning, if it stands here behind white space only."""

@@ -30,6 +30,10 @@ class Tools:
         """Whether there is such a tool; any could be where none is known."""
         return not self._schemas or name in self._schemas
 
+    def is_known(self, name: str) -> bool:
+        """Whether there is certainly such a tool."""
+        return name in self._schemas
+
     def schema(self, name: object) -> Schema:
         """The schema of a tool on offer. Raises `ValueError` for any other name."""
         if not isinstance(name, str) or not self.offers(self.resolved(name)):
