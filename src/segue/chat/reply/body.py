@@ -59,10 +59,12 @@ def read_brackets(
 def _read_string(reader: Reader, quote: str, pieces: list[str], stops: tuple[str, ...]) -> Reading[None]:
     """Read the rest of a string into `pieces`. It ends with the first quote that more than text stands behind.
 
-    A key may follow at once where quotes are no ordinary ones, since models forget commas there.
+    Quotes of a family's own have no escapes, so that those within a string come in pairs. A key may follow them at
+    once, since models forget commas there.
     """
-    ends_at_word = quote not in _QUOTES
-    ends = markers_of(quote) if ends_at_word else markers_of(quote, "\\")
+    is_own = quote not in _QUOTES
+    ends = markers_of(quote) if is_own else markers_of(quote, "\\")
+    may_end = True
     behind = markers_of(*_BEHIND_STRING, *stops)
     while True:
         marker = yield from reader.until(ends, pieces.append)
@@ -72,11 +74,11 @@ def _read_string(reader: Reader, quote: str, pieces: list[str], stops: tuple[str
         if marker == quote:
             spaces = yield from reader.spaces()
             pieces.append(spaces)
-            if (yield from reader.stands(behind)):
+            is_behind = bool((yield from reader.stands(behind))) or not (yield from reader.peek())
+            is_key = is_own and not spaces and (yield from reader.peek()).isalpha()
+            if may_end and (is_behind or is_key):
                 return
-            following = yield from reader.peek()
-            if not following or (ends_at_word and not spaces and following.isalpha()):
-                return
+            may_end = not (is_own and may_end)
         elif (yield from reader.peek()):
             pieces.append(reader.skip(1))
 

@@ -34,6 +34,9 @@ class CallsReader:
         self._forms = family.forms
         self._stops = tuple(sorted(family.markers))
         self.openers = tuple(opener for form in self._forms for opener in form.openers)
+        self._closers = tuple(
+            filter(None, (closer for form in self._forms for closer in (form.section[1], form.call[1])))
+        )
         self._bare_forms = [form for form in self._forms if not form.openers]
 
     def may_be_bare(self, following: str) -> bool:
@@ -43,8 +46,8 @@ class CallsReader:
     def read(self, opener: str = "") -> Reading[None]:
         """Read what follows `opener`, which was read already; without one, calls that nothing announces.
 
-        What is no call is said as it was written. A call that the reply's end cut off is left out if whole ones
-        were before it, or if there is no more of it than its opener.
+        What is no call is said as it was written. A call that the reply's end cut off, before anything closed it, is
+        left out if whole ones were before it, or if there is no more of it than its opener.
         """
         reader, sink = self._reader, self._sink
         reader.keep(opener)
@@ -52,7 +55,7 @@ class CallsReader:
             yield from self._read(opener, sink.n_calls)
         except CutOffError:
             rest = reader.kept()
-            if sink.n_calls or rest.strip() == opener:
+            if rest.strip() == opener or (sink.n_calls and not any(closer in rest for closer in self._closers)):
                 sink.cut()
             else:
                 sink.say(rest)
@@ -91,8 +94,9 @@ class CallsReader:
                 raise CutOffError
             if not forms[0].allows_noise:
                 raise NotACallError
-            noise = markers_of(*(form.call[0] for form in forms), *(form.section[1] for form in forms))
-            yield from self._reader.until(noise, _ignore)
+            yield from self._reader.until(markers_of(*self._stops), _ignore)
+            if not (yield from self._reader.stands(starts)):
+                raise NotACallError
 
     def _choose(self, forms: Iterable[Form], called: str, *, is_first: bool) -> Reading[list[Form]]:
         """The forms that may begin here, behind the marker of a call where there is one."""
@@ -118,6 +122,8 @@ class CallsReader:
                 calls = yield from self._read_expression(forms)
         except ValueError:
             raise NotACallError from None
+        if not all(self._tools.may_be(call.name) for call in calls):
+            raise NotACallError
         for call in calls:
             self._sink.call(call.name, call.arguments)
         self._reader.keep(gap)
@@ -159,12 +165,11 @@ class CallsReader:
         with suppress(ValueError):
             return make_call(name, bare_arguments(body, form))
         arguments = loose_arguments(body, form.quote, self._tools.schema(name))
-        yield from self._expect_closer(form.call[1], form.section[1])
+        yield from self._expect_closer(form)
         return make_call(name, arguments)
 
     def _read_expression(self, forms: Sequence[Form]) -> Reading[list[Call]]:
         begun = yield from self._read_beginning(forms[0])
-        closer = forms[0].section[1]
         body = yield from read_brackets(self._reader, begun, stops=self._stops)
         for form in forms:
             try:
@@ -173,16 +178,17 @@ class CallsReader:
                 continue
             if calls and (form.openers or all(self._tools.offers(call.name) for call in calls)):
                 return [Call(self._tools.resolved(call.name), call.arguments) for call in calls]
-        yield from self._expect_closer(closer)
+        yield from self._expect_closer(forms[0])
         for form in forms:
             with suppress(ValueError):
                 return loose_calls(body, form, self._tools)
         raise NotACallError
 
-    def _expect_closer(self, *closers: str) -> Reading[None]:
-        """A call that does not keep to the notation must at least be closed, or be the end of the reply."""
+    def _expect_closer(self, form: Form) -> Reading[None]:
+        """A call that does not keep to the notation must at least end where a call can, or the reply."""
         yield from self._reader.spaces()
-        if not (yield from self._reader.stands(markers_of(*closers))) and (yield from self._reader.peek()):
+        ends = markers_of(*form.call, *form.section)
+        if not (yield from self._reader.stands(ends)) and (yield from self._reader.peek()):
             raise NotACallError
 
     def _read_beginning(self, form: Form) -> Reading[str]:

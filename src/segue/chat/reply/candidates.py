@@ -5,6 +5,7 @@ followed at once. Each costs something for a marker that is missing or out of pl
 the tool's schema does not have. The cheapest reading is the one that the model meant.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -18,6 +19,11 @@ from segue.chat.reply.values import from_text
 
 _MOST_CANDIDATES: Final = 8
 _MOST_PARAMETERS: Final = 256
+_LIKE_CLOSER: Final = re.compile(r"</[^<>\s]*>?\s*\Z")
+_KEY: Final = re.compile(r"[\w.-]+")
+_MOST_HEAD_CHARS: Final = 200
+_BLANKS: Final = " \t\r\n`'\""
+_MOST_CLOSER_CHARS: Final = 80
 _MOST_LOOKS: Final = 8
 """So many times, at most, the text of a call is looked through for types."""
 
@@ -134,7 +140,8 @@ class Candidates:
         least = min(map(_cost, ended), default=0)
         if any(one.cost <= least for one in lasting):
             return ()
-        return [one for one in ended if one.cost == least]
+        costs = [one.cost + self._lacks(one) for one in ended]
+        return [one for one, cost in zip(ended, costs, strict=True) if cost == min(costs)]
 
     def go_on(self) -> None:
         """The call is not over; forget the candidates for which it was."""
@@ -158,7 +165,8 @@ class Candidates:
     def _between(self, one: Candidate, piece: Piece, index: int) -> Iterator[Candidate]:
         match piece.kind:
             case Kind.TEXT:
-                yield one.plus(2, is_wrong=True) if piece.text.strip() else one
+                is_blank = not piece.text.strip()
+                yield one if is_blank else one.plus(2 if piece.text.strip(_BLANKS) else 1, is_wrong=True)
             case Kind.PARAMETER:
                 yield self._begun(one, piece, index)
             case Kind.PARAMETER_END:
@@ -172,7 +180,9 @@ class Candidates:
 
     def _in_value(self, one: Candidate, piece: Piece, index: int) -> Iterator[Candidate]:
         if piece.kind is Kind.TEXT:
-            yield replace(one, follows_closer=one.follows_closer and not piece.text.strip())
+            is_key = one.follows_closer and self._is_headless(one, piece.text)
+            behind = one.plus(2, is_wrong=True) if is_key else one
+            yield replace(behind, follows_closer=one.follows_closer and not piece.text.strip(_BLANKS))
             return
         yield self._with_content(one, piece)
         match piece.kind:
@@ -194,8 +204,8 @@ class Candidates:
                 yield one
             case Kind.SECTION_END if not one.is_section_over:
                 yield replace(one, is_section_over=True)
-            case Kind.PARAMETER if not one.is_section_over:
-                yield one.plus(2)
+            case Kind.PARAMETER:
+                yield one.plus(2, is_wrong=True)
                 yield self._begun(one.plus(2), piece, index)
             case _:
                 yield one.plus(2)
@@ -207,7 +217,8 @@ class Candidates:
         nesting = one.nesting
         if marker.kind not in CLOSES:
             is_likely = marker.kind is Kind.PARAMETER and not self._is_inline and self._is_next(one, marker.key)
-            nesting = nesting.opened(marker.kind, 1)
+            is_broken = marker.kind is Kind.PARAMETER and not marker.key and not self._is_inline
+            nesting = nesting.opened(marker.kind, 1 + is_broken)
             cost += is_likely
         elif closed := nesting.closed(CLOSES[marker.kind]):
             nesting, n_left_open = closed
@@ -218,20 +229,32 @@ class Candidates:
 
     def _closed(self, one: Candidate, index: int, *, is_closed: bool = False) -> Candidate:
         """The value ends before the piece of this index, whether a marker closes it or not."""
+        is_mistyped = self._is_mistyped(one, index)
+        tail = "" if is_closed else "".join(self._texts[index - 1 : index])[-_MOST_CLOSER_CHARS:]
+        has_markers = index - one.start > 1
+        is_wrong = (
+            one.is_wrong or (is_mistyped and (has_markers or not is_closed)) or _LIKE_CLOSER.search(tail) is not None
+        )
         parameter = Parameter(one.opening, one.start, index, is_closed, one.last)
-        cost = one.nesting.cost + self._is_astray(one) + 2 * self._is_mistyped(one, index)
+        cost = one.nesting.cost + self._is_astray(one) + 2 * is_mistyped
         cost += 0 if is_closed else 1 + one.follows_closer
-        return Candidate(one.cost + cost, one.is_wrong, State.BETWEEN, parameter, one.n_parameters + 1)
+        return Candidate(one.cost + cost, is_wrong, State.BETWEEN, parameter, one.n_parameters + 1)
 
     def _begun(self, one: Candidate, opening: Piece, index: int) -> Candidate:
         """A parameter begins with this piece."""
         cost, is_wrong = 0, one.n_parameters >= _MOST_PARAMETERS
-        if one.has(opening.key):
+        if not opening.key:
+            cost, is_wrong = 1, True
+        elif one.has(opening.key):
             cost, is_wrong = 2, True
         elif not self._tools.knows(self._name, opening.key):
             cost, is_wrong = 1, is_wrong or self._tools.forbids(self._name, opening.key)
         begun = Candidate(one.cost, one.is_wrong, State.VALUE, one.last, one.n_parameters, opening, index + 1)
         return begun.plus(cost, is_wrong=is_wrong)
+
+    def _lacks(self, one: Candidate) -> bool:
+        """Whether it has not all parameters that the tool needs."""
+        return not all(one.has(key) for key in self._tools.required(self._name))
 
     def _broken_off(self, one: Candidate) -> Iterator[Candidate]:
         """The call is over since the next one begins, though nothing closed it."""
@@ -240,10 +263,17 @@ class Candidates:
         elif one.state is State.VALUE:
             yield self._closed(one, len(self._texts)).plus(1)
 
+    def _is_headless(self, one: Candidate, text: str) -> bool:
+        """Whether text begins with a key that may come next and what follows a key, as if a marker were missing."""
+        text = text.lstrip()[:_MOST_HEAD_CHARS]
+        key = _KEY.match(text)
+        is_head = key is not None and text.startswith(('"', self._form.key_ends[0]), key.end())
+        return is_head and key is not None and self._is_next(one, key[0])
+
     def _is_next(self, one: Candidate, key: str) -> bool:
         """Whether the tool has this parameter, it was not given yet, and no call in the value may have it."""
-        is_given = key == one.opening.key or one.has(key)
-        return not is_given and self._tools.knows(self._name, key) and Kind.CALL not in one.nesting.kinds
+        is_possible = key not in ("", one.opening.key) and not one.has(key)
+        return is_possible and self._tools.knows(self._name, key) and Kind.CALL not in one.nesting.kinds
 
     @property
     def _is_inline(self) -> bool:

@@ -125,7 +125,7 @@ class ChannelsReader:
     def _tool(self, recipient: str) -> str:
         """The tool that a recipient is; empty if it is none."""
         name = self._tools.resolved(recipient.removeprefix("functions."))
-        is_tool = name != recipient or self._tools.is_known(name)
+        is_tool = self._tools.is_known(name) or (name != recipient and self._tools.may_be(name))
         return name if self._parses_calls and recipient and is_tool else ""
 
     def _read_body(self, ends: Markers) -> Reading[_Header | None]:
@@ -156,7 +156,7 @@ class ChannelsReader:
             call = yield from self._call(name, body)
         except CutOffError:
             rest = reader.kept()
-            if not sink.n_calls:
+            if not sink.n_calls or any(end in rest for end in _ENDS):
                 sink.say(rest)
         except (NotACallError, ValueError):
             sink.say(reader.kept())

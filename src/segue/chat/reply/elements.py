@@ -16,9 +16,8 @@ from segue.chat.reply.values import from_text
 
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 _MAX_HEAD_CHARS = 1024
+_KEY = re.compile(r"[\w.:/$@ -]*[\w$]")
 _NAME = re.compile(r"[^\s<>{}\"'=]{1,256}")
-_OUTSIDE = (None, Kind.TEXT, Kind.CALL, Kind.SECTION)
-"""What may stand behind a whole call; None is the end of the reply."""
 
 
 class ElementReader:
@@ -34,6 +33,7 @@ class ElementReader:
         self._tools = tools
         self._kinds = kinds_of(form)
         self._markers = markers_of(*self._kinds)
+        self._sections = markers_of(*(form.section[0] + gap + form.call[0] for gap in ("", "\n", "\n\n", " ")))
         self.gap = ""
         self.is_section_over = False
 
@@ -51,18 +51,27 @@ class ElementReader:
         while True:
             gap = yield from self._reader.spaces()
             kind = yield from self._following()
-            if kind in _OUTSIDE and (kind is not Kind.TEXT or candidates.has_ended or candidates.is_between):
+            if kind is None or (yield from self._may_end(candidates, kind)):
                 if found := candidates.cheapest(kind):
                     self.gap = gap
                     return self._call(name, candidates, found)
                 if kind is None:
-                    raise CutOffError
+                    raise NotACallError if candidates.has_ended else CutOffError
                 candidates.go_on()
                 if candidates.is_between:
                     raise NotACallError
-            yield from self._take(candidates, gap, kind)
+            yield from self._take(name, candidates, gap, kind)
             if candidates.is_hopeless:
                 raise NotACallError
+
+    def _may_end(self, candidates: Candidates, kind: Kind) -> Reading[bool]:
+        """Whether what stands here, which is of this kind, cannot belong to the call if that is over."""
+        match kind:
+            case Kind.TEXT:
+                return candidates.has_ended or candidates.is_between
+            case Kind.SECTION:
+                return bool((yield from self._reader.stands(self._sections)))
+        return kind is Kind.CALL
 
     def _call(self, name: str, candidates: Candidates, found: Sequence[Candidate]) -> Call:
         """The call that all of `found` are. Raises `NotACallError` if there is none."""
@@ -89,7 +98,7 @@ class ElementReader:
             return self._kinds[marker]
         return Kind.TEXT if (yield from self._reader.peek()) else None
 
-    def _take(self, candidates: Candidates, gap: str, kind: Kind) -> Reading[None]:
+    def _take(self, name: str, candidates: Candidates, gap: str, kind: Kind) -> Reading[None]:
         """Read white space that was read already, and the next piece, for all candidates."""
         pieces = [gap]
         if kind is Kind.TEXT:
@@ -97,10 +106,10 @@ class ElementReader:
         if text := "".join(pieces):
             candidates.take(Piece(Kind.TEXT, text))
         if kind is not Kind.TEXT:
-            candidates.take((yield from self._read_marker(kind)))
+            candidates.take((yield from self._read_marker(name, kind)))
 
-    def _read_marker(self, kind: Kind) -> Reading[Piece]:
-        """The marker that stands here, text if it is the beginning of a parameter with a head that is none."""
+    def _read_marker(self, name: str, kind: Kind) -> Reading[Piece]:
+        """The marker that stands here; a parameter whose head is none has no key."""
         text = yield from self._reader.accept(self._markers)
         if kind is not Kind.PARAMETER:
             return Piece(kind, text)
@@ -112,11 +121,11 @@ class ElementReader:
             if not (yield from self._reader.accept(markers_of(end))):
                 if not (yield from self._reader.peek()):
                     raise CutOffError
-                return Piece(Kind.TEXT, "".join(pieces))
+                return Piece(kind, "".join(pieces))
             pieces.append(end)
-        key, attributes = self._split(head)
-        if len(head) > _MAX_HEAD_CHARS or not key:
-            return Piece(Kind.TEXT, "".join(pieces))
+        key, attributes = self._split(head if len(head) <= _MAX_HEAD_CHARS else "")
+        if not _KEY.fullmatch(key) and not self._tools.lists(name, key):
+            key = ""
         return Piece(kind, "".join(pieces), key, attributes.get("string", attributes.get("type")))
 
     def _read_name(self) -> Reading[str]:

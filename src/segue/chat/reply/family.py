@@ -11,7 +11,7 @@ class Form:
     """How a family writes calls.
 
     `section` stands around all calls of a reply, `call` around each. `is_section_optional`: models leave out what
-    opens the section. `allows_noise`: what a section holds besides calls means nothing.
+    opens the section. `allows_noise`: words before the first call of a section mean nothing.
     """
 
     section: Tags = ("", "")

@@ -146,14 +146,19 @@ class LooseParser:
         return self._bare(place)
 
     def _string(self, quote: str, place: Place) -> str:
-        """A string that ends with the first quote behind which the object or the list goes on."""
+        """A string that ends with the first quote behind which the object or the list goes on.
+
+        Quotes of a form's own have no escapes, so that those within a string come in pairs.
+        """
         start = self._at + len(quote)
         is_own = len(quote) > 1
+        may_end = True
         for found in re.compile(re.escape(quote) if is_own else r"\\.|" + quote, re.DOTALL).finditer(self._text, start):
-            if found[0] == quote and self._goes_on(found.end(), place):
+            if found[0] == quote and may_end and self._goes_on(found.end(), place):
                 self._at = found.end()
                 text = self._text[start : found.start()]
                 return text if is_own else _unescaped(text)
+            may_end = not (is_own and may_end)
         raise ValueError("a string is not closed")
 
     def _bare(self, place: Place) -> Any:

@@ -1,5 +1,6 @@
 """The tools on offer: what their schemas say about names, keys and the types of values."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -9,7 +10,8 @@ _SCALARS: Final = frozenset({"boolean", "integer", "number", "null"})
 ANY: Final = "any"
 """Stands for an option that does not name its type."""
 _PYTHON: Final = {"True": True, "False": False, "None": None}
-_PREFIXES: Final = ("functions.", "tools.", "default_api.")
+_PREFIXES: Final = ("functions.", "tools.", "default_api.", "call:")
+_NAME: Final = re.compile(r"\w(?:[\w.:/-]*\w)?")
 _MAX_DEPTH = 8
 
 Schema = Mapping[str, Any]
@@ -29,6 +31,10 @@ class Tools:
     def offers(self, name: str) -> bool:
         """Whether there is such a tool; any could be where none is known."""
         return not self._schemas or name in self._schemas
+
+    def may_be(self, name: str) -> bool:
+        """Whether a call may mean a tool of this name: one on offer, or at least what looks like a name."""
+        return name in self._schemas or _NAME.fullmatch(name) is not None
 
     def is_known(self, name: str) -> bool:
         """Whether there is certainly such a tool."""
@@ -52,6 +58,10 @@ class Tools:
         properties = self._properties(name)
         return not properties or key in properties
 
+    def lists(self, name: str, key: str) -> bool:
+        """Whether the schema of a tool lists the key."""
+        return key in self._properties(name)
+
     def forbids(self, name: str, key: str) -> bool:
         """Whether the schema of a tool rules the key out."""
         schema = self._schemas.get(name, {})
@@ -61,6 +71,11 @@ class Tools:
             and isinstance(schema.get("properties"), Mapping)
             and key not in schema["properties"]
         )
+
+    def required(self, name: str) -> Sequence[str]:
+        """The keys that a call must have."""
+        keys = self._schemas.get(name, {}).get("required")
+        return [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
 
     def is_scalar(self, name: str, key: str) -> bool:
         """Whether a parameter is a number, a boolean or null, so that its value can hold no markers."""

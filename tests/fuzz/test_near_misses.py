@@ -1,0 +1,81 @@
+"""Near-misses of all notations: what comes out was meant, all of it comes out, and pieces do not matter."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from segue.chat.reply.whole import Whole, parts_whole
+from tests.chat.reply.kit import BY_NAME, cut, merged, parse
+from tests.fuzz.near_misses import TOOLS, WORD, NearMiss, make_near_miss
+from tests.fuzz.notations import Call
+
+SEED = 1
+SCHEMAS = {tool["function"]["name"]: tool["function"]["parameters"] for tool in TOOLS}
+TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
+EVERY_CUT = 100
+"""One of so many is cut in two at every place."""
+
+
+def faults(near_miss: NearMiss) -> Iterator[str]:
+    """What is wrong with how a near-miss is taken apart."""
+    family, text, random = BY_NAME[near_miss.family], near_miss.text, Random(near_miss.number)
+    at_once = list(merged(parse(family, [text], tools=TOOLS)))
+    cuts = [list(range(len(text))), [random.randrange(len(text) + 1) for _ in range(random.randrange(1, 9))]]
+    if near_miss.number % EVERY_CUT == 0:
+        cuts += [[place] for place in range(1, len(text))]
+    for places in cuts:
+        if list(merged(parse(family, cut(text, places), tools=TOOLS))) != at_once:
+            yield f"cut at {places[:9]} it is another"
+    said = parts_whole(at_once)
+    called = [(name, json.loads(arguments)) for name, arguments in said.calls]
+    meant = iter(near_miss.calls)
+    if not (all(is_possible(call) for call in called) if near_miss.is_mixed else all(call in meant for call in called)):
+        yield f"calls {called}"
+    if near_miss.is_clear and len(called) != len(near_miss.calls):
+        yield f"only calls {called}"
+    if not (near_miss.is_cut and called) and (missing := words(text) - words(shown(said))):
+        yield f"{sorted(missing)} are missing in {said}"
+
+
+def is_possible(call: Call) -> bool:
+    """Whether the schema of a tool allows a call, but for what it lacks."""
+    name, arguments = call
+    schema = SCHEMAS.get(name)
+    if schema is None or (
+        schema.get("additionalProperties") is False and not arguments.keys() <= schema["properties"].keys()
+    ):
+        return False
+    listed = [
+        (value, schema["properties"][key]["type"]) for key, value in arguments.items() if key in schema["properties"]
+    ]
+    return all(type(value) is TYPES[kind] for value, kind in listed)
+
+
+def words(text: str) -> Counter[str]:
+    return Counter(WORD.findall(text))
+
+
+def shown(said: Whole) -> str:
+    return " ".join((said.content, said.reasoning, *(arguments for _, arguments in said.calls)))
+
+
+def check(first: int, n: int) -> None:
+    found = [
+        f"{fault}; {near_miss}"
+        for near_miss in (make_near_miss(SEED, number) for number in range(first, first + n))
+        for fault in faults(near_miss)
+    ]
+    assert not found, f"{len(found)} faults\n" + "\n\n".join(found[:10])
+
+
+def test_a_few_thousand() -> None:
+    check(0, 2000)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_a_hundred_thousand() -> None:
+    check(10_000, 100_000)
