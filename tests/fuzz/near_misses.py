@@ -70,7 +70,7 @@ def make_near_miss(seed: int, number: int) -> NearMiss:
         tuple(calls),
         "nothing" if is_same else how,
         (is_clear or is_same) and not maker.quotes,
-        how == "cut off" or not (changed[-1].role or changed[-2].role).endswith(("end", "object")),
+        how == "cut off" or (changed[-1].role or changed[-2].role) not in ("call end", "section end", "object"),
         how in _MIXED or (maker.quotes and not is_same),
     )
 

@@ -286,14 +286,14 @@ class Candidates:
         return has_lines and self._is_behind_text
 
     def _is_mistyped(self, one: Candidate, index: int) -> bool:
-        """Whether the schema allows no such value, as far as looking is cheap."""
+        """Whether the schema allows no such value; also if it would take long to find out."""
         key, kind = one.opening.key, one.opening.type
         if is_text(kind) or (kind is None and self._tools.takes_text(self._name, key)):
             return False
         text = self._text(one.start, index)
         self._n_looked_at += len(text)
         if self._n_looked_at > _MOST_LOOKS * self._n_chars:
-            return False
+            return True
         if kind is not None:
             return from_text(text) is text
         return not self._tools.accepts(self._name, key, self._tools.typed(self._name, key, text))

@@ -16,7 +16,7 @@ _ENDS: Final = ("<|end|>", "<|call|>", "<|return|>")
 _GOES_ON: Final = (_CHANNEL, _CONSTRAIN, " ", "\n", "\t")
 """What a header may go on with behind a word."""
 _HEADER_BEGINS = markers_of(_START, _CHANNEL, _MESSAGE)
-_FIRST_HEADER_BEGINS = markers_of(_START, _CHANNEL, _MESSAGE, " to=")
+_FIRST_HEADER_BEGINS = markers_of(_START, _CHANNEL, _MESSAGE, " to=", "to=")
 _WORD_ENDS = markers_of(_MESSAGE, _START, *_ENDS, *_GOES_ON, "{")
 _BODY_ENDS = markers_of("<|end|>", "<|return|>", "<|start|>assistant", _CHANNEL)
 _HEADLESS_BODY_ENDS = markers_of("<|end|>", "<|return|>", "<|start|>assistant", _CHANNEL, _MESSAGE)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from segue.chat.reply.family import JsonForm
-from segue.chat.reply.tools import Schema, Tools, properties_of, types_of
+from segue.chat.reply.tools import Schema, Tools, is_open, properties_of, types_of
 from segue.chat.reply.values import from_json, from_text, is_of
 
 _SPACES: Final = re.compile(r"\s*")
@@ -19,6 +19,7 @@ _KEY: Final = (
 _NAME: Final = re.compile(r"([\w.\-/]+)\s*\(")
 _BARE_ENDS: Final = re.compile(r"[,{}\[\]()]")
 _ESCAPE: Final = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|\"", re.DOTALL)
+_FOREIGN_QUOTES: Final = ("“", "”", "‘", "’", "«", "„", "`")
 _WORDS: Final = {"True": True, "False": False, "None": None}
 _MOST_DEPTH: Final = 64
 
@@ -39,12 +40,16 @@ class Place:
 
 
 class LooseParser:
-    """Reads a whole text. `quote` delimits strings without escapes; `"` and `'` do with them."""
+    """Reads a whole text. `quote` delimits strings without escapes; `"` and `'` do with them.
 
-    def __init__(self, text: str, *, quote: str = '"') -> None:
+    `is_open`: keys that a schema does not list count as well, unless it forbids them.
+    """
+
+    def __init__(self, text: str, *, quote: str = '"', is_open: bool = False) -> None:
         self._text = text
         self._at = 0
         self._quote = quote
+        self._is_open = is_open
         self._key_pattern = re.compile(_KEY.format(quote=re.escape(quote)))
 
     def object(self, schema: Schema) -> dict[str, Any]:
@@ -103,8 +108,8 @@ class LooseParser:
         properties = properties_of(schema)
         while not self._accept(end):
             key = self._key()
-            if key in found:
-                raise ValueError(f"{key} is given twice")
+            if key in found or (properties and key not in properties and not (self._is_open and is_open(schema))):
+                raise ValueError(f"{key} is given twice, or is none of the tool's")
             wanted = below(key, found) if below else _below(properties, key)
             found[key] = self._value(Place(end, depth, wanted, properties, found, key))
             self._skip_comma(Place(end, depth, {}, properties, found, None))
@@ -168,7 +173,7 @@ class LooseParser:
         text = self._text[start : self._at].strip()
         types = types_of(place.schema)
         value = text if types == {"string"} else _WORDS.get(text, from_text(text))
-        if not text or (isinstance(value, str) and "string" not in types):
+        if not text or (isinstance(value, str) and ("string" not in types or text.startswith(_FOREIGN_QUOTES))):
             raise ValueError("a string without quotes")
         if types and not any(is_of(value, kind) for kind in types):
             raise ValueError("a value of another type")
@@ -194,8 +199,10 @@ class LooseParser:
         key = self._key_at(behind)
         if key is None:
             return has_comma and self._text.startswith(place.end, behind)
-        is_known = key in place.properties or (has_comma and not place.properties)
-        return is_known and key != place.key and key not in place.given
+        is_known = key in place.properties or (has_comma and (self._is_open or not place.properties))
+        if key == place.key or key in place.given:
+            raise ValueError(f"{key} seems to be given twice")
+        return is_known
 
     def _key_at(self, at: int) -> str | None:
         found = self._key_pattern.match(self._text, at)

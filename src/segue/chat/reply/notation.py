@@ -3,13 +3,17 @@
 import ast
 import keyword
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from segue.chat.reply.family import Form, JsonForm, NamedForm
 from segue.chat.reply.loose import LooseParser
 from segue.chat.reply.tools import Schema, Tools
-from segue.chat.reply.values import from_json, to_json
+from segue.chat.reply.values import from_json, to_json, unambiguous
+
+T = TypeVar("T")
 
 _NAMES = {"true": True, "false": False, "null": None, "none": None}
 _UNKNOWN_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -78,14 +82,24 @@ def bare_arguments(text: str, form: NamedForm) -> Any:
 
 def loose_calls(text: str, form: Form, tools: Tools) -> list[Call]:
     """The calls of an expression that does not keep to the notation. Raises `ValueError` if that is not certain."""
-    parser = LooseParser(text)
-    found = parser.named_objects(form, tools) if isinstance(form, JsonForm) else parser.functions(tools)
+
+    def read(parser: LooseParser) -> list[tuple[str, Any]]:
+        return parser.named_objects(form, tools) if isinstance(form, JsonForm) else parser.functions(tools)
+
+    found = _loosely(text, '"', read)
     return [make_call(tools.resolved(name), arguments) for name, arguments in found]
 
 
 def loose_arguments(text: str, quote: str, schema: Schema) -> Any:
     """The value of an object that does not keep to the notation. Raises `ValueError` if that is not certain."""
-    return LooseParser(text, quote=quote).object(schema)
+    return _loosely(text, quote, lambda parser: parser.object(schema))
+
+
+def _loosely(text: str, quote: str, read: Callable[[LooseParser], T]) -> T:
+    """What is read of a text with the keys that schemas list alone, or else with others too."""
+    with suppress(ValueError):
+        return read(LooseParser(text, quote=quote))
+    return read(LooseParser(text, quote=quote, is_open=True))
 
 
 def _first(item: object, keys: tuple[str, ...]) -> Any:
@@ -111,12 +125,10 @@ def _quote_key(found: re.Match[str]) -> str:
 def _python_call(node: ast.expr) -> Call:
     if not isinstance(node, ast.Call) or node.args or not isinstance(node.func, ast.Name | ast.Attribute):
         raise ValueError("not a call with keyword arguments")
-    arguments = {}
-    for named in node.keywords:
-        if named.arg is None:
-            raise ValueError("arguments without names")
-        arguments[named.arg.removesuffix(_KEYWORD_END)] = _python_value(named.value)
-    return make_call(ast.unparse(node.func), arguments)
+    if any(named.arg is None for named in node.keywords):
+        raise ValueError("arguments without names")
+    arguments = [(str(named.arg).removesuffix(_KEYWORD_END), _python_value(named.value)) for named in node.keywords]
+    return make_call(ast.unparse(node.func), unambiguous(arguments))
 
 
 def _python_value(node: ast.expr) -> Any:

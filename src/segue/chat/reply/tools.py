@@ -65,12 +65,7 @@ class Tools:
     def forbids(self, name: str, key: str) -> bool:
         """Whether the schema of a tool rules the key out."""
         schema = self._schemas.get(name, {})
-        return (
-            schema.get("additionalProperties") is False
-            and not schema.get("patternProperties")
-            and isinstance(schema.get("properties"), Mapping)
-            and key not in schema["properties"]
-        )
+        return not is_open(schema) and key not in properties_of(schema)
 
     def required(self, name: str) -> Sequence[str]:
         """The keys that a call must have."""
@@ -119,6 +114,11 @@ def properties_of(schema: Schema) -> Schema:
     """The properties that the schema of an object lists."""
     properties = schema.get("properties")
     return properties if isinstance(properties, Mapping) else {}
+
+
+def is_open(schema: Schema) -> bool:
+    """Whether the schema of an object allows properties that it does not list."""
+    return schema.get("additionalProperties") is not False or bool(schema.get("patternProperties"))
 
 
 def types_of(schema: Any) -> frozenset[str]:

@@ -3,6 +3,7 @@
 import ast
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -26,9 +27,14 @@ def from_text(text: str) -> Any:
 
 
 def from_json(text: str) -> Any:
-    """The value of JSON text, in which strings may hold line ends. Raises `ValueError` for any other text."""
+    """The value of JSON text, in which strings may hold line ends. Raises `ValueError` for any other text.
+
+    A key may stand twice in an object only with the same value.
+    """
     try:
-        return json.loads(text, strict=False, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(
+            text, strict=False, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=unambiguous
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -63,6 +69,16 @@ def is_of(value: Any, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
     return isinstance(value, _TYPES.get(kind, ()))
+
+
+def unambiguous(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of these members. Raises `ValueError` if a key has several values."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found and (found[key] != value or type(found[key]) is not type(value)):
+            raise ValueError(f"{key} has several values")
+        found[key] = value
+    return found
 
 
 def _refuse(constant: str) -> Any:
