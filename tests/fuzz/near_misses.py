@@ -227,6 +227,30 @@ def _requoted(_: Random, bits: Bits) -> Bits:
 
 
 _MIXED: Final = {"two markers are swapped", "a marker stands where none should", "a marker is quoted"}
+
+
+def _signs(text: str) -> list[int]:
+    """Where the signs of an object stand that are in no string."""
+    found, quote = [], ""
+    for sign in re.finditer(r"""\\.|<escape>|<\|"\|>|[{}\[\]",:'=()]""", text):
+        is_quote = sign[0] in ('"', "'", "<escape>", '<|"|>')
+        if (not quote or sign[0] == quote) and len(sign[0]) == 1:
+            found.append(sign.start())
+        if is_quote and quote in ("", sign[0]):
+            quote = "" if quote else sign[0]
+    return found
+
+
+def _unsigned(random: Random, bits: Bits) -> Bits:
+    """An object without one of its signs."""
+    i = _marked(random, bits, "object")
+    signs = _signs(bits[i].text) if i >= 0 else []
+    if not signs:
+        return bits
+    place = random.choice(signs)
+    return _replaced(bits, i, replace(bits[i], text=bits[i].text[:place] + bits[i].text[place + 1 :]))
+
+
 Change = Callable[[Random, Bits], Bits]
 _CHANGES: Final[Sequence[tuple[str, Change, bool]]] = (
     ("nothing", _nothing, True),
@@ -240,4 +264,5 @@ _CHANGES: Final[Sequence[tuple[str, Change, bool]]] = (
     ("names without prefix", _unprefixed, True),
     ("a value is not closed", _unclosed, True),
     ("Python's quotes", _requoted, True),
+    ("a sign is missing", _unsigned, False),
 )

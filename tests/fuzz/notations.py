@@ -1,11 +1,13 @@
 """What each family's models write when they call tools, piece by piece, with its markers told apart."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 Call = tuple[str, dict[str, Any]]
+_PLAIN: Final = re.compile(r"[\w ,:]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,17 @@ def bare(quote: str) -> Callable[[dict[str, Any]], str]:
     return write
 
 
+def python_like(given: dict[str, Any]) -> str:
+    """Objects as Gemma's models write them when they think of Python."""
+    return "{" + ", ".join(f"{key}={value!r}" for key, value in given.items()) + "}"
+
+
+def unquoted(given: dict[str, Any]) -> str:
+    """Objects whose strings have no quotes, where that can be understood."""
+    texts = {key: value if _PLAIN.fullmatch(str(value)) else to_json(value) for key, value in given.items()}
+    return "{" + ", ".join(f"{key}: {text}" for key, text in texts.items()) + "}"
+
+
 def functions(section: tuple[str, str]) -> Notation:
     """Calls as Python writes them."""
 
@@ -186,7 +199,10 @@ NOTATIONS: Final[dict[str, list[Notation]]] = {
         )
     ],
     "FunctionGemma": [named(("", ""), ("<start_function_call>call:", "<end_function_call>"), "", bare("<escape>"))],
-    "Gemma 4": [named(("", ""), ("<|tool_call>call:", "<tool_call|>"), "", bare('<|"|>'))],
+    "Gemma 4": [
+        named(("", ""), ("<|tool_call>call:", "<tool_call|>"), "", arguments)
+        for arguments in (bare('<|"|>'), bare('<|"|>'), to_json, python_like, unquoted)
+    ],
     "Mistral": [listed(("[TOOL_CALLS]", "")), named(("", ""), ("[TOOL_CALLS]", ""), "[ARGS]")],
     "LFM2": [
         functions(("<|tool_call_start|>", "<|tool_call_end|>")),

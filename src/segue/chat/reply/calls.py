@@ -20,6 +20,7 @@ from segue.chat.reply.reader import Reader, Reading
 from segue.chat.reply.sink import Sink
 from segue.chat.reply.tools import Tools
 
+_CLOSING = ("}", "]", ")")
 _MAX_NAME_CHARS = 256
 _NAME_ENDS = markers_of(*"([{}])'\",:; \n")
 
@@ -55,7 +56,8 @@ class CallsReader:
             yield from self._read(opener, sink.n_calls)
         except CutOffError:
             rest = reader.kept()
-            if rest.strip() == opener or (sink.n_calls and not any(closer in rest for closer in self._closers)):
+            is_closed = rest.rstrip().endswith(_CLOSING) or any(closer in rest for closer in self._closers)
+            if rest.strip() == opener or (sink.n_calls and not is_closed):
                 sink.cut()
             else:
                 sink.say(rest)

@@ -19,7 +19,7 @@ _KEY: Final = (
 _NAME: Final = re.compile(r"([\w.\-/]+)\s*\(")
 _BARE_ENDS: Final = re.compile(r"[,{}\[\]()]")
 _ESCAPE: Final = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|\"", re.DOTALL)
-_FOREIGN_QUOTES: Final = ("“", "”", "‘", "’", "«", "„", "`")
+_QUOTED: Final = re.compile(r"""^["'“”‘’«„`]|["'“”‘’»`]$|\"""")
 _WORDS: Final = {"True": True, "False": False, "None": None}
 _MOST_DEPTH: Final = 64
 
@@ -153,18 +153,32 @@ class LooseParser:
     def _string(self, quote: str, place: Place) -> str:
         """A string that ends with the first quote behind which the object or the list goes on.
 
-        Quotes of a form's own have no escapes, so that those within a string come in pairs.
+        Quotes within it come in pairs; those of a form's own have no escapes.
         """
         start = self._at + len(quote)
         is_own = len(quote) > 1
-        may_end = True
+        n_open = 0
         for found in re.compile(re.escape(quote) if is_own else r"\\.|" + quote, re.DOTALL).finditer(self._text, start):
-            if found[0] == quote and may_end and self._goes_on(found.end(), place):
+            if found[0] != quote:
+                continue
+            if n_open == 0 and self._goes_on(found.end(), place):
                 self._at = found.end()
                 text = self._text[start : found.start()]
                 return text if is_own else _unescaped(text)
-            may_end = not (is_own and may_end)
+            is_opening = self._opens(found.start(), found.end())
+            if is_opening is None and not is_own:
+                continue
+            if n_open == 0 and not is_opening:
+                raise ValueError("a quote in a string closes nothing")
+            n_open = 1 - n_open
         raise ValueError("a string is not closed")
+
+    def _opens(self, start: int, end: int) -> bool | None:
+        """Whether a quote within a string seems to open something; None for an apostrophe."""
+        before, behind = self._text[start - 1], self._text[end : end + 1]
+        if before.isalnum() and behind.isalnum():
+            return None
+        return (before.isspace() or before in "([{:,=") and not behind.isspace()
 
     def _bare(self, place: Place) -> Any:
         """A number, a word of JSON's or of Python's, or a string without quotes."""
@@ -173,7 +187,7 @@ class LooseParser:
         text = self._text[start : self._at].strip()
         types = types_of(place.schema)
         value = text if types == {"string"} else _WORDS.get(text, from_text(text))
-        if not text or (isinstance(value, str) and ("string" not in types or text.startswith(_FOREIGN_QUOTES))):
+        if not text or (isinstance(value, str) and ("string" not in types or _QUOTED.search(text))):
             raise ValueError("a string without quotes")
         if types and not any(is_of(value, kind) for kind in types):
             raise ValueError("a value of another type")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from segue.chat.reply.family import Form, JsonForm, NamedForm
@@ -60,6 +61,9 @@ def python_calls(text: str) -> list[Call]:
     """The calls of an expression, which is a call or a list of calls. Raises `ValueError` for any other."""
     try:
         text = _UNKNOWN_ESCAPE.sub(_double, text.strip())
+        strings = [found for found in _STRING_OR_KEYWORD.finditer(text) if not found[1]]
+        if any(text[one.end() : other.start()].isspace() for one, other in pairwise(strings)):
+            raise ValueError("a comma is missing between two strings")
         tree = ast.parse(_STRING_OR_KEYWORD.sub(_rename, text), mode="eval").body
         items = tree.elts if isinstance(tree, ast.List | ast.Tuple) else [tree]
         return [_python_call(item) for item in items]
