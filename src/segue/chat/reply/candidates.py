@@ -7,12 +7,12 @@ the tool's schema does not have. The cheapest reading is the one that the model 
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from enum import Enum, auto
+from dataclasses import replace
 from typing import Final
 
+from segue.chat.reply.candidate import Candidate, Parameter, State
 from segue.chat.reply.family import ElementForm
-from segue.chat.reply.nesting import EMPTY, Nesting
+from segue.chat.reply.nesting import EMPTY
 from segue.chat.reply.piece import CLOSES, Kind, Piece
 from segue.chat.reply.tools import Tools
 from segue.chat.reply.values import from_text
@@ -26,66 +26,6 @@ _BLANKS: Final = " \t\r\n`'\""
 _MOST_CLOSER_CHARS: Final = 80
 _MOST_LOOKS: Final = 8
 """So many times, at most, the text of a call is looked through for types."""
-
-
-class State(Enum):
-    """Where a candidate is: between parameters, in a value, or behind the call's end."""
-
-    BETWEEN = auto()
-    VALUE = auto()
-    ENDED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter whose value are the pieces from `start` to `end`, behind the one `before` it."""
-
-    opening: Piece
-    start: int
-    end: int
-    is_closed: bool
-    before: "Parameter | None"
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One reading of the pieces so far. `opening` and what follows it tell of the value that it is in.
-
-    `is_wrong`: it explains the text, but is no call that may run. `follows_closer`: a marker that closes parameters
-    and is content was last. `is_loose`: nothing but the end of the call closed the last value.
-    """
-
-    cost: int = 0
-    is_wrong: bool = False
-    state: State = State.BETWEEN
-    last: Parameter | None = None
-    n_parameters: int = 0
-    opening: Piece = field(default=Piece(Kind.TEXT, ""))
-    start: int = 0
-    nesting: Nesting = EMPTY
-    follows_closer: bool = False
-    is_section_over: bool = False
-    is_loose: bool = False
-
-    def plus(self, cost: int, *, is_wrong: bool = False) -> "Candidate":
-        """The same at a higher cost."""
-        return replace(self, cost=self.cost + cost, is_wrong=self.is_wrong or is_wrong)
-
-    def has(self, key: str) -> bool:
-        """Whether a parameter before has this key."""
-        last = self.last
-        while last is not None and last.opening.key != key:
-            last = last.before
-        return last is not None
-
-    @property
-    def parameters(self) -> list[Parameter]:
-        """All of them, in their order."""
-        found, last = [], self.last
-        while last is not None:
-            found.append(last)
-            last = last.before
-        return found[::-1]
 
 
 class Candidates:
@@ -127,16 +67,16 @@ class Candidates:
         self._is_behind_text = piece.kind is Kind.TEXT and (bool(line) or is_same_line)
 
     def cheapest(self, behind: Kind | None) -> Sequence[Candidate]:
-        """The calls that end here, if `behind` is no part of them (None: the end of the reply); several if equal.
+        """The candidates for a call that ends before `behind`, or with the reply if that is None; several if equal.
 
-        None if a candidate for which the call goes on is as cheap, since then the reply may have been cut off.
+        There are none if the call would go on at no higher cost: then it is not over, or the reply was cut off.
         """
-        is_next = behind in (Kind.CALL, Kind.SECTION)
         ended = [one.plus(2 * (one.is_loose and behind is Kind.TEXT)) for one in self._candidates if _is_ended(one)]
         lasting = [one for one in self._candidates if not _is_ended(one)]
-        if is_next and behind is not None:
+        if behind in (Kind.CALL, Kind.SECTION):
+            opener = Piece(behind, "")
             ended += [broken for one in lasting for broken in self._broken_off(one)]
-            lasting = [one for before in lasting for one in self._followed(before, Piece(behind, ""), len(self._texts))]
+            lasting = [one for before in lasting for one in self._followed(before, opener, len(self._texts))]
         least = min(map(_cost, ended), default=0)
         if any(one.cost <= least for one in lasting):
             return ()
@@ -288,7 +228,7 @@ class Candidates:
     def _is_mistyped(self, one: Candidate, index: int) -> bool:
         """Whether the schema allows no such value; also if it would take long to find out."""
         key, kind = one.opening.key, one.opening.type
-        if is_text(kind) or (kind is None and self._tools.takes_text(self._name, key)):
+        if one.opening.is_string or (kind is None and self._tools.takes_text(self._name, key)):
             return False
         text = self._text(one.start, index)
         self._n_looked_at += len(text)
@@ -300,11 +240,6 @@ class Candidates:
 
     def _text(self, start: int, end: int) -> str:
         return "".join(self._texts[start:end])
-
-
-def is_text(kind: str | None) -> bool:
-    """Whether the attribute that tells a value's type says that it is a string."""
-    return kind in ("true", "string")
 
 
 def _cost(one: Candidate) -> int:

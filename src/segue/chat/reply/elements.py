@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from segue.chat.reply.body import CutOffError, NotACallError, markers_of
-from segue.chat.reply.candidates import Candidate, Candidates, is_text
+from segue.chat.reply.candidate import Candidate
+from segue.chat.reply.candidates import Candidates
 from segue.chat.reply.family import ElementForm
 from segue.chat.reply.notation import Call, make_call
 from segue.chat.reply.piece import Kind, Piece, kinds_of
@@ -89,7 +90,7 @@ class ElementReader:
     def _value(self, name: str, text: str, opening: Piece) -> Any:
         if opening.type is None:
             return self._tools.typed(name, opening.key, text)
-        return text if is_text(opening.type) else from_text(text)
+        return text if opening.is_string else from_text(text)
 
     def _following(self) -> Reading[Kind | None]:
         """What stands here, which is not yet read; None at the end."""

@@ -16,6 +16,7 @@ _SPACES: Final = re.compile(r"\s*")
 _KEY: Final = (
     r"""(?:"([^"\\\n]*)"|'([^'\\\n]*)'|{quote}([^\s{{}}\[\](),:="'<>]+){quote}|([^\s{{}}\[\](),:="'<>]+))\s*[:=]"""
 )
+_WORD: Final = re.compile(r"\s*([\w.-]+)")
 _NAME: Final = re.compile(r"([\w.\-/]+)\s*\(")
 _BARE_ENDS: Final = re.compile(r"[,{}\[\]()]")
 _ESCAPE: Final = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|\"", re.DOTALL)
@@ -197,8 +198,9 @@ class LooseParser:
         for mark in _BARE_ENDS.finditer(self._text, self._at):
             if mark[0] == place.end or (mark[0] == "," and self._goes_on(mark.start(), place)):
                 return mark.start()
-            if mark[0] != ",":
-                raise ValueError("a bracket in a string without quotes")
+            word = _WORD.match(self._text, mark.end())
+            if mark[0] != "," or (word and word[1] in place.properties):
+                raise ValueError("a string without quotes that holds a bracket or a key")
         raise ValueError("no bracket at the end")
 
     def _goes_on(self, at: int, place: Place) -> bool:

@@ -36,6 +36,11 @@ class Piece:
     key: str = ""
     type: str | None = None
 
+    @property
+    def is_string(self) -> bool:
+        """Whether the head says that the value is a string."""
+        return self.type in ("true", "string")
+
 
 def kinds_of(form: ElementForm) -> dict[str, Kind]:
     """The markers of a form, and what each is."""

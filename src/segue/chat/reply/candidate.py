@@ -1,0 +1,67 @@
+"""One way to read a call whose values are plain text."""
+
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+from segue.chat.reply.nesting import EMPTY, Nesting
+from segue.chat.reply.piece import Kind, Piece
+
+
+class State(Enum):
+    """Where a candidate is: between parameters, in a value, or behind the call's end."""
+
+    BETWEEN = auto()
+    VALUE = auto()
+    ENDED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter whose value are the pieces from `start` to `end`, behind the one `before` it."""
+
+    opening: Piece
+    start: int
+    end: int
+    is_closed: bool
+    before: "Parameter | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One reading of the pieces so far. `opening` and what follows it tell of the value that it is in.
+
+    `is_wrong`: it explains the text, but is no call that may run. `follows_closer`: a marker that closes parameters
+    and is content was last. `is_loose`: nothing but the end of the call closed the last value.
+    """
+
+    cost: int = 0
+    is_wrong: bool = False
+    state: State = State.BETWEEN
+    last: Parameter | None = None
+    n_parameters: int = 0
+    opening: Piece = field(default=Piece(Kind.TEXT, ""))
+    start: int = 0
+    nesting: Nesting = EMPTY
+    follows_closer: bool = False
+    is_section_over: bool = False
+    is_loose: bool = False
+
+    def plus(self, cost: int, *, is_wrong: bool = False) -> "Candidate":
+        """The same at a higher cost."""
+        return replace(self, cost=self.cost + cost, is_wrong=self.is_wrong or is_wrong)
+
+    def has(self, key: str) -> bool:
+        """Whether a parameter before has this key."""
+        last = self.last
+        while last is not None and last.opening.key != key:
+            last = last.before
+        return last is not None
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """All of them, in their order."""
+        found, last = [], self.last
+        while last is not None:
+            found.append(last)
+            last = last.before
+        return found[::-1]
