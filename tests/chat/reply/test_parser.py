@@ -95,6 +95,35 @@ def test_reasoning() -> None:
     assert whole("Hermes", CALL + "<think>a</think>b") == Whole("b", "a", (("f", '{"a": 1}'),))
 
 
+@pytest.mark.parametrize(
+    ("thought", "rest"),
+    [
+        ("the tag `</think>` ends it</think>", "x"),
+        ("the tag ``</think>`` ends it</think>", "x"),
+        ("`<think>a</think>` is an example\n</think>", "x"),
+        ('the "</think>" tag</think>', "x"),
+        ("'</think>' is a tag</think>", "x"),
+        ("a line:\n</think>", "`x`"),
+        ("read `foo`</think>", "`bar` is"),
+        ("I don't</think>", "'x'"),
+        ("```\n</think>", "```x"),
+    ],
+)
+def test_thoughts_may_quote_a_tag(thought: str, rest: str) -> None:
+    said = Whole(rest, thought.removesuffix("</think>").rstrip("\n"), ())
+    for text in (f"<think>{thought}{rest}", f"<think>{thought}\n\n{rest}"):
+        assert whole("Hermes", text) == said
+        assert list(merged(parse("Hermes", text))) == list(merged(parse("Hermes", [text])))
+    assert whole("Hermes", thought + rest, is_reasoning=True) == said
+
+
+def test_so_it_is_with_every_familys_tags() -> None:
+    for family in BY_NAME.values():
+        for begin, end in family.reasoning:
+            text = f"{begin}a `{end}` b{end}c"
+            assert whole(family, text) == Whole("c", f"a `{end}` b", ())
+
+
 def test_calls_stay_text_where_none_are_wanted() -> None:
     text = "<think>a</think>x " + CALL
     assert whole("Hermes", text, parses_calls=False) == Whole("x " + CALL, "a", ())

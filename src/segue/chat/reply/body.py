@@ -70,12 +70,13 @@ def _read_string(reader: Reader, quote: str, pieces: list[str], stops: tuple[str
         marker = yield from reader.until(ends, pieces.append)
         if not marker:
             raise CutOffError
+        is_opening = _last_of(pieces) in _BEFORE_STRING
         pieces.append(reader.skip(len(marker)))
         if marker == quote:
             spaces = yield from reader.spaces()
             pieces.append(spaces)
             is_behind = bool((yield from reader.stands(behind))) or not (yield from reader.peek())
-            is_key = is_own and not spaces and (yield from reader.peek()).isalpha()
+            is_key = is_own and not (spaces or is_opening) and (yield from reader.peek()).isalpha()
             if may_end and (is_behind or is_key):
                 return
             may_end = not (is_own and may_end)

@@ -53,6 +53,12 @@ class _Header(NamedTuple):
         return named[0] if named and named[0] in _CHANNELS else ""
 
     @property
+    def is_unfinished(self) -> bool:
+        """Whether it could still become the header of a known channel."""
+        named = _CHANNEL_NAME.findall(self.text)[-1:]
+        return not self.word and all(any(known.startswith(name) for known in _CHANNELS) for name in named)
+
+    @property
     def recipient(self) -> str:
         found = _RECIPIENT.search(self.text)
         return found[1] if found else ""
@@ -103,7 +109,7 @@ class ChannelsReader:
         is_headless = not header.is_whole and bool(header.word or header.marker == "{")
         if not header.is_whole and not (is_headless and (tool or header.channel)):
             kept = self._reader.kept()
-            if header.marker or header.word:
+            if header.marker or not header.is_unfinished:
                 self._sink.say(kept)
             return None
         if header.is_whole:
