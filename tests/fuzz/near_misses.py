@@ -22,7 +22,7 @@ TOOLS: Final[list[dict[str, Any]]] = [
         ),
         ("find", {"query": {"type": "string"}, "limit": {"type": "integer"}, "exact": {"type": "boolean"}}, {}),
         ("mark", {"names": {"type": "array", "items": {"type": "string"}}, "more": {"type": "object"}}, {}),
-        ("ping", {}, {}),
+        ("ping", {}, {"additionalProperties": False}),
     )
 ]
 WORD: Final = re.compile(r"w\d+x")

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from segue.chat.reply.whole import Whole, parts_whole
 from tests.chat.reply.kit import BY_NAME, cut, merged, parse
 from tests.fuzz.near_misses import TOOLS, WORD, NearMiss, make_near_miss
-from tests.fuzz.notations import Call
+from tests.fuzz.notations import Call, to_json
 
 SEED = 1
 SCHEMAS = {tool["function"]["name"]: tool["function"]["parameters"] for tool in TOOLS}
@@ -32,7 +32,11 @@ def faults(near_miss: NearMiss) -> Iterator[str]:
     said = parts_whole(at_once)
     called = [(name, json.loads(arguments)) for name, arguments in said.calls]
     meant = iter(near_miss.calls)
-    if not (all(is_possible(call) for call in called) if near_miss.is_mixed else all(call in meant for call in called)):
+    if near_miss.is_mixed:
+        is_right = all(is_possible(call) and is_unmixed(call, near_miss.calls) for call in called)
+    else:
+        is_right = all(call in meant for call in called)
+    if not is_right:
         yield f"calls {called}"
     if near_miss.is_clear and len(called) != len(near_miss.calls):
         yield f"only calls {called}"
@@ -52,6 +56,12 @@ def is_possible(call: Call) -> bool:
         (value, schema["properties"][key]["type"]) for key, value in arguments.items() if key in schema["properties"]
     ]
     return all(type(value) is TYPES[kind] for value, kind in listed)
+
+
+def is_unmixed(call: Call, meant: Sequence[Call]) -> bool:
+    """Whether the words of each value come from one value that was meant."""
+    values = [words(to_json(value)) for _, arguments in meant for value in arguments.values()]
+    return all(any(words(to_json(value)) <= one for one in values) for value in call[1].values())
 
 
 def words(text: str) -> Counter[str]:

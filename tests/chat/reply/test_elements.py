@@ -136,6 +136,12 @@ def test_what_could_be_read_in_two_ways_stays_text(text: str) -> None:
     check("Qwen XML", text, [], text)
 
 
+def test_several_other_keys_are_keys() -> None:
+    others = {f"other_{i}": i for i in range(6)}
+    text = section(function("a", parameter("x", "1"), *(parameter(key, str(value)) for key, value in others.items())))
+    check("Qwen XML", text, [("a", {"x": "1", **others})])
+
+
 def test_a_key_that_the_schema_rules_out_is_none() -> None:
     text = section(function("count", parameter("of", "1"), parameter("other", "2")))
     check("Qwen XML", text, [("count", {"of": "1", "other": 2})])

@@ -5,6 +5,7 @@ followed at once. Each costs something for a marker that is missing or out of pl
 the tool's schema does not have. The cheapest reading is the one that the model meant.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -39,6 +40,7 @@ class Candidates:
         self._texts: list[str] = []
         self._n_chars = self._n_looked_at = 0
         self._is_behind_text = False
+        self._given_up: float = math.inf
 
     @property
     def has_ended(self) -> bool:
@@ -69,7 +71,8 @@ class Candidates:
     def cheapest(self, behind: Kind | None) -> Sequence[Candidate]:
         """The candidates for a call that ends before `behind`, or with the reply if that is None; several if equal.
 
-        There are none if the call would go on at no higher cost: then it is not over, or the reply was cut off.
+        There are none if the call would go on at no higher cost: then it is not over, or the reply was cut off. If it
+        then turns out that it would have been cheaper to end it there, it is no call.
         """
         ended = [one.plus(2 * (one.is_loose and behind is Kind.TEXT)) for one in self._candidates if _is_ended(one)]
         lasting = [one for one in self._candidates if not _is_ended(one)]
@@ -77,11 +80,15 @@ class Candidates:
             opener = Piece(behind, "")
             ended += [broken for one in lasting for broken in self._broken_off(one)]
             lasting = [one for before in lasting for one in self._followed(before, opener, len(self._texts))]
-        least = min(map(_cost, ended), default=0)
+        if not ended:
+            return ()
+        least = min(map(_cost, ended))
         if any(one.cost <= least for one in lasting):
+            self._given_up = min([self._given_up, *(one.cost for one in ended if not one.is_wrong)])
             return ()
         costs = [one.cost + self._lacks(one) for one in ended]
-        return [one for one, cost in zip(ended, costs, strict=True) if cost == min(costs)]
+        found = [one for one, cost in zip(ended, costs, strict=True) if cost == min(costs)]
+        return [replace(one, is_wrong=True) for one in found] if least > self._given_up else found
 
     def go_on(self) -> None:
         """The call is not over; forget the candidates for which it was."""
@@ -178,7 +185,8 @@ class Candidates:
         parameter = Parameter(one.opening, one.start, index, is_closed, one.last)
         cost = one.nesting.cost + self._is_astray(one) + 2 * is_mistyped
         cost += 0 if is_closed else 1 + one.follows_closer
-        return Candidate(one.cost + cost, is_wrong, State.BETWEEN, parameter, one.n_parameters + 1)
+        closed = Candidate(one.cost + cost, is_wrong, State.BETWEEN, parameter, one.n_parameters + 1)
+        return replace(closed, has_others=one.has_others)
 
     def _begun(self, one: Candidate, opening: Piece, index: int) -> Candidate:
         """A parameter begins with this piece."""
@@ -188,9 +196,9 @@ class Candidates:
         elif one.has(opening.key):
             cost, is_wrong = 2, True
         elif not self._tools.knows(self._name, opening.key):
-            cost, is_wrong = 1, is_wrong or self._tools.forbids(self._name, opening.key)
+            cost, is_wrong = int(not one.has_others), is_wrong or self._tools.forbids(self._name, opening.key)
         begun = Candidate(one.cost, one.is_wrong, State.VALUE, one.last, one.n_parameters, opening, index + 1)
-        return begun.plus(cost, is_wrong=is_wrong)
+        return replace(begun.plus(cost, is_wrong=is_wrong), has_others=one.has_others or cost == 1)
 
     def _lacks(self, one: Candidate) -> bool:
         """Whether it has not all parameters that the tool needs."""
