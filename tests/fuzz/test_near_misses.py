@@ -1,9 +1,12 @@
 """Near-misses of all notations: what comes out was meant, all of it comes out, and pieces do not matter."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from random import Random
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,25 @@ from tests.fuzz.notations import Call, to_json
 SEED = 1
 SCHEMAS = {tool["function"]["name"]: tool["function"]["parameters"] for tool in TOOLS}
 TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
+ENDLESS = [
+    ("Qwen XML", "<function=write><parameter=content>\n", "</parameter>\n", ""),
+    ("Qwen XML", "<function=write><parameter=content>\n", "<parameter=path>\n", ""),
+    ("Qwen XML", "<function=write><parameter=content>\n", "</function></parameter>", ""),
+    ("Qwen XML", "<function=write><parameter=content>\n", "<tool_call>\n<function=ping>", ""),
+    ("Qwen XML", "<function=write><parameter=content>\n", "<parameter=path>\n</parameter>\n", ""),
+    ("Qwen XML", "<function=find><parameter=limit>\n", "</function>\n", ""),
+    ("Qwen XML", "<function=mark><parameter=more>\n", "{}</parameter>", ""),
+    ("Qwen XML", "<function=find>", "<parameter=x>1</parameter>", ""),
+    ("Hermes", "<think>", "`</think>` ", ""),
+    ("Hermes", "<tool_call>{'name': 'write', 'arguments': {'path': ", "'x', ", "}}</tool_call>"),
+    ("Hermes", "<tool_call>{'name': 'write', 'arguments': {'path': '", "it's 'x' ", "'}}</tool_call>"),
+    ("Gemma 4", "<|tool_call>call:write{path:", '<|"|>a', "}<tool_call|>"),
+    ("Gemma 4", "<|tool_call>call:write{path:", "x, y: ", "}<tool_call|>"),
+    ("LFM2", "<|tool_call_start|>[write(path: ", "'x' ", ")]<|tool_call_end|>"),
+    ("gpt-oss", "<|channel|>final<|message|>", "<|channel|>final ", ""),
+    ("gpt-oss", "", "<|channel|>commentary to=ping ", ""),
+]
+"""Families, how a reply begins, what it then repeats, and how it ends."""
 EVERY_CUT = 100
 """One of so many is cut in two at every place."""
 
@@ -79,6 +101,30 @@ def check(first: int, n: int) -> None:
         for fault in faults(near_miss)
     ]
     assert not found, f"{len(found)} faults\n" + "\n\n".join(found[:10])
+
+
+def n_steps(family: str, text: str) -> int:
+    """How many lines of Python run while a reply comes character by character."""
+    n = 0
+
+    def trace(_: FrameType, event: str, __: Any) -> Any:
+        nonlocal n
+        n += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        parse(family, text, tools=TOOLS)
+    finally:
+        sys.settrace(before)
+    return n
+
+
+@pytest.mark.parametrize(("family", "begin", "unit", "end"), ENDLESS)
+def test_work_grows_with_the_text_only(family: str, begin: str, unit: str, end: str) -> None:
+    few, many = (n_steps(family, begin + unit * (n // len(unit)) + end) for n in (3000, 12_000))
+    assert many < 5 * few + 1000
 
 
 def test_a_few_thousand() -> None:
