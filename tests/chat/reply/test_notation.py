@@ -23,7 +23,19 @@ def test_json(text: str) -> None:
     assert json_calls(text, JsonForm()) == [Call("f", '{"a": 1}')]
 
 
-@pytest.mark.parametrize("text", ["1", "[1]", '{"name": 1}', '{"arguments": {}}', '{"name": "f", "arguments": [1]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1",
+        "[1]",
+        '{"name": 1}',
+        '{"arguments": {}}',
+        '{"name": "f", "arguments": [1]}',
+        '{"name": "f", "a": 1}',
+        '{"name": "f", "arguments": {"a": 1}, "parameters": {"a": 2}}',
+        '{"name": "f", "arguments": {"a": 1, "a": 2}}',
+    ],
+)
 def test_no_json_call(text: str) -> None:
     assert refuses(json_calls, text, JsonForm())
 
@@ -45,7 +57,20 @@ def test_python() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["f", "f(1)", "f(**a)", "f(a=g())", "[f(), 1]", "f(a=1e999)", "f(a={[1]: 2})", "f(a=" + "-" * 50_000 + "1)"]
+    "text",
+    [
+        "f",
+        "f(1)",
+        "f(**a)",
+        "f(a=g())",
+        "[f(), 1]",
+        "f(a=1e999)",
+        "f(a={[1]: 2})",
+        "f(a={1: 2, 1: 3})",
+        "f(a=1, a=2)",
+        "f(a='b' 'c')",
+        "f(a=" + "-" * 50_000 + "1)",
+    ],
 )
 def test_no_python_call(text: str) -> None:
     assert refuses(python_calls, text)

@@ -21,6 +21,8 @@ _UNKNOWN_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _STRING_OR_KEYWORD = re.compile(
     r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\b(""" + "|".join(keyword.kwlist) + r")(?=\s*=[^=])", re.DOTALL
 )
+_OTHER_KEYS = ("function", "id", "index", "type", "tool_call_id")
+"""What a call may hold besides its name and its arguments."""
 _KEYWORD_END = "_is_a_keyword"
 _STRING_OR_BARE_KEY = re.compile(r"""("(?:\\.|[^"\\])*")|([{,]\s*)([^\s{}\[\],:"'=][^{}\[\],:"'=]*):""", re.DOTALL)
 
@@ -51,8 +53,8 @@ def json_calls(text: str, form: JsonForm) -> list[Call]:
             item = item["function"]
         name = _first(item, (*form.name_keys, "function"))
         arguments = _first(item, form.arguments_keys)
-        if form.first_keys and arguments is None:
-            raise ValueError("an object without arguments may be an answer")
+        if arguments is None and (form.first_keys or not item.keys() <= {*form.name_keys, *_OTHER_KEYS}):
+            raise ValueError("an object without arguments may be an answer, or have them in another form")
         calls.append(make_call(name, arguments))
     return calls
 
@@ -109,7 +111,10 @@ def _loosely(text: str, quote: str, read: Callable[[LooseParser], T]) -> T:
 def _first(item: object, keys: tuple[str, ...]) -> Any:
     if not isinstance(item, dict):
         raise ValueError("a call is an object")
-    return next((item[key] for key in keys if key in item), None)
+    values = [item[key] for key in keys if key in item]
+    if any(value != values[0] for value in values):
+        raise ValueError(f"{' and '.join(keys)} differ")
+    return values[0] if values else None
 
 
 def _double(escape: re.Match[str]) -> str:
@@ -143,7 +148,7 @@ def _python_value(node: ast.expr) -> Any:
             return [_python_value(item) for item in items]
         case ast.Dict(keys=keys, values=values) if None not in keys:
             pairs = zip(keys, values, strict=True)
-            return {_python_value(key): _python_value(value) for key, value in pairs if key is not None}
+            return unambiguous((_python_value(key), _python_value(value)) for key, value in pairs if key is not None)
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
             return -number
         case ast.Name(id=name) if name in _NAMES:
