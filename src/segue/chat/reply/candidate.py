@@ -31,8 +31,8 @@ class Candidate:
     """One reading of the pieces so far. `opening` and what follows it tell of the value that it is in.
 
     `is_wrong`: it explains the text, but is no call that may run. `follows_closer`: a marker that closes parameters
-    and is content was last. `is_loose`: nothing but the end of the call closed the last value. `has_others`: it has
-    keys that the schema does not list.
+    and is content was last; `follows_stray`: it had nothing to close in that content. `is_loose`: nothing but the end
+    of the call closed the last value. `has_others`: it has keys that the schema does not list.
     """
 
     cost: int = 0
@@ -44,6 +44,7 @@ class Candidate:
     start: int = 0
     nesting: Nesting = EMPTY
     follows_closer: bool = False
+    follows_stray: bool = False
     is_section_over: bool = False
     is_loose: bool = False
     has_others: bool = False

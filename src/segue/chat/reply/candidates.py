@@ -40,6 +40,7 @@ class Candidates:
         self._texts: list[str] = []
         self._n_chars = self._n_looked_at = 0
         self._is_behind_text = False
+        self._marker: Kind | None = None
         self._given_up: float = math.inf
 
     @property
@@ -67,6 +68,10 @@ class Candidates:
         line = piece.text.rpartition("\n")[2].strip()
         is_same_line = self._is_behind_text and "\n" not in piece.text
         self._is_behind_text = piece.kind is Kind.TEXT and (bool(line) or is_same_line)
+        if piece.kind is not Kind.TEXT:
+            self._marker = piece.kind
+        elif piece.text.strip(_BLANKS):
+            self._marker = None
 
     def cheapest(self, behind: Kind | None) -> Sequence[Candidate]:
         """The candidates for a call that ends before `behind`, or with the reply if that is None; several if equal.
@@ -88,7 +93,7 @@ class Candidates:
             return ()
         costs = [one.cost + self._lacks(one) for one in ended]
         found = [one for one, cost in zip(ended, costs, strict=True) if cost == min(costs)]
-        return [replace(one, is_wrong=True) for one in found] if least > self._given_up else found
+        return [replace(one, is_wrong=True) for one in found] if least >= self._given_up else found
 
     def go_on(self) -> None:
         """The call is not over; forget the candidates for which it was."""
@@ -127,9 +132,11 @@ class Candidates:
 
     def _in_value(self, one: Candidate, piece: Piece, index: int) -> Iterator[Candidate]:
         if piece.kind is Kind.TEXT:
-            is_key = one.follows_closer and self._is_headless(one, piece.text)
+            is_key = index > one.start and self._is_headless(one, piece.text)
             behind = one.plus(2, is_wrong=True) if is_key else one
-            yield replace(behind, follows_closer=one.follows_closer and not piece.text.strip(_BLANKS))
+            is_blank = not piece.text.strip(_BLANKS)
+            follows_closer, follows_stray = one.follows_closer and is_blank, one.follows_stray and is_blank
+            yield replace(behind, follows_closer=follows_closer, follows_stray=follows_stray)
             return
         yield self._with_content(one, piece)
         match piece.kind:
@@ -160,19 +167,21 @@ class Candidates:
     def _with_content(self, one: Candidate, marker: Piece) -> Candidate:
         """The marker is part of the value."""
         cost = 4 if self._tools.is_scalar(self._name, one.opening.key) else 0
-        cost += one.follows_closer and marker.kind is not Kind.PARAMETER_END
-        nesting = one.nesting
+        cost += one.follows_stray and marker.kind is not Kind.PARAMETER_END
+        nesting, is_stray = one.nesting, False
         if marker.kind not in CLOSES:
             is_likely = marker.kind is Kind.PARAMETER and not self._is_inline and self._is_next(one, marker.key)
             is_broken = marker.kind is Kind.PARAMETER and not marker.key and not self._is_inline
-            nesting = nesting.opened(marker.kind, 1 + is_broken)
-            cost += is_likely
+            nesting = nesting.opened(marker.kind, 1)
+            cost += is_likely or is_broken
         elif closed := nesting.closed(CLOSES[marker.kind]):
             nesting, n_left_open = closed
             cost += n_left_open
         else:
-            cost += (1 if marker.kind is Kind.PARAMETER_END else 2) - self._is_astray(one)
-        return replace(one.plus(cost), nesting=nesting, follows_closer=marker.kind is Kind.PARAMETER_END)
+            is_stray = marker.kind is Kind.PARAMETER_END
+            cost += (1 if is_stray else 2) - self._is_astray(one)
+        is_closer = marker.kind is Kind.PARAMETER_END
+        return replace(one.plus(cost), nesting=nesting, follows_closer=is_closer, follows_stray=is_stray)
 
     def _closed(self, one: Candidate, index: int, *, is_closed: bool = False) -> Candidate:
         """The value ends before the piece of this index, whether a marker closes it or not."""
@@ -195,8 +204,10 @@ class Candidates:
             cost, is_wrong = 1, True
         elif one.has(opening.key):
             cost, is_wrong = 2, True
+        elif self._tools.forbids(self._name, opening.key):
+            cost, is_wrong = int(not one.has_others), True
         elif not self._tools.knows(self._name, opening.key):
-            cost, is_wrong = int(not one.has_others), is_wrong or self._tools.forbids(self._name, opening.key)
+            cost = int(not one.has_others)
         begun = Candidate(one.cost, one.is_wrong, State.VALUE, one.last, one.n_parameters, opening, index + 1)
         return replace(begun.plus(cost, is_wrong=is_wrong), has_others=one.has_others or cost == 1)
 
@@ -209,14 +220,20 @@ class Candidates:
         if one.state is State.BETWEEN and one.last is not None:
             yield one.plus(1)
         elif one.state is State.VALUE:
-            yield self._closed(one, len(self._texts)).plus(1)
+            yield self._closed(one, len(self._texts)).plus(1 + self._is_inline)
 
     def _is_headless(self, one: Candidate, text: str) -> bool:
-        """Whether text begins with a key that may come next and what follows a key, as if a marker were missing."""
+        """Whether text behind a marker begins like the head of a parameter or of a call whose own marker is missing."""
         text = text.lstrip()[:_MOST_HEAD_CHARS]
-        key = _KEY.match(text)
-        is_head = key is not None and text.startswith(('"', self._form.key_ends[0]), key.end())
-        return is_head and key is not None and self._is_next(one, key[0])
+        word = _KEY.match(text)
+        if word is None or self._marker is None:
+            return False
+        name, form = word[0], self._form
+        is_key = self._tools.lists(self._name, name) and name != one.opening.key and not one.has(name)
+        if is_key and text.startswith(('"', form.key_ends[0]), word.end()):
+            return True
+        is_call = self._tools.is_known(name) and self._marker is not Kind.CALL and form.name_end
+        return bool(is_call) and text.startswith(('"', form.name_end), word.end())
 
     def _is_next(self, one: Candidate, key: str) -> bool:
         """Whether the tool has this parameter, it was not given yet, and no call in the value may have it."""
