@@ -163,6 +163,7 @@ def test_strings_in_quotes_need_no_schema(text: str) -> None:
         "{a: three}",
         "{b: x, b: y}",
         "{b: one, a 3}",
+        "{b: one a: 3}",
         "{b: f(x)}",
         "{b: x",
         "{b: 'x' and 'y}",

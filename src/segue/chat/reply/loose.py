@@ -16,6 +16,7 @@ _SPACES: Final = re.compile(r"\s*")
 _KEY: Final = (
     r"""(?:"([^"\\\n]*)"|'([^'\\\n]*)'|{quote}([^\s{{}}\[\](),:="'<>]+){quote}|([^\s{{}}\[\](),:="'<>]+))\s*[:=]"""
 )
+_KEY_LIKE: Final = re.compile(r"([\w.-]+)\s*[:=]")
 _WORD: Final = re.compile(r"\s*([\w.-]+)")
 _NAME: Final = re.compile(r"([\w.\-/]+)\s*\(")
 _BARE_ENDS: Final = re.compile(r"[,{}\[\]()]")
@@ -190,6 +191,8 @@ class LooseParser:
         value = text if types == {"string"} else _WORDS.get(text, from_text(text))
         if not text or (isinstance(value, str) and ("string" not in types or _QUOTED.search(text))):
             raise ValueError("a string without quotes")
+        if isinstance(value, str) and any(found[1] in place.properties for found in _KEY_LIKE.finditer(text)):
+            raise ValueError("a string without quotes that holds a key")
         if types and not any(is_of(value, kind) for kind in types):
             raise ValueError("a value of another type")
         return value
