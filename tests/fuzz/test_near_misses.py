@@ -32,6 +32,7 @@ ENDLESS = [
     ("Hermes", "<tool_call>{'name': 'write', 'arguments': {'path': '", "it's 'x' ", "'}}</tool_call>"),
     ("Gemma 4", "<|tool_call>call:write{path:", '<|"|>a', "}<tool_call|>"),
     ("Gemma 4", "<|tool_call>call:write{path:", "x, y: ", "}<tool_call|>"),
+    ("Gemma 4", "<|tool_call>call:write{path:", "x", "}<tool_call|>"),
     ("LFM2", "<|tool_call_start|>[write(path: ", "'x' ", ")]<|tool_call_end|>"),
     ("gpt-oss", "<|channel|>final<|message|>", "<|channel|>final ", ""),
     ("gpt-oss", "", "<|channel|>commentary to=ping ", ""),

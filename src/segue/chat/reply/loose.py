@@ -16,7 +16,7 @@ _SPACES: Final = re.compile(r"\s*")
 _KEY: Final = (
     r"""(?:"([^"\\\n]*)"|'([^'\\\n]*)'|{quote}([^\s{{}}\[\](),:="'<>]+){quote}|([^\s{{}}\[\](),:="'<>]+))\s*[:=]"""
 )
-_KEY_LIKE: Final = re.compile(r"([\w.-]+)\s*[:=]")
+_KEY_LIKE: Final = re.compile(r"(?<![\w.-])([\w.-]+)\s*[:=]")
 _WORD: Final = re.compile(r"\s*([\w.-]+)")
 _NAME: Final = re.compile(r"([\w.\-/]+)\s*\(")
 _BARE_ENDS: Final = re.compile(r"[,{}\[\]()]")
