@@ -171,7 +171,8 @@ class Candidates:
         nesting, is_stray = one.nesting, False
         if marker.kind not in CLOSES:
             is_likely = marker.kind is Kind.PARAMETER and not self._is_inline and self._is_next(one, marker.key)
-            is_broken = marker.kind is Kind.PARAMETER and not marker.key and not self._is_inline
+            is_placed = one.follows_stray or not self._is_inline
+            is_broken = marker.kind is Kind.PARAMETER and not marker.key and is_placed
             nesting = nesting.opened(marker.kind, 1)
             cost += is_likely or is_broken
         elif closed := nesting.closed(CLOSES[marker.kind]):
@@ -232,8 +233,9 @@ class Candidates:
         is_key = self._tools.lists(self._name, name) and name != one.opening.key and not one.has(name)
         if is_key and text.startswith(('"', form.key_ends[0]), word.end()):
             return True
-        is_call = self._tools.is_known(name) and self._marker is not Kind.CALL and form.name_end
-        return bool(is_call) and text.startswith(('"', form.name_end), word.end())
+        if self._marker is Kind.CALL or not self._tools.is_known(name):
+            return False
+        return text.startswith(('"', form.name_end), word.end()) if form.name_end else text.strip() == name
 
     def _is_next(self, one: Candidate, key: str) -> bool:
         """Whether the tool has this parameter, it was not given yet, and no call in the value may have it."""
