@@ -74,7 +74,7 @@ async def _save(service: Service, id_slot: int, scope: str, path: Path) -> JsonO
     try:
         n_written = await run_in_threadpool(blobfile.write, path.parent, path.name, parcel.arrays(), _FLAG)
     except DiskError as error:
-        raise ApiError(SERVER, f"The slot could not be saved: {_reason(error)}") from error
+        raise ApiError(SERVER, f"The slot could not be saved: {_reason(error, path)}") from error
     return {"n_saved": len(parcel.tokens), "n_written": n_written}
 
 
@@ -100,9 +100,9 @@ async def _restore(service: Service, id_slot: int, scope: str, path: Path) -> Js
     except ParcelError as error:
         raise invalid(f"The slot cannot be restored: {error}") from error
     except DamagedError as error:
-        raise invalid(f"The slot cannot be restored: {_reason(error)}") from error
+        raise invalid(f"The slot cannot be restored: {_reason(error, path)}") from error
     except DiskError as error:
-        raise ApiError(SERVER, f"The slot cannot be restored: {_reason(error)}") from error
+        raise ApiError(SERVER, f"The slot cannot be restored: {_reason(error, path)}") from error
     return {"n_restored": n_restored, "n_read": n_read}
 
 
@@ -115,9 +115,9 @@ def _read(path: Path) -> tuple[Sequence[Bytes], int]:
         raise disk_error(f"cannot read {path}", error, _FLAG) from error
 
 
-def _reason(error: DiskError) -> str:
-    """What a client may know of an error: the log alone names files of the server."""
-    log.warning("%s", error)
+def _reason(error: DiskError, path: Path) -> str:
+    """What a client may know of an error: the log alone names the server's folder, and nothing the client's name."""
+    log.warning("%s", str(error).replace(path.name, "a slot's file"))
     return error.reason or "the server's log says why"
 
 
