@@ -78,7 +78,7 @@ def test_cuts_are_those_promised(prompt: tuple[PromptMarks, int], data: st.DataO
         assert {end for end in marks.message_ends if end > n_start} <= set(positions) | near
     names = {cut.n_tokens: cut.origin for cut in placed}
     for n in always - named:
-        assert names[n] is Origin.STRIDE
+        assert names[n] is Origin.REWIND
     for n in named - {n_prompt}:
         assert names[n] not in (Origin.STRIDE, Origin.PROMPT_END)
         assert (names[n] is Origin.BREAKPOINT) == (n in breakpoint_ends(marks))

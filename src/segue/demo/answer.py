@@ -23,6 +23,7 @@ _ORIGINS: Final = {
     "volatile": "before date",
     "breakpoint": "breakpoint",
     "stride": "mid-message",
+    "rewind": "mid-message",
     "foreseen": "foreseen",
 }
 

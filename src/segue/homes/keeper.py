@@ -66,6 +66,7 @@ class Keeper:
         self._openings: dict[int, Opening] = {}
         self._sessions = Sessions()
         self._visits: dict[int, Visit] = {}
+        self._fresh: dict[int, list[Checkpoint]] = {}
 
     def open_disk(self, directory: Directory, limit_bytes: int, wake: Callable[[], None]) -> int:
         """Let a directory be the home below the host, before anything else is done; how many checkpoints it has.
@@ -197,6 +198,9 @@ class Keeper:
         is_new = checkpoint is None
         if checkpoint is None:
             checkpoint = self._attach(lane, tree, tokens, origin, digest)
+            if origin is Origin.REWIND:
+                checkpoint.is_fresh = True
+                self._fresh.setdefault(lane, []).append(checkpoint)
         checkpoint.last_used = self.clock()
         self.space.retention.reached(self._visits[lane], checkpoint, self.clock())
         self._pin(checkpoint, pin_s)
@@ -217,7 +221,7 @@ class Keeper:
             log_event("created", checkpoint, residence_of(checkpoint).home, started)
         self.known.trim(tree)
 
-    def take_passing(self, lane: int, tokens: Tokens) -> Checkpoint | None:
+    def take_passing(self, lane: int, tokens: Tokens, origin: Origin) -> Checkpoint | None:
         """Keep the state of a lane, which has read exactly `tokens`, for a while, as far as there is room.
 
         Nothing is learned from it, and it is not stored, until `keep` says that it stays; `let_go` drops it. None if
@@ -228,7 +232,7 @@ class Keeper:
         if tree.at(tokens) is not None:
             return None
         self._is_tidy = False
-        checkpoint = self._attach(lane, tree, tokens, Origin.STRIDE, None)
+        checkpoint = self._attach(lane, tree, tokens, origin, None)
         self.space.coverage.lanes[lane] = Lane(tree, checkpoint, checkpoint.n_tokens)
         with self.space.keeping(checkpoint):
             if not self._housing.house(lane, checkpoint, is_new=True, is_tip=False):
@@ -296,6 +300,8 @@ class Keeper:
         """Empty a lane and keep nothing of what it read since its last checkpoint."""
         self._is_tidy = False
         self._visits.pop(lane, None)
+        for checkpoint in self._fresh.pop(lane, ()):
+            checkpoint.is_fresh = False
         opening = self._openings.pop(lane, None)
         if opening is not None:
             self.space.release(opening.checkpoint)
@@ -378,6 +384,8 @@ class Keeper:
         self.engine.copy(src, dst)
         self.engine.drop(src)
         self._visits[dst] = self._visits.pop(src)
+        if src in self._fresh:
+            self._fresh[dst] = self._fresh.pop(src)
         if src in self._openings:
             self._openings[dst] = self._openings.pop(src)
             self._openings[dst].lane = dst

@@ -8,6 +8,7 @@ from segue.engine.base import Chunk, Engine, Tokens
 from segue.engine.errors import EngineError
 from segue.homes.keeper import Keeper
 from segue.state.branch import n_equal
+from segue.state.checkpoint import Origin
 from segue.state.kind import MemoryKind
 from segue.state.placement import PromptMarks, last_message, rewinds
 
@@ -91,7 +92,7 @@ class CatchUp:
         upto = min(due, n_read + min(_CHUNK_TOKENS, self._engine.n_ubatch))
         self._engine.decode([Chunk(_LANE, self._now.tokens[n_read:upto], wants_logits=False)])
         if upto == due:
-            taken = self._keeper.take_passing(_LANE, self._now.tokens[:due])
+            taken = self._keeper.take_passing(_LANE, self._now.tokens[:due], Origin.REWIND)
             if taken is not None:
                 self._keeper.keep(taken)
         return True

@@ -5,7 +5,7 @@ from collections import deque
 from segue.engine.base import Engine
 from segue.homes.keeper import Keeper
 from segue.loop.slot import Slot
-from segue.state.checkpoint import Checkpoint
+from segue.state.checkpoint import Checkpoint, Origin
 from segue.state.kind import MemoryKind
 
 _N_SPACING = 40
@@ -37,7 +37,7 @@ class Ring:
         if states and len(states) > 1 and states[1].n_tokens <= n_read - _N_COVERED:
             self._keeper.let_go(states.popleft())
         if n_reply > 0 and n_reply % _N_SPACING == 0:
-            taken = self._keeper.take_passing(slot.lane, slot.tokens[:n_read])
+            taken = self._keeper.take_passing(slot.lane, slot.tokens[:n_read], Origin.STRIDE)
             if taken is not None:
                 self._states.setdefault(slot.id, deque()).append(taken)
 

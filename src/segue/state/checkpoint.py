@@ -24,6 +24,7 @@ class Origin(StrEnum):
     VOLATILE = "volatile"
     BREAKPOINT = "breakpoint"
     STRIDE = "stride"
+    REWIND = "rewind"
     FORESEEN = "foreseen"
 
 
@@ -36,7 +37,8 @@ class Checkpoint:
     the `n_hits` were by other conversations. `has_far_logits`: logits are kept that must be fetched first. `cuts` is
     the digest of the cut positions it was read with, in reproducible mode only (`placement.digests`). `residence`
     belongs to the homes and is opaque here; `branch` belongs to the tree, and is None while the checkpoint is not
-    attached. `pinned` is the operator's and lasts, `pinned_until` the clients'.
+    attached. `pinned` is the operator's and lasts, `pinned_until` the clients'. `is_fresh`: the request that took it
+    still runs, and the next one is likely to start from it.
     """
 
     n_tokens: int
@@ -52,6 +54,7 @@ class Checkpoint:
     has_far_logits: bool = False
     pinned: bool = False
     pinned_until: float = -math.inf
+    is_fresh: bool = False
     cuts: int | None = None
     residence: object | None = None
     branch: Branch | None = field(default=None, repr=False)
@@ -63,7 +66,7 @@ class Checkpoint:
 
     def is_pinned(self, now: float) -> bool:
         """Whether everything else goes before it."""
-        return self.pinned or now < self.pinned_until
+        return self.pinned or self.is_fresh or now < self.pinned_until
 
     @property
     def has_logits(self) -> bool:

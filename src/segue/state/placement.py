@@ -79,7 +79,7 @@ def cuts(
     reading, one cut costing as much as `cut_cost_tokens` tokens, and never more than `n_most`, since each takes a
     checkpoint's bytes. `n_min_stride` is a power of two.
     """
-    named = dict.fromkeys(_inside_last(marks, n_start, n_min_stride), Origin.STRIDE)
+    named = dict.fromkeys(_inside_last(marks, n_start, n_min_stride), Origin.REWIND)
     named |= _certain(marks, n_start, n_prompt, fork, expected)
     n_others = min(n_most, int(budget * (n_prompt - n_start) / cut_cost_tokens))
     if n_others:

@@ -25,6 +25,7 @@ _PRIORS = {
     Origin.VOLATILE: 0.5,
     Origin.BREAKPOINT: 0.3,
     Origin.STRIDE: 0.01,
+    Origin.REWIND: 0.01,
     Origin.FORESEEN: 0.01,
 }
 
