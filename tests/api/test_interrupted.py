@@ -117,6 +117,28 @@ def test_a_reply_that_the_client_has_continued(template: Path) -> None:
         assert second == [*first, *SAID[:37]]
 
 
+def test_a_reply_that_ended_before_its_client_stopped(template: Path) -> None:
+    with live(FakeLoop(reply=lambda _: [*SAID, END]), chat_template_file=template, vocabulary=WithDoor()) as server:
+        interrupt(server, 3)
+        server.post(PATH, messages=[USER, answered(TEXT[:40]), NEXT], max_tokens=1)
+        first, second = prompts(server)
+        assert second[: len(first) + 38] == [*first, *SAID[:37], END]
+
+
+def test_a_short_text_behind_thoughts_that_say_it_too(tmp_path: Path) -> None:
+    path = tmp_path / "template.jinja"
+    path.write_text(KEEPS_THOUGHTS)
+    thought = [*b"<think>\n", *(b"The end. " * 12), *b"\n</think>\n\n"]
+    with live(
+        slowly([*thought, *b"The ", *SAID], len(thought) + 34), chat_template_file=path, vocabulary=WithDoor()
+    ) as server:
+        interrupt(server, 12 * 9 + 36)
+        server.post(PATH, messages=[USER, answered("The " + TEXT[:33]), NEXT], max_tokens=1)
+        first, second = prompts(server)
+        written = [*first, *thought, *b"The ", *SAID[:30], END]
+        assert second[: len(written)] == written
+
+
 def test_another_text_stays_as_it_is(template: Path) -> None:
     with live(slowly(SAID, 45), chat_template_file=template, vocabulary=WithDoor()) as server:
         interrupt(server, 48)

@@ -58,7 +58,16 @@ def test_s28_states_of_a_reply_that_ended_go(make_rig: MakeRig) -> None:
     ends = sorted(
         checkpoint.n_tokens for checkpoint in rig.loop.call(lambda: list(rig.keeper.space.checkpoints())).result()
     )
+    assert QUESTION.n + 209 in ends
+    rig.ask(text(7, 20), 1)
+    ends = sorted(c.n_tokens for c in rig.loop.call(lambda: list(rig.keeper.space.checkpoints())).result())
     assert [end for end in ends if end > QUESTION.n] == [QUESTION.n + 209]
+
+
+def test_s28_a_reply_that_ended_before_its_client_stopped(make_rig: MakeRig, reference: Reference) -> None:
+    rig = make_rig(n_slots=1)
+    heard = rig.ask(QUESTION.tokens, 150, marks=QUESTION.marks, may_be_interrupted=True)
+    assert n_again(rig, reference, heard.tokens[:100], 950) <= N_AGAIN
 
 
 def test_s28_a_reply_that_streams_keeps_few_states(make_rig: MakeRig) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 
 _WAIT_S = 1.0
 
@@ -12,15 +13,17 @@ class Farewells:
     """The interrupted replies that are not noted yet, by cache scope.
 
     A client that interrupts a reply often asks on at once: its next request waits for the note, for a second at most.
+    `executor` runs what notes them, since those who wait may take all other worker threads.
     """
 
     def __init__(self) -> None:
+        self.executor = ThreadPoolExecutor(1, thread_name_prefix="segue-farewell")
         self._tasks: set[asyncio.Task[None]] = set()
         self._n_left: Counter[str] = Counter()
         self._condition = threading.Condition()
 
     def begin(self, scope: str) -> None:
-        """A client is gone whose reply is to be noted: `run` follows."""
+        """A client whose reply still has to be noted has disconnected; `run` must follow."""
         with self._condition:
             self._n_left[scope] += 1
 

@@ -1,6 +1,8 @@
 """The jobs of one request: submitted together, heard as one sequence of events, cancelled when nobody listens."""
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -8,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
 from segue.api.errors import UNAVAILABLE, ApiError, from_job
-from segue.api.events import Event, Reply, Signal
+from segue.api.events import Event, Reply, Signal, forget
 from segue.api.hearer import Hearer
 from segue.api.mailbox import Mailbox
 from segue.api.service import Service
@@ -16,7 +18,11 @@ from segue.api.work import Work
 from segue.chat.stream import TextStream
 from segue.loop.job import EndReason
 
+log = logging.getLogger(__name__)
+
 Receive = Callable[[], Awaitable[Message]]
+
+_FAREWELL_S = 60.0
 
 
 class ClientGoneError(Exception):
@@ -63,11 +69,20 @@ class Generation:
 
     async def _take(self) -> list[Event]:
         events = await self._mailbox.take()
-        for event in events:
-            if isinstance(event, Reply):
-                self._n_kept += 1
-                await run_in_threadpool(self._work.keep, event)
+        replies = [event for event in events if isinstance(event, Reply)]
+        self._n_kept += len(replies)
+        for reply in replies:
+            await self._keep(reply)
         return events
+
+    async def _keep(self, reply: Reply) -> None:
+        try:
+            if self._says_farewell:
+                await self._loop.run_in_executor(self._service.farewells.executor, self._work.keep, reply)
+            else:
+                await run_in_threadpool(self._work.keep, reply)
+        except Exception:
+            log.exception("a reply could not be kept as it was written")
 
     async def replies(self) -> list[Reply]:
         """All replies, whole, in order. Raises ClientGoneError, or ApiError for the first job that failed."""
@@ -109,7 +124,10 @@ class Generation:
             self._service.farewells.run(self._work.jobs[0].scope, self._say_farewell())
 
     def _begin_farewell(self) -> None:
-        if self._work.is_live and self._is_left and not self._says_farewell:
+        """The client is gone: what it may have of the replies is to be noted, unless it has nothing or nobody notes."""
+        is_noted = self._work.is_live and self._work.keep is not forget
+        has_any = any(hearer.has_said for hearer in self._hearers)
+        if is_noted and has_any and self._is_left and not self._says_farewell:
             self._says_farewell = True
             self._service.farewells.begin(self._work.jobs[0].scope)
 
@@ -119,8 +137,10 @@ class Generation:
 
     async def _say_farewell(self) -> None:
         """Keep the replies that the client did not wait for, as far as they were written."""
-        while self._is_left:
-            await self._take()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_S):
+                while self._is_left:
+                    await self._take()
 
     async def _watch_client(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":

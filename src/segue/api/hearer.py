@@ -87,6 +87,11 @@ class Hearer:
             self._end = end
             self._finish()
 
+    @property
+    def has_said(self) -> bool:
+        """Whether a token was generated; any thread."""
+        return bool(self._said_tokens)
+
     def bind(self, ticket: Ticket) -> None:
         """Learn the job's ticket; called once, by the thread that submitted it."""
         with self._lock:

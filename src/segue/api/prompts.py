@@ -63,15 +63,16 @@ def encode_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequ
     parses_reasoning = request.reasoning_format != "none"
     speech = speech_after(backend.family, rendered.text, tools, parses_reasoning=parses_reasoning)
     wanted = wanted_of_chat(request, speech, backend.controls)
-    return Chat(prompt, speech, wanted, partial(_keep, backend, turn) if keeps else forget)
+    return Chat(prompt, speech, wanted, partial(_keep, backend, turn, bool(request.stream)) if keeps else forget)
 
 
-def _keep(backend: Backend, turn: Turn, reply: Reply) -> None:
-    """Keep a reply as it was written; of one that was interrupted the client may have a part only."""
+def _keep(backend: Backend, turn: Turn, is_streamed: bool, reply: Reply) -> None:
+    """Keep a reply as it was written; of one that was streamed or interrupted the client may have a part only."""
     tokens = [token for token in reply.said_tokens if not backend.vocabulary.is_eog(token)]
-    if reply.stop in (StopType.EOS, StopType.LIMIT):
+    is_whole = reply.stop in (StopType.EOS, StopType.LIMIT)
+    if is_whole:
         backend.echo.keep(turn, reply.said, tokens)
-    elif reply.end.error is None and tokens:
+    if (is_streamed or not is_whole) and reply.end.error is None and tokens:
         backend.echo.keep_interrupted(turn, reply.said, tokens)
 
 

@@ -113,14 +113,16 @@ class Keeper:
         """Begin to fetch a checkpoint that is not near, unless that is under way; False if that cannot be just now."""
         return self.vault is not None and self.vault.fetch(checkpoint, with_logits=with_logits)
 
-    def open(self, lane: int, plan: Plan) -> str:
+    def open(self, lane: int, plan: Plan, *, is_request: bool = True) -> str:
         """Begin to make an empty lane stand at the plan's start; the home it comes from, "" for a cold start.
 
         `step` until `is_open`. Raises NoRoomError, with the lane empty, if the cells are full and nothing can be freed.
         Raises StateError, with the lane empty and the saved state dropped, if the engine refuses that: plan again.
+        Without `is_request` no statistics change: the server reads for itself, and takes by `take_passing` only.
         """
         self.space.coverage.lanes[lane] = Lane(plan.tree)
-        self._visits[lane] = self.space.retention.arrive(plan.match, self.clock())
+        if is_request:
+            self._visits[lane] = self.space.retention.arrive(plan.match, self.clock())
         self._is_tidy = False
         if plan.restore is None:
             return ""
@@ -165,9 +167,11 @@ class Keeper:
             del self._openings[lane]
             self.space.release(checkpoint)
             self.space.coverage.lanes[lane] = Lane(opening.tree, checkpoint, opening.n_tokens)
-            checkpoint.n_hits += 1
-            self.space.retention.note_hit(checkpoint, self._visits[lane])
-            checkpoint.last_used = self.clock()
+            visit = self._visits.get(lane)
+            if visit is not None:
+                checkpoint.n_hits += 1
+                self.space.retention.note_hit(checkpoint, visit)
+                checkpoint.last_used = self.clock()
             self.prices.note_host(opening.n_loaded_bytes, opening.loading_s)
             log_event("restored", checkpoint, residence_of(checkpoint).home, opening.started)
 
@@ -224,8 +228,8 @@ class Keeper:
     def take_passing(self, lane: int, tokens: Tokens, origin: Origin) -> Checkpoint | None:
         """Keep the state of a lane, which has read exactly `tokens`, for a while, as far as there is room.
 
-        Nothing is learned from it, and it is not stored, until `keep` says that it stays; `let_go` drops it. None if
-        there is a checkpoint already, or no room.
+        It affects no statistics and is not written to disk until `keep` is called; `let_go` drops it. None if there is
+        a checkpoint already, or no room.
         """
         started = time.perf_counter()
         tree = self.space.coverage.lanes[lane].tree

@@ -1,4 +1,4 @@
-"""Checkpoints that would cost too much while a request waits: they are taken once nobody waits."""
+"""Takes checkpoints that are too expensive while requests are waiting, once the server is idle."""
 
 import logging
 from collections import deque
@@ -54,7 +54,7 @@ class CatchUp:
         return self._now is not None
 
     def note(self, scope: str, tokens: Tokens, marks: PromptMarks) -> None:
-        """Hear of a prompt that has been read; it takes the place of those that it goes on from."""
+        """Hear of a prompt that has been read; it replaces earlier prompts that it extends."""
         if self._is_off:
             return
         start, end = last_message(marks)
@@ -69,11 +69,14 @@ class CatchUp:
             return self._step()
         except EngineError as error:
             log.debug("checkpoints inside a message are not taken: %s", error)
-            self.stop()
-            return self.has_work
+        except Exception:
+            # What is left here would fail again at once, for as long as nobody asks for anything.
+            log.exception("checkpoints inside a message could not be taken")
+        self.stop()
+        return self.has_work
 
     def stop(self) -> None:
-        """Empty the lane: a request is here. What was not taken yet is left out."""
+        """Empty the lane: a request is here. Checkpoints not yet taken are skipped."""
         if self._now is not None:
             self._now = None
             self._keeper.discard(_LANE)
@@ -100,15 +103,16 @@ class CatchUp:
     def _begin(self) -> bool:
         """Open the lane where the first missing checkpoint can be read from; False if all is done."""
         while self._left:
-            left = self._left.pop()
+            # Other threads ask `has_work`: it is in one place or the other.
+            self._now = left = self._left[-1]
+            self._left.pop()
             missing = [n for n in left.positions if self._keeper.space.tree(left.scope).at(left.tokens[:n]) is None]
-            if not missing:
-                continue
-            plan = self._keeper.plan(left.scope, left.tokens[: missing[0]], reads_last=True, only_near=True)
-            if missing[-1] - plan.n_start <= _MOST_READ_TOKENS:
-                self._now = left
-                self._keeper.open(_LANE, plan)
-                return True
+            if missing:
+                plan = self._keeper.plan(left.scope, left.tokens[: missing[0]], reads_last=True, only_near=True)
+                if missing[-1] - plan.n_start <= _MOST_READ_TOKENS:
+                    self._keeper.open(_LANE, plan, is_request=False)
+                    return True
+            self._now = None
         return False
 
 

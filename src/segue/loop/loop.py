@@ -42,7 +42,7 @@ _IDLE_S = 0.1
 class Loop:
     """The LoopFront over an engine. `start` begins the thread, `close` ends it and waits for it.
 
-    After `idle_s` without a request the next one is not expected at once, and the time is used; None never uses it.
+    After `idle_s` seconds without a request, idle time is used for background work; None disables it.
     """
 
     def __init__(

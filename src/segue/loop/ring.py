@@ -13,10 +13,11 @@ _N_COVERED = 128
 
 
 class Ring:
-    """Keeps a state every 40 tokens of a reply, as long as the last 128 tokens need it: four, and a fifth for a moment.
+    """Keeps a state every 40 tokens of a reply while it is needed to cover the last 128: four states, briefly five.
 
-    Only for replies whose clients may go on from inside them, and only where the memory cannot drop a tail. Belongs to
-    the engine's thread.
+    Only for replies whose clients may go on from inside them, and only where the memory cannot drop a tail. A client
+    can have stopped reading a reply that has ended meanwhile, so the last states stay until the slot's next request
+    has begun. Belongs to the engine's thread.
     """
 
     def __init__(self, engine: Engine, keeper: Keeper, *, is_reproducible: bool) -> None:
@@ -24,6 +25,7 @@ class Ring:
         self._keeper = keeper
         self._is_off = is_reproducible or engine.shape.kind is MemoryKind.ATTENTION
         self._states: dict[int, deque[Checkpoint]] = {}
+        self._over: dict[int, deque[Checkpoint]] = {}
 
     def turn(self, slot: Slot) -> None:
         """Take a state of a reply if one is due, and let one go that is not needed any more; the lane has just read."""
@@ -41,10 +43,16 @@ class Ring:
             if taken is not None:
                 self._states.setdefault(slot.id, deque()).append(taken)
 
+    def begin(self, slot: Slot) -> None:
+        """The next request of a slot stands where it starts: the states of the last reply go that nobody has used."""
+        for checkpoint in self._over.pop(slot.id, ()):
+            self._keeper.let_go(checkpoint)
+
     def end(self, slot: Slot, *, is_interrupted: bool) -> None:
-        """The reply of a slot is over: its states stay if its client may lack the end of it, and go if not."""
-        for checkpoint in self._states.pop(slot.id, ()):
-            if is_interrupted:
+        """The reply of a slot is over: its states stay for good if its client surely lacks the end of it."""
+        states = self._states.pop(slot.id, None)
+        if states and is_interrupted:
+            for checkpoint in states:
                 self._keeper.keep(checkpoint)
-            else:
-                self._keeper.let_go(checkpoint)
+        elif states:
+            self._over[slot.id] = states

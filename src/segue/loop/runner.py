@@ -172,6 +172,7 @@ class Runner:
             return
         plan, slot.plan, slot.phase = slot.plan, None, Phase.READING
         self._admission.start(slot, plan, slot.home)
+        self._ring.begin(slot)
         self._tell_progress(slot)
         if plan.n_start == slot.n_target:
             self._begin_reply(slot, None, plan.logits)

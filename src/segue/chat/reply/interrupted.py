@@ -42,7 +42,7 @@ def _beginnings(text: str, content: str, reasoning: str, whole: Callable[[str], 
     n_blank = len(content) - len(content.rstrip())
     blank, content = content[len(content) - n_blank :], content.strip()
     wanted = content or reasoning
-    at = text.find(wanted) if wanted else -1
+    at = text.find(wanted, _n_reasoning(text, whole) if content else 0) if wanted else -1
     for _ in range(_MOST_TRIALS):
         if at < 0:
             return
@@ -52,6 +52,13 @@ def _beginnings(text: str, content: str, reasoning: str, whole: Callable[[str], 
         if has_content and (not reasoning or said.reasoning.strip() == reasoning):
             yield beginning + (blank if text.startswith(blank, len(beginning)) else "")
         at = text.find(wanted, at + 1)
+
+
+def _n_reasoning(text: str, whole: Callable[[str], Whole]) -> int:
+    """Where the reasoning ends in a reply's text; 0 if there is none, or it was not written in one piece."""
+    reasoning = whole(text).reasoning.strip()
+    at = text.find(reasoning)
+    return at + len(reasoning) if reasoning and at >= 0 else 0
 
 
 def _within(reply: Tokens, n_chars: int, vocabulary: Vocabulary) -> tuple[int, int]:
