@@ -171,7 +171,7 @@ class Space:
     def evict(self, checkpoint: Checkpoint, *, loss: Loss | None = Loss.EVICTED) -> None:
         """Drop a checkpoint, and those that cannot live without its cells; their paths stay known.
 
-        `loss` is what reasons tell of it later; None for one that no prompt would miss.
+        `loss` is the reason reported if a later prompt would have used it; None where none would.
         """
         orphans = list(self.coverage.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
         self._forget(checkpoint, loss=loss)

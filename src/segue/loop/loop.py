@@ -213,7 +213,7 @@ class Loop:
     def _tidy(self) -> None:
         """Use a small part of the time for what can wait, and all of it while nobody waits.
 
-        Behind a move that others have waited for already it waits for a turn, but not for two.
+        After a slow move that delayed others, it skips one turn, but never two in a row.
         """
         if self.catch_up.is_reading:
             # What it reads from must not leave meanwhile.

@@ -107,7 +107,7 @@ class Tree:
         self._count(branch, 1)
 
     def detach(self, checkpoint: Checkpoint, *, loss: Loss | None = Loss.EVICTED) -> None:
-        """Take a checkpoint off; its path stays known. `loss` leaves a mark, by which reasons can tell."""
+        """Take a checkpoint off; its path stays known. `loss` leaves a mark with the reason for reports."""
         branch = branch_of(checkpoint)
         i = bisect_left(branch.ends, checkpoint.n_tokens)
         if branch.checkpoints[i] is not checkpoint:
