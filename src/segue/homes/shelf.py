@@ -82,7 +82,8 @@ class Shelf:
     def lose(self, checkpoint: Checkpoint, *, with_link: bool = False, loss: Loss = Loss.EVICTED) -> None:
         """Forget a checkpoint on disk, and altogether if neither the device nor memory has it.
 
-        `with_link`: its chain is of no use any more. `loss` is the reason reported if a later prompt would have used it.
+        `with_link`: its chain is of no use any more. `loss` is the reason reported if a later prompt would have used
+        it.
         """
         residence = residence_of(checkpoint)
         if residence.is_stored:
