@@ -64,12 +64,23 @@ def prompt(server: Live, path: str, **body: Any) -> str:
         ({"role": "user", "content": None}, {"role": "tool", "content": {"degrees": 20}}),
         (U, CALL, {"role": "tool", "tool_call_id": "1", "content": [3, {"type": "odd"}]}, U),
         (U, {**CALL, "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": '{"x": '}}]}, RESULT),
+        (U, {**CALL, "tool_calls": [{"id": "1", "type": "custom", "custom": {"name": "f", "input": "X"}}]}, RESULT, U),
     ],
 )
 def test_every_sequence_is_taken(server: Live, strict: Live, messages: tuple[dict[str, Any], ...]) -> None:
     for running in (server, strict):
         for fields in ({}, {"continue_final_message": True}, {"add_generation_prompt": True}):
             chatted(running, *messages, **fields)
+
+
+def test_the_call_of_a_custom_tool_is_that_of_a_function() -> None:
+    custom = {"id": "1", "type": "custom", "custom": {"name": "f", "input": 'say "x"'}}
+    shows_calls = (
+        "{% for message in messages %}{{ message.content or '' }}{% for call in message.tool_calls or [] %}"
+        "{{ call.function.name }}({{ call.function.arguments.input }}){% endfor %};{% endfor %}"
+    )
+    with live(chat_template=shows_calls) as running:
+        assert 'f(say "x");R;' in chatted(running, U, {**CALL, "tool_calls": [custom]}, RESULT)
 
 
 def test_what_the_assistant_said_last_is_gone_on_with(server: Live, strict: Live) -> None:

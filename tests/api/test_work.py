@@ -7,6 +7,7 @@ import pytest
 from tests.kit.live import live
 
 HELLO = [{"role": "user", "content": "Hello"}]
+LONG = "Hello " * 10_000
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,10 @@ HELLO = [{"role": "user", "content": "Hello"}]
         ("/v1/completions", {"prompt": "Hello"}, 501),
         ("/completion", {"prompt": "Hello", "n_predict": 0}, 501),
         ("/v1/responses", {"input": "Hello"}, 501),
+        # Nor is a client told to shorten what would be refused all the same.
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": LONG}]}, 501),
+        ("/v1/responses", {"input": LONG}, 501),
+        ("/completion", {"prompt": LONG}, 501),
         # As Anthropic's clients take it: they would repeat a 501.
         ("/v1/messages", {"messages": HELLO, "max_tokens": 4}, 400),
     ],

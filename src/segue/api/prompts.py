@@ -126,7 +126,9 @@ def ids_to_tokens(vocabulary: Vocabulary, ids: list[int]) -> Tokens:
 
 
 def checked(prompt: Prompt, backend: Backend) -> Prompt:
-    """The prompt itself. Raises ApiError if it is empty or does not fit the context."""
+    """The prompt itself. Raises ApiError if it is empty or does not fit the context, or nothing can be generated."""
+    if not backend.can_generate:
+        raise not_supported("This model has no logits, and cannot generate text; ask it for embeddings instead")
     n_prompt, n_ctx = len(prompt.tokens), backend.loop.n_ctx
     if n_prompt == 0:
         raise invalid("The prompt is empty: it has no tokens")

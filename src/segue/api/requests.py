@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, model_validator
 
+from segue.api.custom_calls import as_functions
 from segue.api.errors import not_supported
 from segue.api.fields import Count, CountOrAll, Flag, Int, Items, Messages, ProbCount, StopWord, Text, Words
 from segue.api.sampling import SamplingFields
@@ -92,7 +93,7 @@ class GenerationFields(SamplingFields):
 class ChatRequest(GenerationFields):
     """POST /v1/chat/completions."""
 
-    messages: Messages
+    messages: Annotated[Messages, AfterValidator(as_functions)]
     tools: Items[dict[str, Any]] | None = None
     tool_choice: Text | dict[str, Any] | None = None
     parallel_tool_calls: Flag | None = None

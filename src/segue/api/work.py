@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from segue.api.constraints import Wanted, make_mask
-from segue.api.errors import invalid, not_supported
+from segue.api.errors import invalid
 from segue.api.events import Keep, forget
 from segue.api.prompts import Chat, Prompt
 from segue.api.requests import GenerationFields
@@ -42,8 +42,6 @@ def plan(
     keep: Keep = forget,
 ) -> Work:
     """Make the jobs; a prompt's choices differ by their seed. Slow where there is a grammar. Raises ApiError."""
-    if not service.backend.can_generate:
-        raise not_supported("This model has no logits, and cannot generate text; ask it for embeddings instead")
     settings = service.settings
     sampling = request.sampling(service.sampling, service.backend.vocabulary)
     id_slot = -1 if request.id_slot is None else request.id_slot

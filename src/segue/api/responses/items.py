@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from segue.api.chat_message import call_id
+from segue.api.custom_calls import INPUT
 from segue.api.responses.reasoning import seal
-from segue.api.responses.tools import INPUT, Tool
+from segue.api.responses.tools import Tool
 from segue.api.wire import JsonObject
 
 IN_PROGRESS = "in_progress"

@@ -9,10 +9,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from segue.api.custom_calls import INPUT
 from segue.api.errors import invalid
 from segue.api.responses.content import text_of
 from segue.api.responses.reasoning import reasoning_of
-from segue.api.responses.tools import INPUT, function_name
+from segue.api.responses.tools import function_name
 from segue.chat.content import text_of as text_in
 
 Item = Mapping[str, Any]

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from segue.api.custom_calls import INPUT
 from segue.api.errors import invalid
 from segue.api.wire import JsonObject
 
-INPUT = "input"
-"""The parameter of a custom tool."""
 _SEPARATOR = "__"
 
 
