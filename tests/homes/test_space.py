@@ -197,6 +197,21 @@ def test_pinned_checkpoints_outlive_others() -> None:
     assert home(desk, path(0, 20)) == "host"
 
 
+@pytest.mark.parametrize("kind", [MemoryKind.RECURRENT, MemoryKind.HYBRID])
+def test_what_is_pinned_on_a_running_path_outlives_others_that_are_parked(kind: MemoryKind) -> None:
+    desk = Desk(kind, n_parked=8, limit_host_bytes=0)
+    for first in range(1, 9):
+        desk.leave(path(first, 20))
+    assert desk.start(0, path(0, 40))
+    for n_tokens in range(10, 41, 10):
+        desk.read(0, path(0, 40)[n_tokens - 10 : n_tokens])
+        desk.take(0, pin_s=1e6 if n_tokens == 10 else 0.0)
+    assert home(desk, path(0, 40)[:10]) == "parked"
+    desk.close(0)
+    desk.check()
+    assert home(desk, path(0, 40)[:10]) == "parked"
+
+
 @pytest.mark.parametrize("kind", MemoryKind)
 def test_where_all_is_pinned_the_one_used_longest_ago_makes_room(kind: MemoryKind) -> None:
     desk = Desk(kind, n_parked=0, limit_host_bytes=1000)

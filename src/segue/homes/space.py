@@ -122,8 +122,9 @@ class Space:
     def seq(self) -> int | None:
         """A free sequence to park on, if need be by moving the least valuable parked checkpoint out of the way."""
         while not self.free_seqs:
-            parked = self.parked()
-            shared = [c for c in parked if self._is_shared(c)]
+            parked, now = self.parked(), self.clock()
+            # Moving a shared one is cheap, but where the host is full it goes: then what is pinned comes last.
+            shared = [c for c in parked if self._is_shared(c) and not c.is_pinned(now)]
             victim = self._least(shared or parked, lambda _: self.engine.shape.n_bytes_state or 1)
             if victim is None:
                 return None
