@@ -235,6 +235,13 @@ def test_s23_the_disk_stays_within_its_budget(make_rig: MakeRig, reference: Refe
         assert rig.keeper.space.host.peak_bytes <= 300_000
 
 
+def alter(file: Path) -> None:
+    """Flip a bit in the middle of a file."""
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
 @pytest.mark.parametrize("damage", ["deleted", "truncated", "altered", "swapped"])
 def test_s25_damaged_files_are_a_miss(
     make_rig: MakeRig, reference: Reference, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
@@ -253,9 +260,7 @@ def test_s25_damaged_files_are_a_miss(
         elif damage == "truncated":
             file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
         elif damage == "altered":
-            data = bytearray(file.read_bytes())
-            data[len(data) // 2] ^= 1
-            file.write_bytes(data)
+            alter(file)
         elif i % 2:
             first, second = files[i - 1].read_bytes(), file.read_bytes()
             files[i - 1].write_bytes(second)
@@ -281,9 +286,7 @@ def test_s25_tokens_lost_to_damage_are_told_apart(
     rig = make_rig(cache_dir=tmp_path) if is_running else None
     for file in (tmp_path / "blobs").iterdir():
         if is_running:
-            data = bytearray(file.read_bytes())
-            data[len(data) // 2] ^= 1
-            file.write_bytes(data)
+            alter(file)
         else:
             file.unlink()
     rig = rig or make_rig(cache_dir=tmp_path)

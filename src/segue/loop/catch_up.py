@@ -54,14 +54,14 @@ class CatchUp:
         return self._now is not None
 
     def note(self, scope: str, tokens: Tokens, marks: PromptMarks) -> None:
-        """Hear of a prompt that has been read; it replaces earlier prompts that it extends."""
+        """Hear of a prompt that has been read; it replaces earlier ones that it extends. `tokens` must not change."""
         if self._is_off:
             return
         start, end = last_message(marks)
         positions = tuple(sorted(rewinds(start, end)))
         self._left = deque((one for one in self._left if not _continues(tokens, one, scope)), maxlen=_MOST_LEFT)
         if positions:
-            self._left.append(_Left(scope, tokens[:end].copy(), positions))
+            self._left.append(_Left(scope, tokens[:end], positions))
 
     def step(self) -> bool:
         """Do one piece of the work; False if there is none. All lanes are empty but for the one used here."""
