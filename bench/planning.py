@@ -20,7 +20,7 @@ from segue.state.checkpoint import Checkpoint, Origin
 from segue.state.kind import MemoryKind, MemoryShape
 from segue.state.match import evicted_upto
 from segue.state.placement import PromptMarks, cuts
-from segue.state.restore import choose
+from segue.state.restore import restores
 from segue.state.tree import Tree
 
 _N_PROMPT: Final = 150_000
@@ -60,7 +60,7 @@ def run(options: Options, advance: Callable[[], None]) -> list[Row]:
 
 def _plan(tree: Tree, prompt: Tokens, shape: MemoryShape, marks: PromptMarks) -> None:
     match = tree.match(prompt)
-    restore = choose(tree, match, shape, len(prompt), usable=lambda *_: True)
+    restore = next(restores(tree, match, shape, len(prompt), usable=lambda *_: True), None)
     n_start = restore.n_tokens if restore else 0
     cuts(marks, n_start, len(prompt), fork=match.n_known, cut_cost_tokens=8)
     evicted_upto(match, rewinds=not shape.kind.has_recurrent)

@@ -6,10 +6,10 @@ import numpy as np
 
 from segue.engine.base import Chunk, Logits, Tokens
 from segue.engine.errors import NoRoomError
+from segue.homes.entry import NO_SEQ, Entry
 from segue.homes.keeper import Keeper
 from segue.homes.planner import Plan
-from segue.homes.residence import NO_SEQ, host_bytes, residence_of
-from segue.state.checkpoint import Checkpoint, Origin
+from segue.state.checkpoint import Origin
 from segue.state.kind import MemoryKind, MemoryShape
 from segue.state.lineage import tokens_of
 from tests.kit.fake_engine import FakeEngine, expected_logits
@@ -28,7 +28,7 @@ def array(path: Path) -> Tokens:
     return np.asarray(path, np.int32)
 
 
-def n_restorable(checkpoint: Checkpoint, prompt: Path, shape: MemoryShape) -> int:
+def n_restorable(checkpoint: Entry, prompt: Path, shape: MemoryShape) -> int:
     """How much of a prompt a checkpoint can restore, told as simply as can be."""
     path = tokens_of(checkpoint).tolist()
     n_same = next(
@@ -73,9 +73,9 @@ class Desk:
         space = self.keeper.space
         checkpoints = list(space.checkpoints())
         n_link_bytes = sum(link.n_bytes for root in space.copies.chains.roots.values() for link in root.below())
-        n_host_bytes = sum(map(host_bytes, checkpoints)) + n_link_bytes + space.host.reserved_bytes
+        n_host_bytes = sum(c.host_bytes for c in checkpoints) + n_link_bytes + space.host.reserved_bytes
         assert n_host_bytes == space.host.used_bytes <= space.host.limit_bytes
-        parked = [residence_of(c).seq for c in checkpoints if residence_of(c).seq != NO_SEQ]
+        parked = [c.seq for c in checkpoints if c.seq != NO_SEQ]
         assert sorted(parked + space.free_seqs) == list(range(N_LANES + 1, self.engine.n_seq_max))
         assert self.engine.occupied() <= {*parked, *self.paths}
         assert set(space.coverage.lanes) == set(self.paths)
@@ -161,7 +161,7 @@ class Desk:
         assert self.engine.length(src) == 0
 
 
-def at(desk: Desk, prefix: Path) -> Checkpoint | None:
+def at(desk: Desk, prefix: Path) -> Entry | None:
     """The checkpoint at the end of a path, if it is there."""
     found = (c for c in desk.keeper.space.checkpoints() if tuple(tokens_of(c).tolist()) == prefix)
     return next(found, None)

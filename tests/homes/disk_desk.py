@@ -18,7 +18,6 @@ from segue.homes.disk.codec import Bytes
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.errors import disk_error
 from segue.homes.planner import Plan
-from segue.homes.residence import residence_of
 from segue.homes.vault import Vault
 from segue.state.checkpoint import Origin
 from segue.state.kind import MemoryKind
@@ -136,9 +135,8 @@ class DiskDesk(Desk):
         assert self.is_swapped or self.n_file_bytes() <= self.limit_disk_bytes
         assert self.vault.used_bytes <= self.limit_disk_bytes
         for checkpoint in self.keeper.space.checkpoints():
-            residence = residence_of(checkpoint)
-            if residence.is_stored and residence.link is not None:
-                assert all(link.row is not None for link in residence.link.up())
+            if checkpoint.is_stored and checkpoint.link is not None:
+                assert all(link.row is not None for link in checkpoint.link.up())
 
     def store(self) -> None:
         """Let everything be stored for which there is room."""

@@ -2,29 +2,31 @@ import numpy as np
 
 from segue.engine.base import Blob
 from segue.homes.coverage import Coverage, Lane
+from segue.homes.entry import NO_SEQ, Entry, Layout
 from segue.homes.link import Link
-from segue.homes.residence import Residence, residence_of
-from segue.state.checkpoint import Checkpoint
+from segue.state.checkpoint import Origin
 from segue.state.tree import Tree
 from tests.homes.desk import Path, array
-from tests.state.naive import checkpoint
 
 TRUNK: Path = (1, 2, 3, 4, 5, 6, 7, 8)
 
 
-def add(coverage: Coverage, tree: Tree, path: Path, *, seq: int = -1, linked: bool = False) -> Checkpoint:
+def add(coverage: Coverage, tree: Tree[Entry], path: Path, *, seq: int = NO_SEQ, linked: bool = False) -> Entry:
     """A checkpoint that is parked, on the host with a chain of its own, or a part only."""
-    added = checkpoint(len(path))
-    blob = None if seq >= 0 else Blob(np.zeros(8, np.uint8), len(path), True, 0, len(path) - 1)
-    link = Link(Link.root(), 0, array(path), None) if linked else None
-    added.residence = Residence(tree, seq, blob, link, len(path) if linked else 0)
+    n = len(path)
+    layout = Layout(is_chained=True, needs_blob=True)
+    added = Entry(n, 0, n - 1, Origin.STRIDE, 0.0, 0.0, tree=tree, layout=layout, seq=seq)
+    if seq == NO_SEQ:
+        added.blob = Blob(np.zeros(8, np.uint8), n, True, 0, n - 1)
+    if linked:
+        added.link, added.n_linked = Link(Link.root(), 0, array(path), None), n
     tree.attach(added, array(path))
     coverage.update(added)
     return added
 
 
 def test_a_checkpoint_lives_on_whatever_passes_through_it() -> None:
-    coverage, tree = Coverage(), Tree()
+    coverage, tree = Coverage(), Tree[Entry]()
     low, other = add(coverage, tree, TRUNK[:3]), add(coverage, tree, (*TRUNK[:2], 9, 9))
     assert coverage.parked_over(low) is None
     host = add(coverage, tree, TRUNK[:5], linked=True)
@@ -43,7 +45,7 @@ def test_a_checkpoint_lives_on_whatever_passes_through_it() -> None:
 
 
 def test_another_tree_keeps_nothing() -> None:
-    coverage, tree, scope = Coverage(), Tree(), Tree()
+    coverage, tree, scope = Coverage(), Tree[Entry](), Tree[Entry]()
     mine = add(coverage, tree, TRUNK[:3])
     theirs = add(coverage, scope, TRUNK, seq=4)
     coverage.lanes[0] = Lane(scope, theirs, 8)
@@ -53,7 +55,7 @@ def test_another_tree_keeps_nothing() -> None:
 
 
 def test_shared_cells_are_those_of_the_path_in_common() -> None:
-    coverage, tree = Coverage(), Tree()
+    coverage, tree = Coverage(), Tree[Entry]()
     mine = add(coverage, tree, TRUNK, seq=4)
     assert coverage.n_shared(mine) == 0
     add(coverage, tree, TRUNK[:2], seq=5)
@@ -66,7 +68,7 @@ def test_shared_cells_are_those_of_the_path_in_common() -> None:
 
 
 def test_orphans_are_those_below_that_nothing_else_keeps() -> None:
-    coverage, tree = Coverage(), Tree()
+    coverage, tree = Coverage(), Tree[Entry]()
     low, middle = add(coverage, tree, TRUNK[:2]), add(coverage, tree, TRUNK[:5])
     top = add(coverage, tree, TRUNK, seq=4)
     assert list(coverage.orphans(top)) == [middle, low]
@@ -77,12 +79,12 @@ def test_orphans_are_those_below_that_nothing_else_keeps() -> None:
 
 
 def test_what_is_parked_no_more_keeps_nothing() -> None:
-    coverage, tree = Coverage(), Tree()
+    coverage, tree = Coverage(), Tree[Entry]()
     low, top = add(coverage, tree, TRUNK[:3]), add(coverage, tree, TRUNK, seq=4)
-    residence_of(top).seq = -1
+    top.seq = -1
     coverage.update(top)
     assert coverage.parked_over(low) is None
-    residence_of(top).seq = 4
+    top.seq = 4
     coverage.update(top)
     assert coverage.parked_over(low) is top
     tree.detach(top)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from segue.homes.residence import residence_of
 from segue.state.kind import MemoryKind
 from tests.homes.desk import Desk, at, path
 
@@ -39,8 +38,8 @@ def test_the_branch_used_last_is_copied_while_nobody_runs_and_leaves_in_one_step
     tidy(desk)
     parked = at(desk, path(1, 200))
     assert parked is not None
-    assert residence_of(parked).home == "parked"
-    assert desk.keeper.space.copies.is_complete(parked)
+    assert parked.home == "parked"
+    assert parked.is_copied
     assert desk.start(0, path(2, 20))
     desk.keeper.tidy(0.0)
     assert _n_used(desk) == 0
@@ -58,7 +57,7 @@ def test_a_long_branch_is_copied_piece_by_piece(kind: MemoryKind, monkeypatch: p
     assert parked is not None
     linked = []
     while desk.keeper.tidy(0.0):
-        linked.append(residence_of(parked).n_linked)
+        linked.append(parked.n_linked)
         desk.check()
     assert linked[:4] == [64, 128, 192, 200]
     assert _n_used(desk) == 0
@@ -77,7 +76,7 @@ def test_the_longest_idle_branch_leaves_first(kind: MemoryKind) -> None:
     short, long = at(desk, path(1, 20)), at(desk, path(2, 60))
     assert short is not None
     assert long is not None
-    assert (residence_of(short).home, residence_of(long).home) == ("parked", "host")
+    assert (short.home, long.home) == ("parked", "host")
     desk.read(0, path(3, 20))
     desk.check()
 
@@ -91,7 +90,7 @@ def test_what_a_running_lane_shares_is_not_idle(kind: MemoryKind) -> None:
     assert desk.keeper.idle.n_cells() == 0
     parked = at(desk, path(1, 40))
     assert parked is not None
-    assert residence_of(parked).home == "parked"
+    assert parked.home == "parked"
     desk.read(0, (9,))
     desk.check()
 
@@ -119,7 +118,7 @@ def test_checkpoints_of_an_idle_branch_live_on_its_end(kind: MemoryKind) -> None
     desk.check()
     middle = at(desk, path(1, 30))
     assert middle is not None
-    blob = residence_of(middle).blob
+    blob = middle.blob
     assert blob is None or blob.is_partial
 
 

@@ -3,9 +3,8 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from segue.engine.errors import StateError
+from segue.homes.entry import Entry
 from segue.homes.known import Known
-from segue.homes.residence import residence_of
-from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryKind
 from tests.homes.desk import Desk, Path, array, at, path
 from tests.homes.keeper_machine import KeeperMachine
@@ -24,7 +23,7 @@ def test_whatever_is_done_for_long_the_cache_stays_whole(kind: MemoryKind) -> No
     run_state_machine_as_test(machine, settings=settings(max_examples=600, stateful_step_count=80))
 
 
-def checkpoint_at(desk: Desk, prefix: Path) -> Checkpoint:
+def checkpoint_at(desk: Desk, prefix: Path) -> Entry:
     """The checkpoint at the end of a path, which is there."""
     found = at(desk, prefix)
     assert found is not None
@@ -34,7 +33,7 @@ def checkpoint_at(desk: Desk, prefix: Path) -> Checkpoint:
 def test_a_parked_window_may_lose_the_cell_that_the_next_token_does_not_see() -> None:
     desk = Desk(MemoryKind.SLIDING_WINDOW, n_parked=1, limit_host_bytes=0, n_cells=64)
     desk.leave(path(1, 8))
-    seq = residence_of(checkpoint_at(desk, path(1, 8))).seq
+    seq = checkpoint_at(desk, path(1, 8)).seq
     assert desk.engine.span(seq) == (0, 7)
     assert desk.start(0, path(2, 56))
     desk.read(0, path(2, 56))
@@ -48,7 +47,7 @@ def test_what_a_checkpoint_goes_on_living_on_is_not_dropped_for_its_sake() -> No
     desk.leave(path(1, 10))
     desk.leave(path(1, 20))
     assert desk.keeper.space.free_cells()
-    assert [residence_of(checkpoint_at(desk, path(1, n))).home for n in (10, 20)] == ["parked", "host"]
+    assert [checkpoint_at(desk, path(1, n)).home for n in (10, 20)] == ["parked", "host"]
     desk.keeper.space.demote(checkpoint_at(desk, path(1, 10)))
     desk.check()
 
@@ -58,7 +57,7 @@ def test_a_checkpoint_that_needs_no_other_can_always_be_restored() -> None:
     desk.leave(path(1, 10))
     assert desk.keeper.space.free_cells()
     desk.leave(path(1, 20))
-    assert [residence_of(checkpoint_at(desk, path(1, n))).home for n in (10, 20)] == ["host", "parked"]
+    assert [checkpoint_at(desk, path(1, n)).home for n in (10, 20)] == ["host", "parked"]
     assert desk.start(0, (*path(1, 10), 9))
     assert len(desk.paths[0]) == 10
 
@@ -99,7 +98,7 @@ def test_a_lane_that_leaves_takes_nothing_from_another_one() -> None:
 def test_a_parked_window_is_its_own_and_no_larger_than_it_must_be(kind: MemoryKind) -> None:
     desk = Desk(kind)
     desk.leave(path(1, 40))
-    seq = residence_of(checkpoint_at(desk, path(1, 40))).seq
+    seq = checkpoint_at(desk, path(1, 40)).seq
     assert desk.engine.length(seq) == 40
     n_cells = {cells.n_swa: len(cells.of(seq)) for cells in desk.engine.caches(seq)}
     assert n_cells == {0: 40, 8: 8}
@@ -146,7 +145,7 @@ def test_what_is_being_restored_keeps_its_cells_while_room_is_made() -> None:
     assert desk.keeper.space.free_cells()
     desk.keeper.space.demote(checkpoint_at(desk, path(1, 10)))
     desk.leave(path(2, 20))
-    assert [residence_of(checkpoint_at(desk, path(1, n))).home for n in (10, 20)] == ["host", "host"]
+    assert [checkpoint_at(desk, path(1, n)).home for n in (10, 20)] == ["host", "host"]
     desk.keeper.space.host.limit_bytes = desk.keeper.space.host.used_bytes
     assert desk.start(0, (*path(1, 10), 9))
     assert len(desk.paths[0]) == 10
@@ -163,7 +162,7 @@ def test_a_parked_window_that_was_left_to_a_checkpoint_below_may_lose_that_cell_
     desk.close(0)
     desk.keeper.space.host.limit_bytes = desk.keeper.space.host.used_bytes
     assert desk.keeper.space.free_cells()
-    seq = residence_of(checkpoint_at(desk, path(1, 8))).seq
+    seq = checkpoint_at(desk, path(1, 8)).seq
     assert desk.engine.span(seq)[1] == 7
     assert desk.start(0, path(2, 56))
     desk.read(0, path(2, 56))
@@ -236,7 +235,7 @@ def test_what_the_engine_refuses_goes_alone_and_only_what_is_parked_helps(kind: 
     desk.leave(path(1, 10))
     desk.leave(path(1, 20))
     desk.keeper.space.demote(checkpoint_at(desk, path(1, 20)))
-    assert [residence_of(checkpoint_at(desk, path(1, n))).home for n in (10, 20)] == ["parked", "host"]
+    assert [checkpoint_at(desk, path(1, n)).home for n in (10, 20)] == ["parked", "host"]
     desk.engine.refuses_states = True
     with pytest.raises(StateError):
         desk.start(0, path(1, 30))
@@ -274,7 +273,7 @@ def test_cells_that_the_engine_refuses_go_for_all_who_share_them() -> None:
     for prompt in prompts[:2]:
         desk.keeper.space.demote(checkpoint_at(desk, prompt))
     parked = checkpoint_at(desk, prompts[2])
-    assert desk.keeper.space.copy_all(parked, residence_of(parked).seq, desk.keeper.space.host_room)
+    assert desk.keeper.space.copy_all(parked, parked.seq, desk.keeper.space.host_room)
     desk.engine.refuses_states = True
     with pytest.raises(StateError):
         desk.start(0, (*prompts[0], 9))
@@ -295,5 +294,5 @@ def test_what_is_parked_again_gives_its_copies_up() -> None:
     assert desk.start(0, (*path(1, 20), 9))
     desk.close(0)
     desk.check()
-    assert residence_of(found).is_parked
+    assert found.is_parked
     assert desk.keeper.space.host.used_bytes == 0

@@ -7,7 +7,6 @@ import pytest
 
 from segue.homes.disk.errors import DamagedError
 from segue.homes.parcel import Parcel, ParcelError, parse
-from segue.homes.residence import residence_of
 from segue.state.kind import MemoryKind
 from tests.homes.desk import Desk, Path, array, at, path
 from tests.homes.disk_desk import DiskDesk, MakeDesk, serve
@@ -142,7 +141,7 @@ def test_what_cannot_be_read_is_left_out(make: MakeDesk, caplog: pytest.LogCaptu
     desk.restart()
     deepest = at(desk, PROMPT)
     assert deepest is not None
-    residence_of(deepest).fetch_after = float("inf")
+    deepest.fetch_after = float("inf")
     assert len(packed(desk).tokens) == len(PROMPT) - 10
     assert "saved up to token 90 of 100, without 1 of its 10 checkpoints" in caplog.text
     desk.restart()
@@ -175,7 +174,7 @@ def test_logits_that_should_come_from_the_disk_and_do_not_are_noticed(make: Make
     assert found.has_far_logits
     with pytest.raises(DamagedError):
         desk.keeper.space.copies.take_back(found, (np.zeros(8, np.uint8),))
-    assert residence_of(found).blob is None
+    assert found.blob is None
     desk.check()
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.errors import DiskError
-from segue.homes.residence import residence_of
+from segue.homes.entry import Entry
 from segue.homes.saving import _REST_S
-from segue.state.checkpoint import Checkpoint, Origin
+from segue.state.checkpoint import Origin
 from segue.state.kind import MemoryKind
 from tests.homes.desk import Path, at, path
 from tests.homes.disk_desk import DiskDesk, MakeDesk, serve
@@ -18,7 +18,7 @@ KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.has_cells]
 PROMPT: Path = path(1, 30)
 
 
-def known(desk: DiskDesk, prompt: Path) -> Checkpoint:
+def known(desk: DiskDesk, prompt: Path) -> Entry:
     checkpoint = at(desk, prompt)
     assert checkpoint is not None
     return checkpoint
@@ -46,7 +46,7 @@ def test_others_make_room_for_what_goes_on_from_the_disk(kind: MemoryKind, is_pa
     assert desk.start(0, onward, use_cache=False)
     desk.read(0, onward)
     desk.close(0)
-    while not desk.keeper.space.copies.is_complete(known(desk, onward)):
+    while not known(desk, onward).is_copied:
         assert desk.keeper.tidy(0.0)
     if not is_parked:
         desk.keeper.space.demote(known(desk, onward))
@@ -74,7 +74,7 @@ def test_logits_that_come_later_are_stored_too(kind: MemoryKind, make: MakeDesk)
     read_again(desk)
     desk.close(0)
     desk.store()
-    assert residence_of(known(desk, PROMPT)).stores_logits
+    assert known(desk, PROMPT).stores_logits
     assert len([row for rows in desk.directory.index.all_checkpoints().values() for row in rows]) == 1
     desk.restart()
     assert serve(desk, PROMPT) == 0
@@ -133,8 +133,8 @@ def test_what_could_not_be_written_is_tried_again_after_a_rest(kind: MemoryKind,
         desk.keeper.clock()  # a second passes with each look at it
     serve(desk, path(2, 30))
     desk.store()
-    assert residence_of(known(desk, PROMPT)).is_stored
-    assert residence_of(known(desk, path(2, 30))).is_stored
+    assert known(desk, PROMPT).is_stored
+    assert known(desk, path(2, 30)).is_stored
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
@@ -154,7 +154,7 @@ def test_logits_out_of_reach_do_not_keep_a_prompt_from_going_on(kind: MemoryKind
     desk.restart(limit_host_bytes=0)
     serve(desk, PROMPT)
     found = known(desk, PROMPT)
-    assert residence_of(found).is_parked
+    assert found.is_parked
     assert found.has_far_logits
     onward = np.array((*PROMPT, 9, 9, 9), np.int32)
     assert desk.keeper.plan("", onward, only_near=True).n_start == len(PROMPT)

@@ -5,8 +5,7 @@ from unittest.mock import patch
 
 import pytest
 
-from segue.homes.residence import residence_of
-from segue.state.checkpoint import Checkpoint
+from segue.homes.entry import Entry
 from segue.state.kind import MemoryKind
 from segue.state.retention import Retention
 from tests.homes.desk import Path, at, path
@@ -17,7 +16,7 @@ STORED: Path = path(1, 30)
 ONWARD: Path = (*STORED, *path(2, 10))
 
 
-def on_a_stored_link(desk: DiskDesk) -> tuple[Checkpoint, Checkpoint]:
+def on_a_stored_link(desk: DiskDesk) -> tuple[Entry, Entry]:
     """A checkpoint on disk alone, and one that is parked and copied, but not stored, whose chain goes on from it."""
     desk.leave(STORED)
     desk.store()
@@ -28,10 +27,10 @@ def on_a_stored_link(desk: DiskDesk) -> tuple[Checkpoint, Checkpoint]:
     stored, onward = at(desk, STORED), at(desk, ONWARD)
     assert stored is not None
     assert onward is not None
-    while not desk.keeper.space.copies.is_complete(onward):
+    while not onward.is_copied:
         assert desk.keeper.tidy(0.0)
-    assert not residence_of(onward).is_stored
-    assert not desk.keeper.space.copies.has_links(onward), "the cells of the first link are on disk alone"
+    assert not onward.is_stored
+    assert not onward.has_loaded_chain, "the cells of the first link are on disk alone"
     return stored, onward
 
 

@@ -2,8 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from segue.homes.residence import residence_of
-from segue.state.checkpoint import Checkpoint
+from segue.homes.entry import Entry
 from segue.state.kind import MemoryKind
 from segue.state.restore import Restore
 from tests.homes.desk import Desk, Path, array, at, path
@@ -14,7 +13,7 @@ KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.has_cells]
 def home(desk: Desk, prefix: Path) -> str:
     """Where a checkpoint is; "" if it is gone."""
     found = at(desk, prefix)
-    return residence_of(found).home if found else ""
+    return found.home if found else ""
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
@@ -69,7 +68,7 @@ def test_a_covered_checkpoint_is_demoted_to_the_part_that_is_its_own(kind: Memor
     covered = at(desk, path(1, 20))
     assert covered is not None
     desk.keeper.space.demote(covered)
-    blob = residence_of(covered).blob
+    blob = covered.blob
     assert (blob is None) == (kind is MemoryKind.ATTENTION)
     assert blob is None or blob.is_partial
     desk.check()
@@ -111,7 +110,7 @@ def test_a_tail_that_nobody_needs_goes(kind: MemoryKind) -> None:
     tops = [found for prompt in prompts if (found := at(desk, prompt))]
     for top in tops:
         space.demote(top)
-    n_bytes = [residence_of(top).blob for top in tops]
+    n_bytes = [top.blob for top in tops]
     used = space.host.used_bytes
     space.evict(tops[0])
     desk.check()
@@ -178,10 +177,10 @@ def test_what_cannot_live_without_a_holder_goes_with_it(kind: MemoryKind) -> Non
         desk.read(0, path(1, 30)[len(desk.paths[0]) : n])
         desk.take(0)
     desk.close(0)
-    top: Checkpoint | None = at(desk, path(1, 30))
+    top: Entry | None = at(desk, path(1, 30))
     assert top is not None
     desk.keeper.space.evict(top)
-    assert all(residence_of(c).is_parked for c in desk.keeper.space.checkpoints())
+    assert all(c.is_parked for c in desk.keeper.space.checkpoints())
     desk.check()
     assert desk.start(0, path(1, 30))
 

@@ -21,7 +21,6 @@ from segue.homes.disk.directory import Directory
 from segue.homes.disk.errors import DamagedError, DiskError
 from segue.homes.disk.index import Index
 from segue.homes.fetching import Fetched
-from segue.homes.residence import residence_of
 from segue.state.kind import MemoryKind
 from segue.state.match import damaged_upto, evicted_upto
 from tests.homes.damage import Damage, damage
@@ -304,7 +303,7 @@ def test_what_the_disk_fails_to_read_is_a_miss_and_stays(
         assert desk.keeper.fetch(found)
         desk.store()
         assert not desk.keeper.fetch(found), "it is left alone for a while"
-        assert residence_of(found).is_stored
+        assert found.is_stored
     assert "stored state stays on disk" in caplog.text
     assert "Input/output error" in caplog.text
     assert "is lost" not in caplog.text
@@ -486,7 +485,7 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
     desk.restart()
     found = at(desk, path(1, 30))
     assert found is not None
-    file = residence_of(found).file
+    file = found.file
     with late_reads(monkeypatch, fail=fail, of=file):
         assert desk.keeper.fetch(found)
         assert desk.start(0, path(1, 30), use_cache=False)
@@ -496,7 +495,7 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
         def is_replaced() -> bool:
             desk.keeper.tidy(0.0)
             desk.keeper.settle()
-            return residence_of(found).file not in ("", file)
+            return found.file not in ("", file)
 
         wait_until(is_replaced, "another file")
     desk.store()
@@ -519,7 +518,7 @@ def test_what_is_being_fetched_stays_on_disk_whoever_wants_room(
         desk.leave(path(2, 30))
         while desk.vault.step():
             pass
-        assert residence_of(found).is_stored
+        assert found.is_stored
         desk.leave(path(3, 30))
     desk.store()
     assert serve(desk, path(1, 30)) == 0
@@ -547,8 +546,8 @@ def test_a_parked_checkpoint_gives_its_cells_while_it_is_written(make: MakeDesk)
     desk.store()
     found = at(desk, path(1, 30))
     assert found is not None
-    assert not residence_of(found).is_parked
-    assert residence_of(found).is_stored
+    assert not found.is_parked
+    assert found.is_stored
 
 
 @pytest.mark.parametrize("kind", [MemoryKind.RECURRENT, MemoryKind.HYBRID, MemoryKind.SLIDING_WINDOW])
@@ -564,13 +563,13 @@ def test_what_is_held_stays_in_memory_whoever_wants_room(kind: MemoryKind, make:
     desk.store()
     assert serve(desk, path(1, 30)) == 0
     space.hold(found)
-    host = [c for c in space.checkpoints() if residence_of(c).blob is not None or c.logits is not None]
+    host = [c for c in space.checkpoints() if c.blob is not None or c.logits is not None]
     assert found in host
-    blob, logits = residence_of(found).blob, found.logits
+    blob, logits = found.blob, found.logits
     assert not space.stored_room(space.host.limit_bytes)
     assert not space.host_room(space.host.limit_bytes)
     assert found in set(space.checkpoints())
-    assert residence_of(found).blob is blob
+    assert found.blob is blob
     assert found.logits is logits
     space.release(found)
     assert space.host_room(space.host.limit_bytes)

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 import hypothesis.strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from segue.homes.residence import residence_of
 from segue.state.checkpoint import Origin
 from segue.state.lineage import tokens_of
 from tests.homes.damage import Damage, damage
@@ -119,8 +118,5 @@ class VaultMachine(KeeperMachine):
     def stored(self) -> set[tuple[str, Path]]:
         trees = self.desk.keeper.space.trees
         return {
-            (scope, tuple(tokens_of(c).tolist()))
-            for scope in trees
-            for c in trees[scope].checkpoints()
-            if residence_of(c).is_stored
+            (scope, tuple(tokens_of(c).tolist())) for scope in trees for c in trees[scope].checkpoints() if c.is_stored
         }

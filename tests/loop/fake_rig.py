@@ -9,8 +9,8 @@ from unittest.mock import patch
 import numpy as np
 
 from segue.engine.sampling import SamplingParams
+from segue.homes.entry import NO_SEQ
 from segue.homes.keeper import Keeper
-from segue.homes.residence import NO_SEQ, residence_of
 from segue.loop.job import EndReason, Job
 from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
@@ -125,7 +125,7 @@ class FakeRig:
     def _check(self) -> None:
         self.keeper.check_integrity()
         space = self.keeper.space
-        parked = [residence_of(c).seq for c in space.checkpoints() if residence_of(c).seq != NO_SEQ]
+        parked = [c.seq for c in space.checkpoints() if c.seq != NO_SEQ]
         everyone = range(self.sizes.n_slots + 1, self.sizes.n_slots + 1 + space.n_parked)
         assert sorted(parked + space.free_seqs) == list(everyone)
         assert self.engine.occupied() <= {*parked, *space.coverage.lanes}

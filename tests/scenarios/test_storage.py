@@ -13,7 +13,6 @@ import pytest
 from segue.demo.model_file import write_model
 from segue.homes.disk import blobfile
 from segue.homes.parcel import Parcel, ParcelError
-from segue.homes.residence import host_bytes
 from segue.state.kind import MemoryKind
 from segue.state.reasons import CacheReport
 from tests.conftest import MakeRig
@@ -337,7 +336,7 @@ def test_what_conversations_share_is_stored_once(make_rig: MakeRig, model_name: 
         rig.ask(prompt.tokens, 1)
     shape, space = rig.shape, rig.keeper.space
     ends = [c for c in space.checkpoints() if c.n_tokens == n_shared + n_own]
-    n_state = sum(host_bytes(c) for c in ends)
+    n_state = sum(c.host_bytes for c in ends)
     assert len(ends) == n_conversations
     n_links = sum(link.n_bytes for root in space.copies.chains.roots.values() for link in root.below())
     n_cells = n_shared + n_conversations * n_own

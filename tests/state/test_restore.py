@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryKind, MemoryShape
-from segue.state.restore import Restore, choose, restores
+from segue.state.restore import Restore, restores
 from segue.state.tree import Tree
 from tests.state.naive import NaiveTree, Path, checkpoint, shared, tokens
 
@@ -107,11 +107,13 @@ def test_an_exact_repeat_reads_nothing_if_the_logits_were_kept() -> None:
     match = tree.match(path)
     for kind in MemoryKind:
         kept.logits = LOGITS
-        assert choose(tree, match, shape(kind, 2), 4, usable=lambda *_: True) == Restore(kept, 4, with_logits=True)
+        assert next(restores(tree, match, shape(kind, 2), 4, usable=lambda *_: True)) == Restore(
+            kept, 4, with_logits=True
+        )
         kept.logits = None
         rewinds = not kind.has_recurrent
         expected = Restore(kept, 3, with_logits=False) if rewinds else Restore(interior, 2, with_logits=False)
-        assert choose(tree, match, shape(kind, 2), 4, usable=lambda *_: True) == expected
+        assert next(restores(tree, match, shape(kind, 2), 4, usable=lambda *_: True)) == expected
 
 
 def test_one_that_stands_exactly_is_preferred_to_one_to_rewind() -> None:
@@ -121,11 +123,11 @@ def test_one_that_stands_exactly_is_preferred_to_one_to_rewind() -> None:
     tree.attach(beyond, path)
     tree.attach(exact, path[:2])
     match = tree.match(tokens((1, 2, 9)))
-    found = choose(tree, match, shape(MemoryKind.ATTENTION), 3, usable=lambda *_: True)
+    found = next(restores(tree, match, shape(MemoryKind.ATTENTION), 3, usable=lambda *_: True))
     assert found == Restore(exact, 2, with_logits=False)
 
 
 def test_nothing_known_restores_nothing() -> None:
     tree = Tree()
     match = tree.match(tokens((1, 2)))
-    assert choose(tree, match, shape(MemoryKind.ATTENTION), 2, usable=lambda *_: True) is None
+    assert list(restores(tree, match, shape(MemoryKind.ATTENTION), 2, usable=lambda *_: True)) == []

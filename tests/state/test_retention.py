@@ -8,7 +8,7 @@ from hypothesis import given
 
 from segue.state.branch import Tokens
 from segue.state.checkpoint import Checkpoint, Origin
-from segue.state.lineage import tokens_of
+from segue.state.lineage import branch_of, tokens_of
 from segue.state.retention import Retention
 from segue.state.tree import Tree
 from segue.state.visit import Visit
@@ -90,10 +90,10 @@ def test_what_ends_within_a_branch_leaves_its_conversation_alone() -> None:
     retention, tree = Retention(), Tree()
     last = talk(retention, tree, 1, [10.0] * 4)
     reach(retention, tree, tokens_of(last)[:60], 1000.0)
-    assert retention.arrive(tree.match(tokens_of(last)), 1000.0).before is last.branch.visit  # type: ignore[union-attr]
-    assert last.branch is not None
-    assert last.branch.visit is not None
-    assert last.branch.visit.n_tokens == last.n_tokens
+    assert retention.arrive(tree.match(tokens_of(last)), 1000.0).before is branch_of(last).visit
+    visit = branch_of(last).visit
+    assert visit is not None
+    assert visit.n_tokens == last.n_tokens
 
 
 def test_origins_are_ranked_by_how_likely_others_start_there_and_learned() -> None:

@@ -8,16 +8,17 @@ import numpy as np
 from segue.engine.base import Tokens
 from segue.homes.disk.index import Index
 from segue.homes.disk.rows import CheckpointRow
+from segue.homes.entry import Entry, Layout
 from segue.homes.link import Link
-from segue.homes.residence import Residence
 from segue.homes.space import Space
-from segue.state.checkpoint import Checkpoint, Origin
+from segue.state.checkpoint import Origin
 from segue.state.lineage import tokens_of
+from segue.state.tree import Tree
 
 log = logging.getLogger("segue.cache")
 
 
-def row_of(checkpoint: Checkpoint, scope: str, times: tuple[float, float], *, is_chained: bool) -> CheckpointRow:
+def row_of(checkpoint: Entry, scope: str, times: tuple[float, float], *, is_chained: bool) -> CheckpointRow:
     """The row of a checkpoint that has no file yet; `times` are when it was made and used last."""
     return CheckpointRow(
         scope=scope,
@@ -60,10 +61,9 @@ def load(space: Space, index: Index, model: int) -> tuple[int, list[int]]:
             log.warning("stored checkpoint %d cannot be found a place, and is forgotten", found.id)
             misplaced.append(found.id)
             continue
-        residence = Residence(tree, link=tip, n_linked=found.n_tokens if tip else 0, row=found.id)
-        residence.file, residence.n_disk_bytes = found.file or "", found.n_bytes
-        residence.stores_logits = found.has_logits
-        tree.attach(_checkpoint(found, residence, space.clock()), tokens)
+        entry = _entry(found, tree, space.copies.layout, space.clock())
+        entry.link, entry.n_linked = tip, found.n_tokens if tip else 0
+        tree.attach(entry, tokens)
         if tip is not None:
             tip.n_users += 1
             tip.n_stored += 1
@@ -71,10 +71,12 @@ def load(space: Space, index: Index, model: int) -> tuple[int, list[int]]:
     return n_loaded, misplaced
 
 
-def _checkpoint(row: CheckpointRow, residence: Residence, now: float) -> Checkpoint:
+def _entry(row: CheckpointRow, tree: Tree[Entry], layout: Layout, now: float) -> Entry:
     # A clock that jumped must not make a checkpoint young for ever, nor older than all others.
     age_s, idle_s = (max(0.0, time.time() - at) for at in (row.created, row.last_used))
-    return Checkpoint(
+    return Entry(
+        tree=tree,
+        layout=layout,
         n_tokens=row.n_tokens,
         pos_min=row.pos_min,
         pos_max=row.pos_max,
@@ -85,7 +87,10 @@ def _checkpoint(row: CheckpointRow, residence: Residence, now: float) -> Checkpo
         has_far_logits=row.has_logits,
         pinned=row.pinned,
         cuts=None if row.cuts is None else int(row.cuts),
-        residence=residence,
+        row=row.id,
+        file=row.file or "",
+        n_disk_bytes=row.n_bytes,
+        stores_logits=row.has_logits,
     )
 
 

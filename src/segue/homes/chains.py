@@ -8,6 +8,7 @@ from segue.engine.base import Engine, Tokens
 from segue.engine.cells import Cells
 from segue.engine.errors import EngineError
 from segue.homes.budget import Budget
+from segue.homes.entry import Entry
 from segue.homes.link import Link
 from segue.state.branch import n_equal
 from segue.state.tree import Tree
@@ -25,9 +26,9 @@ class Chains:
     def __init__(self, engine: Engine, budget: Budget) -> None:
         self._engine = engine
         self._budget = budget
-        self.roots: dict[Tree, Link] = {}
+        self.roots: dict[Tree[Entry], Link] = {}
 
-    def find(self, tree: Tree, tokens: Tokens) -> tuple[Link, int]:
+    def find(self, tree: Tree[Entry], tokens: Tokens) -> tuple[Link, int]:
         """The link that a path's chain ends in, and how many of its tokens the chain holds."""
         link, n = self.roots.setdefault(tree, Link.root()), 0
         while n < len(tokens):

@@ -10,9 +10,8 @@ from segue.engine.cells import Bytes
 from segue.homes.budget import Budget
 from segue.homes.chains import Chains
 from segue.homes.disk.errors import DamagedError
+from segue.homes.entry import Entry, Layout
 from segue.homes.link import Link
-from segue.homes.residence import Residence, host_bytes, residence_of
-from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryKind
 from segue.state.lineage import ancestors, tokens_of
 
@@ -32,39 +31,29 @@ class Copies:
         self._via = via
         self._n_piece = max(64, engine.shape.n_bytes_cells_most // max(1, engine.shape.n_bytes_cell))
         self.chains = Chains(engine, budget)
-        self.is_chained = kind.has_cells and engine.is_unified
-        self.needs_blob = not (self.is_chained and kind is MemoryKind.ATTENTION)
+        is_chained = kind.has_cells and engine.is_unified
+        self.layout = Layout(is_chained, needs_blob=not (is_chained and kind is MemoryKind.ATTENTION))
 
-    def is_complete(self, checkpoint: Checkpoint) -> bool:
-        """Whether the checkpoint can be restored from the host and the disk alone."""
-        residence = residence_of(checkpoint)
-        if residence.is_stored:
-            return True
-        has_cells = not self.is_chained or residence.n_linked == checkpoint.n_tokens
-        return has_cells and (residence.blob is not None or not self.needs_blob)
-
-    def missing_bytes(self, checkpoint: Checkpoint, seq: int) -> int:
+    def missing_bytes(self, checkpoint: Entry, seq: int) -> int:
         """What is still to be copied of a checkpoint that `seq` stands at."""
-        residence = residence_of(checkpoint)
         n_bytes = 0
-        if residence.blob is None and self.needs_blob:
-            n_bytes += self._engine.state_bytes(seq, partial=self.is_chained)
-        if self.is_chained:
+        if not checkpoint.has_blob:
+            n_bytes += self._engine.state_bytes(seq, partial=self.layout.is_chained)
+        if self.layout.is_chained:
             shape = self._engine.shape
-            _, n = self.chains.find(residence.tree, tokens_of(checkpoint))
+            _, n = self.chains.find(checkpoint.tree, tokens_of(checkpoint))
             n_pieces = len(self._ends(checkpoint, n))
             n_bytes += (checkpoint.n_tokens - n) * shape.n_bytes_cell + n_pieces * shape.n_bytes_link
         return n_bytes
 
-    def copy_next(self, checkpoint: Checkpoint, seq: int, room: Room) -> bool:
+    def copy_next(self, checkpoint: Entry, seq: int, room: Room) -> bool:
         """Copy the next piece of an incomplete checkpoint that `seq` stands at; False if there is no room for it."""
-        residence = residence_of(checkpoint)
-        if not self.is_chained or residence.n_linked == checkpoint.n_tokens:
+        if checkpoint.has_chain:
             return self.copy_blob(checkpoint, seq, room)
         tokens = tokens_of(checkpoint)
-        link, start = self.chains.find(residence.tree, tokens)
-        if start > residence.n_linked:
-            self._link(residence, link, start)
+        link, start = self.chains.find(checkpoint.tree, tokens)
+        if start > checkpoint.n_linked:
+            self._link(checkpoint, link, start)
             return True
         end = self._ends(checkpoint, start)[0]
         shape = self._engine.shape
@@ -74,140 +63,127 @@ class Copies:
             if not room(shape.n_bytes_link + (end - start) * shape.n_bytes_cell):
                 return False
             cells = self._engine.save_cells(seq, start, end, self._via)
-            self._link(residence, self.chains.add(link, start, tokens[start:end], cells), end)
+            self._link(checkpoint, self.chains.add(link, start, tokens[start:end], cells), end)
         finally:
             self.chains.release(link)
         return True
 
-    def copy_blob(self, checkpoint: Checkpoint, seq: int, room: Room) -> bool:
+    def copy_blob(self, checkpoint: Entry, seq: int, room: Room) -> bool:
         """Copy what of the state no link holds, unless it is there; False if there is no room for it."""
-        residence = residence_of(checkpoint)
-        if residence.blob is not None or not self.needs_blob:
+        if checkpoint.has_blob:
             return True
-        if not room(self._engine.state_bytes(seq, partial=self.is_chained)):
+        if not room(self._engine.state_bytes(seq, partial=self.layout.is_chained)):
             return False
-        blob = self._engine.save(seq, partial=self.is_chained)
+        blob = self._engine.save(seq, partial=self.layout.is_chained)
         self._budget.take(blob.n_bytes)
-        residence.blob = blob
+        checkpoint.blob = blob
         checkpoint.n_bytes += blob.n_bytes
         if self._engine.shape.kind.has_window:
             checkpoint.pos_min = max(checkpoint.pos_min, checkpoint.n_tokens - self._engine.shape.n_swa)
         return True
 
-    def adopt(self, checkpoint: Checkpoint) -> bool:
+    def adopt(self, checkpoint: Entry) -> bool:
         """Let a checkpoint that loses its cells live on a chain that is there; False if none reaches so far."""
-        residence = residence_of(checkpoint)
-        if not self.is_chained or (self.needs_blob and residence.blob is None):
+        if not self.layout.is_chained or not checkpoint.has_blob:
             return False
-        link, n = self.chains.find(residence.tree, tokens_of(checkpoint))
+        link, n = self.chains.find(checkpoint.tree, tokens_of(checkpoint))
         if n == checkpoint.n_tokens:
-            self._link(residence, link, n)
+            self._link(checkpoint, link, n)
         return n == checkpoint.n_tokens
 
-    def keep_logits(self, checkpoint: Checkpoint, logits: Logits, room: Room) -> None:
+    def keep_logits(self, checkpoint: Entry, logits: Logits, room: Room) -> None:
         """Keep the logits after a checkpoint's last token, if there is room."""
         if checkpoint.logits is None and room(logits.nbytes):
             self._budget.take(logits.nbytes)
             checkpoint.logits, checkpoint.has_far_logits = logits.copy(), False
             checkpoint.n_bytes += logits.nbytes
 
-    def drop_logits(self, checkpoint: Checkpoint) -> None:
+    def drop_logits(self, checkpoint: Entry) -> None:
         """Give up the logits of a checkpoint, which then needs one token read for them if the disk has none."""
         if checkpoint.logits is not None:
             self._budget.give(checkpoint.logits.nbytes)
             checkpoint.n_bytes -= checkpoint.logits.nbytes
             checkpoint.logits = None
-            checkpoint.has_far_logits = residence_of(checkpoint).stores_logits
+            checkpoint.has_far_logits = checkpoint.stores_logits
 
-    def drop_state(self, checkpoint: Checkpoint) -> None:
+    def drop_state(self, checkpoint: Entry) -> None:
         """Give up the copy of a checkpoint's state in memory."""
         self.drop_blob(checkpoint)
-        if residence_of(checkpoint).is_stored:
+        if checkpoint.is_stored:
             self.leave_host(checkpoint)
         else:
             self.drop_link(checkpoint)
 
-    def drop_blob(self, checkpoint: Checkpoint) -> None:
+    def drop_blob(self, checkpoint: Entry) -> None:
         """Give up what of the state no link holds."""
-        residence = residence_of(checkpoint)
-        if residence.blob is not None:
-            self._budget.give(residence.blob.n_bytes)
-            checkpoint.n_bytes -= residence.blob.n_bytes
-            residence.blob = None
+        if checkpoint.blob is not None:
+            self._budget.give(checkpoint.blob.n_bytes)
+            checkpoint.n_bytes -= checkpoint.blob.n_bytes
+            checkpoint.blob = None
 
-    def drop_link(self, checkpoint: Checkpoint) -> None:
+    def drop_link(self, checkpoint: Entry) -> None:
         """Leave the chain of links."""
-        self._leave(residence_of(checkpoint))
-
-    def _leave(self, residence: Residence) -> None:
-        if residence.link is not None:
-            (self.chains.release if residence.is_loaded else self.chains.forget)(residence.link)
-            residence.link, residence.n_linked, residence.is_loaded = None, 0, False
+        if checkpoint.link is not None:
+            (self.chains.release if checkpoint.is_loaded else self.chains.forget)(checkpoint.link)
+            checkpoint.link, checkpoint.n_linked, checkpoint.is_loaded = None, 0, False
 
     def verify(self, parts: Sequence[Bytes], *, has_logits: bool) -> None:
         """Raise DamagedError unless these can be a checkpoint's arrays; any thread. `has_logits`: with logits."""
-        n_logits = len(parts) - self.needs_blob
+        n_logits = len(parts) - self.layout.needs_blob
         is_whole = int(has_logits) <= n_logits <= 1
         if not is_whole or (n_logits and parts[-1].nbytes != self._engine.shape.n_bytes_logits):
             sizes = [part.nbytes for part in parts]
             raise DamagedError("a stored state is damaged", f"arrays of {sizes} bytes are not those of a checkpoint")
 
-    def take_back(self, checkpoint: Checkpoint, parts: Sequence[Bytes]) -> None:
+    def take_back(self, checkpoint: Entry, parts: Sequence[Bytes]) -> None:
         """Take a checkpoint's blob and logits, as they came from the disk, into memory; there is room.
 
         Raises DamagedError, and takes nothing, where they are not the arrays that it must have.
         """
         self.verify(parts, has_logits=checkpoint.has_far_logits)
-        residence = residence_of(checkpoint)
-        if self.needs_blob and residence.blob is None:
+        if not checkpoint.has_blob:
             data = parts[0]
-            residence.blob = Blob(data, checkpoint.n_tokens, self.is_chained, checkpoint.pos_min, checkpoint.pos_max)
+            checkpoint.blob = Blob(
+                data, checkpoint.n_tokens, self.layout.is_chained, checkpoint.pos_min, checkpoint.pos_max
+            )
             self._budget.take(data.nbytes)
             checkpoint.n_bytes += data.nbytes
-        if len(parts) > self.needs_blob and checkpoint.logits is None:
+        if len(parts) > self.layout.needs_blob and checkpoint.logits is None:
             checkpoint.logits = parts[-1].view(np.float32)
             self._budget.take(checkpoint.logits.nbytes)
             checkpoint.n_bytes += checkpoint.logits.nbytes
             checkpoint.has_far_logits = False
 
-    def leave_memory(self, checkpoint: Checkpoint) -> None:
+    def leave_memory(self, checkpoint: Entry) -> None:
         """Give up the copies in memory of a checkpoint that is on disk."""
-        assert residence_of(checkpoint).is_stored
+        assert checkpoint.is_stored
         self.drop_logits(checkpoint)
         self.drop_state(checkpoint)
 
-    def stay_on_host(self, checkpoint: Checkpoint) -> None:
+    def stay_on_host(self, checkpoint: Entry) -> None:
         """Let a checkpoint's chain stay in memory, as far as it is there."""
-        residence = residence_of(checkpoint)
-        if residence.link is not None and not residence.is_loaded:
-            residence.is_loaded = True
-            residence.link.n_host += 1
+        if checkpoint.link is not None and not checkpoint.is_loaded:
+            checkpoint.is_loaded = True
+            checkpoint.link.n_host += 1
 
-    def leave_host(self, checkpoint: Checkpoint) -> None:
+    def leave_host(self, checkpoint: Entry) -> None:
         """Let the chain of a checkpoint leave memory that is on disk."""
-        residence = residence_of(checkpoint)
-        if residence.is_loaded:
-            assert residence.link is not None
-            residence.is_loaded = False
-            self.chains.leave_host(residence.link)
+        if checkpoint.is_loaded:
+            assert checkpoint.link is not None
+            checkpoint.is_loaded = False
+            self.chains.leave_host(checkpoint.link)
 
-    def has_links(self, checkpoint: Checkpoint) -> bool:
-        """Whether it has a chain that is in memory as far as it reaches."""
-        link = residence_of(checkpoint).link
-        return link is not None and all(one.cells is not None for one in link.up())
-
-    def freed_bytes(self, checkpoint: Checkpoint) -> int:
+    def freed_bytes(self, checkpoint: Entry) -> int:
         """What dropping all copies of a checkpoint would free."""
-        residence = residence_of(checkpoint)
-        link = residence.link if residence.is_loaded else None
-        return host_bytes(checkpoint) + (self.chains.freed_bytes(link) if link is not None else 0)
+        link = checkpoint.link if checkpoint.is_loaded else None
+        return checkpoint.host_bytes + (self.chains.freed_bytes(link) if link is not None else 0)
 
-    def _link(self, residence: Residence, link: Link, n_linked: int) -> None:
+    def _link(self, checkpoint: Entry, link: Link, n_linked: int) -> None:
         self.chains.hold(link)
-        self._leave(residence)
-        residence.link, residence.n_linked, residence.is_loaded = link, n_linked, True
+        self.drop_link(checkpoint)
+        checkpoint.link, checkpoint.n_linked, checkpoint.is_loaded = link, n_linked, True
 
-    def _ends(self, checkpoint: Checkpoint, start: int) -> list[int]:
+    def _ends(self, checkpoint: Entry, start: int) -> list[int]:
         """Where the links of `[start, n_tokens)` end: at each checkpoint, so that each can go alone, and in bounds."""
         ends = [checkpoint.n_tokens]
         for ancestor in ancestors(checkpoint):

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from segue.homes.residence import has_cells, residence_of
-from segue.state.checkpoint import Checkpoint
+from segue.homes.entry import Entry
 from segue.state.lineage import ancestors, common, is_prefix
 from segue.state.tree import Tree
 
@@ -13,8 +12,8 @@ from segue.state.tree import Tree
 class Lane:
     """A running sequence. Its path passes through `anchor` up to `n_anchor` tokens (0: nothing known of it)."""
 
-    tree: Tree
-    anchor: Checkpoint | None = None
+    tree: Tree[Entry]
+    anchor: Entry | None = None
     n_anchor: int = 0
 
 
@@ -23,23 +22,22 @@ class Coverage:
 
     def __init__(self) -> None:
         self.lanes: dict[int, Lane] = {}
-        self._parked: dict[Tree, dict[Checkpoint, None]] = {}
+        self._parked: dict[Tree[Entry], dict[Entry, None]] = {}
 
-    def parked(self, tree: Tree) -> dict[Checkpoint, None]:
+    def parked(self, tree: Tree[Entry]) -> dict[Entry, None]:
         """The parked checkpoints of a tree, which keep the cells of their whole path; as keys, in order."""
         return self._parked.setdefault(tree, {})
 
-    def update(self, checkpoint: Checkpoint) -> None:
-        """Take note of what became of a checkpoint's residence."""
-        residence = residence_of(checkpoint)
-        if checkpoint.branch is not None and residence.is_parked:
-            self.parked(residence.tree)[checkpoint] = None
+    def update(self, checkpoint: Entry) -> None:
+        """Take note of what became of a checkpoint's checkpoint."""
+        if checkpoint.is_attached and checkpoint.is_parked:
+            self.parked(checkpoint.tree)[checkpoint] = None
         else:
-            self.parked(residence.tree).pop(checkpoint, None)
+            self.parked(checkpoint.tree).pop(checkpoint, None)
 
-    def lane_over(self, checkpoint: Checkpoint) -> int | None:
+    def lane_over(self, checkpoint: Entry) -> int | None:
         """A running lane that holds the checkpoint's cells."""
-        tree = residence_of(checkpoint).tree
+        tree = checkpoint.tree
         for seq, lane in self.lanes.items():
             if (
                 lane.tree is tree
@@ -50,40 +48,50 @@ class Coverage:
                 return seq
         return None
 
-    def parked_over(self, checkpoint: Checkpoint) -> Checkpoint | None:
+    def parked_over(self, checkpoint: Entry) -> Entry | None:
         """A parked checkpoint whose path passes through this one."""
-        for parked in self.parked(residence_of(checkpoint).tree):
+        for parked in self.parked(checkpoint.tree):
             if parked.n_tokens >= checkpoint.n_tokens and is_prefix(checkpoint, parked):
                 return parked
         return None
 
-    def seq_over(self, checkpoint: Checkpoint) -> int | None:
+    def seq_over(self, checkpoint: Entry) -> int | None:
         """A sequence that holds the checkpoint's cells, a parked one if there is any."""
         parked = self.parked_over(checkpoint)
-        return self.lane_over(checkpoint) if parked is None else residence_of(parked).seq
+        return self.lane_over(checkpoint) if parked is None else parked.seq
 
-    def n_shared(self, checkpoint: Checkpoint) -> int:
+    def is_on_device(self, checkpoint: Entry) -> bool:
+        """Whether nothing but a copy of its blob, which is on the host, keeps it from being read on at once."""
+        if checkpoint.is_parked:
+            return True
+        return checkpoint.has_blob and self.seq_over(checkpoint) is not None
+
+    def is_near(self, checkpoint: Entry) -> bool:
+        """Whether it can be restored without the disk."""
+        return checkpoint.is_parked or checkpoint.is_on_host or self.is_on_device(checkpoint)
+
+    def n_shared(self, checkpoint: Entry) -> int:
         """How many of the checkpoint's first cells other sequences keep as well."""
         n_shared = self.n_on_lanes(checkpoint)
-        for parked in self.parked(residence_of(checkpoint).tree):
+        for parked in self.parked(checkpoint.tree):
             if parked is not checkpoint:
                 n_shared = max(n_shared, common(checkpoint, parked))
         return n_shared
 
-    def n_on_lanes(self, checkpoint: Checkpoint) -> int:
+    def n_on_lanes(self, checkpoint: Entry) -> int:
         """How many of the checkpoint's first cells running lanes keep."""
         n_shared = 0
-        tree = residence_of(checkpoint).tree
+        tree = checkpoint.tree
         for lane in self.lanes.values():
             if lane.tree is tree and lane.anchor is not None:
                 n_shared = max(n_shared, min(lane.n_anchor, common(checkpoint, lane.anchor)))
         return n_shared
 
-    def orphans(self, checkpoint: Checkpoint) -> Iterator[Checkpoint]:
+    def orphans(self, checkpoint: Entry) -> Iterator[Entry]:
         """Checkpoints on its path that have no cells but those of its sequence, deepest first."""
         n_shared = self.n_shared(checkpoint)
         for ancestor in ancestors(checkpoint):
             if ancestor.n_tokens <= n_shared:
                 break
-            if not has_cells(ancestor):
+            if not ancestor.has_cells:
                 yield ancestor

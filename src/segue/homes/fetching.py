@@ -9,13 +9,12 @@ from functools import partial
 from segue.engine.cells import Bytes, Cells
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.errors import DamagedError
+from segue.homes.entry import Entry
 from segue.homes.link import Link
 from segue.homes.price import Prices
-from segue.homes.residence import residence_of
 from segue.homes.shelf import Shelf
 from segue.homes.space import Space
 from segue.homes.worker import Worker
-from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryShape
 from segue.state.loss import Loss
 
@@ -58,31 +57,30 @@ class Fetching:
         self._worker = worker
         self._directory = directory
         self._prices = prices
-        self._fetching: set[Checkpoint] = set()
-        self._arrived: list[Checkpoint] = []
+        self._fetching: set[Entry] = set()
+        self._arrived: list[Entry] = []
         self._n_excess_bytes = 0
 
-    def bytes_to_fetch(self, checkpoint: Checkpoint, *, with_logits: bool) -> int:
+    def bytes_to_fetch(self, checkpoint: Entry, *, with_logits: bool) -> int:
         """What must come from the disk, in bytes of memory, before a checkpoint can be restored."""
         shape = self._space.engine.shape
         n_bytes = sum(shape.n_bytes_link + len(link.tokens) * shape.n_bytes_cell for link in self._far(checkpoint))
         if self._is_file_needed(checkpoint, with_logits):
             n_bytes += shape.n_bytes_state + shape.n_bytes_logits + _SLACK_BYTES
-            n_bytes += 0 if self._space.copies.is_chained else checkpoint.n_tokens * shape.n_bytes_cell
+            n_bytes += 0 if self._space.copies.layout.is_chained else checkpoint.n_tokens * shape.n_bytes_cell
         return n_bytes + self._n_excess_bytes if n_bytes else 0
 
-    def fetch(self, checkpoint: Checkpoint, *, with_logits: bool) -> bool:
+    def fetch(self, checkpoint: Entry, *, with_logits: bool) -> bool:
         """Begin to fetch a checkpoint, unless that is under way.
 
         False if the host has no room for it, or if it could not be read a short while ago.
         """
         if checkpoint in self._fetching:
             return True
-        residence = residence_of(checkpoint)
-        if self._space.clock() < residence.fetch_after:
+        if self._space.clock() < checkpoint.fetch_after:
             return False
         self._space.hold(checkpoint)
-        was_loaded = residence.is_loaded
+        was_loaded = checkpoint.is_loaded
         self._space.copies.stay_on_host(checkpoint)
         n_reserved = self.bytes_to_fetch(checkpoint, with_logits=with_logits)
         with self._space.keeping(checkpoint):
@@ -94,8 +92,8 @@ class Fetching:
         self._space.host.reserve(n_reserved)
         self._fetching.add(checkpoint)
         links = [(link, link.file) for link in self._far(checkpoint)]
-        file = residence.file if self._is_file_needed(checkpoint, with_logits) else ""
-        n_disk_bytes = sum(link.n_disk_bytes for link, _ in links) + (residence.n_disk_bytes if file else 0)
+        file = checkpoint.file if self._is_file_needed(checkpoint, with_logits) else ""
+        n_disk_bytes = sum(link.n_disk_bytes for link, _ in links) + (checkpoint.n_disk_bytes if file else 0)
         check = partial(self._space.copies.verify, has_logits=checkpoint.has_far_logits)
         self._worker.submit(
             partial(_read, self._directory, links, file, self._space.engine.shape, check),
@@ -109,14 +107,14 @@ class Fetching:
         while self._arrived:
             self._space.release(self._arrived.pop())
 
-    def _fetched(self, checkpoint: Checkpoint, n_reserved: int, n_disk_bytes: int, fetched: Fetched) -> None:
+    def _fetched(self, checkpoint: Entry, n_reserved: int, n_disk_bytes: int, fetched: Fetched) -> None:
         self._prices.note_disk(n_disk_bytes, fetched.seconds)
         self._end(checkpoint, n_reserved)
-        residence, copies = residence_of(checkpoint), self._space.copies
+        copies = self._space.copies
         # What went meanwhile is on no chain and on no disk: nothing of it is taken.
-        chain = set(residence.link.up()) if residence.link is not None and residence.is_loaded else set()
+        chain = set(checkpoint.link.up()) if checkpoint.link is not None and checkpoint.is_loaded else set()
         cells = [(link, data) for link, data in fetched.cells if link in chain and link.cells is None]
-        parts = fetched.parts if residence.is_stored else ()
+        parts = fetched.parts if checkpoint.is_stored else ()
         n_bytes = sum(data.nbytes for _, data in cells) + sum(part.nbytes for part in parts)
         self._n_excess_bytes = max(self._n_excess_bytes, n_bytes - n_reserved)
         with self._space.keeping(checkpoint):
@@ -127,18 +125,18 @@ class Fetching:
         if parts:
             copies.take_back(checkpoint, parts)
 
-    def _failed(self, checkpoint: Checkpoint, n_reserved: int, error: Exception) -> None:
+    def _failed(self, checkpoint: Entry, n_reserved: int, error: Exception) -> None:
         assert isinstance(error, FetchError)
         self._end(checkpoint, n_reserved)
         link = error.link
         # What went meanwhile, or was stored anew, has another file or none.
-        if (link.file if link is not None else residence_of(checkpoint).file) != error.file:
+        if (link.file if link is not None else checkpoint.file) != error.file:
             return
         if link is not None and link.cells is not None:
             return
         if not error.is_damage:
             log.warning("stored state stays on disk, but is read again for now: %s", error)
-            residence_of(checkpoint).fetch_after = self._space.clock() + _REST_S
+            checkpoint.fetch_after = self._space.clock() + _REST_S
             return
         log.warning("stored state is lost, and will be read again: %s", error)
         if link is not None:
@@ -146,22 +144,20 @@ class Fetching:
         else:
             self._shelf.lose(checkpoint, loss=Loss.DAMAGED)
 
-    def _end(self, checkpoint: Checkpoint, n_reserved: int) -> None:
+    def _end(self, checkpoint: Entry, n_reserved: int) -> None:
         self._fetching.discard(checkpoint)
         self._arrived.append(checkpoint)
         self._space.host.release(n_reserved)
 
-    def _far(self, checkpoint: Checkpoint) -> list[Link]:
+    def _far(self, checkpoint: Entry) -> list[Link]:
         """The links that a restore needs and that are not in memory."""
-        residence = residence_of(checkpoint)
-        if residence.link is None or residence.is_parked or self._space.coverage.seq_over(checkpoint) is not None:
+        if checkpoint.link is None or checkpoint.is_parked or self._space.coverage.seq_over(checkpoint) is not None:
             return []
-        return [link for link, _ in residence.link.chain(residence.n_linked) if link.cells is None]
+        return [link for link, _ in checkpoint.link.chain(checkpoint.n_linked) if link.cells is None]
 
-    def _is_file_needed(self, checkpoint: Checkpoint, with_logits: bool) -> bool:
-        residence = residence_of(checkpoint)
-        lacks_blob = self._space.copies.needs_blob and residence.blob is None and not residence.is_parked
-        return bool(residence.file) and (lacks_blob or (with_logits and checkpoint.has_far_logits))
+    def _is_file_needed(self, checkpoint: Entry, with_logits: bool) -> bool:
+        lacks_blob = not checkpoint.has_blob and not checkpoint.is_parked
+        return bool(checkpoint.file) and (lacks_blob or (with_logits and checkpoint.has_far_logits))
 
 
 def _read(

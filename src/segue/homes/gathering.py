@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
+from segue.homes.entry import Entry
 from segue.homes.link import Link
-from segue.homes.residence import host_bytes, residence_of
 from segue.homes.space import Space
 from segue.homes.vault import Vault
-from segue.state.checkpoint import Checkpoint
 
 
-def gather(space: Space, vault: Vault, path: Sequence[Checkpoint]) -> bool:
+def gather(space: Space, vault: Vault, path: Sequence[Entry]) -> bool:
     """Fetch checkpoints, given deepest first, as far as the host can have them all at once; False once none is coming.
 
     None of them goes for another one that is still to come: so, called again while it is True, this ends.
@@ -27,7 +26,7 @@ def gather(space: Space, vault: Vault, path: Sequence[Checkpoint]) -> bool:
     return any(coming)
 
 
-def _together(space: Space, vault: Vault, path: Sequence[Checkpoint]) -> list[Checkpoint]:
+def _together(space: Space, vault: Vault, path: Sequence[Entry]) -> list[Entry]:
     """Those that fit into the host beside all deeper ones that do, if everything else goes.
 
     What is far takes no more once it has come: so those that were chosen once give way to deeper ones only.
@@ -36,12 +35,12 @@ def _together(space: Space, vault: Vault, path: Sequence[Checkpoint]) -> list[Ch
     counted: set[Link] = set()
     chosen = []
     for checkpoint in path:
-        residence, n_far_bytes = residence_of(checkpoint), vault.bytes_to_fetch(checkpoint, with_logits=True)
-        if n_far_bytes and now < residence.fetch_after:
+        n_far_bytes = vault.bytes_to_fetch(checkpoint, with_logits=True)
+        if n_far_bytes and now < checkpoint.fetch_after:
             continue
-        link = residence.link
+        link = checkpoint.link
         links = set(link.up()) - counted if link is not None else set()
-        n_bytes = n_far_bytes + host_bytes(checkpoint) + sum(one.n_bytes for one in links)
+        n_bytes = n_far_bytes + checkpoint.host_bytes + sum(one.n_bytes for one in links)
         if n_bytes <= n_left:
             n_left -= n_bytes
             counted |= links

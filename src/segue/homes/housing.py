@@ -1,9 +1,8 @@
 """The first home of a new checkpoint."""
 
 from segue.engine.errors import NoRoomError
-from segue.homes.residence import residence_of
+from segue.homes.entry import Entry
 from segue.homes.space import Space
-from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryKind
 
 _N_PARKED_FEW = 8
@@ -17,7 +16,7 @@ class Housing:
         self._engine = space.engine
         self._kind = space.engine.shape.kind
 
-    def house(self, lane: int, checkpoint: Checkpoint, *, is_new: bool, is_tip: bool) -> bool:
+    def house(self, lane: int, checkpoint: Entry, *, is_new: bool, is_tip: bool) -> bool:
         """See that the checkpoint where a lane stands has a home; False if there is no room in any.
 
         `is_tip` says that the lane is about to leave, so that its cells need a holder.
@@ -26,7 +25,7 @@ class Housing:
             return self._place_tip(lane, checkpoint)
         return not is_new or self._place(lane, checkpoint)
 
-    def _place(self, lane: int, checkpoint: Checkpoint) -> bool:
+    def _place(self, lane: int, checkpoint: Entry) -> bool:
         """Give a checkpoint on a running lane's path a home: parked if sequences abound, else the host."""
         if self._kind is MemoryKind.ATTENTION and self._engine.is_unified:
             return True
@@ -40,7 +39,7 @@ class Housing:
         seq = self._space.seq() if free_seqs or self._space.n_parked >= _N_PARKED_FEW else None
         return seq is not None and self._park(lane, checkpoint, seq)
 
-    def _place_tip(self, lane: int, checkpoint: Checkpoint) -> bool:
+    def _place_tip(self, lane: int, checkpoint: Entry) -> bool:
         """Give a checkpoint a home that keeps its cells when the lane goes."""
         seq = self._space.seq() if self._engine.is_unified else None
         if seq is not None and self._park(lane, checkpoint, seq):
@@ -49,14 +48,14 @@ class Housing:
             return True
         return self._space.copy_all(checkpoint, lane, self._space.host_room)
 
-    def _park(self, lane: int, checkpoint: Checkpoint, seq: int) -> bool:
+    def _park(self, lane: int, checkpoint: Entry, seq: int) -> bool:
         try:
             self._engine.copy(lane, seq, own_window=True)
         except NoRoomError:
             self._engine.drop(seq)
             self._space.free_seqs.append(seq)
             return False
-        residence_of(checkpoint).seq = seq
+        checkpoint.seq = seq
         self._space.note_window(checkpoint)
         self._space.coverage.update(checkpoint)
         return True

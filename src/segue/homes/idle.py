@@ -1,8 +1,7 @@
 """Idle branches on the device: libllama's attention spans their cells for everybody who runs."""
 
-from segue.homes.residence import residence_of
+from segue.homes.entry import Entry
 from segue.homes.space import Space
-from segue.state.checkpoint import Checkpoint
 from segue.state.lineage import common
 
 
@@ -45,15 +44,15 @@ class Idle:
             return False
         return self._copy(victim) or self._space.move_to_host(victim)
 
-    def _copy(self, checkpoint: Checkpoint) -> bool:
+    def _copy(self, checkpoint: Entry) -> bool:
         """Copy the next piece of a branch; False if there is no room for it, or nothing left to copy."""
         space = self._space
-        if space.copies.is_complete(checkpoint):
+        if checkpoint.is_copied:
             return False
         with space.keeping(checkpoint):
-            return space.copies.copy_next(checkpoint, residence_of(checkpoint).seq, space.host.fits)
+            return space.copies.copy_next(checkpoint, checkpoint.seq, space.host.fits)
 
-    def _spared(self, parked: list[Checkpoint]) -> list[Checkpoint]:
+    def _spared(self, parked: list[Entry]) -> list[Entry]:
         if self._space.coverage.lanes or not parked:
             return []
         return [max(parked, key=lambda checkpoint: checkpoint.last_used)]

@@ -10,6 +10,7 @@ from segue.engine.base import Engine, Logits, Tokens
 from segue.engine.errors import NoRoomError, StateError
 from segue.homes.coverage import Lane
 from segue.homes.disk.directory import Directory
+from segue.homes.entry import Entry
 from segue.homes.gathering import gather
 from segue.homes.housing import Housing
 from segue.homes.idle import Idle
@@ -19,10 +20,9 @@ from segue.homes.opening import Opening
 from segue.homes.parcel import Parcel, ParcelError, pack, unpack
 from segue.homes.planner import Plan, Planner
 from segue.homes.price import Prices
-from segue.homes.residence import Residence, residence_of
 from segue.homes.space import Clock, Space, log_event
 from segue.homes.vault import Vault
-from segue.state.checkpoint import Checkpoint, Origin
+from segue.state.checkpoint import Origin
 from segue.state.lineage import descendants
 from segue.state.match import deepest
 from segue.state.sessions import N_ENDS, Sessions
@@ -66,7 +66,7 @@ class Keeper:
         self._openings: dict[int, Opening] = {}
         self._sessions = Sessions()
         self._visits: dict[int, Visit] = {}
-        self._fresh: dict[int, list[Checkpoint]] = {}
+        self._fresh: dict[int, list[Entry]] = {}
 
     def open_disk(self, directory: Directory, limit_bytes: int, wake: Callable[[], None]) -> int:
         """Let a directory be the home below the host, before anything else is done; how many checkpoints it has.
@@ -102,14 +102,14 @@ class Keeper:
             only_near=only_near,
         )
 
-    def is_near(self, checkpoint: Checkpoint, *, with_logits: bool = True) -> bool:
+    def is_near(self, checkpoint: Entry, *, with_logits: bool = True) -> bool:
         """Whether nothing of a checkpoint must be fetched from the disk before it can be restored."""
         return not self._far_bytes(checkpoint, with_logits)
 
-    def _far_bytes(self, checkpoint: Checkpoint, with_logits: bool) -> int:
+    def _far_bytes(self, checkpoint: Entry, with_logits: bool) -> int:
         return self.vault.bytes_to_fetch(checkpoint, with_logits=with_logits) if self.vault is not None else 0
 
-    def fetch(self, checkpoint: Checkpoint, *, with_logits: bool = True) -> bool:
+    def fetch(self, checkpoint: Entry, *, with_logits: bool = True) -> bool:
         """Begin to fetch a checkpoint that is not near, unless that is under way; False if that cannot be just now."""
         return self.vault is not None and self.vault.fetch(checkpoint, with_logits=with_logits)
 
@@ -127,9 +127,9 @@ class Keeper:
         if plan.restore is None:
             return ""
         checkpoint = plan.restore.checkpoint
-        home = residence_of(checkpoint).home
+        home = checkpoint.home
         self.space.hold(checkpoint)
-        if self.space.copies.has_links(checkpoint):
+        if checkpoint.has_loaded_chain:
             self.space.copies.stay_on_host(checkpoint)
         self._openings[lane] = Opening(self.space, lane, checkpoint, plan.restore.n_tokens)
         self.step(lane)
@@ -154,7 +154,7 @@ class Keeper:
                         raise
             except StateError as error:
                 # New checkpoints would build on refused cells as long as anybody kept them.
-                refused = [one for one in opening.refused() if one.branch is not None]
+                refused = [one for one in opening.refused() if one.is_attached]
                 self.discard(lane)
                 if refused:
                     log.warning(
@@ -173,7 +173,7 @@ class Keeper:
                 self.space.retention.note_hit(checkpoint, visit)
                 checkpoint.last_used = self.clock()
             self.prices.note_host(opening.n_loaded_bytes, opening.loading_s)
-            log_event("restored", checkpoint, residence_of(checkpoint).home, opening.started)
+            log_event("restored", checkpoint, checkpoint.home, opening.started)
 
     def take(
         self,
@@ -222,10 +222,10 @@ class Keeper:
             self.vault.note(checkpoint)
         if is_new:
             self.space.retention.note_taken(origin)
-            log_event("created", checkpoint, residence_of(checkpoint).home, started)
+            log_event("created", checkpoint, checkpoint.home, started)
         self.known.trim(tree)
 
-    def take_passing(self, lane: int, tokens: Tokens, origin: Origin) -> Checkpoint | None:
+    def take_passing(self, lane: int, tokens: Tokens, origin: Origin) -> Entry | None:
         """Keep the state of a lane, which has read exactly `tokens`, for a while, as far as there is room.
 
         It affects no statistics and is not written to disk until `keep` is called; `let_go` drops it. None if there is
@@ -242,19 +242,19 @@ class Keeper:
             if not self._housing.house(lane, checkpoint, is_new=True, is_tip=False):
                 self.space.evict(checkpoint, loss=None)
                 return None
-        log_event("created", checkpoint, residence_of(checkpoint).home, started)
+        log_event("created", checkpoint, checkpoint.home, started)
         return checkpoint
 
-    def keep(self, checkpoint: Checkpoint) -> None:
+    def keep(self, checkpoint: Entry) -> None:
         """Let a checkpoint of `take_passing` stay, if it is still there."""
-        if checkpoint.branch is not None:
+        if checkpoint.is_attached:
             self.space.retention.note_taken(checkpoint.origin)
             if self.vault is not None:
                 self.vault.note(checkpoint)
 
-    def let_go(self, checkpoint: Checkpoint) -> None:
+    def let_go(self, checkpoint: Entry) -> None:
         """Drop a checkpoint of `take_passing`, unless another request has come to use it."""
-        if checkpoint.branch is not None and not checkpoint.n_hits and not self.space.is_kept(checkpoint):
+        if checkpoint.is_attached and not checkpoint.n_hits and not self.space.is_kept(checkpoint):
             self.space.evict(checkpoint, loss=None)
 
     def pin(self, scope: str, tokens: Tokens, pin_s: float) -> None:
@@ -264,7 +264,7 @@ class Keeper:
             checkpoint.last_used = self.clock()
             self._pin(checkpoint, pin_s)
 
-    def _pin(self, checkpoint: Checkpoint, pin_s: float) -> None:
+    def _pin(self, checkpoint: Entry, pin_s: float) -> None:
         if pin_s > 0:
             checkpoint.pinned_until = max(checkpoint.pinned_until, self.clock() + pin_s)
 
@@ -366,10 +366,10 @@ class Keeper:
 
     def erase(self, scope: str, tokens: Tokens) -> int:
         """Forget the checkpoints at the end of a path that no other path goes on from; the tokens given up."""
-        kept: Checkpoint | None = None
+        kept: Entry | None = None
         n_erased = 0
         for checkpoint in list(deepest(self.space.tree(scope).match(tokens), len(tokens))):
-            if checkpoint.branch is None:
+            if not checkpoint.is_attached:
                 continue  # it went with one that was below it
             if next(descendants(checkpoint), None) is not None or self.space.is_kept(checkpoint):
                 kept = checkpoint
@@ -395,10 +395,12 @@ class Keeper:
             self._openings[dst].lane = dst
         self.space.coverage.lanes[dst] = self.space.coverage.lanes.pop(src)
 
-    def _attach(self, lane: int, tree: Tree, tokens: Tokens, origin: Origin, digest: int | None) -> Checkpoint:
+    def _attach(self, lane: int, tree: Tree[Entry], tokens: Tokens, origin: Origin, digest: int | None) -> Entry:
         pos_min, pos_max = self.engine.span(lane)
         now = self.clock()
-        checkpoint = Checkpoint(
+        checkpoint = Entry(
+            tree=tree,
+            layout=self.space.copies.layout,
             n_tokens=len(tokens),
             pos_min=pos_min,
             pos_max=pos_max,
@@ -407,7 +409,6 @@ class Keeper:
             created=now,
             last_used=now,
             cuts=digest,
-            residence=Residence(tree),
         )
         tree.attach(checkpoint, tokens)
         return checkpoint

@@ -1,5 +1,6 @@
 """How long a memory of paths the trees have."""
 
+from segue.state.checkpoint import AnyCheckpoint
 from segue.state.tree import Tree
 
 
@@ -13,9 +14,9 @@ class Known:
     def __init__(self, max_tokens: int) -> None:
         self._max_tokens = max_tokens
         self._n_slack = max_tokens // 16
-        self._due: dict[Tree, int] = {}
+        self._due: dict[object, int] = {}
 
-    def trim(self, tree: Tree) -> None:
+    def trim(self, tree: Tree[AnyCheckpoint]) -> None:
         """Forget what was used least recently, if the tree has come to know too much."""
         if tree.n_tokens > self._due.get(tree, self._max_tokens):
             tree.trim(self._max_tokens - self._n_slack)

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from segue.engine.cells import Cells
 from segue.engine.errors import NoRoomError, StateError
+from segue.homes.entry import Entry
 from segue.homes.link import Link
-from segue.homes.residence import residence_of
 from segue.homes.space import Space
-from segue.state.checkpoint import Checkpoint
 
 Piece = tuple[list[Cells], int]
 
@@ -21,11 +20,11 @@ class Opening:
     `loading_s`. Belongs to the engine's thread.
     """
 
-    def __init__(self, space: Space, lane: int, checkpoint: Checkpoint, n_tokens: int) -> None:
+    def __init__(self, space: Space, lane: int, checkpoint: Entry, n_tokens: int) -> None:
         self.lane = lane
         self.checkpoint = checkpoint
         self.n_tokens = n_tokens
-        self.tree = residence_of(checkpoint).tree
+        self.tree = checkpoint.tree
         self.started = time.perf_counter()
         self.is_done = False
         self.n_loaded_bytes = 0
@@ -38,45 +37,44 @@ class Opening:
 
         Raises StateError if the engine does not take the state, or if the checkpoint was dropped for that meanwhile.
         """
-        engine, checkpoint, residence = self._space.engine, self.checkpoint, residence_of(self.checkpoint)
-        if checkpoint.branch is None:
+        engine, checkpoint = self._space.engine, self.checkpoint
+        if not checkpoint.is_attached:
             raise StateError("the checkpoint was dropped")
         if self._pieces is not None:
             self._load()
-        elif residence.is_parked:
-            engine.copy(residence.seq, self.lane)
-        elif residence.is_whole:
-            assert residence.blob is not None
-            engine.load(residence.blob, self.lane)
+        elif checkpoint.is_parked:
+            engine.copy(checkpoint.seq, self.lane)
+        elif checkpoint.is_whole:
+            assert checkpoint.blob is not None
+            engine.load(checkpoint.blob, self.lane)
         elif (src := self._space.coverage.seq_over(checkpoint)) is not None:
-            engine.borrow(src, self.lane, checkpoint.n_tokens, residence.blob)
+            engine.borrow(src, self.lane, checkpoint.n_tokens, checkpoint.blob)
         else:
-            assert residence.link is not None, "a checkpoint in the tree has lost its cells"
+            assert checkpoint.link is not None, "a checkpoint in the tree has lost its cells"
             # Plain attention can stop anywhere; what has a state of its own must first stand where that belongs.
-            n_load = self.n_tokens if residence.blob is None else residence.n_linked
+            n_load = self.n_tokens if checkpoint.blob is None else checkpoint.n_linked
             self._pieces = deque(
-                pieces(_cells(residence.link.chain(residence.n_linked)), n_load, engine.shape.n_bytes_cells_most)
+                pieces(_cells(checkpoint.link.chain(checkpoint.n_linked)), n_load, engine.shape.n_bytes_cells_most)
             )
             self._load()
         self.is_done = not self._pieces
         if self.is_done and self.n_tokens < engine.length(self.lane):
             engine.rewind(self.lane, self.n_tokens)
 
-    def refused(self) -> list[Checkpoint]:
+    def refused(self) -> list[Entry]:
         """After a StateError: who needs what was refused, the checkpoint and all on the same cells of a chain."""
-        residence = residence_of(self.checkpoint)
-        if self._pieces is None or residence.link is None:
+        if self._pieces is None or self.checkpoint.link is None:
             return [self.checkpoint]
         length = self._space.engine.length(self.lane)
-        link = next((link for link, end in residence.link.chain(residence.n_linked) if end > length), None)
+        link = next((link for link, end in self.checkpoint.link.chain(self.checkpoint.n_linked) if end > length), None)
         if link is None:
             return [self.checkpoint]
         below = set(link.below())
-        return [one for one in self._space.checkpoints() if residence_of(one).link in below]
+        return [one for one in self._space.checkpoints() if one.link in below]
 
     def _load(self) -> None:
         assert self._pieces
-        engine, part = self._space.engine, residence_of(self.checkpoint).blob
+        engine, part = self._space.engine, self.checkpoint.blob
         cells, end = self._pieces[0]
         if engine.length(self.lane) < end:
             started = time.perf_counter()

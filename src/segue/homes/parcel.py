@@ -9,9 +9,9 @@ import numpy as np
 from segue.engine.base import Engine, Tokens
 from segue.engine.cells import Bytes, Cells
 from segue.engine.fingerprint import differences
-from segue.homes.residence import Residence, residence_of
+from segue.homes.entry import Entry
 from segue.homes.space import Space
-from segue.state.checkpoint import Checkpoint, Origin
+from segue.state.checkpoint import Origin
 from segue.state.match import deepest
 from segue.state.tree import Tree
 
@@ -72,24 +72,24 @@ def parse(arrays: Sequence[Bytes], fingerprint: Mapping[str, str]) -> Parcel:
     return Parcel(found, tokens, cells, checkpoints)
 
 
-def pack(space: Space, tree: Tree, tokens: Tokens, fingerprint: Mapping[str, str]) -> Parcel:
+def pack(space: Space, tree: Tree[Entry], tokens: Tokens, fingerprint: Mapping[str, str]) -> Parcel:
     """Copy what is known of a path: all of its checkpoints that are not on disk alone. Changes nothing that is kept."""
-    found = [c for c in deepest(tree.match(tokens), len(tokens)) if _is_near(space, c)][::-1]
+    found = [c for c in deepest(tree.match(tokens), len(tokens)) if space.coverage.is_near(c)][::-1]
     n_tokens = found[-1].n_tokens if found else 0
     cells: tuple[Cells, ...] = ()
-    if found and space.copies.is_chained:
+    if found and space.copies.layout.is_chained:
         cells = tuple(_cells(space, found[-1]))
     checkpoints = tuple((_packed(space, c), tuple(_arrays(space, c))) for c in found)
     return Parcel(fingerprint, tokens[:n_tokens].copy(), cells, checkpoints)
 
 
-def unpack(space: Space, tree: Tree, parcel: Parcel) -> int:
+def unpack(space: Space, tree: Tree[Entry], parcel: Parcel) -> int:
     """Make a parcel's checkpoints known, as far as the host has room.
 
     How many tokens the deepest one stands at that is there in the end: for some, others of them may have had to go.
     Raises DamagedError for a checkpoint with other arrays than it must have.
     """
-    chains, is_chained = space.copies.chains, space.copies.is_chained
+    chains, is_chained = space.copies.chains, space.copies.layout.is_chained
     link, n_held = chains.find(tree, parcel.tokens)
     chains.hold(link)
     try:
@@ -118,22 +118,13 @@ def unpack(space: Space, tree: Tree, parcel: Parcel) -> int:
     return max((n for n in ends if tree.at(parcel.tokens[:n]) is not None), default=0)
 
 
-def _is_near(space: Space, checkpoint: Checkpoint) -> bool:
-    residence = residence_of(checkpoint)
-    has_blob = not space.copies.needs_blob or residence.is_parked or residence.blob is not None
-    if not space.copies.is_chained or residence.is_parked or space.coverage.seq_over(checkpoint) is not None:
-        return has_blob
-    return has_blob and space.copies.has_links(checkpoint)
-
-
-def _cells(space: Space, checkpoint: Checkpoint) -> Iterable[Cells]:
-    residence = residence_of(checkpoint)
-    seq = residence.seq if residence.is_parked else space.coverage.seq_over(checkpoint)
+def _cells(space: Space, checkpoint: Entry) -> Iterable[Cells]:
+    seq = checkpoint.seq if checkpoint.is_parked else space.coverage.seq_over(checkpoint)
     if seq is not None:
         yield space.engine.save_cells(seq, 0, checkpoint.n_tokens, space.scratch)
         return
-    assert residence.link is not None
-    for link, end in residence.link.chain(residence.n_linked):
+    assert checkpoint.link is not None
+    for link, end in checkpoint.link.chain(checkpoint.n_linked):
         assert link.cells is not None
         yield link.cells if end == link.end else space.engine.cut(link.cells, end)
 
@@ -142,7 +133,7 @@ def _from(engine: Engine, cells: Cells, start: int) -> Cells:
     return cells if cells.start >= start else engine.cut(cells, cells.end, start)
 
 
-def _packed(space: Space, checkpoint: Checkpoint) -> Packed:
+def _packed(space: Space, checkpoint: Entry) -> Packed:
     return Packed(
         n_tokens=checkpoint.n_tokens,
         pos_min=checkpoint.pos_min,
@@ -150,24 +141,25 @@ def _packed(space: Space, checkpoint: Checkpoint) -> Packed:
         origin=checkpoint.origin.value,
         pinned=checkpoint.pinned,
         cuts=None if checkpoint.cuts is None else str(checkpoint.cuts),
-        has_blob=space.copies.needs_blob,
+        has_blob=space.copies.layout.needs_blob,
         has_logits=checkpoint.logits is not None,
     )
 
 
-def _arrays(space: Space, checkpoint: Checkpoint) -> Iterable[Bytes]:
-    residence = residence_of(checkpoint)
-    if residence.blob is not None:
-        yield residence.blob.data
-    elif space.copies.needs_blob:
-        yield space.engine.save(residence.seq, partial=space.copies.is_chained).data
+def _arrays(space: Space, checkpoint: Entry) -> Iterable[Bytes]:
+    if checkpoint.blob is not None:
+        yield checkpoint.blob.data
+    elif space.copies.layout.needs_blob:
+        yield space.engine.save(checkpoint.seq, partial=space.copies.layout.is_chained).data
     if checkpoint.logits is not None:
         yield checkpoint.logits.view(np.uint8)
 
 
-def _unpacked(space: Space, tree: Tree, packed: Packed) -> Checkpoint:
+def _unpacked(space: Space, tree: Tree[Entry], packed: Packed) -> Entry:
     now = space.clock()
-    return Checkpoint(
+    return Entry(
+        tree=tree,
+        layout=space.copies.layout,
         n_tokens=packed.n_tokens,
         pos_min=packed.pos_min,
         pos_max=packed.pos_max,
@@ -176,5 +168,4 @@ def _unpacked(space: Space, tree: Tree, packed: Packed) -> Checkpoint:
         last_used=now,
         pinned=packed.pinned,
         cuts=None if packed.cuts is None else int(packed.cuts),
-        residence=Residence(tree),
     )

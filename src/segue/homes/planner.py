@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from segue.engine.base import Logits, Tokens
+from segue.homes.entry import Entry
 from segue.homes.price import Prices
-from segue.homes.residence import residence_of
 from segue.homes.space import Space
-from segue.state.checkpoint import Checkpoint
 from segue.state.kind import MemoryKind
 from segue.state.match import Match
 from segue.state.restore import Restore, restores
@@ -25,9 +24,9 @@ class Plan:
     could be restored, but are read sooner, and `n_not_fetched` how many more could be if they were not on disk.
     """
 
-    tree: Tree
-    match: Match
-    restore: Restore | None
+    tree: Tree[Entry]
+    match: Match[Entry]
+    restore: Restore[Entry] | None
     needs_last: bool
     n_cheaper_to_read: int = 0
     n_not_fetched: int = 0
@@ -49,14 +48,14 @@ class Planner:
     `far_bytes` says what of one must be fetched first, with its logits or without.
     """
 
-    def __init__(self, space: Space, prices: Prices, far_bytes: Callable[[Checkpoint, bool], int]) -> None:
+    def __init__(self, space: Space, prices: Prices, far_bytes: Callable[[Entry, bool], int]) -> None:
         self._space = space
         self._prices = prices
         self._far_bytes = far_bytes
 
     def plan(
         self,
-        tree: Tree,
+        tree: Tree[Entry],
         tokens: Tokens,
         *,
         use_cache: bool,
@@ -72,7 +71,7 @@ class Planner:
         match = tree.match(tokens)
         restore, n_deepest, n_not_fetched = None, 0, 0
 
-        def ways(usable: Callable[[Checkpoint, bool], bool]) -> Iterator[Restore]:
+        def ways(usable: Callable[[Entry, bool], bool]) -> Iterator[Restore[Entry]]:
             shape, by_position = self._space.engine.shape, digests.get if digests is not None else None
             found = restores(tree, match, shape, len(tokens), usable=usable, cuts=by_position)
             return (way for way in found if not (reads_last and way.with_logits))
@@ -89,10 +88,10 @@ class Planner:
         n_cheaper = n_deepest - n_start
         return Plan(tree, match, restore, needs_last and not n_cheaper, n_cheaper, n_not_fetched)
 
-    def _is_near(self, checkpoint: Checkpoint, with_logits: bool) -> bool:
+    def _is_near(self, checkpoint: Entry, with_logits: bool) -> bool:
         return not self._far_bytes(checkpoint, with_logits)
 
-    def _soonest(self, found: Iterator[Restore], n_prompt: int) -> tuple[Restore | None, int]:
+    def _soonest(self, found: Iterator[Restore[Entry]], n_prompt: int) -> tuple[Restore[Entry] | None, int]:
         """The cheapest of the deepest ways to go on, reading what is left included, and how deep the deepest is."""
         best, n_deepest = None, 0
         best_s = self._prices.read_s(n_prompt)
@@ -101,25 +100,18 @@ class Planner:
             seconds = self._prices.read_s(n_prompt - restore.n_tokens) + self._restore_s(restore)
             if seconds < best_s or (best is None and seconds == best_s):
                 best, best_s = restore, seconds
-            if self._is_on_device(restore.checkpoint):
+            if self._space.coverage.is_on_device(restore.checkpoint):
                 break
         return best, n_deepest
 
-    def _restore_s(self, restore: Restore) -> float:
-        residence = residence_of(restore.checkpoint)
-        if self._is_on_device(restore.checkpoint):
+    def _restore_s(self, restore: Restore[Entry]) -> float:
+        if self._space.coverage.is_on_device(restore.checkpoint):
             return 0.0
         shape = self._space.engine.shape
-        n_host_bytes = shape.n_bytes_state + residence.n_linked * shape.n_bytes_cell
+        n_host_bytes = shape.n_bytes_state + restore.checkpoint.n_linked * shape.n_bytes_cell
         n_disk_bytes = self._far_bytes(restore.checkpoint, restore.with_logits)
         return self._prices.restore_s(n_host_bytes, n_disk_bytes)
 
-    def _is_on_device(self, checkpoint: Checkpoint) -> bool:
-        residence = residence_of(checkpoint)
-        has_state = residence.is_parked or residence.blob is not None or not self._space.copies.needs_blob
-        has_cells = residence.is_parked or self._space.coverage.seq_over(checkpoint) is not None
-        return has_state and has_cells
 
-
-def _any(_: Checkpoint, __: bool) -> bool:
+def _any(_: Entry, __: bool) -> bool:
     return True

@@ -11,13 +11,12 @@ import numpy as np
 from segue.homes.catalogue import row_of
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.rows import LinkRow
+from segue.homes.entry import Entry
 from segue.homes.link import Link
-from segue.homes.residence import residence_of
 from segue.homes.shelf import Shelf
 from segue.homes.space import Space, log_event
 from segue.homes.worker import Worker
 from segue.homes.writing import Writing, Written, most_bytes, write
-from segue.state.checkpoint import Checkpoint
 
 log = logging.getLogger("segue.cache")
 
@@ -43,14 +42,14 @@ class Saving:
         self._directory = directory
         self._model = model
         self._wall = wall
-        self._unsaved: dict[Checkpoint, None] = {}
+        self._unsaved: dict[Entry, None] = {}
         self._rests_until = -math.inf
         self.is_writing = False
         self.is_stuck = False
 
-    def note(self, checkpoint: Checkpoint) -> None:
+    def note(self, checkpoint: Entry) -> None:
         """Hear of a checkpoint that is not on disk yet, or not with its logits."""
-        if _has_news(checkpoint):
+        if checkpoint.is_unsaved:
             self._unsaved[checkpoint] = None
             self.is_stuck = False
 
@@ -69,9 +68,9 @@ class Saving:
             return False
         has_room = True
         for checkpoint in list(self._unsaved) if self._space.clock() >= self._rests_until else ():
-            if checkpoint.branch is None or not _has_news(checkpoint) or not self._can_be_copied(checkpoint):
+            if not checkpoint.is_attached or not checkpoint.is_unsaved or not _can_be_copied(checkpoint):
                 del self._unsaved[checkpoint]
-            elif self._is_copied(checkpoint):
+            elif _is_in_memory(checkpoint):
                 del self._unsaved[checkpoint]
                 if self._save(checkpoint):
                     return True
@@ -83,28 +82,16 @@ class Saving:
         self.is_stuck = True
         return False
 
-    def _is_copied(self, checkpoint: Checkpoint) -> bool:
-        """Whether all that is to be written is in memory: one that is on disk is written again but for its chain."""
-        has_blob = residence_of(checkpoint).blob is not None or not self._space.copies.needs_blob
-        return has_blob and self._space.copies.is_complete(checkpoint)
-
-    def _can_be_copied(self, checkpoint: Checkpoint) -> bool:
-        """Whether what is not in memory is on the device: else the disk alone has the state."""
-        residence = residence_of(checkpoint)
-        return residence.is_parked or not residence.is_stored or self._is_copied(checkpoint)
-
-    def _copy(self, checkpoint: Checkpoint) -> bool:
-        residence = residence_of(checkpoint)
-        seq = residence.seq if residence.is_parked else self._space.coverage.seq_over(checkpoint)
+    def _copy(self, checkpoint: Entry) -> bool:
+        seq = checkpoint.seq if checkpoint.is_parked else self._space.coverage.seq_over(checkpoint)
         if seq is None:
             return True
         with self._space.keeping(checkpoint):
             return self._space.copies.copy_next(checkpoint, seq, self._space.stored_room)
 
-    def _save(self, checkpoint: Checkpoint) -> bool:
-        residence = residence_of(checkpoint)
-        chain = [link for link, _ in residence.link.chain(residence.n_linked)] if residence.link is not None else []
-        parts = [] if residence.blob is None else [residence.blob.data]
+    def _save(self, checkpoint: Entry) -> bool:
+        chain = [link for link, _ in checkpoint.link.chain(checkpoint.n_linked)] if checkpoint.link is not None else []
+        parts = [] if checkpoint.blob is None else [checkpoint.blob.data]
         parts += [] if checkpoint.logits is None else [checkpoint.logits.view(np.uint8)]
 
         def need() -> int:
@@ -121,7 +108,7 @@ class Saving:
         self._shelf.used_bytes += n_bytes
         for link in chain:
             link.is_being_written = True
-        scope = next(name for name, tree in self._space.trees.items() if tree is residence.tree)
+        scope = next(name for name, tree in self._space.trees.items() if tree is checkpoint.tree)
         times = self._wall(checkpoint.created), self._wall(checkpoint.last_used)
         row = row_of(checkpoint, scope, times, is_chained=bool(chain))
         links = [LinkRow(scope, link.start, link.tokens, link.file, link.n_disk_bytes, id=link.row) for link in chain]
@@ -135,27 +122,31 @@ class Saving:
         )
         return True
 
-    def _written(self, checkpoint: Checkpoint, chain: list[Link], n_reserved: int, written: Written) -> None:
+    def _written(self, checkpoint: Entry, chain: list[Link], n_reserved: int, written: Written) -> None:
         self._end(checkpoint, n_reserved)
         self._shelf.put(checkpoint, chain, written)
-        log_event("stored", checkpoint, residence_of(checkpoint).home, time.perf_counter())
-        if checkpoint.branch is not None:
+        log_event("stored", checkpoint, checkpoint.home, time.perf_counter())
+        if checkpoint.is_attached:
             self.note(checkpoint)
 
-    def _failed(self, checkpoint: Checkpoint, chain: list[Link], n_reserved: int, error: Exception) -> None:
+    def _failed(self, checkpoint: Entry, chain: list[Link], n_reserved: int, error: Exception) -> None:
         self._end(checkpoint, n_reserved)
         self._shelf.give_up(checkpoint, chain)
         self._rests_until = self._space.clock() + _REST_S
         self._unsaved[checkpoint] = None
         log.warning("a checkpoint could not be stored: %s", error)
 
-    def _end(self, checkpoint: Checkpoint, n_reserved: int) -> None:
+    def _end(self, checkpoint: Entry, n_reserved: int) -> None:
         self.is_writing = self.is_stuck = False
         self._space.release(checkpoint)
         self._shelf.used_bytes -= n_reserved
 
 
-def _has_news(checkpoint: Checkpoint) -> bool:
-    """Whether there is something of it that is not on disk."""
-    residence = residence_of(checkpoint)
-    return not residence.is_stored or (checkpoint.logits is not None and not residence.stores_logits)
+def _is_in_memory(checkpoint: Entry) -> bool:
+    """Whether all that is to be written is in memory: one that is on disk is written again but for its chain."""
+    return checkpoint.has_blob and checkpoint.is_copied
+
+
+def _can_be_copied(checkpoint: Entry) -> bool:
+    """Whether what is not in memory is on the device: else the disk alone has the state."""
+    return checkpoint.is_parked or not checkpoint.is_stored or _is_in_memory(checkpoint)

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
+from segue.homes.entry import Entry
 from segue.homes.link import Link
-from segue.homes.residence import residence_of
 from segue.homes.space import Space
 from segue.homes.strangers import Strangers
 from segue.homes.writing import Written
-from segue.state.checkpoint import Checkpoint
 from segue.state.loss import Loss
 from segue.state.victims import Victims
 
@@ -35,74 +34,71 @@ class Shelf:
         self._strangers = strangers
         self._wall = wall
         self._remove = remove
-        self._victims = Victims(_N_SHARES)
+        self._victims = Victims[Entry](_N_SHARES)
         self.used_bytes = used_bytes
 
-    def put(self, checkpoint: Checkpoint, chain: Sequence[Link], written: Written) -> None:
+    def put(self, checkpoint: Entry, chain: Sequence[Link], written: Written) -> None:
         """Count a checkpoint that was written with its chain; at once it is dropped if it has gone meanwhile."""
         for link, row, number in zip(chain, written.links, written.added.links, strict=True):
             link.is_being_written = False
             if link.row is None:
                 link.row, link.file, link.n_disk_bytes = number, row.file, row.n_bytes
                 self.used_bytes += row.n_bytes
-        residence = residence_of(checkpoint)
         tip = chain[-1] if chain else None
-        if checkpoint.branch is None or residence.link is not tip:
+        if not checkpoint.is_attached or checkpoint.link is not tip:
             self._remove([written.added.checkpoint])
             self._clear(tip, checkpoint)
             return
-        if residence.row is not None:
+        if checkpoint.row is not None:
             # It was there without its logits, on the same chain.
-            self._remove([residence.row])
-            self.used_bytes -= residence.n_disk_bytes
+            self._remove([checkpoint.row])
+            self.used_bytes -= checkpoint.n_disk_bytes
         elif tip is not None:
             tip.n_stored += 1
-        residence.row, residence.file = written.added.checkpoint, written.row.file or ""
-        residence.n_disk_bytes, residence.stores_logits = written.row.n_bytes, written.row.has_logits
-        self.used_bytes += residence.n_disk_bytes
+        checkpoint.row, checkpoint.file = written.added.checkpoint, written.row.file or ""
+        checkpoint.n_disk_bytes, checkpoint.stores_logits = written.row.n_bytes, written.row.has_logits
+        self.used_bytes += checkpoint.n_disk_bytes
 
-    def give_up(self, checkpoint: Checkpoint, chain: Sequence[Link]) -> None:
+    def give_up(self, checkpoint: Entry, chain: Sequence[Link]) -> None:
         """Hear that a checkpoint could not be written."""
         for link in chain:
             link.is_being_written = False
         self._clear(chain[-1] if chain else None, checkpoint)
 
-    def drop(self, checkpoint: Checkpoint) -> None:
+    def drop(self, checkpoint: Entry) -> None:
         """Forget what is stored of a checkpoint, and lose those that only its links were left for."""
-        residence = residence_of(checkpoint)
-        assert residence.row is not None
-        self._remove([residence.row])
-        self.used_bytes -= residence.n_disk_bytes
-        residence.row, residence.file, residence.n_disk_bytes, residence.stores_logits = None, "", 0, False
+        assert checkpoint.row is not None
+        self._remove([checkpoint.row])
+        self.used_bytes -= checkpoint.n_disk_bytes
+        checkpoint.row, checkpoint.file, checkpoint.n_disk_bytes, checkpoint.stores_logits = None, "", 0, False
         checkpoint.has_far_logits = False
-        if residence.link is not None:
-            residence.link.n_stored -= 1
-            self._clear(residence.link, checkpoint)
+        if checkpoint.link is not None:
+            checkpoint.link.n_stored -= 1
+            self._clear(checkpoint.link, checkpoint)
 
-    def lose(self, checkpoint: Checkpoint, *, with_link: bool = False, loss: Loss = Loss.EVICTED) -> None:
+    def lose(self, checkpoint: Entry, *, with_link: bool = False, loss: Loss = Loss.EVICTED) -> None:
         """Forget a checkpoint on disk, and altogether if neither the device nor memory has it.
 
         `with_link`: its chain is of no use any more. `loss` is the reason reported if a later prompt would have used
         it.
         """
-        residence = residence_of(checkpoint)
-        if residence.is_stored:
+        if checkpoint.is_stored:
             self.drop(checkpoint)
-        if with_link or not self._space.copies.has_links(checkpoint):
+        if with_link or not checkpoint.has_loaded_chain:
             self._space.copies.drop_link(checkpoint)
         else:
             self._space.copies.stay_on_host(checkpoint)
-        if checkpoint.branch is not None and not self.stands(checkpoint):
+        if checkpoint.is_attached and not self._space.coverage.is_near(checkpoint):
             self._space.evict(checkpoint, loss=loss)
 
-    def lose_link(self, link: Link, but: Checkpoint | None = None, *, loss: Loss = Loss.EVICTED) -> None:
+    def lose_link(self, link: Link, but: Entry | None = None, *, loss: Loss = Loss.EVICTED) -> None:
         """Lose all whose chains pass through a link that is gone."""
         below = set(link.below())
         n_users = sum(one.n_users for one in below)
-        if n_users == (but is not None and residence_of(but).link in below):
+        if n_users == (but is not None and but.link in below):
             return
-        for user in [c for c in self._space.checkpoints() if residence_of(c).link in below and c is not but]:
-            if user.branch is not None:
+        for user in [c for c in self._space.checkpoints() if c.link in below and c is not but]:
+            if user.is_attached:
                 self.lose(user, with_link=True, loss=loss)
 
     def make_room(self, need: Callable[[], int], keeping: Collection[Link] = ()) -> bool:
@@ -131,31 +127,22 @@ class Shelf:
                 return False
         return True
 
-    def _next_victim(self, keeping: Collection[Link]) -> Checkpoint | None:
+    def _next_victim(self, keeping: Collection[Link]) -> Entry | None:
         """The least valuable on disk."""
         space, now = self._space, self._space.clock()
 
-        def may_go(checkpoint: Checkpoint) -> bool:
-            if not residence_of(checkpoint).is_stored or space.is_kept(checkpoint):
+        def may_go(checkpoint: Entry) -> bool:
+            if not checkpoint.is_stored or space.is_kept(checkpoint):
                 return False
             return not keeping or not any(link in keeping for link in self._freed_links(checkpoint))
 
-        def ranked(n_shares: int) -> list[Checkpoint]:
+        def ranked(n_shares: int) -> list[Entry]:
             stored = filter(may_go, space.checkpoints())
             return space.retention.ranked(stored, now, lambda c: max(1, self._freed_bytes(c)), n_shares)
 
         return self._victims.next(ranked, now, may_go)
 
-    def stands(self, checkpoint: Checkpoint) -> bool:
-        """Whether it can be restored without the disk."""
-        residence = residence_of(checkpoint)
-        has_state = residence.blob is not None or not self._space.copies.needs_blob
-        if residence.is_parked or residence.is_whole or not has_state:
-            return residence.is_parked or residence.is_whole
-        is_linked = residence.n_linked == checkpoint.n_tokens and self._space.copies.has_links(checkpoint)
-        return is_linked or self._space.coverage.seq_over(checkpoint) is not None
-
-    def _clear(self, tip: Link | None, checkpoint: Checkpoint) -> None:
+    def _clear(self, tip: Link | None, checkpoint: Entry) -> None:
         """Forget the links on disk, from `tip` up, that nothing on disk needs any more."""
         lost = []
         for link in tip.up() if tip is not None else ():
@@ -168,15 +155,14 @@ class Shelf:
         for link in lost:
             self.lose_link(link, checkpoint)
 
-    def _freed_bytes(self, checkpoint: Checkpoint) -> int:
+    def _freed_bytes(self, checkpoint: Entry) -> int:
         n_bytes_links = sum(link.n_disk_bytes for link in self._freed_links(checkpoint))
-        return residence_of(checkpoint).n_disk_bytes + n_bytes_links
+        return checkpoint.n_disk_bytes + n_bytes_links
 
-    def _freed_links(self, checkpoint: Checkpoint) -> Iterator[Link]:
+    def _freed_links(self, checkpoint: Entry) -> Iterator[Link]:
         """The links that nothing on disk would need without a stored checkpoint."""
-        residence = residence_of(checkpoint)
         n_own, n_below = 1, 0
-        for link in residence.link.up() if residence.link is not None else ():
+        for link in checkpoint.link.up() if checkpoint.link is not None else ():
             n_stored_below = sum(child.row is not None for child in link.children.values())
             if link.is_being_written or link.n_stored > n_own or n_stored_below > n_below:
                 break

@@ -12,8 +12,7 @@ from segue.engine.errors import NoRoomError, StateError
 from segue.homes.budget import Budget
 from segue.homes.copies import Copies
 from segue.homes.coverage import Coverage
-from segue.homes.residence import NO_SEQ, has_cells, residence_of
-from segue.state.checkpoint import Checkpoint
+from segue.homes.entry import NO_SEQ, Entry
 from segue.state.lineage import ancestors, is_prefix, nearest_ancestor
 from segue.state.loss import Loss
 from segue.state.retention import Retention
@@ -28,7 +27,7 @@ Clock = Callable[[], float]
 class Disk(Protocol):
     """The home below the host."""
 
-    def drop(self, checkpoint: Checkpoint) -> None:
+    def drop(self, checkpoint: Entry) -> None:
         """Forget what is stored of a checkpoint that goes."""
 
 
@@ -51,29 +50,29 @@ class Space:
         self.copies = Copies(engine, self.host, self.scratch)
         self.coverage = Coverage()
         self.retention = Retention()
-        self.trees: dict[str, Tree] = {}
+        self.trees: dict[str, Tree[Entry]] = {}
         self.n_evicted = 0
         self.disk: Disk | None = None
-        self.held: Counter[Checkpoint] = Counter()
-        self._kept: list[Checkpoint] = []
-        self._host_victims = Victims()
-        self._stored_victims = Victims()
+        self.held: Counter[Entry] = Counter()
+        self._kept: list[Entry] = []
+        self._host_victims = Victims[Entry]()
+        self._stored_victims = Victims[Entry]()
 
-    def tree(self, scope: str) -> Tree:
+    def tree(self, scope: str) -> Tree[Entry]:
         """The tree of a cache scope; state never crosses scopes."""
-        return self.trees.setdefault(scope, Tree())
+        return self.trees.setdefault(scope, Tree[Entry]())
 
-    def checkpoints(self) -> Iterator[Checkpoint]:
+    def checkpoints(self) -> Iterator[Entry]:
         """Everything kept, of all scopes."""
         for tree in self.trees.values():
             yield from tree.checkpoints()
 
-    def parked(self) -> list[Checkpoint]:
+    def parked(self) -> list[Entry]:
         """All parked checkpoints."""
         return [checkpoint for tree in self.trees.values() for checkpoint in self.coverage.parked(tree)]
 
     @contextmanager
-    def keeping(self, checkpoint: Checkpoint) -> Iterator[None]:
+    def keeping(self, checkpoint: Entry) -> Iterator[None]:
         """Meanwhile neither this checkpoint goes nor any whose cells it may live on."""
         self._kept.append(checkpoint)
         try:
@@ -81,11 +80,11 @@ class Space:
         finally:
             self._kept.pop()
 
-    def hold(self, checkpoint: Checkpoint) -> None:
+    def hold(self, checkpoint: Entry) -> None:
         """Until `release`, which may be much later, its copies in memory and on disk stay."""
         self.held[checkpoint] += 1
 
-    def release(self, checkpoint: Checkpoint) -> None:
+    def release(self, checkpoint: Entry) -> None:
         """Take back one `hold`."""
         self.held[checkpoint] -= 1
         if not self.held[checkpoint]:
@@ -99,12 +98,12 @@ class Space:
             victim = self._next_host_victim()
             if victim is None:
                 return False
-            if residence_of(victim).is_stored:
+            if victim.is_stored:
                 self.copies.leave_memory(victim)
-            elif residence_of(victim).is_parked:
+            elif victim.is_parked:
                 self.copies.drop_state(victim)
                 self.copies.drop_logits(victim)
-            elif not self.copies.is_complete(victim) and victim.logits is not None:
+            elif not victim.is_copied and victim.logits is not None:
                 self.copies.drop_logits(victim)
             else:
                 self.evict(victim)
@@ -145,23 +144,23 @@ class Space:
             self.evict(victim)
         return True
 
-    def demote(self, checkpoint: Checkpoint) -> None:
+    def demote(self, checkpoint: Entry) -> None:
         """Move a parked checkpoint to the host, or drop it if it does not fit."""
         if not self._to_host(checkpoint, self.host_room):
             self.evict(checkpoint)
 
-    def move_to_host(self, checkpoint: Checkpoint) -> bool:
+    def move_to_host(self, checkpoint: Entry) -> bool:
         """Move a parked checkpoint to the host if there is room; nothing else moves or goes for it."""
         return self._to_host(checkpoint, self.host.fits)
 
-    def copy_all(self, checkpoint: Checkpoint, seq: int, room: Callable[[int], bool]) -> bool:
+    def copy_all(self, checkpoint: Entry, seq: int, room: Callable[[int], bool]) -> bool:
         """Copy all of a checkpoint that `seq` stands at to the host; False if there is no room, with nothing copied."""
-        if self.copies.is_complete(checkpoint):
+        if checkpoint.is_copied:
             return True
-        had_blob = residence_of(checkpoint).blob is not None
+        had_blob = checkpoint.blob is not None
         if not room(self.copies.missing_bytes(checkpoint, seq)):
             return False
-        while not self.copies.is_complete(checkpoint):
+        while not checkpoint.is_copied:
             if not self.copies.copy_next(checkpoint, seq, room):
                 self.copies.drop_link(checkpoint)
                 if not had_blob:
@@ -169,7 +168,7 @@ class Space:
                 return False
         return True
 
-    def evict(self, checkpoint: Checkpoint, *, loss: Loss | None = Loss.EVICTED) -> None:
+    def evict(self, checkpoint: Entry, *, loss: Loss | None = Loss.EVICTED) -> None:
         """Drop a checkpoint, and those that cannot live without its cells; their paths stay known.
 
         `loss` is the reason reported if a later prompt would have used it; None where none would.
@@ -178,62 +177,60 @@ class Space:
         self._forget(checkpoint, loss=loss)
         self._rehome(orphans)
 
-    def lose_copies(self, checkpoint: Checkpoint) -> None:
+    def lose_copies(self, checkpoint: Entry) -> None:
         """Do without what is saved of a checkpoint, which is of no use: it goes, unless it is parked."""
-        if checkpoint.branch is None:
+        if not checkpoint.is_attached:
             return
-        residence = residence_of(checkpoint)
-        if not residence.is_parked:
+        if not checkpoint.is_parked:
             self.evict(checkpoint, loss=Loss.DAMAGED)
             return
-        if residence.is_stored and self.disk is not None:
+        if checkpoint.is_stored and self.disk is not None:
             self.disk.drop(checkpoint)
         self.copies.drop_blob(checkpoint)
         self.copies.drop_link(checkpoint)
 
-    def settle(self, checkpoint: Checkpoint) -> None:
+    def settle(self, checkpoint: Entry) -> None:
         """A lane is gone that had read up to a checkpoint: those that lived on its cells move to a chain, or go."""
         left = [checkpoint, *ancestors(checkpoint)]
-        self._rehome(c for c in left if not has_cells(c) and self.coverage.seq_over(c) is None)
+        self._rehome(c for c in left if not c.has_cells and self.coverage.seq_over(c) is None)
 
-    def release_seq(self, checkpoint: Checkpoint) -> None:
+    def release_seq(self, checkpoint: Entry) -> None:
         """Take a checkpoint off its parked sequence; those on its cells move to its chain, or go."""
-        residence = residence_of(checkpoint)
-        if not residence.is_parked:
+        if not checkpoint.is_parked:
             return
         orphans = list(self.coverage.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
-        self.engine.drop(residence.seq)
-        self.free_seqs.append(residence.seq)
-        residence.seq = NO_SEQ
+        self.engine.drop(checkpoint.seq)
+        self.free_seqs.append(checkpoint.seq)
+        checkpoint.seq = NO_SEQ
         self.coverage.update(checkpoint)
         self._rehome(orphans)
 
-    def note_window(self, checkpoint: Checkpoint) -> None:
+    def note_window(self, checkpoint: Entry) -> None:
         """Record what a parked window surely holds: libllama may take the cells that the next token would not see."""
         if self.engine.shape.kind.has_window:
             checkpoint.pos_min = max(checkpoint.pos_min, checkpoint.n_tokens - self.engine.shape.n_swa + 1)
 
-    def _to_host(self, checkpoint: Checkpoint, room: Callable[[int], bool]) -> bool:
+    def _to_host(self, checkpoint: Entry, room: Callable[[int], bool]) -> bool:
         """Move a parked checkpoint to the host; of one whose cells others keep only what they do not."""
         started = time.perf_counter()
-        seq = residence_of(checkpoint).seq
+        seq = checkpoint.seq
         with self.keeping(checkpoint):
-            has_copy = residence_of(checkpoint).is_stored
+            has_copy = checkpoint.is_stored
             if self._is_shared(checkpoint) and not has_copy and not self.copies.copy_blob(checkpoint, seq, room):
                 return False
             # What it was to live on may have had to go for its sake.
             if not self._is_shared(checkpoint) and not self.copy_all(checkpoint, seq, room):
                 return False
         self.release_seq(checkpoint)
-        log_event("demoted", checkpoint, residence_of(checkpoint).home, started)
+        log_event("demoted", checkpoint, checkpoint.home, started)
         return True
 
-    def _shrink(self, checkpoint: Checkpoint) -> bool:
+    def _shrink(self, checkpoint: Entry) -> bool:
         """Let the deepest checkpoint below keep the cells instead, so that only the tail is freed."""
         heir = next(self.coverage.orphans(checkpoint), None)
         if heir is None:
             return False
-        seq, blob = residence_of(checkpoint).seq, residence_of(heir).blob
+        seq, blob = checkpoint.seq, heir.blob
         try:
             self.engine.borrow(seq, self.scratch, heir.n_tokens, blob)
         except (NoRoomError, StateError):
@@ -241,99 +238,94 @@ class Space:
         self.engine.drop(seq)
         self.engine.copy(self.scratch, seq, own_window=True)
         self.engine.drop(self.scratch)
-        residence_of(checkpoint).seq = NO_SEQ
-        residence_of(heir).seq = seq
+        checkpoint.seq = NO_SEQ
+        heir.seq = seq
         self.note_window(heir)
         self.copies.drop_state(heir)
         self.coverage.update(heir)
         self._forget(checkpoint)
         return True
 
-    def _forget(self, checkpoint: Checkpoint, *, loss: Loss | None = Loss.EVICTED) -> None:
+    def _forget(self, checkpoint: Entry, *, loss: Loss | None = Loss.EVICTED) -> None:
         started = time.perf_counter()
-        residence = residence_of(checkpoint)
         heir = nearest_ancestor(checkpoint)
         for lane in self.coverage.lanes.values():
             if lane.anchor is checkpoint:
                 lane.anchor = heir
                 lane.n_anchor = min(lane.n_anchor, heir.n_tokens) if heir else 0
-        log_event((loss or Loss.EVICTED).value, checkpoint, residence.home, started)
-        if residence.is_stored and self.disk is not None:
+        log_event((loss or Loss.EVICTED).value, checkpoint, checkpoint.home, started)
+        if checkpoint.is_stored and self.disk is not None:
             self.disk.drop(checkpoint)
         self.copies.drop_logits(checkpoint)
         self.copies.drop_state(checkpoint)
-        if residence.is_parked:
-            self.engine.drop(residence.seq)
-            self.free_seqs.append(residence.seq)
-            residence.seq = NO_SEQ
-        residence.tree.detach(checkpoint, loss=loss)
+        if checkpoint.is_parked:
+            self.engine.drop(checkpoint.seq)
+            self.free_seqs.append(checkpoint.seq)
+            checkpoint.seq = NO_SEQ
+        checkpoint.tree.detach(checkpoint, loss=loss)
         self.coverage.update(checkpoint)
         self.n_evicted += loss is Loss.EVICTED
 
-    def _rehome(self, orphans: Iterable[Checkpoint]) -> None:
+    def _rehome(self, orphans: Iterable[Entry]) -> None:
         for orphan in orphans:
             if not self.copies.adopt(orphan):
                 self._forget(orphan)
 
-    def _keeps_cells(self, checkpoint: Checkpoint) -> bool:
-        return residence_of(checkpoint).is_parked and self.engine.shape.kind.has_cells
+    def _keeps_cells(self, checkpoint: Entry) -> bool:
+        return checkpoint.is_parked and self.engine.shape.kind.has_cells
 
-    def _is_shared(self, checkpoint: Checkpoint) -> bool:
+    def _is_shared(self, checkpoint: Entry) -> bool:
         """Whether other sequences keep all of its cells as well; so it is where the memory has none."""
         return not self.engine.shape.kind.has_cells or self.coverage.n_shared(checkpoint) == checkpoint.n_tokens
 
-    def _next_host_victim(self) -> Checkpoint | None:
+    def _next_host_victim(self) -> Entry | None:
         """The least valuable on the host."""
         now = self.clock()
         return self._host_victims.next(
-            lambda n: self._ranked_on_host(now, n), now, lambda c: self._is_on_host(c) and not self.is_kept(c)
+            lambda n: self._ranked_on_host(now, n), now, lambda c: c.takes_host_memory and not self.is_kept(c)
         )
 
-    def _ranked_on_host(self, now: float, n_shares: int) -> list[Checkpoint]:
-        here = [c for c in self.checkpoints() if self._is_on_host(c) and not self.is_kept(c)]
+    def _ranked_on_host(self, now: float, n_shares: int) -> list[Entry]:
+        here = [c for c in self.checkpoints() if c.takes_host_memory and not self.is_kept(c)]
         # What is on disk as well loses nothing but time.
-        here = [c for c in here if residence_of(c).is_stored] or here
+        here = [c for c in here if c.is_stored] or here
         ordered = self.retention.ranked(here, now, self.copies.freed_bytes, n_shares)
         # Where checkpoints share all their links, none of them would free anything by itself.
         return ordered or self.retention.ranked(here, now, lambda _: 1, n_shares)
 
-    def _next_stored_victim(self) -> Checkpoint | None:
+    def _next_stored_victim(self) -> Entry | None:
         """The least valuable of those on the host that are on disk too."""
         now = self.clock()
 
-        def may_go(checkpoint: Checkpoint) -> bool:
-            is_twice = residence_of(checkpoint).is_stored and self._is_on_host(checkpoint)
+        def may_go(checkpoint: Entry) -> bool:
+            is_twice = checkpoint.is_stored and checkpoint.takes_host_memory
             return is_twice and not self.is_kept(checkpoint)
 
-        def ranked(n_shares: int) -> list[Checkpoint]:
+        def ranked(n_shares: int) -> list[Entry]:
             here = filter(may_go, self.checkpoints())
             return self.retention.ranked(here, now, self.copies.freed_bytes, n_shares)
 
         return self._stored_victims.next(ranked, now, may_go)
 
-    def _is_on_host(self, checkpoint: Checkpoint) -> bool:
-        residence = residence_of(checkpoint)
-        return residence.blob is not None or residence.is_loaded or checkpoint.logits is not None
-
-    def _least(self, candidates: Iterable[Checkpoint], freed: Callable[[Checkpoint], int]) -> Checkpoint | None:
+    def _least(self, candidates: Iterable[Entry], freed: Callable[[Entry], int]) -> Entry | None:
         """The least valuable of those that would free anything and that nothing must stay for meanwhile."""
         return self.retention.victim((c for c in candidates if not self._is_needed(c)), self.clock(), freed)
 
-    def is_kept(self, checkpoint: Checkpoint) -> bool:
+    def is_kept(self, checkpoint: Entry) -> bool:
         """Whether it must stay: one of `held`, or for the sake of what `keeping` names."""
         return checkpoint in self.held or self._is_needed(checkpoint)
 
-    def _is_needed(self, checkpoint: Checkpoint) -> bool:
+    def _is_needed(self, checkpoint: Entry) -> bool:
         return any(self._keeps(kept, checkpoint) for kept in self._kept)
 
-    def _keeps(self, kept: Checkpoint, checkpoint: Checkpoint) -> bool:
+    def _keeps(self, kept: Entry, checkpoint: Entry) -> bool:
         if checkpoint is kept:
             return True
-        needs_others = kept.branch is not None and not has_cells(kept)
-        return needs_others and residence_of(checkpoint).is_parked and is_prefix(kept, checkpoint)
+        needs_others = kept.is_attached and not kept.has_cells
+        return needs_others and checkpoint.is_parked and is_prefix(kept, checkpoint)
 
 
-def log_event(what: str, checkpoint: Checkpoint, home: str, started: float) -> None:
+def log_event(what: str, checkpoint: Entry, home: str, started: float) -> None:
     """One debug line about a checkpoint, in the words that llama-server's users know."""
     if log.isEnabledFor(logging.DEBUG):
         log.debug(

@@ -11,16 +11,15 @@ from segue.homes.catalogue import load
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.fingerprints import parsed
 from segue.homes.disk.index import Index
+from segue.homes.entry import Entry
 from segue.homes.fetching import Fetching
 from segue.homes.price import Prices
-from segue.homes.residence import residence_of
 from segue.homes.saving import Saving
 from segue.homes.shelf import Shelf
 from segue.homes.space import Space
 from segue.homes.strangers import Strangers
 from segue.homes.worker import Worker
 from segue.homes.writing import remove
-from segue.state.checkpoint import Checkpoint
 
 log = logging.getLogger("segue.cache")
 
@@ -57,7 +56,7 @@ class Vault:
         if misplaced:
             self._remove(misplaced)
         self._shelf.make_room(lambda: 0)
-        n_left = sum(residence_of(checkpoint).is_stored for checkpoint in space.checkpoints())
+        n_left = sum(checkpoint.is_stored for checkpoint in space.checkpoints())
         if n_left < self.n_loaded:
             log.warning("%d stored checkpoints go: they take more than --cache-disk allows", self.n_loaded - n_left)
             self.n_loaded = n_left
@@ -77,7 +76,7 @@ class Vault:
         """Whether all is stored for which there is room, and the threads have nothing to do."""
         return self._saving.is_done and not self.is_busy
 
-    def note(self, checkpoint: Checkpoint) -> None:
+    def note(self, checkpoint: Entry) -> None:
         """Hear of a checkpoint that is new, or has logits now: it is stored when there is time."""
         self._saving.note(checkpoint)
 
@@ -91,18 +90,18 @@ class Vault:
         """Copy one piece of an unsaved checkpoint to the host, or hand a copied one to the writer; False if idle."""
         return self._saving.step()
 
-    def bytes_to_fetch(self, checkpoint: Checkpoint, *, with_logits: bool) -> int:
+    def bytes_to_fetch(self, checkpoint: Entry, *, with_logits: bool) -> int:
         """What must come from the disk, in bytes of memory, before a checkpoint can be restored."""
         return self._fetching.bytes_to_fetch(checkpoint, with_logits=with_logits)
 
-    def fetch(self, checkpoint: Checkpoint, *, with_logits: bool) -> bool:
+    def fetch(self, checkpoint: Entry, *, with_logits: bool) -> bool:
         """Begin to fetch a checkpoint, unless that is under way (`Fetching.fetch`).
 
         Once it has come it stays until the second `settle` after that, or is lost for a reason that the log has.
         """
         return self._fetching.fetch(checkpoint, with_logits=with_logits)
 
-    def drop(self, checkpoint: Checkpoint) -> None:
+    def drop(self, checkpoint: Entry) -> None:
         """Forget what is stored of a checkpoint."""
         self._shelf.drop(checkpoint)
 
@@ -119,11 +118,9 @@ class Vault:
         while self._writer.n_pending:
             self._writer.wait()
         used = [
-            (residence.row, self._wall(checkpoint.last_used), checkpoint.n_hits)
+            (checkpoint.row, self._wall(checkpoint.last_used), checkpoint.n_hits)
             for checkpoint in self._space.checkpoints()
-            if (residence := residence_of(checkpoint)).row is not None
-            and checkpoint.n_hits
-            and checkpoint.last_used > self._began
+            if checkpoint.row is not None and checkpoint.n_hits and checkpoint.last_used > self._began
         ]
         if used:
             self._writer.submit(partial(self._touch, used, give_up), lambda _: None, _warn)

@@ -3,9 +3,10 @@
 from collections import deque
 
 from segue.engine.base import Engine
+from segue.homes.entry import Entry
 from segue.homes.keeper import Keeper
 from segue.loop.slot import Slot
-from segue.state.checkpoint import Checkpoint, Origin
+from segue.state.checkpoint import Origin
 from segue.state.kind import MemoryKind
 
 _N_SPACING = 40
@@ -24,8 +25,8 @@ class Ring:
         self._engine = engine
         self._keeper = keeper
         self._is_off = is_reproducible or engine.shape.kind is MemoryKind.ATTENTION
-        self._states: dict[int, deque[Checkpoint]] = {}
-        self._over: dict[int, deque[Checkpoint]] = {}
+        self._states: dict[int, deque[Entry]] = {}
+        self._over: dict[int, deque[Entry]] = {}
 
     def turn(self, slot: Slot) -> None:
         """Take a state of a reply if one is due, and let one go that is not needed any more; the lane has just read."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.state.checkpoint import Checkpoint
+from segue.state.checkpoint import AnyCheckpoint
 from segue.state.visit import Visit
 
 Tokens = NDArray[np.int32]
@@ -30,7 +31,7 @@ def n_equal(a: Tokens, b: Tokens) -> int:
     return n
 
 
-class Branch:
+class Branch(Generic[AnyCheckpoint]):
     """Tokens `[start, end)` of a path that left `parent` at `start`; only the tree mutates it.
 
     All positions are absolute. `ends` are those of `checkpoints`, in `(start, end]`: what stands at `start` itself
@@ -57,14 +58,19 @@ class Branch:
     )
 
     def __init__(
-        self, parent: Branch | None, start: int, tokens: Tokens, last_used: int, visit: Visit | None = None
+        self,
+        parent: Branch[AnyCheckpoint] | None,
+        start: int,
+        tokens: Tokens,
+        last_used: int,
+        visit: Visit | None = None,
     ) -> None:
         self.parent = parent
         self.start = start
         self.ends: list[int] = []
-        self.checkpoints: list[Checkpoint] = []
+        self.checkpoints: list[AnyCheckpoint] = []
         self.forks: list[int] = []
-        self.children: dict[int, dict[int, Branch]] = {}
+        self.children: dict[int, dict[int, Branch[AnyCheckpoint]]] = {}
         self.evicted: list[int] = []
         self.damaged: list[int] = []
         self.n_checkpoints = 0
@@ -88,12 +94,12 @@ class Branch:
         """The position beyond which neither checkpoint nor child needs the tokens."""
         return max(self.start, self.ends[-1] if self.ends else 0, self.forks[-1] if self.forks else 0)
 
-    def child(self, fork: int, token: int) -> Branch | None:
+    def child(self, fork: int, token: int) -> Branch[AnyCheckpoint] | None:
         """The child that leaves at `fork` with `token`."""
         at_fork = self.children.get(fork)
         return at_fork.get(token) if at_fork else None
 
-    def hang(self, child: Branch) -> None:
+    def hang(self, child: Branch[AnyCheckpoint]) -> None:
         """Make `child` leave at its start."""
         fork = child.start
         if fork not in self.children:
@@ -102,7 +108,7 @@ class Branch:
         self.children[fork][int(child.tokens[0])] = child
         child.parent = self
 
-    def unhang(self, child: Branch) -> None:
+    def unhang(self, child: Branch[AnyCheckpoint]) -> None:
         """Take `child` off."""
         fork = child.start
         del self.children[fork][int(child.tokens[0])]
@@ -128,9 +134,9 @@ class Branch:
         self._n = end - self.start
         self._buffer = self.tokens.copy()
 
-    def split(self, at: int) -> Branch:
+    def split(self, at: int) -> Branch[AnyCheckpoint]:
         """Cut off what lies beyond `at` and return it as a branch that starts there and hangs nowhere yet."""
-        tail = Branch(None, at, self.tokens[at - self.start :], self.last_used, self.visit)
+        tail: Branch[AnyCheckpoint] = Branch(None, at, self.tokens[at - self.start :], self.last_used, self.visit)
         i = bisect_right(self.ends, at)
         tail.ends, tail.checkpoints = self.ends[i:], self.checkpoints[i:]
         del self.ends[i:], self.checkpoints[i:]
@@ -147,7 +153,7 @@ class Branch:
         self.truncate(at)
         return tail
 
-    def absorb(self, child: Branch) -> None:
+    def absorb(self, child: Branch[AnyCheckpoint]) -> None:
         """Continue with all that `child`, taken off before, holds; it starts where this branch ends."""
         self.append(child.tokens)
         self.ends += child.ends
@@ -160,7 +166,7 @@ class Branch:
         self.visit = child.visit
         self._adopt(child.checkpoints, child.children)
 
-    def _adopt(self, checkpoints: list[Checkpoint], children: dict[int, dict[int, Branch]]) -> None:
+    def _adopt(self, checkpoints: list[AnyCheckpoint], children: dict[int, dict[int, Branch[AnyCheckpoint]]]) -> None:
         for checkpoint in checkpoints:
             checkpoint.branch = self
         for at_fork in children.values():

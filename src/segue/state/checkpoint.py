@@ -1,17 +1,12 @@
 """A checkpoint: what is known of one saved state of the model's memory. Where its bytes lie is the homes' business."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from segue.state.branch import Branch
+from typing_extensions import TypeVar
 
 
 class Origin(StrEnum):
@@ -35,10 +30,10 @@ class Checkpoint:
     `pos_min` and `pos_max` are the positions that the memory held, both inclusive. `n_bytes` is what its own state part
     and its logits take, without cells that it shares. Times are monotonic seconds, given by the caller. `n_forks` of
     the `n_hits` were by other conversations. `has_far_logits`: logits are kept that must be fetched first. `cuts` is
-    the digest of the cut positions it was read with, in reproducible mode only (`placement.digests`). `residence`
-    belongs to the homes and is opaque here; `branch` belongs to the tree, and is None while the checkpoint is not
-    attached. `pinned` is the operator's and lasts, `pinned_until` the clients'. `is_fresh`: the request that took it
-    still runs, and the next one is likely to start from it.
+    the digest of the cut positions it was read with, in reproducible mode only (`placement.digests`). `branch`
+    belongs to the tree, which alone looks at it (`lineage.branch_of`). `pinned` is the operator's and lasts,
+    `pinned_until` the clients'. `is_fresh`: the request that took it still runs, and the next one is likely to start
+    from it.
     """
 
     n_tokens: int
@@ -56,8 +51,12 @@ class Checkpoint:
     pinned_until: float = -math.inf
     is_fresh: bool = False
     cuts: int | None = None
-    residence: object | None = None
-    branch: Branch | None = field(default=None, repr=False)
+    branch: object | None = field(default=None, repr=False)
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether it is in a tree."""
+        return self.branch is not None
 
     @property
     def pos_end(self) -> int:
@@ -72,3 +71,7 @@ class Checkpoint:
     def has_logits(self) -> bool:
         """Whether the logits after its last token are kept, in memory or further away."""
         return self.logits is not None or self.has_far_logits
+
+
+AnyCheckpoint = TypeVar("AnyCheckpoint", bound=Checkpoint, default=Checkpoint)
+"""The class of all checkpoints in one tree."""

@@ -2,20 +2,25 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 
 from segue.state.branch import Branch, Tokens
-from segue.state.checkpoint import Checkpoint
+from segue.state.checkpoint import AnyCheckpoint, Checkpoint
 
 _EVERYWHERE = 1 << 62
 
 
-def branch_of(checkpoint: Checkpoint) -> Branch:
+def branch_of(checkpoint: AnyCheckpoint) -> Branch[AnyCheckpoint]:
     """The branch that an attached checkpoint stands on; ValueError if it is not attached."""
     if checkpoint.branch is None:
         raise ValueError("the checkpoint is not attached")
-    return checkpoint.branch
+    return cast(Branch[AnyCheckpoint], checkpoint.branch)
+
+
+def _branch(checkpoint: AnyCheckpoint) -> Branch[AnyCheckpoint] | None:
+    return cast(Branch[AnyCheckpoint] | None, checkpoint.branch)
 
 
 def tokens_of(checkpoint: Checkpoint) -> Tokens:
@@ -31,7 +36,7 @@ def tokens_of(checkpoint: Checkpoint) -> Tokens:
 
 def is_prefix(a: Checkpoint, b: Checkpoint) -> bool:
     """Whether the path of `a` is a prefix of that of `b` (or the same); in O(depth)."""
-    end, branch = b.n_tokens, b.branch
+    end, branch = b.n_tokens, _branch(b)
     while branch is not None and branch is not a.branch:
         end, branch = branch.start, branch.parent
     return branch is not None and a.n_tokens <= end
@@ -39,33 +44,35 @@ def is_prefix(a: Checkpoint, b: Checkpoint) -> bool:
 
 def common(a: Checkpoint, b: Checkpoint) -> int:
     """How many first tokens the paths of `a` and `b` share; in O(depth), 0 for checkpoints of different trees."""
-    ends: dict[Branch, int] = {}
-    end, branch = a.n_tokens, a.branch
+    ends: dict[Branch[Checkpoint], int] = {}
+    end, branch = a.n_tokens, _branch(a)
     while branch is not None:
         ends[branch] = end
         end, branch = branch.start, branch.parent
-    end, branch = b.n_tokens, b.branch
+    end, branch = b.n_tokens, _branch(b)
     while branch is not None and branch not in ends:
         end, branch = branch.start, branch.parent
     return 0 if branch is None else min(end, ends[branch])
 
 
-def ancestors(checkpoint: Checkpoint) -> Iterator[Checkpoint]:
+def ancestors(checkpoint: AnyCheckpoint) -> Iterator[AnyCheckpoint]:
     """The checkpoints on the path strictly above, deepest first. Lazy; the tree must not change meanwhile."""
     position = checkpoint.n_tokens - 1
-    branch: Branch | None = branch_of(checkpoint)
+    branch: Branch[AnyCheckpoint] | None = branch_of(checkpoint)
     while branch is not None:
         for i in range(bisect_right(branch.ends, position) - 1, -1, -1):
             yield branch.checkpoints[i]
         position, branch = branch.start, branch.parent
 
 
-def nearest_ancestor(checkpoint: Checkpoint) -> Checkpoint | None:
+def nearest_ancestor(checkpoint: AnyCheckpoint) -> AnyCheckpoint | None:
     """The deepest checkpoint on the path strictly above, if there is one; in O(depth)."""
     return next(ancestors(checkpoint), None)
 
 
-def below(branch: Branch, position: int, n_max: int, skip: Branch | None = None) -> Iterator[Checkpoint]:
+def below(
+    branch: Branch[AnyCheckpoint], position: int, n_max: int, skip: Branch[AnyCheckpoint] | None = None
+) -> Iterator[AnyCheckpoint]:
     """The checkpoints of a subtree that end in `(position, n_max]`, those of each branch by rising end.
 
     Leaves out the subtree of the child `skip`. Lazy; the tree must not change meanwhile.
@@ -81,7 +88,7 @@ def below(branch: Branch, position: int, n_max: int, skip: Branch | None = None)
             stack.extend((child, fork) for child in at_fork if child.n_checkpoints and child is not skip)
 
 
-def descendants(checkpoint: Checkpoint) -> Iterator[Checkpoint]:
+def descendants(checkpoint: AnyCheckpoint) -> Iterator[AnyCheckpoint]:
     """The checkpoints whose path continues that of `checkpoint`, in no order. Lazy; the tree must not change."""
     branch = branch_of(checkpoint)
     return below(branch, checkpoint.n_tokens, _EVERYWHERE)

@@ -3,21 +3,22 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Generic
 
-from segue.state.checkpoint import Checkpoint
+from segue.state.checkpoint import AnyCheckpoint
 from segue.state.lineage import branch_of, nearest_ancestor
 
 
-class Neighbours:
+class Neighbours(Generic[AnyCheckpoint]):
     """The nearest ancestors of some attached checkpoints, and the next ones on their branches.
 
     The tree stays as it is and must not change meanwhile: `drop` only forgets a checkpoint here.
     """
 
-    def __init__(self, checkpoints: Iterable[Checkpoint]) -> None:
-        self._above: dict[Checkpoint, Checkpoint | None] = {}
-        self._below: dict[Checkpoint, Checkpoint | None] = {}
-        self._children: defaultdict[Checkpoint, list[Checkpoint]] = defaultdict(list)
+    def __init__(self, checkpoints: Iterable[AnyCheckpoint]) -> None:
+        self._above: dict[AnyCheckpoint, AnyCheckpoint | None] = {}
+        self._below: dict[AnyCheckpoint, AnyCheckpoint | None] = {}
+        self._children: defaultdict[AnyCheckpoint, list[AnyCheckpoint]] = defaultdict(list)
         for checkpoint in checkpoints:
             branch = branch_of(checkpoint)
             i = bisect_left(branch.ends, checkpoint.n_tokens)
@@ -27,15 +28,15 @@ class Neighbours:
             if above is not None:
                 self._children[above].append(checkpoint)
 
-    def above(self, checkpoint: Checkpoint) -> Checkpoint | None:
+    def above(self, checkpoint: AnyCheckpoint) -> AnyCheckpoint | None:
         """The deepest checkpoint on the path strictly above."""
         return self._above[checkpoint]
 
-    def below(self, checkpoint: Checkpoint) -> Checkpoint | None:
+    def below(self, checkpoint: AnyCheckpoint) -> AnyCheckpoint | None:
         """The next checkpoint on the same branch."""
         return self._below[checkpoint]
 
-    def drop(self, checkpoint: Checkpoint) -> list[Checkpoint]:
+    def drop(self, checkpoint: AnyCheckpoint) -> list[AnyCheckpoint]:
         """Forget a checkpoint; those whose neighbours are others now."""
         above = self._above.pop(checkpoint)
         below = self._below.pop(checkpoint)

@@ -3,34 +3,37 @@
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Generic
 
-from segue.state.checkpoint import Checkpoint
+from segue.state.checkpoint import AnyCheckpoint
 from segue.state.kind import MemoryShape
 from segue.state.match import Match, deepest, reaching
 from segue.state.tree import Tree
 
+_EVERYWHERE = 1 << 62
+
 
 @dataclass(frozen=True, slots=True)
-class Restore:
+class Restore(Generic[AnyCheckpoint]):
     """Take `checkpoint`; the slot then stands after the prompt's first `n_tokens`, its tail dropped if it held more.
 
     `with_logits`: it stands at the prompt's end and kept its logits, so that no token needs to be read.
     """
 
-    checkpoint: Checkpoint
+    checkpoint: AnyCheckpoint
     n_tokens: int
     with_logits: bool
 
 
 def restores(
-    tree: Tree,
-    match: Match,
+    tree: Tree[AnyCheckpoint],
+    match: Match[AnyCheckpoint],
     shape: MemoryShape,
     n_prompt: int,
     *,
-    usable: Callable[[Checkpoint, bool], bool],
+    usable: Callable[[AnyCheckpoint, bool], bool],
     cuts: Callable[[int], int | None] | None = None,
-) -> Iterator[Restore]:
+) -> Iterator[Restore[AnyCheckpoint]]:
     """Every way to go on, the one that leaves least to read first. Lazy; the tree must not change meanwhile.
 
     `match` is that of the prompt, of `n_prompt` tokens. `usable` is the homes' veto: bytes that cannot be reached, for
@@ -39,7 +42,7 @@ def restores(
     as it is.
     """
 
-    def exactly() -> Iterator[Restore]:
+    def exactly() -> Iterator[Restore[AnyCheckpoint]]:
         for checkpoint in deepest(match, n_prompt):
             n = checkpoint.n_tokens
             if n == n_prompt and not checkpoint.has_logits:
@@ -49,7 +52,7 @@ def restores(
             if usable(checkpoint, n == n_prompt):
                 yield Restore(checkpoint, n, with_logits=n == n_prompt)
 
-    def rewound() -> Iterator[Restore]:
+    def rewound() -> Iterator[Restore[AnyCheckpoint]]:
         # A window held back to n - n_swa ends before n + n_span: what lies further on need not be looked at.
         n_beyond = tree.n_span if shape.kind.has_window else _EVERYWHERE
         for n, checkpoint in reaching(match, n_prompt - 1, n_beyond):
@@ -60,19 +63,3 @@ def restores(
     if shape.kind.has_recurrent or cuts is not None:
         return exactly()
     return heapq.merge(exactly(), rewound(), key=lambda restore: -restore.n_tokens)
-
-
-def choose(
-    tree: Tree,
-    match: Match,
-    shape: MemoryShape,
-    n_prompt: int,
-    *,
-    usable: Callable[[Checkpoint, bool], bool],
-    cuts: Callable[[int], int | None] | None = None,
-) -> Restore | None:
-    """The first of `restores`: least left to read, and the checkpoint as it stands before one to rewind."""
-    return next(restores(tree, match, shape, n_prompt, usable=usable, cuts=cuts), None)
-
-
-_EVERYWHERE = 1 << 62

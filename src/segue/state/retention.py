@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
-from segue.state.checkpoint import Checkpoint, Origin
+from segue.state.checkpoint import AnyCheckpoint, Checkpoint, Origin
 from segue.state.lineage import branch_of
 from segue.state.match import Match
 from segue.state.neighbours import Neighbours
@@ -62,7 +62,7 @@ class Retention:
         self._n_taken: Counter[Origin] = Counter()
         self._n_forked: Counter[Origin] = Counter()
 
-    def arrive(self, match: Match, now: float) -> Visit:
+    def arrive(self, match: Match[AnyCheckpoint], now: float) -> Visit:
         """A request arrives whose prompt has this place in the tree. Nothing is learned before it reaches something."""
         return arrive(match.segments[-1][0].visit, match.n_known, now)
 
@@ -122,8 +122,8 @@ class Retention:
         return self.rate(checkpoint, n_next, now) * n_saved / n_bytes
 
     def ranked(
-        self, candidates: Iterable[Checkpoint], now: float, freed: Callable[[Checkpoint], int], n_shares: int = 1
-    ) -> list[Checkpoint]:
+        self, candidates: Iterable[AnyCheckpoint], now: float, freed: Callable[[AnyCheckpoint], int], n_shares: int = 1
+    ) -> list[AnyCheckpoint]:
         """The candidates, all of them attached, whose dropping would free anything, in the order in which to drop them.
 
         Each is the least valuable once those before it are gone; pinned ones come last, then by how recently they were
@@ -136,7 +136,7 @@ class Retention:
         serial = count()
         heap = [(value, c.last_used, next(serial), c) for c, value in worth.items()]
         heapq.heapify(heap)
-        ordered: list[Checkpoint] = []
+        ordered: list[AnyCheckpoint] = []
         n_most = n_in_share(len(left), n_shares)
         while len(ordered) < n_most:
             value, _, _, checkpoint = heapq.heappop(heap)
@@ -151,14 +151,16 @@ class Retention:
         return ordered
 
     def victim(
-        self, candidates: Iterable[Checkpoint], now: float, freed: Callable[[Checkpoint], int]
-    ) -> Checkpoint | None:
+        self, candidates: Iterable[AnyCheckpoint], now: float, freed: Callable[[AnyCheckpoint], int]
+    ) -> AnyCheckpoint | None:
         """The first of `ranked`, in linear time; None if there is none."""
         left = {c: n_bytes for c in candidates if (n_bytes := freed(c)) > 0}
         neighbours = Neighbours(left)
         return min(left, key=lambda c: (self._worth(c, left[c], neighbours, now), c.last_used), default=None)
 
-    def _worth(self, checkpoint: Checkpoint, n_bytes: int, neighbours: Neighbours, now: float) -> float:
+    def _worth(
+        self, checkpoint: AnyCheckpoint, n_bytes: int, neighbours: Neighbours[AnyCheckpoint], now: float
+    ) -> float:
         above, below = neighbours.above(checkpoint), neighbours.below(checkpoint)
         n_saved = checkpoint.n_tokens - (above.n_tokens if above else 0)
         return self.value(checkpoint, n_saved, n_bytes, now, below.n_tokens if below else None)

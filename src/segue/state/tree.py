@@ -8,17 +8,18 @@ import heapq
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Generic
 
 import numpy as np
 
 from segue.state.branch import Branch, Tokens, n_equal
-from segue.state.checkpoint import Checkpoint
+from segue.state.checkpoint import AnyCheckpoint
 from segue.state.lineage import branch_of
 from segue.state.loss import Loss
 from segue.state.match import Match
 
 
-class Tree:
+class Tree(Generic[AnyCheckpoint]):
     """Known paths with their checkpoints; a path without one is a ghost and costs 4 bytes a token.
 
     `n_tokens` counts all tokens held. `n_span` is at least `n_tokens - pos_min` of every checkpoint attached.
@@ -28,7 +29,7 @@ class Tree:
     def __init__(self) -> None:
         self.n_tokens = 0
         self.n_span = 0
-        self._root = Branch(None, 0, np.empty(0, dtype=np.int32), 0)
+        self._root: Branch[AnyCheckpoint] = Branch(None, 0, np.empty(0, dtype=np.int32), 0)
         self._clock = 0
         self._version = 0
 
@@ -36,11 +37,11 @@ class Tree:
         """How many checkpoints are attached."""
         return self._root.n_checkpoints
 
-    def is_current(self, match: Match) -> bool:
+    def is_current(self, match: Match[AnyCheckpoint]) -> bool:
         """Whether `match` still describes this tree; attaching and detaching leave it so, restructuring does not."""
         return match.version == self._version
 
-    def checkpoints(self) -> Iterator[Checkpoint]:
+    def checkpoints(self) -> Iterator[AnyCheckpoint]:
         """All attached checkpoints, in no order. Lazy; the tree must not change meanwhile."""
         stack = [self._root]
         while stack:
@@ -49,7 +50,7 @@ class Tree:
             for at_fork in branch.children.values():
                 stack.extend(child for child in at_fork.values() if child.n_checkpoints)
 
-    def branches(self) -> Iterator[Branch]:
+    def branches(self) -> Iterator[Branch[AnyCheckpoint]]:
         """All branches, parents before their children, the empty root first."""
         stack = [self._root]
         while stack:
@@ -58,7 +59,7 @@ class Tree:
             for at_fork in branch.children.values():
                 stack.extend(at_fork.values())
 
-    def match(self, tokens: Tokens) -> Match:
+    def match(self, tokens: Tokens) -> Match[AnyCheckpoint]:
         """The longest known prefix of `tokens`. Mutates nothing; its time follows `n_known` and the depth."""
         branch, position = self._root, 0
         segments = [(branch, 0)]
@@ -71,7 +72,7 @@ class Tree:
             segments.append((branch, position))
         return Match(position, tuple(segments), self._version)
 
-    def at(self, tokens: Tokens) -> Checkpoint | None:
+    def at(self, tokens: Tokens) -> AnyCheckpoint | None:
         """The checkpoint attached at the end of the path `tokens`."""
         match = self.match(tokens)
         branch = match.segments[-1][0]
@@ -84,7 +85,7 @@ class Tree:
         """Make the whole path known, and its end the most recently used."""
         self._insert(tokens)
 
-    def attach(self, checkpoint: Checkpoint, tokens: Tokens) -> None:
+    def attach(self, checkpoint: AnyCheckpoint, tokens: Tokens) -> None:
         """Attach a checkpoint at the end of its path, which becomes known.
 
         ValueError if the path is empty or not `n_tokens` long, the checkpoint is attached already, or another stands
@@ -106,7 +107,7 @@ class Tree:
         self.n_span = max(self.n_span, position - checkpoint.pos_min)
         self._count(branch, 1)
 
-    def detach(self, checkpoint: Checkpoint, *, loss: Loss | None = Loss.EVICTED) -> None:
+    def detach(self, checkpoint: AnyCheckpoint, *, loss: Loss | None = Loss.EVICTED) -> None:
         """Take a checkpoint off; its path stays known. `loss` leaves a mark with the reason for reports."""
         branch = branch_of(checkpoint)
         i = bisect_left(branch.ends, checkpoint.n_tokens)
@@ -186,7 +187,7 @@ class Tree:
             assert branch.n_checkpoints == n_checkpoints
         assert self.n_tokens == n_tokens
 
-    def _insert(self, tokens: Tokens) -> Branch:
+    def _insert(self, tokens: Tokens) -> Branch[AnyCheckpoint]:
         """Make the path known; return the branch on which it ends."""
         match = self.match(tokens)
         branch = match.segments[-1][0]
@@ -197,14 +198,14 @@ class Tree:
             if branch.parent is not None and match.n_known == branch.end:
                 branch.append(unknown)
             else:
-                child = Branch(None, match.n_known, unknown, self._clock)
+                child: Branch[AnyCheckpoint] = Branch(None, match.n_known, unknown, self._clock)
                 branch.hang(child)
                 branch = child
             branch = self._rebalance(branch)
         branch.last_used = self._clock
         return branch
 
-    def _rebalance(self, branch: Branch) -> Branch:
+    def _rebalance(self, branch: Branch[AnyCheckpoint]) -> Branch[AnyCheckpoint]:
         """Let the longer path be the trunk from the grown `branch` upwards; return the branch on which it ends now.
 
         A conversation whose turns each fork a little before its end thus stays one branch, and depth stays low.
@@ -221,7 +222,7 @@ class Tree:
             branch, parent = parent, parent.parent
         return leaf
 
-    def _promote(self, child: Branch) -> None:
+    def _promote(self, child: Branch[AnyCheckpoint]) -> None:
         """Continue the parent with `child`, and hang what followed there in its place."""
         parent = child.parent
         assert parent is not None
@@ -230,13 +231,13 @@ class Tree:
             parent.hang(parent.split(child.start))
         parent.absorb(child)
 
-    def _count(self, branch: Branch | None, n: int) -> None:
+    def _count(self, branch: Branch[AnyCheckpoint] | None, n: int) -> None:
         while branch is not None:
             branch.n_checkpoints += n
             branch = branch.parent
 
 
-def _unmark(branch: Branch, position: int) -> None:
+def _unmark(branch: Branch[AnyCheckpoint], position: int) -> None:
     """Forget that a checkpoint was lost at a position."""
     for positions in (branch.evicted, branch.damaged):
         i = bisect_left(positions, position)

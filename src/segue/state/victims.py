@@ -1,8 +1,9 @@
 """What goes next for room, ranked for several at once."""
 
 from collections.abc import Callable
+from typing import Generic
 
-from segue.state.checkpoint import Checkpoint
+from segue.state.checkpoint import AnyCheckpoint
 
 _N_SHARES = 64
 
@@ -12,7 +13,7 @@ def n_in_share(n: int, n_shares: int) -> int:
     return min(n, 1 + n // n_shares)
 
 
-class Victims:
+class Victims(Generic[AnyCheckpoint]):
     """A queue of the least valuable checkpoints; ranking thousands for each one dropped would stop the engine.
 
     One of `n_shares` parts of all candidates is ranked at a time, and of fewer candidates one.
@@ -20,12 +21,12 @@ class Victims:
 
     def __init__(self, n_shares: int = _N_SHARES) -> None:
         self._n_shares = n_shares
-        self._ranked: list[Checkpoint] = []
+        self._ranked: list[AnyCheckpoint] = []
         self._ranked_at = 0.0
 
     def next(
-        self, rank: Callable[[int], list[Checkpoint]], now: float, may_go: Callable[[Checkpoint], bool]
-    ) -> Checkpoint | None:
+        self, rank: Callable[[int], list[AnyCheckpoint]], now: float, may_go: Callable[[AnyCheckpoint], bool]
+    ) -> AnyCheckpoint | None:
         """The next to go, still attached and not used since it was ranked; None if `rank` has none.
 
         `rank(n_shares)` gives the `n_in_share` least valuable of all that may go, the least of them first, and is
@@ -39,6 +40,6 @@ class Victims:
         self._ranked_at = now
         return self._ranked.pop() if self._ranked else None
 
-    def put_back(self, checkpoint: Checkpoint) -> None:
+    def put_back(self, checkpoint: AnyCheckpoint) -> None:
         """Let the one that was given last be the next again: it did not have to go."""
         self._ranked.append(checkpoint)

@@ -32,6 +32,7 @@ class Clairvoyant:
         self._times = [request.at_s for request in requests]
         self._needs = Tree()
         self._uses: dict[Checkpoint, list[int]] = {}
+        self._need_of: dict[Checkpoint, Checkpoint] = {}
         known = Tree()
         for i, request in enumerate(requests):
             n_known = known.match(request.path).n_known
@@ -64,11 +65,12 @@ class Clairvoyant:
             if self._next_use(need) is not None:
                 taken = store.take(whole[: need.n_tokens], Origin.FORK, request.at_s)
                 if taken is not None:
-                    taken.residence = need
+                    self._need_of[taken] = need
         while store.is_over:
             victim = self._victims.next(lambda n: self._ranked(request.at_s, n), request.at_s, lambda _: True)
             assert victim is not None, "something is kept"
             store.drop(victim)
+            del self._need_of[victim]
         store.note_peak()
         return n_start
 
@@ -83,9 +85,7 @@ class Clairvoyant:
 
     def _worth(self, checkpoint: Checkpoint, now: float) -> float:
         """Blocks that the next use saves over the nearest kept ancestor, per unit of room and second until then."""
-        need = checkpoint.residence
-        assert isinstance(need, Checkpoint)
-        use = self._next_use(need)
+        use = self._next_use(self._need_of[checkpoint])
         if use is None:
             return 0.0
         above = next(ancestors(checkpoint), None)
