@@ -39,7 +39,7 @@ def structure() -> str:
     lines = [
         "# Structure\n",
         "Generated from the modules' docstrings by `make docs`. Imports point downwards:",
-        "`cli → api → watch, grammar, loop → chat, homes → engine, state`; `cli → cache → homes/disk, engine`;",
+        "`cli → api → watch, grammar, loop → chat, homes → engine, state`; `commands/cache → homes/disk, engine`;",
         "`cli → sim → state`; `homes/disk` and `state` import nothing of Segue but themselves,",
         "`engine` of it only the kinds of memory; only `engine` imports `llama_cpp`, only `grammar` `llguidance`.\n",
     ]

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from segue import __version__
 from segue.api.command import serve
 from segue.api.flags import FlagError, explain, serve_flags
-from segue.cache.command import cache
+from segue.commands.cache.command import cache
 from segue.demo.command import demo
 from segue.engine.errors import ModelError
 from segue.homes.disk.errors import DiskError

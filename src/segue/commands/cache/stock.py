@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from segue.cache.holding import Holding
-from segue.cache.remainder import Remainder
+from segue.commands.cache.holding import Holding
+from segue.commands.cache.remainder import Remainder
 from segue.homes.disk.errors import DamagedError, DiskError
 from segue.homes.disk.fingerprints import parsed
 from segue.homes.disk.index import Index

@@ -1,8 +1,8 @@
 import json
 
-from segue.cache.report import as_json
-from segue.cache.stock import Stock
-from tests.cache.making import DAY_S, NEW, NOW, OLD
+from segue.commands.cache.report import as_json
+from segue.commands.cache.stock import Stock
+from tests.commands.cache.making import DAY_S, NEW, NOW, OLD
 
 
 def test_all_that_the_table_shows(stock: Stock) -> None:

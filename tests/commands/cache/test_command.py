@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from segue.cache.stock import Stock
 from segue.cli import main
-from tests.cache.making import fill, filled
+from segue.commands.cache.stock import Stock
+from tests.commands.cache.making import fill, filled
 from tests.kit.waiting import PATIENCE_S
 
 COMMANDS = {

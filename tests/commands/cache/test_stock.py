@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from segue.cache.stock import Stock
+from segue.commands.cache.stock import Stock
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.errors import DiskError
-from tests.cache.making import NEW, add, filled
+from tests.commands.cache.making import NEW, add, filled
 from tests.homes.disk.making import alone
 
 

@@ -1,6 +1,6 @@
 """`segue cache verify`: reads all that a directory holds."""
 
-from segue.cache.parameters import CacheDir
+from segue.commands.cache.parameters import CacheDir
 
 
 def verify(*, cache_dir: CacheDir) -> int:
@@ -12,8 +12,8 @@ def verify(*, cache_dir: CacheDir) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from segue.cache.opening import opened
-    from segue.cache.units import counted, size
+    from segue.commands.cache.opening import opened
+    from segue.commands.cache.units import counted, size
 
     columns = TextColumn("Reading"), BarColumn(), DownloadColumn(binary_units=True), TimeRemainingColumn()
     console = Console(stderr=True)

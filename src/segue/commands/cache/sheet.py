@@ -6,11 +6,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from segue.cache.holding import Holding
-from segue.cache.remainder import Remainder
-from segue.cache.stock import Stock
-from segue.cache.table import grid
-from segue.cache.units import moment, size
+from segue.commands.cache.holding import Holding
+from segue.commands.cache.remainder import Remainder
+from segue.commands.cache.stock import Stock
+from segue.commands.cache.table import grid
+from segue.commands.cache.units import moment, size
 
 
 def sheet(holding: Holding, stock: Stock, now: float) -> Group:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import ArgumentCollection, CycloptsError, Group, Parameter
 
-from segue.cache.parameters import CacheDir, Id
+from segue.commands.cache.parameters import CacheDir, Id
 
 
 def _check(arguments: ArgumentCollection) -> None:
@@ -43,14 +43,14 @@ def ls(
     """
     from rich.console import Console
 
-    from segue.cache.report import as_json
-    from segue.cache.stock import Stock
-    from segue.cache.table import table, text_table, totals
+    from segue.commands.cache.report import as_json
+    from segue.commands.cache.stock import Stock
+    from segue.commands.cache.table import table, text_table, totals
 
     stock = Stock.look(cache_dir)
     texts: dict[int, str] = {}
     if preview and model is not None:
-        from segue.cache.preview import previews
+        from segue.commands.cache.preview import previews
 
         texts = previews(stock, model)
     console = Console(highlight=False)
@@ -72,8 +72,8 @@ def show(id_: Id, /, *, cache_dir: CacheDir) -> int:
     """
     from rich.console import Console
 
-    from segue.cache.sheet import sheet
-    from segue.cache.stock import Stock
+    from segue.commands.cache.sheet import sheet
+    from segue.commands.cache.stock import Stock
 
     stock = Stock.look(cache_dir)
     (holding,) = stock.find([id_])

@@ -4,14 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segue.cache.preview import previews
-from segue.cache.stock import Stock
+from segue.commands.cache.preview import previews
+from segue.commands.cache.stock import Stock
 from segue.engine.errors import ModelError
 from segue.engine.model import open_vocabulary
 from segue.engine.model_files import digest
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.rows import CheckpointRow
-from tests.cache.making import NEW, add
+from tests.commands.cache.making import NEW, add
 from tests.kit.models import model_path
 
 TEXT = "never seen" * 30 + "\x1b[31m red\n\tand  a long tail that ends. " + "z" * 160

@@ -2,9 +2,9 @@
 
 from cyclopts import App
 
-from segue.cache.changes import pin, prune, rm
-from segue.cache.looks import ls, show
-from segue.cache.verify import verify
+from segue.commands.cache.changes import pin, prune, rm
+from segue.commands.cache.looks import ls, show
+from segue.commands.cache.verify import verify
 
 cache = App(
     name="cache",

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import ArgumentCollection, CycloptsError, Group, Parameter
 from cyclopts.types import NonNegativeInt
 
-from segue.cache.parameters import CacheDir, Ids
+from segue.commands.cache.parameters import CacheDir, Ids
 
 
 def _check(arguments: ArgumentCollection) -> None:
@@ -20,8 +20,8 @@ _CONDITIONS = Group("What to remove", validator=_check, sort_key=1)
 
 def rm(ids: Ids, /, *, cache_dir: CacheDir) -> int:
     """Remove checkpoints, pinned ones too. What others need of their links stays."""
-    from segue.cache.opening import opened
-    from segue.cache.removal import Removal, remove
+    from segue.commands.cache.opening import opened
+    from segue.commands.cache.removal import Removal, remove
 
     with opened(cache_dir) as (directory, stock):
         holdings = stock.find(ids)
@@ -53,10 +53,10 @@ def prune(
     dry_run
         Only say what would be removed; a server may be at work meanwhile.
     """
-    from segue.cache.choice import Choice
-    from segue.cache.opening import opened
-    from segue.cache.removal import Removal, remove
-    from segue.cache.stock import Stock
+    from segue.commands.cache.choice import Choice
+    from segue.commands.cache.opening import opened
+    from segue.commands.cache.removal import Removal, remove
+    from segue.commands.cache.stock import Stock
 
     choice = Choice(
         None if older_than is None else older_than.total_seconds(),
@@ -84,8 +84,8 @@ def pin(
     off
         Let them go again like all others.
     """
-    from segue.cache.opening import opened
-    from segue.cache.units import counted
+    from segue.commands.cache.opening import opened
+    from segue.commands.cache.units import counted
 
     with opened(cache_dir) as (directory, stock):
         holdings = stock.find(ids)

@@ -1,4 +1,4 @@
-from segue.cache.stock import Stock
+from segue.commands.cache.stock import Stock
 
 
 def test_the_tokens_of_a_chain_that_leaves_a_link_before_its_end(stock: Stock) -> None:

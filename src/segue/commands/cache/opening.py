@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from segue.cache.stock import Stock
+from segue.commands.cache.stock import Stock
 from segue.homes.disk.directory import Directory
 from segue.homes.disk.index import Index
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from segue.cache.holding import Holding
-from segue.cache.remainder import Remainder
-from segue.cache.stock import Stock
+from segue.commands.cache.holding import Holding
+from segue.commands.cache.remainder import Remainder
+from segue.commands.cache.stock import Stock
 
 
 def as_json(stock: Stock, texts: Mapping[int, str]) -> str:

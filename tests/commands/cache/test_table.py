@@ -3,9 +3,9 @@ from dataclasses import replace
 
 from rich.console import Console, RenderableType
 
-from segue.cache.stock import Stock
-from segue.cache.table import table, text_table, totals
-from tests.cache.making import NOW
+from segue.commands.cache.stock import Stock
+from segue.commands.cache.table import table, text_table, totals
+from tests.commands.cache.making import NOW
 
 
 def shown(what: RenderableType) -> list[list[str]]:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from segue.cache.holding import Holding
-from segue.cache.stock import Stock
+from segue.commands.cache.holding import Holding
+from segue.commands.cache.stock import Stock
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 import pytest
 
-from segue.cache.choice import Choice
-from segue.cache.stock import Stock
-from tests.cache.making import DAY_S, NOW
+from segue.commands.cache.choice import Choice
+from segue.commands.cache.stock import Stock
+from tests.commands.cache.making import DAY_S, NOW
 
 
 def chosen(stock: Stock, choice: Choice) -> list[int]:

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from segue.cache.opening import opened
+from segue.commands.cache.opening import opened
 from segue.homes.disk.errors import DiskError
-from tests.cache.making import filled
+from tests.commands.cache.making import filled
 
 
 def test_it_is_ours_until_the_block_ends(path: Path) -> None:

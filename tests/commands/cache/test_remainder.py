@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segue.cache.stock import Stock
+from segue.commands.cache.stock import Stock
 from segue.homes.disk.directory import Directory
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from segue.cache.stock import Stock
-from tests.cache.making import fill
+from segue.commands.cache.stock import Stock
+from tests.commands.cache.making import fill
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-from segue.cache.units import counted, moment, size, span
+from segue.commands.cache.units import counted, moment, size, span
 
 
 def test_sizes() -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segue.cache.holding import Holding
-from segue.cache.stock import Stock
-from segue.cache.units import counted, size
+from segue.commands.cache.holding import Holding
+from segue.commands.cache.stock import Stock
+from segue.commands.cache.units import counted, size
 from segue.homes.disk.directory import Directory
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from segue.cache.stock import Stock
+from segue.commands.cache.stock import Stock
 from segue.engine.model import open_vocabulary
 from segue.engine.model_files import digest
 

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from segue.cache.opening import opened
-from segue.cache.removal import Removal, remove
-from segue.cache.stock import Stock
+from segue.commands.cache.opening import opened
+from segue.commands.cache.removal import Removal, remove
+from segue.commands.cache.stock import Stock
 
 
 def test_what_was_said_is_done(path: Path) -> None:

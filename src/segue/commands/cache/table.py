@@ -8,8 +8,8 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from segue.cache.stock import Stock
-from segue.cache.units import counted, size, span
+from segue.commands.cache.stock import Stock
+from segue.commands.cache.units import counted, size, span
 
 _COLUMNS: Final[tuple[tuple[str, JustifyMethod, str], ...]] = (
     ("id", "right", "bold"),

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from segue.cache.holding import Holding
+from segue.commands.cache.holding import Holding
 
 
 class Remainder:

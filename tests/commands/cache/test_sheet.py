@@ -2,9 +2,9 @@ import io
 
 from rich.console import Console
 
-from segue.cache.sheet import sheet
-from segue.cache.stock import Stock
-from tests.cache.making import NOW
+from segue.commands.cache.sheet import sheet
+from segue.commands.cache.stock import Stock
+from tests.commands.cache.making import NOW
 
 
 def shown(stock: Stock, id_: int) -> str:

@@ -1,0 +1,1 @@
+"""The command lines: a module or a folder for each command."""
