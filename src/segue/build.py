@@ -122,7 +122,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         _open_disk(loop, settings.cache_dir, settings.cache_disk)
     log.info(
         "%s memory: %d tokens a request, %d cells, %d parked checkpoints, %.0f MiB of host memory for more",
-        shape.kind.value,
+        shape.kind,
         loop.n_ctx,
         engine.n_cells,
         sizes.n_parked,

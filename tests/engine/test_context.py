@@ -85,7 +85,7 @@ def test_a_sequence_in_use_is_not_overwritten(context: Context) -> None:
 
 
 @pytest.mark.parametrize(
-    "model_name", names_where(lambda kind: kind.has_cells and kind is not MemoryKind.ATTENTION), indirect=True
+    "model_name", names_where(lambda kind: kind.shares_cells and kind is not MemoryKind.ATTENTION), indirect=True
 )
 def test_a_partial_state_needs_its_cells(context: Context) -> None:
     context.decode([Chunk(0, text(1, 50), wants_logits=False)])
@@ -100,7 +100,7 @@ def test_a_partial_state_needs_its_cells(context: Context) -> None:
         context.borrow(0, 1, 49, part)
 
 
-@pytest.mark.parametrize("model_name", names_where(lambda kind: kind.has_cells), indirect=True)
+@pytest.mark.parametrize("model_name", names_where(lambda kind: kind.shares_cells), indirect=True)
 def test_full_cells_change_nothing(context: Context) -> None:
     for seq, n in enumerate((256, 200)):
         context.decode([Chunk(seq, text(seq, n), wants_logits=False)])
@@ -112,7 +112,7 @@ def test_full_cells_change_nothing(context: Context) -> None:
     assert np.isfinite(context.logits(row)).all()
 
 
-@pytest.mark.parametrize("model_name", names_where(lambda kind: kind.has_cells), indirect=True)
+@pytest.mark.parametrize("model_name", names_where(lambda kind: kind.shares_cells), indirect=True)
 def test_a_blob_that_does_not_fit_leaves_others_whole(context: Context) -> None:
     context.decode([Chunk(0, text(0, 200), wants_logits=False)])
     blob = context.save(0, partial=False)
@@ -123,7 +123,7 @@ def test_a_blob_that_does_not_fit_leaves_others_whole(context: Context) -> None:
     assert [context.length(seq) for seq in (0, 1)] == [200, 200]
 
 
-@pytest.mark.parametrize("model_name", names_where(lambda kind: kind.has_cells), indirect=True)
+@pytest.mark.parametrize("model_name", names_where(lambda kind: kind.shares_cells), indirect=True)
 def test_a_state_of_another_context_is_refused_and_leaves_others_whole(context: Context) -> None:
     kind = context.shape.kind
     context.decode([Chunk(0, text(0, 50), wants_logits=False)])
@@ -183,7 +183,7 @@ def test_a_token_that_is_not_in_the_vocabulary_ends_its_call_only(context: Conte
 
 def test_sequences_that_share_nothing_take_no_cells(context: Context) -> None:
     """libllama aborts at a copy of a part."""
-    if not context.shape.kind.has_cells:
+    if not context.shape.kind.shares_cells:
         pytest.skip("has no cells")
     context.decode([Chunk(0, text(1, 20), wants_logits=False)])
     cells = context.save_cells(0, 0, 20, 5)

@@ -102,7 +102,7 @@ def borrowed(context: Context, a: Tokens) -> None:
     read(context, 0, a)
     part = partial(context, 0)
     read(context, 0, text(9, 200))
-    if context.shape.kind.has_cells:
+    if context.shape.kind.shares_cells:
         context.borrow(0, 1, N_A, part)
     else:
         assert part is not None
@@ -127,7 +127,7 @@ def borrowed_from_whole(context: Context, a: Tokens) -> None:
     blob = context.save(3, partial=False)
     context.drop(3)
     context.load(blob, 2)
-    if context.shape.kind.has_cells:
+    if context.shape.kind.shares_cells:
         context.borrow(2, 0, N_A, part)
     else:
         assert part is not None
@@ -147,7 +147,7 @@ def stored(context: Context, a: Tokens) -> tuple[list[StoredCells], Blob | None]
 
 
 def chained(context: Context, a: Tokens) -> None:
-    if not context.shape.kind.has_cells:
+    if not context.shape.kind.shares_cells:
         whole(context, a)
         return
     cells, part = stored(context, a)
@@ -158,7 +158,7 @@ def chained(context: Context, a: Tokens) -> None:
 
 
 def chained_and_joined(context: Context, a: Tokens) -> None:
-    if not context.shape.kind.has_cells:
+    if not context.shape.kind.shares_cells:
         whole(context, a)
         return
     cells, part = stored(context, a)
@@ -192,7 +192,7 @@ def test_in_an_otherwise_equal_cache_logits_are_the_same_bit_for_bit(subject: Su
     assert np.array_equal(read(context, 0, text(2, N_B)), subject.reference.logits)
 
 
-@pytest.mark.parametrize("subject", [*names_where(lambda kind: kind.has_cells), "gemma3-270m"], indirect=True)
+@pytest.mark.parametrize("subject", [*names_where(lambda kind: kind.shares_cells), "gemma3-270m"], indirect=True)
 @pytest.mark.usefixtures("subject")
 def test_stored_cells_take_what_was_measured(context: Context) -> None:
     read(context, 0, text(1, N_A))

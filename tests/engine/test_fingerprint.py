@@ -73,7 +73,7 @@ def test_a_context_s_size_is_not_told_apart_elsewhere(model_name: str, write: Wr
     assert small == large
 
 
-@pytest.mark.parametrize("model_name", names_where(lambda kind: kind.has_cells), indirect=True)
+@pytest.mark.parametrize("model_name", names_where(lambda kind: kind.shares_cells), indirect=True)
 def test_flash_attention_is_told_apart_by_what_it_comes_to(model_name: str, write: Write) -> None:
     on, off, auto = (write(model_path(model_name), flash_attention=word) for word in ("on", "off", "auto"))
     assert differences(on[0], off[0]) == "flash attention on instead of off"

@@ -5,7 +5,7 @@ import pytest
 from segue.state.kind import MemoryKind
 from tests.homes.desk import Desk, at, path
 
-KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.has_cells]
+KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.shares_cells]
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_CELLS)

@@ -14,7 +14,7 @@ from segue.state.kind import MemoryKind
 from tests.homes.desk import Path, at, path
 from tests.homes.disk_desk import DiskDesk, MakeDesk, serve
 
-KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.has_cells]
+KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.shares_cells]
 PROMPT: Path = path(1, 30)
 
 

@@ -11,7 +11,7 @@ from segue.state.retention import Retention
 from tests.homes.desk import Path, at, path
 from tests.homes.disk_desk import DiskDesk, MakeDesk, serve
 
-KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.has_cells]
+KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.shares_cells]
 STORED: Path = path(1, 30)
 ONWARD: Path = (*STORED, *path(2, 10))
 

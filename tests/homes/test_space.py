@@ -7,7 +7,7 @@ from segue.state.kind import MemoryKind
 from segue.state.restore import Restore
 from tests.homes.desk import Desk, Path, array, at, path
 
-KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.has_cells]
+KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.shares_cells]
 
 
 def home(desk: Desk, prefix: Path) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.engine.base import Blob
-from segue.state.kind import MemoryKind
+from segue.state.kind import MemoryTraits
 
 Cells = dict[int, bytes]
 
@@ -26,7 +26,7 @@ class _Cursor:
         return int.from_bytes(self.take(n_bytes), "little", signed=n_bytes == 4)
 
 
-def cells(blob: Blob, kind: MemoryKind, *, has_ext: bool) -> list[Cells]:
+def cells(blob: Blob, kind: MemoryTraits, *, has_ext: bool) -> list[Cells]:
     """The parts of a state, each the bytes of its cells by position; recurrent parts have one cell.
 
     `has_ext`: cells carry two-dimensional positions, as they do with M-RoPE.
@@ -34,7 +34,7 @@ def cells(blob: Blob, kind: MemoryKind, *, has_ext: bool) -> list[Cells]:
     cursor = _Cursor(blob.data.tobytes())
     cursor.take(8)
     parts = []
-    if kind is not MemoryKind.RECURRENT:
+    if kind.shares_cells:
         n_caches = (2 if kind.has_window else 1) - (1 if blob.is_partial else 0)
         parts += [_attention(cursor, has_ext) for _ in range(n_caches)]
     if kind.has_recurrent:

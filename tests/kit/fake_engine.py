@@ -19,7 +19,7 @@ from segue.engine.base import NO_TOKEN, Blob, Chunk, Logits, Mask, Tokens
 from segue.engine.cells import Cells as StoredCells
 from segue.engine.errors import EngineError, NoRoomError, StateError
 from segue.engine.sampling import SamplingParams
-from segue.state.kind import MemoryKind, MemoryShape
+from segue.state.kind import MemoryShape, MemoryTraits
 
 N_VOCAB: Final = 32
 END_OF_REPLY: Final = N_VOCAB - 1
@@ -35,7 +35,7 @@ _Slots = NDArray[np.intp]
 class Reading:
     """What a model has made of a path: the values of its tokens, and the recurrent state after them."""
 
-    kind: MemoryKind
+    kind: MemoryTraits
     n_swa: int
     values: list[int]
     everything: int = 0
@@ -46,7 +46,7 @@ class Reading:
         position = len(self.values)
         window = sum(self.values[max(0, position - self.n_swa + 1) :]) if self.kind.has_window else 0
         self.values.append(_value(position, token, self.everything, window, self.recurrent))
-        if self.kind.has_cells:
+        if self.kind.shares_cells:
             self.everything += self.values[-1]
         if self.kind.has_recurrent:
             self.recurrent = _mix(self.recurrent, self.values[-1])
@@ -57,13 +57,13 @@ class Reading:
         return _logits(self.values[-1])
 
 
-def expected_logits(kind: MemoryKind, tokens: Iterable[int], *, n_swa: int = N_SWA) -> Logits:
+def expected_logits(kind: MemoryTraits, tokens: Iterable[int], *, n_swa: int = N_SWA) -> Logits:
     """The logits after a path, whatever else was cached or running."""
     return _read(kind, tokens, n_swa).logits
 
 
 def expected_reply(
-    kind: MemoryKind, tokens: Iterable[int], n: int, *, ignore_eos: bool = True, n_swa: int = N_SWA
+    kind: MemoryTraits, tokens: Iterable[int], n: int, *, ignore_eos: bool = True, n_swa: int = N_SWA
 ) -> list[int]:
     """The greedy reply of at most `n` tokens to a prompt, an end-of-reply token included."""
     reading = _read(kind, tokens, n_swa)
@@ -207,7 +207,7 @@ class FakeEngine:
 
     def __init__(
         self,
-        kind: MemoryKind,
+        kind: MemoryTraits,
         *,
         n_cells: int = 512,
         n_seq_max: int = 8,
@@ -219,7 +219,7 @@ class FakeEngine:
     ) -> None:
         n_swa = n_swa if kind.has_window else 0
         n_bytes_state = _N_BYTES_CELL * n_swa + _N_BYTES_RECURRENT * kind.has_recurrent
-        self.shape = MemoryShape(kind, n_swa, _N_BYTES_CELL * kind.has_cells, n_bytes_state, 4 * N_VOCAB)
+        self.shape = MemoryShape(kind, n_swa, _N_BYTES_CELL * kind.shares_cells, n_bytes_state, 4 * N_VOCAB)
         self.n_seq_max = n_seq_max
         self.n_cells = n_cells
         self.n_batch = min(n_ubatch, n_batch) if kind.has_window else n_batch
@@ -232,7 +232,7 @@ class FakeEngine:
         self.refuses_states = False
         n_streams = 1 if is_unified else n_seq_max
         n_window = -(-min(n_cells, n_swa * (n_seq_max if is_unified else 1) + n_ubatch) // n_pad) * n_pad
-        self._base = [Cells(n_cells, n_seq_max, 0) for _ in range(n_streams if kind.has_cells else 0)]
+        self._base = [Cells(n_cells, n_seq_max, 0) for _ in range(n_streams if kind.shares_cells else 0)]
         self._window = [Cells(n_window, n_seq_max, n_swa) for _ in range(n_streams if kind.has_window else 0)]
         self._recurrent: list[tuple[int, int] | None] = [None] * n_seq_max
         self._lengths = [0] * n_seq_max
@@ -303,7 +303,7 @@ class FakeEngine:
         if not 0 < n_tokens <= self._lengths[src]:
             raise ValueError(f"sequence {src} holds {self._lengths[src]} tokens, not {n_tokens}")
         if part is None:
-            if self.shape.kind is not MemoryKind.ATTENTION:
+            if self.shape.kind.has_state_part:
                 raise ValueError("only plain attention stands anywhere without a state of its own")
         elif not part.is_partial or part.n_tokens != n_tokens:
             raise ValueError("the state does not belong to this many tokens")
@@ -338,14 +338,14 @@ class FakeEngine:
 
     def save(self, seq: int, *, partial: bool) -> Blob:
         self._enter()
-        if partial and self.shape.kind is MemoryKind.ATTENTION:
+        if partial and not self.shape.kind.has_state_part:
             raise ValueError("plain attention has no partial state")
         return Blob(self._get(seq, partial=partial), self._lengths[seq], partial, *self.span(seq))
 
     def load(self, blob: Blob, seq: int) -> None:
         self._enter()
         self._require_empty(seq)
-        if blob.is_partial and self.shape.kind is not MemoryKind.RECURRENT:
+        if blob.is_partial and self.shape.kind.shares_cells:
             raise ValueError("a partial state needs the attention cells below it: borrow them")
         self._require_taken(seq)
         self._set(seq, blob.data, partial=blob.is_partial)
@@ -367,7 +367,7 @@ class FakeEngine:
         self._require_unified_and_empty(via)
         assert all(a.end == b.start for a, b in pairwise(parts))
         assert parts[0].start <= self._lengths[seq] < end <= parts[-1].end
-        assert (part is None) == (self.shape.kind is MemoryKind.ATTENTION)
+        assert (part is None) != self.shape.kind.has_state_part
         assert part is None or part.is_partial
         self._require_taken(via)
         base = self._base[0]
@@ -465,7 +465,7 @@ class FakeEngine:
     def _read_tokens(self, seq: int, start: int, tokens: list[int]) -> int:
         """Hash tokens, whose cells are placed, with what each of them sees; the value of the last one."""
         kind, n_swa = self.shape.kind, self.shape.n_swa
-        base = self._seen(self._base, seq, 0, start) if kind.has_cells else {}
+        base = self._seen(self._base, seq, 0, start) if kind.shares_cells else {}
         window = self._seen(self._window, seq, start - n_swa + 1, start) if kind.has_window else {}
         everything, in_window = sum(base.values()), sum(window.values())
         recurrent = (self._recurrent[seq] or (-1, 0))[1]
@@ -473,7 +473,7 @@ class FakeEngine:
         for position, token in enumerate(tokens, start):
             value = _value(position, token, everything, in_window, recurrent)
             values.append(value)
-            if kind.has_cells:
+            if kind.shares_cells:
                 everything += value
             if kind.has_window:
                 window[position] = value
@@ -537,9 +537,9 @@ class FakeEngine:
 
     def _parts(self, seq: int, *, partial: bool) -> list[Cells]:
         caches = self.caches(seq)
-        if not partial or self.shape.kind is MemoryKind.ATTENTION:
+        if not partial or not self.shape.kind.has_state_part:
             return caches
-        return caches[1:]
+        return caches[len(self._base[:1]) :]
 
 
 def _stored(cells: StoredCells) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
@@ -583,7 +583,7 @@ def _split_equally(chunks: list[Chunk], n_ubatch: int) -> list[list[tuple[int, i
     return ubatches
 
 
-def _read(kind: MemoryKind, tokens: Iterable[int], n_swa: int) -> Reading:
+def _read(kind: MemoryTraits, tokens: Iterable[int], n_swa: int) -> Reading:
     reading = Reading(kind, n_swa, [])
     for token in tokens:
         reading.read(int(token))

@@ -234,7 +234,7 @@ def test_a_reply_that_fills_all_cells_is_truncated(make_fake_rig: MakeFakeRig) -
     rig = make_fake_rig(n_cells=60, n_ctx=100)
     heard = rig.send(text(38, 50), -1)
     end = heard.wait()
-    n_reply = 11 if rig.kind.has_cells else 50
+    n_reply = 11 if rig.kind.shares_cells else 50
     assert (end.reason, end.truncated, len(heard.tokens)) == (EndReason.LIMIT, True, n_reply)
     rig.check()
 
@@ -242,7 +242,7 @@ def test_a_reply_that_fills_all_cells_is_truncated(make_fake_rig: MakeFakeRig) -
 def test_a_prompt_that_fills_all_cells_is_refused(make_fake_rig: MakeFakeRig) -> None:
     rig = make_fake_rig(n_cells=60, n_ctx=100)
     end = rig.send(text(39, 70)).wait()
-    if rig.kind.has_cells:
+    if rig.kind.shares_cells:
         assert end.error == context_exceeded(70, 60)
     else:
         assert end.reason is EndReason.LIMIT

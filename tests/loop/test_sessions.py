@@ -21,7 +21,7 @@ def busy_hour(rig: FakeRig, session: str, *, scope: str = "") -> int:
     now = [0.0]
     rig.loop.call(lambda: setattr(rig.keeper, "clock", lambda: now[0])).result()
     rig.loop.call(lambda: setattr(rig.keeper.space, "clock", lambda: now[0])).result()
-    n_stranger = 90 if rig.kind.has_cells else 190
+    n_stranger = 90 if rig.kind.shares_cells else 190
     reply = rig.ask(CONVERSATION, N_REPLY, session="agent").tokens
     for i in range(10):
         now[0] += 300

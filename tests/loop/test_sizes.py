@@ -1,6 +1,5 @@
 """Sizes are kept or refused, and no request gets more tokens than its model was trained with."""
 
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -10,7 +9,7 @@ from segue.loop.sizes import Sizes, choose_sizes
 from segue.state.kind import MemoryKind, MemoryShape
 
 SHAPES: Final = {
-    kind: MemoryShape(kind, 64 * kind.has_window, 1000 * kind.has_cells, 0 if kind == "attention" else 100_000, 1000)
+    kind: MemoryShape(kind, 64 * kind.has_window, 1000 * kind.shares_cells, 0 if kind == "attention" else 100_000, 1000)
     for kind in MemoryKind
 }
 
@@ -35,7 +34,7 @@ def choose(kind: MemoryKind, **asked: Any) -> Sizes:
 def test_a_request_gets_no_more_tokens_than_the_model_was_trained_with(kind: MemoryKind, is_unified: bool) -> None:
     sizes = choose(kind, n_ctx=20_000, is_unified=is_unified)
     assert sizes.n_ctx == 8192
-    if kind.has_cells and is_unified:
+    if kind.shares_cells and is_unified:
         assert sizes.n_cells >= 20_000, "slots share the cells that were asked for"
     else:
         assert sizes.n_cells == 8192
@@ -47,11 +46,11 @@ def test_a_request_gets_no_more_tokens_than_the_model_was_trained_with(kind: Mem
 def test_no_context_asked_for_is_the_trained_one_or_what_fits(kind: MemoryKind) -> None:
     assert choose(kind).n_ctx == 8192
     assert choose(kind, n_ctx_most=32_768).n_ctx == 8192
-    if kind.has_cells:
+    if kind.shares_cells:
         assert 256 <= choose(kind, free_bytes=50 << 20).n_ctx < 8192
 
 
-@pytest.mark.parametrize("kind", [kind for kind in MemoryKind if kind.has_cells])
+@pytest.mark.parametrize("kind", [kind for kind in MemoryKind if kind.shares_cells])
 def test_what_does_not_fit_is_refused_with_what_does(kind: MemoryKind) -> None:
     with pytest.raises(ModelError, match=r"a context of 2000000 tokens needs 2.0 GiB .* try --ctx-size 8192 or fewer"):
         choose(kind, n_ctx=2_000_000)
@@ -76,5 +75,4 @@ def test_parked_sequences_and_slots_are_no_more_than_libllama_has(kind: MemoryKi
 
 
 def test_a_budget_for_parked_cells_beyond_their_use_is_no_reason_to_refuse() -> None:
-    shape = replace(SHAPES[MemoryKind.ATTENTION])
-    assert choose(shape.kind, n_ctx=1000, parked_mib=1 << 20).n_cells == 3000
+    assert choose(MemoryKind.ATTENTION, n_ctx=1000, parked_mib=1 << 20).n_cells == 3000

@@ -23,7 +23,7 @@ from tests.kit.reference import Reference
 from tests.kit.rig import Heard, Rig
 
 SYSTEM = ("system", text(1, 300))
-WITH_CELLS = [name for name, model in MODELS.items() if model.kind.has_cells]
+WITH_CELLS = [name for name, model in MODELS.items() if model.kind.shares_cells]
 
 
 def ask(rig: Rig, reference: Reference, prompt: Prompt, n_predict: int = 6) -> Heard:
@@ -96,7 +96,7 @@ def test_s14_a_slot_is_restored_in_another_process(make_rig: MakeRig, reference:
     fresh.check()
     assert ask(fresh, reference, prompts[-1]).n_read == 0
     assert ask(fresh, reference, branch_off()).n_read == must_read(fresh, branch_off(), prompts[0].ends[-1])
-    if rig.shape.kind.has_cells:
+    if rig.shape.kind.shares_cells:
         other = make_rig(n_slots=1, type_k="f16")
         with pytest.raises(ParcelError, match="type of keys f32 instead of f16"):
             other.loop.restore_slot(0, "", parcel.arrays())

@@ -18,7 +18,7 @@ from segue.engine.creation import FLASH_ATTENTION, KV_TYPES, create, is_causal
 from segue.engine.errors import EngineError, ModelError, NoRoomError, StateError
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
-from segue.state.kind import MemoryKind, MemoryShape
+from segue.state.kind import MemoryShape
 
 _PARTIAL = 1
 _NO_ROOM = 1
@@ -86,7 +86,7 @@ class Context:
         Reads a token, so that no sequence may hold anything yet.
         """
         self._require_empty(0)
-        if not (self.shape.kind.has_cells and self.can_generate):
+        if not (self.shape.kind.shares_cells and self.can_generate):
             return None
         self.decode([Chunk(0, np.zeros(1, np.int32), wants_logits=False)])
         try:
@@ -143,7 +143,7 @@ class Context:
         if not 0 < n_tokens <= self._lengths[src]:
             raise ValueError(f"sequence {src} holds {self._lengths[src]} tokens, not {n_tokens}")
         if part is None:
-            if self.shape.kind is not MemoryKind.ATTENTION:
+            if self.shape.kind.has_state_part:
                 raise ValueError("only plain attention stands anywhere without a state of its own")
         elif not part.is_partial or part.n_tokens != n_tokens:
             raise ValueError("the state does not belong to this many tokens")
@@ -174,7 +174,7 @@ class Context:
         return int(llama_cpp.llama_state_seq_get_size_ext(self._handle, seq, _PARTIAL if partial else 0))
 
     def save(self, seq: int, *, partial: bool) -> Blob:  # noqa: D102
-        if partial and self.shape.kind is MemoryKind.ATTENTION:
+        if partial and not self.shape.kind.has_state_part:
             raise ValueError("plain attention has no partial state")
         pos_min, pos_max = self.span(seq)
         data = self._get(seq, _PARTIAL if partial else 0)
@@ -182,7 +182,7 @@ class Context:
 
     def load(self, blob: Blob, seq: int) -> None:  # noqa: D102
         self._require_empty(seq)
-        if blob.is_partial and self.shape.kind is not MemoryKind.RECURRENT:
+        if blob.is_partial and self.shape.kind.shares_cells:
             raise ValueError("a partial state needs the attention cells below it: borrow them")
         self._set(seq, blob.data, _PARTIAL if blob.is_partial else 0)
         self._lengths[seq] = blob.n_tokens
@@ -205,7 +205,7 @@ class Context:
             raise ValueError("sequences of a context that is not unified share nothing")
         if not parts[0].start <= self._lengths[seq] < end <= parts[-1].end:
             raise ValueError(f"cells from {parts[0].start} to {end} do not follow the {self._lengths[seq]} of {seq}")
-        if (part is None) != (self.shape.kind is MemoryKind.ATTENTION):
+        if (part is None) == self.shape.kind.has_state_part:
             raise ValueError("only plain attention stands anywhere without a state of its own")
         pieces = joined(parts)
         if part is not None:
@@ -263,8 +263,8 @@ class Context:
 
     def _get_cells(self, seq: int) -> Bytes:
         data = self._get(seq, 0)
-        is_plain = self.shape.kind is MemoryKind.ATTENTION
-        n_bytes_part = 0 if is_plain else self.state_bytes(seq, partial=True) - N_BLOB_HEADER
+        has_part = self.shape.kind.has_state_part
+        n_bytes_part = self.state_bytes(seq, partial=True) - N_BLOB_HEADER if has_part else 0
         data.resize(len(data) - n_bytes_part, refcheck=False)
         return data
 
@@ -302,7 +302,7 @@ def measure(model: Model, params: ContextParams) -> MemoryShape:
         sizes = []
         for n in (2, 32):
             context.decode([Chunk(0, np.zeros(n, np.int32), wants_logits=False)])
-            partial = 0 if model.kind is MemoryKind.ATTENTION else context._get(0, _PARTIAL).nbytes
+            partial = context._get(0, _PARTIAL).nbytes if model.kind.has_state_part else 0
             sizes.append((context._get(0, 0).nbytes - max(0, partial - N_BLOB_HEADER), partial))
     finally:
         context.close()

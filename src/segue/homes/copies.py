@@ -12,7 +12,6 @@ from segue.homes.chains import Chains
 from segue.homes.disk.errors import DamagedError
 from segue.homes.entry import Entry, Layout
 from segue.homes.link import Link
-from segue.state.kind import MemoryKind
 from segue.state.lineage import ancestors, tokens_of
 
 Room = Callable[[int], bool]
@@ -31,8 +30,8 @@ class Copies:
         self._via = via
         self._n_piece = max(64, engine.shape.n_bytes_cells_most // max(1, engine.shape.n_bytes_cell))
         self.chains = Chains(engine, budget)
-        is_chained = kind.has_cells and engine.is_unified
-        self.layout = Layout(is_chained, needs_blob=not (is_chained and kind is MemoryKind.ATTENTION))
+        is_chained = kind.shares_cells and engine.is_unified
+        self.layout = Layout(is_chained, needs_blob=kind.has_state_part or not is_chained)
 
     def missing_bytes(self, checkpoint: Entry, seq: int) -> int:
         """What is still to be copied of a checkpoint that `seq` stands at."""

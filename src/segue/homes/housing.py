@@ -3,7 +3,6 @@
 from segue.engine.errors import NoRoomError
 from segue.homes.entry import Entry
 from segue.homes.space import Space
-from segue.state.kind import MemoryKind
 
 _N_PARKED_FEW = 8
 
@@ -27,7 +26,7 @@ class Housing:
 
     def _place(self, lane: int, checkpoint: Entry) -> bool:
         """Give a checkpoint on a running lane's path a home: parked if sequences abound, else the host."""
-        if self._kind is MemoryKind.ATTENTION and self._engine.is_unified:
+        if self._engine.is_unified and not self._kind.has_state_part:
             return True
         free_seqs = self._space.free_seqs
         spare = len(free_seqs) > self._space.n_parked // 2

@@ -30,7 +30,7 @@ class Idle:
 
     def step(self) -> bool:
         """Copy a piece of an idle branch, or let a copied one leave; False if all may stay or none can go."""
-        if not self._space.engine.shape.kind.has_cells:
+        if not self._space.engine.shape.kind.shares_cells:
             return False
         parked = self._space.parked()
         spared = self._spared(parked)

@@ -311,7 +311,7 @@ class Keeper:
             self.space.release(opening.checkpoint)
         gone = self.space.coverage.lanes.pop(lane, None)
         self.engine.drop(lane)
-        if gone is not None and gone.anchor is not None and self.kind.has_cells:
+        if gone is not None and gone.anchor is not None and self.kind.shares_cells:
             self.space.settle(gone.anchor)
 
     def settle(self) -> None:

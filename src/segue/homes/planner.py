@@ -8,7 +8,6 @@ from segue.engine.base import Logits, Tokens
 from segue.homes.entry import Entry
 from segue.homes.price import Prices
 from segue.homes.space import Space
-from segue.state.kind import MemoryKind
 from segue.state.match import Match
 from segue.state.restore import Restore, restores
 from segue.state.tree import Tree
@@ -82,9 +81,9 @@ class Planner:
             deepest = next(ways(_any), None)
             n_not_fetched = deepest.n_tokens - n_deepest if deepest is not None else 0
         is_known = use_cache and match.n_known == len(tokens) and not (restore and restore.with_logits)
-        is_plain = self._space.engine.shape.kind is MemoryKind.ATTENTION
+        rewinds = self._space.engine.shape.kind.rewinds
         n_start = restore.n_tokens if restore else 0
-        needs_last = is_known and (n_start == len(tokens) - 1 if is_plain else tree.at(tokens) is not None)
+        needs_last = is_known and (n_start == len(tokens) - 1 if rewinds else tree.at(tokens) is not None)
         n_cheaper = n_deepest - n_start
         return Plan(tree, match, restore, needs_last and not n_cheaper, n_cheaper, n_not_fetched)
 

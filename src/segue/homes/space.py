@@ -272,11 +272,11 @@ class Space:
                 self._forget(orphan)
 
     def _keeps_cells(self, checkpoint: Entry) -> bool:
-        return checkpoint.is_parked and self.engine.shape.kind.has_cells
+        return checkpoint.is_parked and self.engine.shape.kind.shares_cells
 
     def _is_shared(self, checkpoint: Entry) -> bool:
         """Whether other sequences keep all of its cells as well; so it is where the memory has none."""
-        return not self.engine.shape.kind.has_cells or self.coverage.n_shared(checkpoint) == checkpoint.n_tokens
+        return not self.engine.shape.kind.shares_cells or self.coverage.n_shared(checkpoint) == checkpoint.n_tokens
 
     def _next_host_victim(self) -> Entry | None:
         """The least valuable on the host."""

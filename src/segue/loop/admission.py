@@ -11,7 +11,6 @@ from segue.loop.inbox import Submission
 from segue.loop.slot import NO_LANE, Phase, Slot
 from segue.state.branch import n_equal
 from segue.state.checkpoint import Origin
-from segue.state.kind import MemoryKind
 from segue.state.match import damaged_upto, evicted_upto
 from segue.state.placement import Cut, cuts, digests, n_cuts_most, stable_cuts
 from segue.state.reasons import explain
@@ -66,7 +65,7 @@ class Admission:
     def publish(self, slot: Slot, plan: Plan, others: Iterable[Slot]) -> bool:
         """Let plain attention share what running requests have read since their last checkpoint; True if it helps."""
         assert slot.submission is not None
-        if self._keeper.kind is not MemoryKind.ATTENTION or self._is_reproducible or not slot.submission.job.use_cache:
+        if not self._keeper.kind.rewinds or self._is_reproducible or not slot.submission.job.use_cache:
             return False
         found = False
         for other in others:
@@ -86,7 +85,7 @@ class Admission:
         if slot.report is None:
             slot.n_cached = plan.n_start
             checkpoint = plan.restore.checkpoint if plan.restore else None
-            rewinds = self._keeper.kind is MemoryKind.ATTENTION
+            rewinds = self._keeper.kind.rewinds
             slot.report = explain(
                 slot.n_target,
                 plan.match.n_known if slot.submission.job.use_cache else 0,
@@ -115,7 +114,7 @@ class Admission:
         job, n_start, n_target = slot.submission.job, plan.n_start, slot.n_target
         if self._is_reproducible:
             return tuple(cut for cut in stable_cuts(job.marks, n_target) if cut.n_tokens > n_start)
-        if self._keeper.kind is MemoryKind.ATTENTION:
+        if self._keeper.kind.rewinds:
             ends = sorted({mark.end for mark in job.marks.breakpoints if n_start < mark.end < n_target})
             breakpoints = tuple(Cut(end, Origin.BREAKPOINT) for end in ends)
             return (*breakpoints, Cut(n_target, Origin.PROMPT_END)) if n_target > n_start else ()

@@ -9,7 +9,6 @@ from segue.engine.errors import EngineError
 from segue.homes.keeper import Keeper
 from segue.state.branch import n_equal
 from segue.state.checkpoint import Origin
-from segue.state.kind import MemoryKind
 from segue.state.placement import PromptMarks, last_message, rewinds
 
 log = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ class CatchUp:
     def __init__(self, engine: Engine, keeper: Keeper, *, is_off: bool) -> None:
         self._engine = engine
         self._keeper = keeper
-        self._is_off = is_off or engine.shape.kind is MemoryKind.ATTENTION
+        self._is_off = is_off or engine.shape.kind.rewinds
         self._left: deque[_Left] = deque(maxlen=_MOST_LEFT)
         self._now: _Left | None = None
 

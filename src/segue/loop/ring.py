@@ -7,7 +7,6 @@ from segue.homes.entry import Entry
 from segue.homes.keeper import Keeper
 from segue.loop.slot import Slot
 from segue.state.checkpoint import Origin
-from segue.state.kind import MemoryKind
 
 _N_SPACING = 40
 _N_COVERED = 128
@@ -24,7 +23,7 @@ class Ring:
     def __init__(self, engine: Engine, keeper: Keeper, *, is_reproducible: bool) -> None:
         self._engine = engine
         self._keeper = keeper
-        self._is_off = is_reproducible or engine.shape.kind is MemoryKind.ATTENTION
+        self._is_off = is_reproducible or engine.shape.kind.rewinds
         self._states: dict[int, deque[Entry]] = {}
         self._over: dict[int, deque[Entry]] = {}
 

@@ -54,12 +54,12 @@ def choose_sizes(
     n_seq = n_slots + (1 + n_parked if is_unified else 0)
     n_bytes_cell = max(1, shape.n_bytes_cell) * (1 if is_unified else n_slots)
     # What is put back is joined in memory of its own first.
-    free_bytes -= shape.n_bytes_cells_most + shape.n_bytes_state if is_unified and shape.kind.has_cells else 0
-    n_asked = n_ctx if is_unified and shape.kind.has_cells else min(n_ctx, n_ctx_most)
+    free_bytes -= shape.n_bytes_cells_most + shape.n_bytes_state if is_unified and shape.kind.shares_cells else 0
+    n_asked = n_ctx if is_unified and shape.kind.shares_cells else min(n_ctx, n_ctx_most)
     # More idle cells than this only make the buffers larger that libllama computes attention masks in.
     n_extra = min(n_extra, 2 * (n_asked or n_ctx_train))
     left = free_bytes - n_seq * shape.n_bytes_state - n_extra * shape.n_bytes_cell
-    n_fits = max(0, left) // n_bytes_cell if shape.kind.has_cells else max(n_asked, n_ctx_train) if left > 0 else 0
+    n_fits = max(0, left) // n_bytes_cell if shape.kind.shares_cells else max(n_asked, n_ctx_train) if left > 0 else 0
     if n_asked > n_fits or n_fits == 0:
         n_tokens = n_asked or n_ctx_train
         need_gib = ((n_tokens + n_extra) * n_bytes_cell + n_seq * shape.n_bytes_state) / 2**30
@@ -71,7 +71,7 @@ def choose_sizes(
             f"checkpoints, and {max(0, free_bytes) / 2**30:.1f} GiB are free; "
             f"try {' or '.join(ways) or 'a smaller model'}"
         )
-    n_asked = n_asked or (min(n_ctx_train, max(_N_CTX_MIN, n_fits // 2)) if shape.kind.has_cells else n_ctx_train)
+    n_asked = n_asked or (min(n_ctx_train, max(_N_CTX_MIN, n_fits // 2)) if shape.kind.shares_cells else n_ctx_train)
     n_cells = n_asked + min(n_extra, 2 * n_asked)
     rest = max(0, free_bytes - n_cells * n_bytes_cell - n_seq * shape.n_bytes_state)
     n_host_bytes = rest // 4 if host_mib is None else rest * 9 // 10 if host_mib < 0 else host_mib * _MIB
@@ -83,11 +83,11 @@ def _parked(shape: MemoryShape, n_slots: int, parked_mib: int | None, free_bytes
     """Parked sequences and the cells for them: half of the budget may go to their own states."""
     n_bytes = min(free_bytes // 8, _DEFAULT_PARKED_BYTES) if parked_mib is None else parked_mib * _MIB
     n_max = min(_N_PARKED_MAX, _N_SEQ_LIMIT - n_slots - 1)
-    n_for_states = n_bytes // 2 if shape.kind.has_cells else n_bytes
+    n_for_states = n_bytes // 2 if shape.kind.shares_cells else n_bytes
     n_parked = min(n_max, n_for_states // shape.n_bytes_state) if shape.n_bytes_state else n_max
     if parked_mib is None:
         n_parked = max(_N_PARKED_MIN, n_parked)
     if parked_mib == 0:
         return 0, 0
     n_extra = max(0, n_bytes - n_parked * shape.n_bytes_state) // max(1, shape.n_bytes_cell)
-    return n_parked, n_extra if shape.kind.has_cells else 0
+    return n_parked, n_extra if shape.kind.shares_cells else 0
