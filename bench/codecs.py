@@ -1,4 +1,4 @@
-"""`python -m bench.codecs`: how well, and how fast, real states pack; what `segue.homes.disk.codec` was chosen by."""
+"""`python -m bench.codecs`: how well, and how fast, real states pack; what `segue.storage.codec` was chosen by."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from rich.table import Table
 from segue.engine.base import Chunk
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.model import Model
-from segue.homes.disk.codec import pack, unpack
+from segue.storage.codec import pack, unpack
 from tests.kit.models import gemma3_270m_path, model_path
 
 Bytes = NDArray[np.uint8]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from segue.build import Built, build
 from segue.engine.sampling import SamplingParams
 from segue.loop.job import EndReason, Job, JobEnd, Progress, TokenOut
+from segue.policy.placement import PromptMarks
 from segue.settings import Settings
-from segue.state.placement import PromptMarks
 
 Tokens = NDArray[np.int32]
 _GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)

@@ -25,7 +25,7 @@ from bench.row import BARE, SEGUE, Goal, Row, Spread, compared
 from bench.speed import CONCURRENCIES
 from bench.stopwatch import watching_libllama
 from bench.turns import in_turns
-from segue.state.placement import PromptMarks
+from segue.policy.placement import PromptMarks
 from tests.kit.models import model_path
 
 _N_CTX: Final = 32768

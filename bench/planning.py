@@ -15,13 +15,13 @@ import numpy as np
 
 from bench.options import Options
 from bench.row import SEGUE, Goal, Row, Spread
-from segue.state.branch import Tokens
-from segue.state.checkpoint import Checkpoint, Origin
-from segue.state.kind import MemoryKind, MemoryShape
-from segue.state.match import evicted_upto
-from segue.state.placement import PromptMarks, cuts
-from segue.state.restore import restores
-from segue.state.tree import Tree
+from segue.memory import MemoryKind, MemoryShape
+from segue.policy.placement import PromptMarks, cuts
+from segue.policy.restore import restores
+from segue.prefix.branch import Tokens
+from segue.prefix.checkpoint import Checkpoint, Origin
+from segue.prefix.match import evicted_upto
+from segue.prefix.tree import Tree
 
 _N_PROMPT: Final = 150_000
 _N_QUICK: Final = 15_000

@@ -17,12 +17,12 @@ import numpy as np
 from bench.options import Options
 from bench.row import BARE, SEGUE, Goal, Row, compared
 from bench.turns import in_turns
+from segue.cache.restoration import pieces
 from segue.engine.base import Blob, Chunk
 from segue.engine.cells import N_BLOB_HEADER, Cells
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.model import Model
-from segue.homes.disk import blobfile
-from segue.homes.opening import pieces
+from segue.storage import blobfile
 from tests.kit.models import model_path
 
 _N_TOKENS: Final = 32_768

@@ -12,8 +12,8 @@ from segue.build import build
 from segue.grammar.constraint import from_regex
 from segue.grammar.tokenizer import GrammarVocabulary, make_tokenizer
 from segue.loop.job import Job
+from segue.policy.placement import PromptMarks
 from segue.settings import Settings
-from segue.state.placement import PromptMarks
 from tests.kit.conversation import text
 from tests.kit.models import N_CTX_BERT, bert_path, model_path
 from tests.kit.rig import GREEDY, Heard
@@ -52,7 +52,7 @@ def test_an_encoder_embeds_and_generates_nothing(tmp_path: Path, reproducible: b
         assert built.embeddings.n_tokens == N_CTX_BERT
         vector = built.embeddings.embed(np.full(N_CTX_BERT, 7, np.int32)).result(timeout=PATIENCE_S)
         assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
-        built.loop.call(built.loop.keeper.check_integrity).result(timeout=PATIENCE_S)
+        built.loop.call(built.loop.cache.check_integrity).result(timeout=PATIENCE_S)
     finally:
         built.close()
 
@@ -116,7 +116,7 @@ def test_replies_that_outnumber_a_batch_are_the_same(model_name: str) -> None:
             for i, heard in enumerate(asked):
                 built.loop.submit(Job(text(i, 20 + i), GREEDY, PromptMarks(), n_predict=6), heard)
             assert all(heard.wait().error is None for heard in asked)
-            built.loop.call(built.loop.keeper.check_integrity).result(timeout=PATIENCE_S)
+            built.loop.call(built.loop.cache.check_integrity).result(timeout=PATIENCE_S)
             replies.append([heard.tokens for heard in asked])
         finally:
             built.close()

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from segue.homes.disk.directory import Directory
+from segue.storage.directory import Directory
 from tests.kit.models import model_path
 from tests.kit.served import Served, said, served
 from tests.kit.waiting import wait_until

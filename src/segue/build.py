@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from segue.cache.state_cache import StateCache
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.embedder import Embedder, EmbedderParams
 from segue.engine.embedding_thread import EmbeddingThread
@@ -19,13 +20,12 @@ from segue.engine.fingerprint import fingerprint
 from segue.engine.model import Model, ModelParams
 from segue.engine.vocabulary import Vocabulary
 from segue.grammar.compiler import Compiler
-from segue.homes.disk.directory import Directory
-from segue.homes.disk.errors import DiskError
-from segue.homes.keeper import Keeper
 from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
 from segue.loop.sizes import choose_sizes
 from segue.settings import Settings
+from segue.storage.directory import Directory
+from segue.storage.errors import DiskError
 
 log = logging.getLogger(__name__)
 
@@ -108,16 +108,16 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     n_seq_max = settings.parallel + (1 + sizes.n_parked if is_unified else 0)
     engine_params = params(sizes.n_cells, n_seq_max)
     engine = Context(model, engine_params, shape)
-    keeper = Keeper(engine, settings.parallel, sizes.n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
+    cache = StateCache(engine, settings.parallel, sizes.n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
     loop = Loop(
         engine,
-        keeper,
+        cache,
         n_slots=settings.parallel,
         n_ctx=min(sizes.n_ctx, engine.n_cells),
         is_reproducible=settings.reproducible,
         on_end=on_end,
     )
-    keeper.fingerprint = fingerprint(engine, engine_params)
+    cache.fingerprint = fingerprint(engine, engine_params)
     if settings.cache_dir is not None:
         _open_disk(loop, settings.cache_dir, settings.cache_disk)
     log.info(
@@ -142,7 +142,7 @@ def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
             log.warning("%d stored checkpoints were damaged or lost a file, and are gone", len(directory.forgotten))
         free_bytes = shutil.disk_usage(path).free + directory.used_bytes
         limit_bytes = min(free_bytes // 4, _MOST_DISK_BYTES) if limit_mib is None else limit_mib << 20
-        n_found = loop.keeper.open_disk(directory, limit_bytes, loop.wake)
+        n_found = loop.cache.open_disk(directory, limit_bytes, loop.wake)
     except DiskError as error:
         raise ModelError(str(error)) from error
     log.info("%s may take %.0f MiB; checkpoints found in it: %d", path, limit_bytes / 2**20, n_found)

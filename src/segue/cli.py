@@ -12,9 +12,9 @@ from segue.api.flags import FlagError, explain, serve_flags
 from segue.commands.cache.command import cache
 from segue.demo.command import demo
 from segue.engine.errors import ModelError
-from segue.homes.disk.errors import DiskError
 from segue.sim.command import sim
 from segue.sim.traces.error import TraceError
+from segue.storage.errors import DiskError
 from segue.warm.command import warm
 
 app = App(

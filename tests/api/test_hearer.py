@@ -12,7 +12,7 @@ from segue.api.work import Work
 from segue.chat.stream import TextStream
 from segue.engine.sampling import SamplingParams
 from segue.loop.job import EndReason, Job, JobEnd, Timings, TokenOut
-from segue.state.placement import PromptMarks
+from segue.policy.placement import PromptMarks
 from tests.kit.byte_vocabulary import EOS, ByteVocabulary
 from tests.kit.fake_loop import FakeTicket
 

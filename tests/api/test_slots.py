@@ -11,9 +11,9 @@ import pytest
 
 from segue.api import slots
 from segue.api.service import Service
-from segue.homes.disk import blobfile
-from segue.homes.disk.errors import DamagedError
-from segue.homes.parcel import ParcelError
+from segue.cache.snapshot import SnapshotError
+from segue.storage import blobfile
+from segue.storage.errors import DamagedError
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import live
 from tests.kit.waiting import wait_until
@@ -161,7 +161,7 @@ def test_no_answer_names_a_path_of_the_server(
         assert error("restore", "torn").startswith("The slot cannot be restored: it has ")
         assert error("restore", "folder") == "The slot cannot be restored: Is a directory"
         assert error("save", "folder").startswith("The slot could not be saved: ")
-        monkeypatch.setattr("segue.homes.disk.blobfile._sync", fail_to_sync)
+        monkeypatch.setattr("segue.storage.blobfile._sync", fail_to_sync)
         assert error("save", "good") == "The slot could not be saved: Input/output error"
         folder.rename(tmp_path / "elsewhere")
         assert error("save", "good") == "The slot could not be saved: No such file or directory"
@@ -170,7 +170,7 @@ def test_no_answer_names_a_path_of_the_server(
 @pytest.mark.parametrize(
     ("action", "error", "status"),
     [
-        ("save", ParcelError("all of it is far"), 503),
+        ("save", SnapshotError("all of it is far"), 503),
         ("restore", DamagedError("/srv/it is damaged", "its arrays are others"), 400),
     ],
 )

@@ -6,7 +6,7 @@ from segue.api.events import Reply, StopType
 from segue.api.responses.envelope import usage_of
 from segue.api.wire import encode, timings_json, usage_json
 from segue.loop.job import EndReason, JobEnd, Timings
-from segue.state.reasons import explain
+from segue.policy.reasons import explain
 
 REPORT = explain(100, 60, 60, evicted_upto=0, needs_last=False)
 

@@ -17,7 +17,7 @@ from segue.chat.tokens import _N_BLOCK_CHARS, PromptTokenizer
 from segue.chat.vocabulary import Tokens, Vocabulary
 from segue.engine import libllama
 from segue.engine.vocabulary import Vocabulary as LlamaVocabulary
-from segue.state.placement import Breakpoint
+from segue.policy.placement import Breakpoint
 from tests.chat.partition_vocabulary import PartitionVocabulary
 from tests.kit.models import gemma3_270m_path, model_path
 

@@ -3,7 +3,7 @@
 import pytest
 
 from segue.demo.answer import Answer
-from segue.state.reasons import explain
+from segue.policy.reasons import explain
 
 NO_COUNTS = {"evicted": 0, "damaged": 0, "last_token": 0, "incompatible": 0, "cheaper_to_read": 0, "not_fetched": 0}
 CACHE = {"n_prompt": 1500, "n_reused": 0, "n_read": 1500, "new": 1500, "no_checkpoint_here": 0, **NO_COUNTS}

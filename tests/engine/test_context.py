@@ -11,7 +11,7 @@ from segue.engine.base import Chunk
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.errors import EngineError, NoRoomError, StateError
 from segue.engine.model import Model
-from segue.state.kind import MemoryKind
+from segue.memory import MemoryKind
 from tests.kit.conversation import text
 from tests.kit.models import MODELS, bert_path, model_path, names_where
 from tests.kit.rig import EXACT
@@ -43,7 +43,7 @@ def test_an_encoder_is_never_read() -> None:
     model = Model(bert_path())
     params = ContextParams(n_cells=256, n_seq_max=2, **EXACT)
     shape = measure(model, params)
-    assert (shape.n_bytes_cell, shape.n_bytes_state, shape.n_bytes_link) == (0, 0, 0)
+    assert (shape.n_bytes_cell, shape.n_bytes_state, shape.n_bytes_segment) == (0, 0, 0)
     context = Context(model, params, shape)
     assert not context.can_generate
     assert context.has_flash_attention() is None

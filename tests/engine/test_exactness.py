@@ -13,7 +13,7 @@ from segue.engine.cells import Cells as StoredCells
 from segue.engine.cells import joined
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.model import Model
-from segue.state.kind import MemoryKind, MemoryShape
+from segue.memory import MemoryKind, MemoryShape
 from tests.kit.blobs import Cells, cells
 from tests.kit.conversation import Tokens, text
 from tests.kit.models import MODELS, gemma3_270m_path, model_path, names_where
@@ -198,9 +198,9 @@ def test_stored_cells_take_what_was_measured(context: Context) -> None:
     read(context, 0, text(1, N_A))
     for start, end in ((0, N_A), (0, 1), (100, 250)):
         cells = context.save_cells(0, start, end, 4)
-        assert cells.n_bytes == context.shape.n_bytes_link + (end - start) * context.shape.n_bytes_cell
+        assert cells.n_bytes == context.shape.n_bytes_segment + (end - start) * context.shape.n_bytes_cell
     pieces = joined([context.save_cells(0, 0, 100, 4), context.save_cells(0, 100, 250, 4)])
-    assert sum(map(len, pieces)) == context.shape.n_bytes_link + 250 * context.shape.n_bytes_cell
+    assert sum(map(len, pieces)) == context.shape.n_bytes_segment + 250 * context.shape.n_bytes_cell
     assert context.length(4) == 0
     assert context.span(4) == (-1, -1)
 

@@ -22,8 +22,8 @@ from tests.kit.models import model_path, names_where
 PARAMS: Final = ContextParams(n_cells=512, n_seq_max=2, n_batch=64, n_ubatch=64, n_threads=1)
 
 # A fingerprint, and the state after 20 tokens as it is stored.
-Written = tuple[dict[str, str], bytes]
-Write = Callable[..., Written]
+CompletedWrite = tuple[dict[str, str], bytes]
+Write = Callable[..., CompletedWrite]
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def write() -> Iterator[Write]:
     """Tells what a context of a model writes, and under which fingerprint."""
     models: dict[Path, Model] = {}
 
-    def written(path: Path, **options: Any) -> Written:
+    def written(path: Path, **options: Any) -> CompletedWrite:
         model = models.setdefault(path, Model(path))
         params = replace(PARAMS, **options)
         context = Context(model, params, measure(model, params))

@@ -42,7 +42,7 @@ class Pair:
         return results
 
     def step(self, rng: random.Random) -> None:
-        """Do anything that a keeper or a loop might, and some things that they must not."""
+        """Do anything that a cache or a loop might, and some things that they must not."""
         operation, src, dst = rng.choice(OPERATIONS), rng.randrange(N_SEQ), rng.randrange(N_SEQ)
         n_held = self.fake.length(src)
         if operation == "decode":

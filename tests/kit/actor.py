@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from segue.cache.snapshot import SlotSnapshot
 from segue.engine.base import Choice
 from segue.engine.cells import Bytes
 from segue.engine.vocabulary import Vocabulary
-from segue.homes.parcel import Parcel
 from segue.loop.job import Job, JobEnd, Listener, LoopFront, Progress, SlotView, Ticket, TokenOut, Tokens
 
 Script = Callable[[str], str]
@@ -91,7 +91,7 @@ class ActingLoop:
     def slots(self) -> tuple[SlotView, ...]:
         return self.stage.slots()
 
-    def save_slot(self, id_slot: int, scope: str) -> "Future[Parcel | None]":
+    def save_slot(self, id_slot: int, scope: str) -> "Future[SlotSnapshot | None]":
         return self.stage.save_slot(id_slot, scope)
 
     def restore_slot(self, id_slot: int, scope: str, arrays: Sequence[Bytes]) -> "Future[int]":

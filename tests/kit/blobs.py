@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.engine.base import Blob
-from segue.state.kind import MemoryTraits
+from segue.memory import MemoryTraits
 
 Cells = dict[int, bytes]
 

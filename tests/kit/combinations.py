@@ -21,8 +21,8 @@ from segue.build import Built, build
 from segue.engine.creation import KV_TYPES
 from segue.engine.errors import ModelError
 from segue.loop.job import EndReason, Job
+from segue.policy.placement import PromptMarks
 from segue.settings import INT32_MAX, Settings
-from segue.state.placement import PromptMarks
 from tests.kit.apart import ROOT, environment
 from tests.kit.conversation import text
 from tests.kit.models import MODELS, model_path
@@ -86,7 +86,7 @@ def _use(built: Built, rng: random.Random) -> str:
     errors = [end.error.message for end in ends if end.error is not None]
     if errors or any(end.reason is EndReason.ERROR for end in ends):
         return f"failed: {errors}"
-    loop.call(loop.keeper.check_integrity).result(timeout=PATIENCE_S)
+    loop.call(loop.cache.check_integrity).result(timeout=PATIENCE_S)
     if rng.random() < 0.2:
         try:
             vector = built.embeddings.embed(text(1, min(most, built.embeddings.n_tokens))).result(timeout=PATIENCE_S)

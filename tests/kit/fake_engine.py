@@ -19,7 +19,7 @@ from segue.engine.base import NO_TOKEN, Blob, Chunk, Logits, Mask, Tokens
 from segue.engine.cells import Cells as StoredCells
 from segue.engine.errors import EngineError, NoRoomError, StateError
 from segue.engine.sampling import SamplingParams
-from segue.state.kind import MemoryShape, MemoryTraits
+from segue.memory import MemoryShape, MemoryTraits
 
 N_VOCAB: Final = 32
 END_OF_REPLY: Final = N_VOCAB - 1

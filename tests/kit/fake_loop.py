@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from segue.cache.snapshot import SlotSnapshot, parse
 from segue.engine.cells import Bytes
-from segue.homes.parcel import Parcel, parse
 from segue.loop.job import (
     Candidate,
     EndReason,
@@ -25,7 +25,7 @@ from segue.loop.job import (
     Timings,
     TokenOut,
 )
-from segue.state.reasons import CacheReport
+from segue.policy.reasons import CacheReport
 from tests.kit.byte_vocabulary import EOS
 from tests.kit.waiting import wait_until
 
@@ -87,9 +87,9 @@ class FakeLoop:
     def slots(self) -> tuple[SlotView, ...]:
         return tuple(SlotView(i, "", False, -1, self.n_ctx, 0, 0, 0, 0) for i in range(self.n_slots))
 
-    def save_slot(self, id_slot: int, scope: str) -> "Future[Parcel | None]":  # noqa: ARG002
+    def save_slot(self, id_slot: int, scope: str) -> "Future[SlotSnapshot | None]":  # noqa: ARG002
         tokens = np.array([1, 2, 3], np.int32)
-        return _done(Parcel({}, tokens, (), ()))
+        return _done(SlotSnapshot({}, tokens, (), ()))
 
     def restore_slot(self, id_slot: int, scope: str, arrays: Sequence[Bytes]) -> "Future[int]":  # noqa: ARG002
         return _done(len(parse(arrays, {}).tokens))

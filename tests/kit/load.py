@@ -9,7 +9,7 @@ from typing import Final
 
 import psutil
 
-from segue.homes.known import Known
+from segue.cache.path_limit import PathLimit
 from segue.loop.job import EndReason
 from tests.kit.crowd import Crowd, leaving
 from tests.kit.rig import Heard, Rig
@@ -54,9 +54,8 @@ def put_load(model: Path, folder: Path, goes_on: Callable[[int], bool]) -> Load:
         n_disk_bytes=N_DISK_BYTES,
     )
     # The paths that stay known take memory too: with the usual limit they would grow for hours.
-    rig.keeper.known = Known(_N_KNOWN_TOKENS)
-    vault = rig.keeper.vault
-    assert vault is not None
+    rig.cache.known = PathLimit(_N_KNOWN_TOKENS)
+    disk = rig.cache.evictor.lower
     process = psutil.Process()
     crowd = Crowd(seed=4, n_texts=1 << 20)
     running: deque[Heard] = deque()
@@ -73,7 +72,7 @@ def put_load(model: Path, folder: Path, goes_on: Callable[[int], bool]) -> Load:
         end = over.wait()
         assert end.reason is not EndReason.ERROR, end.error
         n_read += over.n_read
-        disk_peak = max(disk_peak, rig.loop.call(lambda: vault.used_bytes).result())
+        disk_peak = max(disk_peak, rig.loop.call(lambda: disk.usage().used_bytes).result())
         rss_bytes.append(process.memory_info().rss)
     for heard in running:
         heard.wait()
@@ -83,7 +82,7 @@ def put_load(model: Path, folder: Path, goes_on: Callable[[int], bool]) -> Load:
         n_prompt_tokens=n_prompt,
         n_read_tokens=n_read,
         offered_bytes=len(rss_bytes) * rig.shape.n_bytes_state + n_read * rig.shape.n_bytes_cell,
-        host_peak_bytes=rig.keeper.space.host.peak_bytes,
+        host_peak_bytes=rig.cache.host.budget.peak_bytes,
         disk_peak_bytes=disk_peak,
         rss_bytes=tuple(rss_bytes),
     )

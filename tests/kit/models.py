@@ -8,7 +8,7 @@ from typing import Final
 
 from segue.demo.model_file import Architecture, WeightType, write_model
 from segue.demo.tiny_model import write_qwen35
-from segue.state.kind import MemoryKind
+from segue.memory import MemoryKind
 from tests.kit.architectures import Sizes, bert, falcon_h1, gemma3, lfm2, llama, mamba2, rwkv7
 from tests.kit.word_pieces import write_word_pieces
 from tests.kit.written_files import written_once

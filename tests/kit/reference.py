@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from segue.engine.base import Chunk, Logits
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.model import Model
-from segue.state.kind import MemoryShape
+from segue.memory import MemoryShape
 from tests.kit.rig import EXACT, Heard
 
 Tokens = NDArray[np.int32]

@@ -9,16 +9,16 @@ from unittest.mock import patch
 
 import numpy as np
 
+from segue.cache.state_cache import StateCache
 from segue.engine.context import Context, ContextParams, measure
 from segue.engine.fingerprint import fingerprint
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
-from segue.homes.disk.directory import Directory
-from segue.homes.keeper import Keeper
 from segue.loop.inbox import Submission
 from segue.loop.job import EndReason, Job, JobEnd, Progress, TokenOut, Tokens
 from segue.loop.loop import Loop
-from segue.state.placement import PromptMarks
+from segue.policy.placement import PromptMarks
+from segue.storage.directory import Directory
 from tests.kit.unmeasured import Unmeasured
 from tests.kit.waiting import PATIENCE_S, wait_until
 
@@ -102,19 +102,19 @@ class Rig:
         )
         self.shape = measure(self.model, context)
         self.engine = Context(self.model, context, self.shape)
-        self.keeper = Keeper(self.engine, n_slots, 0 if reproducible else n_parked, n_host_bytes, n_idle_cells)
+        self.cache = StateCache(self.engine, n_slots, 0 if reproducible else n_parked, n_host_bytes, n_idle_cells)
         with patch("segue.loop.loop.CutCost", Unmeasured):
             self.loop = Loop(
                 self.engine,
-                self.keeper,
+                self.cache,
                 n_slots=n_slots,
                 n_ctx=n_ctx,
                 is_reproducible=reproducible,
                 idle_s=idle_s,
             )
-        self.keeper.fingerprint = fingerprint(self.engine, context)
+        self.cache.fingerprint = fingerprint(self.engine, context)
         if cache_dir is not None:
-            self.keeper.open_disk(Directory(cache_dir), n_disk_bytes, self.loop.wake)
+            self.cache.open_disk(Directory(cache_dir), n_disk_bytes, self.loop.wake)
         self.has_ended = False
         self.loop.start()
 
@@ -149,13 +149,13 @@ class Rig:
 
     def check(self) -> None:
         """Assert the invariants of everything that is cached."""
-        self.loop.call(self.keeper.check_integrity).result(timeout=PATIENCE_S)
+        self.loop.call(self.cache.check_integrity).result(timeout=PATIENCE_S)
 
     def wait_until_stored(self) -> None:
         """Return once all that can be on disk is."""
 
         def is_idle() -> bool:
-            return self.keeper.vault is None or self.keeper.vault.is_idle
+            return self.cache.evictor.lower.is_idle
 
         wait_until(lambda: self.loop.call(is_idle).result(), "a disk that is done")
 

@@ -12,7 +12,7 @@ import pytest
 
 from segue.demo.model_file import WeightType
 from segue.demo.tiny_model import write_qwen35
-from segue.state.kind import MemoryKind
+from segue.memory import MemoryKind
 from tests.kit.models import LARGER_MODELS, MODELS, gemma3_270m_path, model_path
 from tests.kit.reader import PARTIAL_ONLY, Blob, Logits, Reader, Tokens
 

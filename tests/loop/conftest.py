@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from segue.loop.runner import OnEnd
-from segue.state.kind import MemoryKind
+from segue.memory import MemoryKind
 from tests.loop.fake_rig import FakeRig, Sizes
 
 MakeFakeRig = Callable[..., FakeRig]

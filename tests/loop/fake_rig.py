@@ -8,14 +8,14 @@ from unittest.mock import patch
 
 import numpy as np
 
+from segue.cache.entry import NO_SEQ
+from segue.cache.state_cache import StateCache
 from segue.engine.sampling import SamplingParams
-from segue.homes.entry import NO_SEQ
-from segue.homes.keeper import Keeper
 from segue.loop.job import EndReason, Job
 from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
-from segue.state.kind import MemoryKind
-from segue.state.placement import PromptMarks
+from segue.memory import MemoryKind
+from segue.policy.placement import PromptMarks
 from tests.kit.fake_engine import N_VOCAB, FakeEngine, expected_reply
 from tests.kit.rig import Heard
 from tests.kit.unmeasured import Unmeasured
@@ -61,11 +61,11 @@ class FakeRig:
             n_ubatch=sizes.n_ubatch,
             is_unified=not reproducible,
         )
-        self.keeper = Keeper(self.engine, sizes.n_slots, n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
+        self.cache = StateCache(self.engine, sizes.n_slots, n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
         with patch("segue.loop.loop.CutCost", Unmeasured):
             self.loop = Loop(
                 self.engine,
-                self.keeper,
+                self.cache,
                 n_slots=sizes.n_slots,
                 n_ctx=sizes.n_ctx,
                 is_reproducible=reproducible,
@@ -123,12 +123,12 @@ class FakeRig:
         self.loop.call(self._check).result(timeout=PATIENCE_S)
 
     def _check(self) -> None:
-        self.keeper.check_integrity()
-        space = self.keeper.space
-        parked = [c.seq for c in space.checkpoints() if c.seq != NO_SEQ]
-        everyone = range(self.sizes.n_slots + 1, self.sizes.n_slots + 1 + space.n_parked)
-        assert sorted(parked + space.free_seqs) == list(everyone)
-        assert self.engine.occupied() <= {*parked, *space.coverage.lanes}
+        self.cache.check_integrity()
+        evictor = self.cache.evictor
+        parked = [c.seq for c in evictor.entries.all() if c.seq != NO_SEQ]
+        everyone = range(self.sizes.n_slots + 1, self.sizes.n_slots + 1 + evictor.device.n_parked)
+        assert sorted(parked + evictor.device.free_seqs) == list(everyone)
+        assert self.engine.occupied() <= {*parked, *evictor.device.owners.lanes}
         assert self.engine.n_open_samplers == sum(
             view.is_processing and view.n_decoded > 0 for view in self.loop.slots()
         )
@@ -136,8 +136,8 @@ class FakeRig:
     def close(self) -> None:
         """End the loop; everything that ran is over and nothing of it is left in lanes."""
         self.loop.close()
-        self.keeper.check_integrity()
-        assert not self.keeper.space.coverage.lanes
+        self.cache.check_integrity()
+        assert not self.cache.device.owners.lanes
         assert self.engine.n_open_samplers == 0
 
 

@@ -1,15 +1,15 @@
 import numpy as np
 
+from segue.cache.state_cache import StateCache
 from segue.engine.base import Chunk
 from segue.engine.sampling import SamplingParams
-from segue.homes.keeper import Keeper
 from segue.loop.admission import Admission
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Inbox, Submission
 from segue.loop.job import Job
 from segue.loop.slot import Phase, Slot
-from segue.state.kind import MemoryKind
-from segue.state.placement import PromptMarks
+from segue.memory import MemoryKind
+from segue.policy.placement import PromptMarks
 from tests.kit.fake_engine import FakeEngine
 from tests.kit.rig import Heard
 from tests.loop.fake_rig import text
@@ -20,12 +20,12 @@ class Waiting:
 
     def __init__(self, kind: MemoryKind, prompt: list[int], n_read: int, *, scope: str = "") -> None:
         self.engine = FakeEngine(kind, n_ubatch=32)
-        self.keeper = Keeper(self.engine, 4, 3, 1 << 20, 1 << 20)
-        self.admission = Admission(self.keeper, CutCost(), is_reproducible=False)
+        self.cache = StateCache(self.engine, 4, 3, 1 << 20, 1 << 20)
+        self.admission = Admission(self.cache, CutCost(), is_reproducible=False)
         self.reading = self.slot(0, prompt, scope=scope)
         plan = self.admission.plan(self.reading)
         self.reading.lane = 0
-        self.keeper.open(0, plan)
+        self.cache.open(0, plan)
         self.admission.start(self.reading, plan, "")
         self.reading.phase = Phase.READING
         if n_read:
@@ -82,4 +82,4 @@ def test_what_is_read_is_shared_within_a_scope_alone(kind: MemoryKind) -> None:
         asking = desk.slot(1, prompt[:30] + text(2, 9), scope=scope)
         found = desk.admission.publish(asking, desk.admission.plan(asking), [desk.reading, asking])
         assert found == is_shared
-        assert len(desk.keeper.space.tree("mine")) == is_shared
+        assert len(desk.cache.entries.tree("mine")) == is_shared

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from segue.state.kind import MemoryKind
-from segue.state.placement import PromptMarks
+from segue.memory import MemoryKind
+from segue.policy.placement import PromptMarks
 from tests.kit.waiting import wait_until
 from tests.loop.fake_rig import FakeRig, Sizes, text
 
@@ -19,7 +19,7 @@ def rig(kind: MemoryKind) -> FakeRig:
 
 
 def ends(rig: FakeRig) -> set[int]:
-    return {checkpoint.n_tokens for checkpoint in rig.loop.call(lambda: list(rig.keeper.space.checkpoints())).result()}
+    return {checkpoint.n_tokens for checkpoint in rig.loop.call(lambda: list(rig.cache.entries.all())).result()}
 
 
 def test_they_stand_where_an_edit_starts_from(rig: FakeRig, kind: MemoryKind) -> None:
@@ -34,7 +34,7 @@ def test_they_stand_where_an_edit_starts_from(rig: FakeRig, kind: MemoryKind) ->
 def test_nothing_is_learned_from_what_the_server_reads_for_itself(rig: FakeRig) -> None:
     rig.ask(PROMPT, 60, marks=MARKS)
     wait_until(lambda: not rig.loop.catch_up.has_work, "checkpoints inside the message")
-    found = rig.loop.call(lambda: list(rig.keeper.space.checkpoints())).result()
+    found = rig.loop.call(lambda: list(rig.cache.entries.all())).result()
     assert not [checkpoint for checkpoint in found if checkpoint.n_hits or checkpoint.n_forks]
     rig.close()
 

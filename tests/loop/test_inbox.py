@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from segue.loop.job import EndReason
-from segue.state.kind import MemoryKind
+from segue.memory import MemoryKind
 from tests.kit.waiting import PATIENCE_S
 from tests.loop.fake_rig import FakeRig, text
 

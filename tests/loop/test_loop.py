@@ -8,8 +8,8 @@ import pytest
 from segue.engine.errors import EngineError
 from segue.engine.sampling import SamplingParams
 from segue.loop.job import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobError, SlotView, context_exceeded
-from segue.state.kind import MemoryKind
-from segue.state.placement import PromptMarks
+from segue.memory import MemoryKind
+from segue.policy.placement import PromptMarks
 from tests.kit.fake_engine import END_OF_REPLY, expected_logits, expected_reply
 from tests.kit.rig import Heard
 from tests.kit.waiting import PATIENCE_S, wait_until
@@ -310,7 +310,7 @@ def test_a_turn_that_fails_tells_clients_nothing_of_the_server(
         raise OSError(5, "a disk failed", "/srv/cache")
 
     heard = Heard()
-    heard.on_each = lambda: monkeypatch.setattr(rig.keeper, "tidy", fail) if len(heard.tokens) == 1 else None
+    heard.on_each = lambda: monkeypatch.setattr(rig.cache, "tidy", fail) if len(heard.tokens) == 1 else None
     rig.send(text(45, 40), 50, heard=heard)
     assert heard.wait().error is INTERNAL_ERROR
     assert "/srv/cache" in caplog.text
@@ -412,7 +412,7 @@ def test_probabilities_are_those_of_the_path(make_fake_rig: MakeFakeRig) -> None
 
 def test_a_failure_while_the_disk_is_settled_loses_neither_jobs_nor_calls(make_fake_rig: MakeFakeRig) -> None:
     rig = make_fake_rig()
-    settle, n_settled, is_settled = rig.keeper.settle, 0, threading.Event()
+    settle, n_settled, is_settled = rig.cache.settle, 0, threading.Event()
 
     def fail_once() -> None:
         nonlocal n_settled
@@ -423,7 +423,7 @@ def test_a_failure_while_the_disk_is_settled_loses_neither_jobs_nor_calls(make_f
         is_settled.set()
 
     with rig.held():
-        rig.keeper.settle = fail_once  # type: ignore[method-assign]
+        rig.cache.settle = fail_once  # type: ignore[method-assign]
         heard = rig.send(text(85, 20))
         called = rig.loop.call(lambda: 7)
     assert called.result(timeout=PATIENCE_S) == 7

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from segue.state.checkpoint import Checkpoint
-from segue.state.kind import MemoryKind
-from segue.state.placement import Breakpoint, PromptMarks
+from segue.memory import MemoryKind
+from segue.policy.placement import Breakpoint, PromptMarks
+from segue.prefix.checkpoint import Checkpoint
 from tests.loop.fake_rig import FakeRig, Sizes, text
 
 
 def pinned(rig: FakeRig, prompt: list[int], n_tokens: int) -> float:
     """Until when the checkpoint after the first tokens is pinned; 0 if there is none."""
     tokens = np.asarray(prompt[:n_tokens], np.int32)
-    found: Checkpoint | None = rig.keeper.space.tree("").at(tokens)
+    found: Checkpoint | None = rig.cache.entries.tree("").at(tokens)
     return 0.0 if found is None else found.pinned_until
 
 
@@ -20,7 +20,7 @@ def test_a_breakpoint_is_pinned_when_read_and_again_with_each_use(kind: MemoryKi
     prompt = text(1, 90)
     marks = PromptMarks(message_ends=(20, 40, 60), breakpoints=(Breakpoint(40, 300.0), Breakpoint(90, 3600.0)))
     rig.ask(prompt, marks=marks)
-    now = rig.keeper.clock()
+    now = rig.cache.entries.clock()
     assert now + 290 < pinned(rig, prompt, 40) <= now + 300
     assert now + 3500 < pinned(rig, prompt, 90) <= now + 3600
     before = pinned(rig, prompt, 40)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from segue.loop.job import EndReason, ErrorType
-from segue.state.kind import MemoryKind
-from segue.state.placement import Breakpoint, PromptMarks
+from segue.memory import MemoryKind
+from segue.policy.placement import Breakpoint, PromptMarks
 from tests.kit.fake_engine import expected_reply
 from tests.kit.rig import Heard
 from tests.loop.fake_rig import FakeRig, Sizes

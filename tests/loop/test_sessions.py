@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.state.kind import MemoryKind
+from segue.memory import MemoryKind
 from tests.loop.conftest import MakeFakeRig
 from tests.loop.fake_rig import FakeRig, text
 
@@ -19,8 +19,7 @@ def crowded(make_fake_rig: MakeFakeRig, kind: MemoryKind) -> FakeRig:
 def busy_hour(rig: FakeRig, session: str, *, scope: str = "") -> int:
     """An agent waits for its helpers while strangers come and go; what it then reads of its conversation."""
     now = [0.0]
-    rig.loop.call(lambda: setattr(rig.keeper, "clock", lambda: now[0])).result()
-    rig.loop.call(lambda: setattr(rig.keeper.space, "clock", lambda: now[0])).result()
+    rig.loop.call(lambda: setattr(rig.cache.entries, "clock", lambda: now[0])).result()
     n_stranger = 90 if rig.kind.shares_cells else 190
     reply = rig.ask(CONVERSATION, N_REPLY, session="agent").tokens
     for i in range(10):

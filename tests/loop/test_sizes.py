@@ -6,7 +6,7 @@ import pytest
 
 from segue.engine.errors import ModelError
 from segue.loop.sizes import Sizes, choose_sizes
-from segue.state.kind import MemoryKind, MemoryShape
+from segue.memory import MemoryKind, MemoryShape
 
 SHAPES: Final = {
     kind: MemoryShape(kind, 64 * kind.has_window, 1000 * kind.shares_cells, 0 if kind == "attention" else 100_000, 1000)

@@ -7,7 +7,7 @@ from segue.engine.sampling import SamplingParams
 from segue.loop.inbox import Inbox, Submission
 from segue.loop.job import Job, SlotView
 from segue.loop.slot import Slot
-from segue.state.placement import PromptMarks
+from segue.policy.placement import PromptMarks
 from tests.kit.rig import Heard
 
 

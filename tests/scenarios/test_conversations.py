@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segue.state.kind import MemoryKind
+from segue.memory import MemoryKind
 from tests.conftest import MakeRig
 from tests.kit.conversation import N_HEADER, Prompt, chat, raw, text
 from tests.kit.reference import Reference

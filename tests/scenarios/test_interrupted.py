@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segue.loop.job import EndReason
-from segue.state.kind import MemoryKind
+from segue.memory import MemoryKind
 from tests.conftest import MakeRig
 from tests.kit.conversation import chat, message, text
 from tests.kit.models import model_path
@@ -55,12 +55,10 @@ def test_s28_what_was_generated_last_is_hardly_read_again(
 def test_s28_states_of_a_reply_that_ended_go(make_rig: MakeRig) -> None:
     rig = make_rig()
     rig.ask(QUESTION.tokens, 210, marks=QUESTION.marks, may_be_interrupted=True)
-    ends = sorted(
-        checkpoint.n_tokens for checkpoint in rig.loop.call(lambda: list(rig.keeper.space.checkpoints())).result()
-    )
+    ends = sorted(checkpoint.n_tokens for checkpoint in rig.loop.call(lambda: list(rig.cache.entries.all())).result())
     assert QUESTION.n + 209 in ends
     rig.ask(text(7, 20), 1)
-    ends = sorted(c.n_tokens for c in rig.loop.call(lambda: list(rig.keeper.space.checkpoints())).result())
+    ends = sorted(c.n_tokens for c in rig.loop.call(lambda: list(rig.cache.entries.all())).result())
     assert [end for end in ends if end > QUESTION.n] == [QUESTION.n + 209]
 
 
@@ -76,7 +74,7 @@ def test_s28_a_reply_that_streams_keeps_few_states(make_rig: MakeRig) -> None:
 
     def count() -> None:
         nonlocal most
-        inside = [c for c in rig.keeper.space.checkpoints() if c.n_tokens > QUESTION.n]
+        inside = [c for c in rig.cache.entries.all() if c.n_tokens > QUESTION.n]
         most = max(most, len(inside))
 
     heard = Heard(on_each=count)

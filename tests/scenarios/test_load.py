@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segue.loop.job import EndReason, ErrorType
-from segue.state.kind import MemoryKind
+from segue.memory import MemoryKind
 from tests.conftest import MakeRig
 from tests.kit.conversation import N_HEADER, Prompt, chat, raw, text
 from tests.kit.reference import Reference
@@ -135,9 +135,9 @@ def test_s21_cells_without_their_recurrent_state_are_no_hit(make_rig: MakeRig, r
     ask(rig, reference, raw(text(80, 400)))
 
     def evict_short() -> None:
-        for checkpoint in list(rig.keeper.space.checkpoints()):
+        for checkpoint in list(rig.cache.entries.all()):
             if checkpoint.n_tokens < 400:
-                rig.keeper.space.evict(checkpoint)
+                rig.cache.evictor.evict(checkpoint)
 
     rig.loop.call(evict_short).result()
     part = raw(text(80, 400)[:300], text(81, 20))
@@ -180,8 +180,8 @@ def test_s23_twice_as_much_as_fits(make_rig: MakeRig, reference: Reference, n_pa
     for i in range(14):
         prompt = chat(SYSTEM, ("user", text(90 + i % 9, 150 + 20 * (i % 9))))
         ask(rig, reference, prompt)
-        assert rig.keeper.space.host.used_bytes <= n_host_bytes
-    assert rig.keeper.space.host.peak_bytes <= n_host_bytes
+        assert rig.cache.host.budget.used_bytes <= n_host_bytes
+    assert rig.cache.host.budget.peak_bytes <= n_host_bytes
 
 
 def test_s24_scopes_share_nothing(make_rig: MakeRig, reference: Reference) -> None:

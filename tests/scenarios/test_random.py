@@ -39,15 +39,15 @@ def run(model: str, n_requests: int, seed: int) -> None:
             assert heard.wait().reason is not EndReason.ERROR, heard.end
             rig.check()
             reference.agrees(prompt.tokens, heard)
-            assert rig.keeper.space.host.used_bytes <= limit_bytes
+            assert rig.cache.host.budget.used_bytes <= limit_bytes
             n_read += heard.n_read
             n_prompt += prompt.n
     for _, heard in running:
         heard.wait()
     rig.check()
-    assert rig.keeper.space.host.peak_bytes <= limit_bytes
-    assert rig.keeper.space.n_evicted > 0, "the budgets were meant to be too small"
-    print(f"{model}: read {n_read} of {n_prompt} prompt tokens, {rig.keeper.space.n_evicted} evictions")
+    assert rig.cache.host.budget.peak_bytes <= limit_bytes
+    assert rig.cache.evictor.n_evicted > 0, "the budgets were meant to be too small"
+    print(f"{model}: read {n_read} of {n_prompt} prompt tokens, {rig.cache.evictor.n_evicted} evictions")
     rig.close()
 
 

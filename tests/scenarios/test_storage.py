@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from segue.cache.snapshot import SlotSnapshot, SnapshotError
 from segue.demo.model_file import write_model
-from segue.homes.disk import blobfile
-from segue.homes.parcel import Parcel, ParcelError
-from segue.state.kind import MemoryKind
-from segue.state.reasons import CacheReport
+from segue.memory import MemoryKind
+from segue.policy.reasons import CacheReport
+from segue.storage import blobfile
 from tests.conftest import MakeRig
 from tests.kit.architectures import Sizes, longrope
 from tests.kit.conversation import N_HEADER, Prompt, chat, raw, text
@@ -62,7 +62,7 @@ def n_bytes_in(folder: Path) -> int:
     return n_bytes
 
 
-def held_and_saved(rig: Rig, reference: Reference, n_turns: int) -> tuple[list[Prompt], Parcel]:
+def held_and_saved(rig: Rig, reference: Reference, n_turns: int) -> tuple[list[Prompt], SlotSnapshot]:
     """Hold a conversation on slot 0 and save the slot; its prompts, and what was saved."""
     prompts = conversation(n_turns)
     for prompt in prompts:
@@ -98,7 +98,7 @@ def test_s14_a_slot_is_restored_in_another_process(make_rig: MakeRig, reference:
     assert ask(fresh, reference, branch_off()).n_read == must_read(fresh, branch_off(), prompts[0].ends[-1])
     if rig.shape.kind.shares_cells:
         other = make_rig(n_slots=1, type_k="f16")
-        with pytest.raises(ParcelError, match="type of keys f32 instead of f16"):
+        with pytest.raises(SnapshotError, match="type of keys f32 instead of f16"):
             other.loop.restore_slot(0, "", parcel.arrays())
 
 
@@ -231,7 +231,7 @@ def test_s23_the_disk_stays_within_its_budget(make_rig: MakeRig, reference: Refe
         if i % 3 == 2:
             rig.wait_until_stored()
         assert n_bytes_in(tmp_path / "blobs") <= 600_000
-        assert rig.keeper.space.host.peak_bytes <= 300_000
+        assert rig.cache.host.budget.peak_bytes <= 300_000
 
 
 def alter(file: Path) -> None:
@@ -334,11 +334,11 @@ def test_what_conversations_share_is_stored_once(make_rig: MakeRig, model_name: 
     for i in range(n_conversations):
         prompt = raw(shared, np.array([i, 255 - i], np.int32), text(100 + i, n_own))
         rig.ask(prompt.tokens, 1)
-    shape, space = rig.shape, rig.keeper.space
-    ends = [c for c in space.checkpoints() if c.n_tokens == n_shared + n_own]
+    shape, evictor = rig.shape, rig.cache.evictor
+    ends = [c for c in evictor.entries.all() if c.n_tokens == n_shared + n_own]
     n_state = sum(c.host_bytes for c in ends)
     assert len(ends) == n_conversations
-    n_links = sum(link.n_bytes for root in space.copies.chains.roots.values() for link in root.below())
+    n_links = sum(link.n_bytes for root in evictor.host.segments.roots.values() for link in root.below())
     n_cells = n_shared + n_conversations * n_own
     expected = n_cells * shape.n_bytes_cell + n_conversations * (shape.n_bytes_state + shape.n_bytes_logits)
     print(f"{model_name}: {n_links + n_state:,} bytes stored, {expected:,} expected in {MODELS[model_name].kind.value}")

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from segue.prefix.branch import Tokens
 from segue.sim.capacity import Capacity
 from segue.sim.model import MODELS, Model
 from segue.sim.request import Request
 from segue.sim.store import Store
-from segue.state.branch import Tokens
 
 MODEL: Model = MODELS["Qwen3.6-27B"]
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segue.memory import MemoryKind
+from segue.policy.placement import PromptMarks
+from segue.policy.retention import Retention
+from segue.prefix.tree import Tree
 from segue.sim.capacity import Capacity
 from segue.sim.policies.segue import Segue
 from segue.sim.request import Request
 from segue.sim.store import Store
 from segue.sim.trace import Format, Interleaving, load
-from segue.state.kind import MemoryKind
-from segue.state.placement import PromptMarks
-from segue.state.retention import Retention
-from segue.state.tree import Tree
 from tests.loop.fake_rig import FakeRig, Sizes, text
 from tests.sim.making import MODEL, request
 from tests.sim.shared import shared
@@ -75,12 +75,11 @@ def served(requests: Sequence[Request], n_fit: int, monkeypatch: pytest.MonkeyPa
     rig = FakeRig(MemoryKind.RECURRENT, sizes)
     now = [0.0]
     assert rig.engine.shape.n_bytes_state == _N_BYTES_STATE
-    keeper = rig.keeper
-    monkeypatch.setattr(keeper, "clock", lambda: now[0])
-    monkeypatch.setattr(keeper.space, "clock", lambda: now[0])
+    cache = rig.cache
+    monkeypatch.setattr(cache.entries, "clock", lambda: now[0])
     # In the simulator restoring costs nothing, and no logits are counted.
-    monkeypatch.setattr(type(keeper.prices), "restore_s", lambda *_: 0.0)
-    monkeypatch.setattr(keeper.space.copies, "keep_logits", lambda *_: None)
+    monkeypatch.setattr(type(cache.prices), "restore_s", lambda *_: 0.0)
+    monkeypatch.setattr(cache.host, "keep_logits", lambda *_: None)
     hits = []
     try:
         for found in requests:

@@ -4,12 +4,12 @@ import random
 
 import numpy as np
 
+from segue.prefix.checkpoint import Checkpoint
+from segue.prefix.lineage import tokens_of
+from segue.prefix.tree import Tree
 from segue.sim.cells import n_own
-from segue.state.checkpoint import Checkpoint
-from segue.state.lineage import tokens_of
-from segue.state.tree import Tree
+from tests.prefix.naive import checkpoint
 from tests.sim.making import store
-from tests.state.naive import checkpoint
 
 
 def counted(kept: list[Checkpoint], one: Checkpoint) -> int:

@@ -114,11 +114,11 @@ def test_what_is_refused(option: str, value: str, says: str, path: Path) -> None
     assert run.stderr.count("\n") == 1
 
 
-def test_the_simulator_imports_state_alone() -> None:
+def test_the_simulator_imports_pure_logic_alone() -> None:
     code = (
         "import pkgutil, sys, importlib, segue.sim as sim\n"
         "for found in pkgutil.walk_packages(sim.__path__, 'segue.sim.'): importlib.import_module(found.name)\n"
         "print(sorted({name.split('.')[1] for name in sys.modules if name.startswith('segue.')}))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout == "['sim', 'state']\n"
+    assert run.stdout == "['memory', 'policy', 'prefix', 'sim']\n"

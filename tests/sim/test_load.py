@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from segue.prefix.branch import n_equal
 from segue.sim.load import Load
 from segue.sim.trace import Trace
-from segue.state.branch import n_equal
 from tests.sim.making import join, request, span
 
 HEAD = span(64 * 10)

@@ -1,10 +1,10 @@
 """The search for parameters."""
 
+from segue.policy.retention import RetentionParameters
+from segue.prefix.checkpoint import Origin
 from segue.sim.capacity import Capacity
 from segue.sim.trace import Trace
 from segue.sim.tune import Bench, Knob, n_tries, tune
-from segue.state.checkpoint import Origin
-from segue.state.retention import RetentionParameters
 from tests.sim.making import MODEL, join, request, span
 
 

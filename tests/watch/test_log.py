@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from segue.loop.job import EndReason, ErrorType, JobEnd, JobError, Timings
-from segue.state.reasons import CacheReport
+from segue.policy.reasons import CacheReport
 from segue.watch.log import configure, log_request, request_line
 
 TIMINGS = Timings(cache_n=1790, prompt_n=52, prompt_ms=93.2, predicted_n=128, predicted_ms=2410.0)

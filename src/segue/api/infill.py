@@ -19,7 +19,7 @@ from segue.api.service import Backend, Service
 from segue.api.work import Work, plan
 from segue.engine.fim import FimTokens
 from segue.loop.job import Tokens
-from segue.state.placement import PromptMarks
+from segue.policy.placement import PromptMarks
 
 _REPOSITORY = "myproject\n"
 _FILE = "filename\n"

@@ -19,7 +19,7 @@ from segue.chat.reply.echo import Turn
 from segue.chat.reply.speech import Speech, speech_after
 from segue.chat.vocabulary import Vocabulary
 from segue.loop.job import Tokens, context_exceeded
-from segue.state.placement import PromptMarks
+from segue.policy.placement import PromptMarks
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from segue.api.errors import SERVER, UNAVAILABLE, ApiError, invalid, not_support
 from segue.api.requests import SlotRequest
 from segue.api.service import Service
 from segue.api.wire import JsonObject
-from segue.homes.disk import blobfile
-from segue.homes.disk.codec import Bytes
-from segue.homes.disk.errors import DamagedError, DiskError, disk_error
-from segue.homes.parcel import Parcel, ParcelError
+from segue.cache.snapshot import SlotSnapshot, SnapshotError
+from segue.storage import blobfile
+from segue.storage.codec import Bytes
+from segue.storage.errors import DamagedError, DiskError, disk_error
 
 log = logging.getLogger(__name__)
 
@@ -78,13 +78,13 @@ async def _save(service: Service, id_slot: int, scope: str, path: Path) -> JsonO
     return {"n_saved": len(parcel.tokens), "n_written": n_written}
 
 
-async def _packed(service: Service, id_slot: int, scope: str) -> Parcel:
+async def _packed(service: Service, id_slot: int, scope: str) -> SlotSnapshot:
     """The slot's path, once all of it has come from the disk that can come."""
     give_up = time.monotonic() + _FETCH_S
     while time.monotonic() < give_up:
         try:
             parcel = await asyncio.wrap_future(service.backend.loop.save_slot(id_slot, scope))
-        except ParcelError as error:
+        except SnapshotError as error:
             raise ApiError(UNAVAILABLE, f"The slot could not be saved: {error}") from error
         if parcel is not None:
             return parcel
@@ -97,7 +97,7 @@ async def _restore(service: Service, id_slot: int, scope: str, path: Path) -> Js
         arrays, n_read = await run_in_threadpool(_read, path)
         restored = service.backend.loop.restore_slot(id_slot, scope, arrays)
         n_restored: int = await asyncio.wrap_future(restored)
-    except ParcelError as error:
+    except SnapshotError as error:
         raise invalid(f"The slot cannot be restored: {error}") from error
     except DamagedError as error:
         raise invalid(f"The slot cannot be restored: {_reason(error, path)}") from error

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from segue.chat.prompt import PREAMBLE, RenderedPrompt
-from segue.state.placement import Breakpoint
+from segue.policy.placement import Breakpoint
 
 
 class Wish(NamedTuple):

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from segue.state.placement import Breakpoint
+from segue.policy.placement import Breakpoint
 
 PREAMBLE = -1
 """Stands for the message index of text that no message wrote: tools, a default system prompt."""
 
 
-class Written(NamedTuple):
+class CompletedWrite(NamedTuple):
     """Characters `[start, end)` of a prompt that a model wrote, with its own tokens, int32, for them."""
 
     start: int
@@ -36,5 +36,5 @@ class RenderedPrompt:
     n_stable: int = 0
     volatile: tuple[int, ...] = ()
     breakpoints: tuple[Breakpoint, ...] = ()
-    written: tuple[Written, ...] = ()
+    written: tuple[CompletedWrite, ...] = ()
     part_ends: tuple[int, ...] = ()

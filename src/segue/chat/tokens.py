@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from segue.chat.memory import TokenMemory
-from segue.chat.prompt import RenderedPrompt, Written
+from segue.chat.prompt import CompletedWrite, RenderedPrompt
 from segue.chat.specials import SpecialSplitter
 from segue.chat.vocabulary import Tokens, Vocabulary
-from segue.state.placement import Breakpoint, PromptMarks
+from segue.policy.placement import Breakpoint, PromptMarks
 
 DEFAULT_MEMORY_BYTES = 1 << 26
 _N_BLOCK_CHARS = 1 << 14
@@ -62,7 +62,9 @@ class PromptTokenizer:
         if specials is None or self._vocabulary.has_trimming_specials:
             tokens, segments = self._encode_whole(text, specials)
         else:
-            written = [Written(one.start - n_stripped, one.end - n_stripped, one.tokens) for one in rendered.written]
+            written = [
+                CompletedWrite(one.start - n_stripped, one.end - n_stripped, one.tokens) for one in rendered.written
+            ]
             tokens, segments = self._encode_segments(text, specials, written, scope)
 
         breakpoints = [mark.end for mark in rendered.breakpoints]
@@ -111,7 +113,7 @@ class PromptTokenizer:
         return tokens[places[-1] + 1 :] if len(places) else tokens
 
     def _encode_segments(
-        self, text: str, specials: Sequence[tuple[int, int, int]], written: Sequence[Written], scope: str
+        self, text: str, specials: Sequence[tuple[int, int, int]], written: Sequence[CompletedWrite], scope: str
     ) -> tuple[Tokens, list[Segment]]:
         parts = [np.array(self._bos, np.int32).tobytes()]
         segments = []

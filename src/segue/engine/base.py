@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segue.engine.cells import Cells
 from segue.engine.sampling import SamplingParams
-from segue.state.kind import MemoryShape
+from segue.memory import MemoryShape
 
 Tokens = NDArray[np.int32]
 Logits = NDArray[np.float32]
@@ -162,7 +162,7 @@ class Engine(Protocol):
     def save_cells(self, seq: int, start: int, end: int, via: int) -> Cells:
         """Copy the attention cells of the tokens `[start, end)` of `seq` to host memory, by way of the empty `via`.
 
-        They take `n_bytes_link + (end - start) * n_bytes_cell`. Refused where cells are not unified.
+        They take `n_bytes_segment + (end - start) * n_bytes_cell`. Refused where cells are not unified.
         """
 
     def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:

@@ -18,7 +18,7 @@ from segue.engine.creation import FLASH_ATTENTION, KV_TYPES, create, is_causal
 from segue.engine.errors import EngineError, ModelError, NoRoomError, StateError
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
-from segue.state.kind import MemoryShape
+from segue.memory import MemoryShape
 
 _PARTIAL = 1
 _NO_ROOM = 1
@@ -309,8 +309,8 @@ def measure(model: Model, params: ContextParams) -> MemoryShape:
     (cells_2, part_2), (cells_34, part_34) = sizes
     n_bytes_window = (part_34 - part_2) // 32 * max(0, model.n_swa - 2)
     n_bytes_cell = (cells_34 - cells_2) // 32
-    n_bytes_link = cells_2 - 2 * n_bytes_cell
-    return MemoryShape(model.kind, model.n_swa, n_bytes_cell, part_2 + n_bytes_window, n_bytes_logits, n_bytes_link)
+    n_bytes_segment = cells_2 - 2 * n_bytes_cell
+    return MemoryShape(model.kind, model.n_swa, n_bytes_cell, part_2 + n_bytes_window, n_bytes_logits, n_bytes_segment)
 
 
 def _create(model: Model, params: ContextParams) -> int:

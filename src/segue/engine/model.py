@@ -12,7 +12,7 @@ from segue.engine import libllama
 from segue.engine.errors import ModelError
 from segue.engine.model_files import digest, has_tensor
 from segue.engine.vocabulary import Vocabulary
-from segue.state.kind import MemoryKind
+from segue.memory import MemoryKind
 
 _ROPE_FACTORS = ("rope_factors_long.weight", "rope_factors_short.weight")
 _SPLIT_MODES = {"none": 0, "layer": 1, "row": 2, "tensor": 3}

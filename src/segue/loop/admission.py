@@ -4,26 +4,26 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
 
-from segue.homes.keeper import Keeper
-from segue.homes.planner import Plan
+from segue.cache.planner import Plan
+from segue.cache.state_cache import StateCache
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Submission
 from segue.loop.slot import NO_LANE, Phase, Slot
-from segue.state.branch import n_equal
-from segue.state.checkpoint import Origin
-from segue.state.match import damaged_upto, evicted_upto
-from segue.state.placement import Cut, cuts, digests, n_cuts_most, stable_cuts
-from segue.state.reasons import explain
+from segue.policy.placement import Cut, cuts, digests, n_cuts_most, stable_cuts
+from segue.policy.reasons import explain
+from segue.prefix.branch import n_equal
+from segue.prefix.checkpoint import Origin
+from segue.prefix.match import damaged_upto, evicted_upto
 
 
 class Admission:
     """Plans the start of requests. Belongs to the engine's thread."""
 
-    def __init__(self, keeper: Keeper, cost: CutCost, *, is_reproducible: bool) -> None:
-        self._keeper = keeper
+    def __init__(self, cache: StateCache, cost: CutCost, *, is_reproducible: bool) -> None:
+        self._cache = cache
         self._cost = cost
         self._is_reproducible = is_reproducible
-        self._n_most_cuts = n_cuts_most(keeper.space.host.limit_bytes / max(1, keeper.engine.shape.n_bytes_state))
+        self._n_most_cuts = n_cuts_most(cache.host.budget.limit_bytes / max(1, cache.engine.shape.n_bytes_state))
 
     def plan(self, slot: Slot, *, only_near: bool = False) -> Plan:
         """Where the slot's path starts soonest, given all that is cached now."""
@@ -33,7 +33,7 @@ class Admission:
         # A reply that gave way knows its next token: it can start from a state without logits, even from its very end.
         goes_on = slot.n_generated > 0
         path = slot.tokens[: slot.n_target + goes_on]
-        return self._keeper.plan(
+        return self._cache.plan(
             job.scope,
             path,
             use_cache=job.use_cache or goes_on,
@@ -57,7 +57,7 @@ class Admission:
             if other.submission.job.scope != slot.submission.job.scope:
                 continue
             until = self._shared_until(slot, other)
-            if until > max(plan.n_start, self._keeper.engine.length(other.lane), best[1] if best else 0):
+            if until > max(plan.n_start, self._cache.engine.length(other.lane), best[1] if best else 0):
                 best = (other.submission, until)
                 self._cut(other, until)
         return best
@@ -65,16 +65,16 @@ class Admission:
     def publish(self, slot: Slot, plan: Plan, others: Iterable[Slot]) -> bool:
         """Let plain attention share what running requests have read since their last checkpoint; True if it helps."""
         assert slot.submission is not None
-        if not self._keeper.kind.rewinds or self._is_reproducible or not slot.submission.job.use_cache:
+        if not self._cache.kind.rewinds or self._is_reproducible or not slot.submission.job.use_cache:
             return False
         found = False
         for other in others:
             if other.lane == NO_LANE or other.submission is None:
                 continue
-            read = other.tokens[: self._keeper.engine.length(other.lane)]
+            read = other.tokens[: self._cache.engine.length(other.lane)]
             is_same_scope = other.submission.job.scope == slot.submission.job.scope
             if is_same_scope and n_equal(slot.tokens[: slot.n_target - 1], read) > plan.n_start:
-                self._keeper.take(other.lane, read, Origin.FORK)
+                self._cache.take(other.lane, read, Origin.FORK)
                 found = True
         return found
 
@@ -85,7 +85,7 @@ class Admission:
         if slot.report is None:
             slot.n_cached = plan.n_start
             checkpoint = plan.restore.checkpoint if plan.restore else None
-            rewinds = self._keeper.kind.rewinds
+            rewinds = self._cache.kind.rewinds
             slot.report = explain(
                 slot.n_target,
                 plan.match.n_known if slot.submission.job.use_cache else 0,
@@ -97,7 +97,7 @@ class Admission:
                 n_not_fetched=plan.n_not_fetched,
                 from_origin=checkpoint.origin.value if checkpoint else "",
                 from_home=home,
-                from_age_s=self._keeper.clock() - checkpoint.created if checkpoint else 0.0,
+                from_age_s=self._cache.entries.clock() - checkpoint.created if checkpoint else 0.0,
             )
         slot.cuts = deque(self._cuts(slot, plan))
         self._pin_again(slot)
@@ -107,14 +107,14 @@ class Admission:
         assert slot.submission is not None
         job = slot.submission.job
         for mark in job.marks.breakpoints:
-            self._keeper.pin(job.scope, slot.tokens[: mark.end], mark.ttl_s)
+            self._cache.pin(job.scope, slot.tokens[: mark.end], mark.ttl_s)
 
     def _cuts(self, slot: Slot, plan: Plan) -> tuple[Cut, ...]:
         assert slot.submission is not None
         job, n_start, n_target = slot.submission.job, plan.n_start, slot.n_target
         if self._is_reproducible:
             return tuple(cut for cut in stable_cuts(job.marks, n_target) if cut.n_tokens > n_start)
-        if self._keeper.kind.rewinds:
+        if self._cache.kind.rewinds:
             ends = sorted({mark.end for mark in job.marks.breakpoints if n_start < mark.end < n_target})
             breakpoints = tuple(Cut(end, Origin.BREAKPOINT) for end in ends)
             return (*breakpoints, Cut(n_target, Origin.PROMPT_END)) if n_target > n_start else ()
@@ -124,7 +124,7 @@ class Admission:
             n_start,
             n_target,
             fork=self._fork(slot, plan.match.n_known) if n_start < plan.match.n_known < n_target else None,
-            expected=self._keeper.expected(slot.lane, job.scope, job.session, boundaries),
+            expected=self._cache.expected(slot.lane, job.scope, job.session, boundaries),
             cut_cost_tokens=self._cost.n_tokens,
             n_most=self._n_most_cuts,
         )

@@ -4,12 +4,12 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 
+from segue.cache.state_cache import StateCache
 from segue.engine.base import Chunk, Engine, Tokens
 from segue.engine.errors import EngineError
-from segue.homes.keeper import Keeper
-from segue.state.branch import n_equal
-from segue.state.checkpoint import Origin
-from segue.state.placement import PromptMarks, last_message, rewinds
+from segue.policy.placement import PromptMarks, last_message, rewinds
+from segue.prefix.branch import n_equal
+from segue.prefix.checkpoint import Origin
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,9 @@ class CatchUp:
     only while all lanes are empty, in pieces of 64 tokens, on the first lane. Belongs to the engine's thread.
     """
 
-    def __init__(self, engine: Engine, keeper: Keeper, *, is_off: bool) -> None:
+    def __init__(self, engine: Engine, cache: StateCache, *, is_off: bool) -> None:
         self._engine = engine
-        self._keeper = keeper
+        self._cache = cache
         self._is_off = is_off or engine.shape.kind.rewinds
         self._left: deque[_Left] = deque(maxlen=_MOST_LEFT)
         self._now: _Left | None = None
@@ -78,13 +78,13 @@ class CatchUp:
         """Empty the lane: a request is here. Checkpoints not yet taken are skipped."""
         if self._now is not None:
             self._now = None
-            self._keeper.discard(_LANE)
+            self._cache.discard(_LANE)
 
     def _step(self) -> bool:
         if self._now is None:
             return self._begin()
-        if not self._keeper.is_open(_LANE):
-            self._keeper.step(_LANE)
+        if not self._cache.is_open(_LANE):
+            self._cache.step(_LANE)
             return True
         n_read = self._engine.length(_LANE)
         due = next((n for n in self._now.positions if n > n_read), None)
@@ -94,9 +94,9 @@ class CatchUp:
         upto = min(due, n_read + min(_CHUNK_TOKENS, self._engine.n_ubatch))
         self._engine.decode([Chunk(_LANE, self._now.tokens[n_read:upto], wants_logits=False)])
         if upto == due:
-            taken = self._keeper.take_passing(_LANE, self._now.tokens[:due], Origin.REWIND)
+            taken = self._cache.take_passing(_LANE, self._now.tokens[:due], Origin.REWIND)
             if taken is not None:
-                self._keeper.keep(taken)
+                self._cache.keep(taken)
         return True
 
     def _begin(self) -> bool:
@@ -105,11 +105,11 @@ class CatchUp:
             # Other threads ask `has_work`: it is in one place or the other.
             self._now = left = self._left[-1]
             self._left.pop()
-            missing = [n for n in left.positions if self._keeper.space.tree(left.scope).at(left.tokens[:n]) is None]
+            missing = [n for n in left.positions if self._cache.entries.tree(left.scope).at(left.tokens[:n]) is None]
             if missing:
-                plan = self._keeper.plan(left.scope, left.tokens[: missing[0]], reads_last=True, only_near=True)
+                plan = self._cache.plan(left.scope, left.tokens[: missing[0]], reads_last=True, only_near=True)
                 if missing[-1] - plan.n_start <= _MOST_READ_TOKENS:
-                    self._keeper.open(_LANE, plan, is_request=False)
+                    self._cache.open(_LANE, plan, is_request=False)
                     return True
             self._now = None
         return False

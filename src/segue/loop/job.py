@@ -9,12 +9,12 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.cache.snapshot import SlotSnapshot
 from segue.engine.base import MakeMask
 from segue.engine.cells import Bytes
 from segue.engine.sampling import SamplingParams
-from segue.homes.parcel import Parcel
-from segue.state.placement import PromptMarks
-from segue.state.reasons import CacheReport
+from segue.policy.placement import PromptMarks
+from segue.policy.reasons import CacheReport
 
 Tokens = NDArray[np.int32]
 
@@ -227,14 +227,14 @@ class LoopFront(Protocol):
     def slots(self) -> tuple[SlotView, ...]:
         """A snapshot of the slots."""
 
-    def save_slot(self, id_slot: int, scope: str) -> "Future[Parcel | None]":
+    def save_slot(self, id_slot: int, scope: str) -> "Future[SlotSnapshot | None]":
         """Pack the path that a slot served last, empty if it was another scope's; None: ask again in a moment.
 
-        ParcelError if there is something and nothing of it can be had (`Keeper.pack`).
+        SnapshotError if there is something and nothing of it can be had (`StateCache.pack`).
         """
 
     def restore_slot(self, id_slot: int, scope: str, arrays: Sequence[Bytes]) -> "Future[int]":
-        """Unpack a parcel's arrays; how many tokens. Raises ParcelError for what cannot be used here.
+        """Unpack a parcel's arrays; how many tokens. Raises SnapshotError for what cannot be used here.
 
         The future's error is DamagedError where arrays are not what the parcel says.
         """

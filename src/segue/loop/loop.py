@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
+from segue.cache.snapshot import SlotSnapshot, parse
+from segue.cache.state_cache import StateCache
 from segue.engine.base import Chunk, Engine, Tokens
 from segue.engine.cells import Bytes
 from segue.engine.errors import EngineError, NoRoomError
-from segue.homes.keeper import Keeper
-from segue.homes.parcel import Parcel, parse
 from segue.loop.batching import Batching
 from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CutCost
@@ -48,7 +48,7 @@ class Loop:
     def __init__(
         self,
         engine: Engine,
-        keeper: Keeper,
+        cache: StateCache,
         *,
         n_slots: int,
         n_ctx: int,
@@ -57,7 +57,7 @@ class Loop:
         on_end: OnEnd = lambda _id, _end: None,
     ) -> None:
         self.engine = engine
-        self.keeper = keeper
+        self.cache = cache
         self.n_ctx = n_ctx
         self.cost = CutCost()
         self._inbox = Inbox()
@@ -65,10 +65,10 @@ class Loop:
         self._slots = [Slot(i) for i in range(n_slots)]
         self._batching = Batching(engine, is_reproducible=is_reproducible)
         self._idle_s = idle_s or 0.0
-        self.catch_up = CatchUp(engine, keeper, is_off=is_reproducible or idle_s is None)
+        self.catch_up = CatchUp(engine, cache, is_off=is_reproducible or idle_s is None)
         self._runner = Runner(
             engine,
-            keeper,
+            cache,
             self._slots,
             n_ctx=n_ctx,
             is_reproducible=is_reproducible,
@@ -106,23 +106,23 @@ class Loop:
         """A snapshot of the slots; any thread."""
         return tuple(slot.view(self.n_ctx) for slot in self._slots)
 
-    def save_slot(self, id_slot: int, scope: str) -> "Future[Parcel | None]":
+    def save_slot(self, id_slot: int, scope: str) -> "Future[SlotSnapshot | None]":
         """Pack the path that a slot served last; any thread."""
-        return self.call(lambda: self.keeper.pack(scope, self._path(id_slot, scope)))
+        return self.call(lambda: self.cache.pack(scope, self._path(id_slot, scope)))
 
     def restore_slot(self, id_slot: int, scope: str, arrays: Sequence[Bytes]) -> "Future[int]":
         """Unpack a parcel, which becomes the slot's path; any thread."""
-        parcel = parse(arrays, self.keeper.fingerprint)
+        parcel = parse(arrays, self.cache.fingerprint)
 
         def restore() -> int:
             self._slots[id_slot].last = (scope, parcel.tokens)
-            return self.keeper.unpack(scope, parcel)
+            return self.cache.unpack(scope, parcel)
 
         return self.call(restore)
 
     def erase_slot(self, id_slot: int, scope: str) -> "Future[int]":
         """Forget the end of the path that a slot served last; any thread."""
-        return self.call(lambda: self.keeper.erase(scope, self._path(id_slot, scope)))
+        return self.call(lambda: self.cache.erase(scope, self._path(id_slot, scope)))
 
     def _path(self, id_slot: int, scope: str) -> Tokens:
         last_scope, tokens = self._slots[id_slot].last
@@ -152,7 +152,7 @@ class Loop:
         # They are in no other queue: whatever fails from here on, each job is answered and each call made.
         self._queue.extend(jobs)
         try:
-            self.keeper.settle()
+            self.cache.settle()
         except Exception:
             # What it did not come to would lie there until another thread had something to say.
             self._inbox.wake()
@@ -223,7 +223,7 @@ class Loop:
         if self._has_put_off:
             self._is_tidy = False
             return
-        self._is_tidy = not self.keeper.tidy(_TIDY_SHARE * (now - self._turned))
+        self._is_tidy = not self.cache.tidy(_TIDY_SHARE * (now - self._turned))
         self._turned = time.perf_counter()
 
     def _decode(self, chunks: list[Chunk], slots: list[Slot]) -> list[int]:
@@ -234,7 +234,7 @@ class Loop:
                 rows = self.engine.decode(chunks)
                 break
             except NoRoomError:
-                if not self.keeper.space.free_cells():
+                if not self.cache.evictor.free_cells():
                     self._runner.give_way()
                     return []
             except EngineError:
@@ -244,7 +244,7 @@ class Loop:
         self._decoded = time.perf_counter()
         if all(slot.phase is Phase.READING for slot in slots):
             self.cost.note_read(sum(len(chunk.tokens) for chunk in chunks), self._decoded - started)
-            self.keeper.prices.tokens_s = 1 / self.cost.token_s if self.cost.token_s else 0.0
+            self.cache.prices.tokens_s = 1 / self.cost.token_s if self.cost.token_s else 0.0
         return rows
 
     def _finish(self, slots: list[Slot], reason: EndReason, error: JobError | None = None) -> None:
@@ -265,7 +265,7 @@ class Loop:
         for submission in (*self._queue, *jobs):
             error = JobError(ErrorType.UNAVAILABLE, "the server is shutting down")
             self._runner.refuse(submission, EndReason.ERROR, error)
-        self.keeper.end(_END_S)
+        self.cache.end(_END_S)
 
     def _idle_slot(self, job: Job) -> Slot | None:
         """The slot asked for, or any; None while there is none idle."""

@@ -2,11 +2,11 @@
 
 from collections import deque
 
+from segue.cache.entry import Entry
+from segue.cache.state_cache import StateCache
 from segue.engine.base import Engine
-from segue.homes.entry import Entry
-from segue.homes.keeper import Keeper
 from segue.loop.slot import Slot
-from segue.state.checkpoint import Origin
+from segue.prefix.checkpoint import Origin
 
 _N_SPACING = 40
 _N_COVERED = 128
@@ -20,9 +20,9 @@ class Ring:
     has begun. Belongs to the engine's thread.
     """
 
-    def __init__(self, engine: Engine, keeper: Keeper, *, is_reproducible: bool) -> None:
+    def __init__(self, engine: Engine, cache: StateCache, *, is_reproducible: bool) -> None:
         self._engine = engine
-        self._keeper = keeper
+        self._cache = cache
         self._is_off = is_reproducible or engine.shape.kind.rewinds
         self._states: dict[int, deque[Entry]] = {}
         self._over: dict[int, deque[Entry]] = {}
@@ -37,22 +37,22 @@ class Ring:
         n_reply = n_read - len(job.tokens)
         states = self._states.get(slot.id)
         if states and len(states) > 1 and states[1].n_tokens <= n_read - _N_COVERED:
-            self._keeper.let_go(states.popleft())
+            self._cache.let_go(states.popleft())
         if n_reply > 0 and n_reply % _N_SPACING == 0:
-            taken = self._keeper.take_passing(slot.lane, slot.tokens[:n_read], Origin.STRIDE)
+            taken = self._cache.take_passing(slot.lane, slot.tokens[:n_read], Origin.STRIDE)
             if taken is not None:
                 self._states.setdefault(slot.id, deque()).append(taken)
 
     def begin(self, slot: Slot) -> None:
         """The next request of a slot stands where it starts: the states of the last reply go that nobody has used."""
         for checkpoint in self._over.pop(slot.id, ()):
-            self._keeper.let_go(checkpoint)
+            self._cache.let_go(checkpoint)
 
     def end(self, slot: Slot, *, is_interrupted: bool) -> None:
         """The reply of a slot is over: its states stay for good if its client surely lacks the end of it."""
         states = self._states.pop(slot.id, None)
         if states and is_interrupted:
             for checkpoint in states:
-                self._keeper.keep(checkpoint)
+                self._cache.keep(checkpoint)
         elif states:
             self._over[slot.id] = states

@@ -4,10 +4,10 @@ import logging
 import time
 from collections.abc import Callable
 
+from segue.cache.planner import Plan
+from segue.cache.state_cache import StateCache
 from segue.engine.base import Engine, Logits
 from segue.engine.errors import MaskError, NoRoomError, StateError
-from segue.homes.keeper import Keeper
-from segue.homes.planner import Plan
 from segue.loop.admission import Admission
 from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CutCost
@@ -26,7 +26,7 @@ from segue.loop.lanes import Lanes
 from segue.loop.reply import Reply
 from segue.loop.ring import Ring
 from segue.loop.slot import NO_LANE, Phase, Slot
-from segue.state.checkpoint import Origin
+from segue.prefix.checkpoint import Origin
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Runner:
     def __init__(
         self,
         engine: Engine,
-        keeper: Keeper,
+        cache: StateCache,
         slots: list[Slot],
         *,
         n_ctx: int,
@@ -52,17 +52,17 @@ class Runner:
         on_end: OnEnd,
     ) -> None:
         self._engine = engine
-        self._keeper = keeper
+        self._cache = cache
         self._slots = slots
         self._n_ctx = n_ctx
         self._is_reproducible = is_reproducible
         self._cost = cost
         self._catch_up = catch_up
         self._on_end = on_end
-        self._lanes = Lanes(len(slots), keeper)
-        self._admission = Admission(keeper, cost, is_reproducible=is_reproducible)
+        self._lanes = Lanes(len(slots), cache)
+        self._admission = Admission(cache, cost, is_reproducible=is_reproducible)
         self._reply = Reply(engine, n_ctx)
-        self._ring = Ring(engine, keeper, is_reproducible=is_reproducible)
+        self._ring = Ring(engine, cache, is_reproducible=is_reproducible)
 
     def start(self, slot: Slot) -> None:
         """Let a waiting slot read from the deepest checkpoint, unless another is about to read the same."""
@@ -87,7 +87,7 @@ class Runner:
             if slot.lane != NO_LANE:
                 is_whole = slot.phase is not Phase.LOADING
                 self._leave(slot, keep=is_whole and error is None and not self._is_reproducible)
-                self._keeper.attend(submission.job.scope, submission.job.session, slot.tokens)
+                self._cache.attend(submission.job.scope, submission.job.session, slot.tokens)
         finally:
             slot.clear()
             self.tell_end(submission, end)
@@ -139,9 +139,9 @@ class Runner:
         if plan.restore is None:
             return plan
         checkpoint, with_logits = plan.restore.checkpoint, plan.restore.with_logits
-        if self._keeper.is_near(checkpoint, with_logits=with_logits):
+        if self._cache.is_near(checkpoint, with_logits=with_logits):
             return plan
-        slot.is_fetching = slot.has_fetched = self._keeper.fetch(checkpoint, with_logits=with_logits)
+        slot.is_fetching = slot.has_fetched = self._cache.fetch(checkpoint, with_logits=with_logits)
         return None if slot.is_fetching else self._admission.plan(slot, only_near=True)
 
     def _open(self, slot: Slot, *, is_first: bool) -> None:
@@ -150,11 +150,11 @@ class Runner:
         try:
             if is_first:
                 job = _submission(slot).job
-                self._keeper.hear(job.scope, job.session)
-                home = self._keeper.open(self._lanes.give(slot), slot.plan)
+                self._cache.hear(job.scope, job.session)
+                home = self._cache.open(self._lanes.give(slot), slot.plan)
                 slot.home = "disk" if slot.has_fetched and home == "host" else home
             else:
-                self._keeper.step(slot.lane)
+                self._cache.step(slot.lane)
         except NoRoomError:
             self._leave(slot, keep=False)
             slot.phase = Phase.WAITING
@@ -168,7 +168,7 @@ class Runner:
             self._leave(slot, keep=False)
             slot.phase, slot.wait, slot.has_fetched = Phase.WAITING, None, False
             return
-        if not self._keeper.is_open(slot.lane):
+        if not self._cache.is_open(slot.lane):
             return
         plan, slot.plan, slot.phase = slot.plan, None, Phase.READING
         self._admission.start(slot, plan, slot.home)
@@ -234,7 +234,7 @@ class Runner:
         started = time.perf_counter()
         n_read = self._engine.length(slot.lane)
         marks = _submission(slot).job.marks
-        self._keeper.take(
+        self._cache.take(
             slot.lane,
             slot.tokens[:n_read],
             origin,
@@ -249,10 +249,10 @@ class Runner:
         n_read = self._engine.length(slot.lane)
         try:
             if keep and n_read:
-                self._keeper.close(slot.lane, slot.tokens[:n_read], Origin.REPLY_END)
+                self._cache.close(slot.lane, slot.tokens[:n_read], Origin.REPLY_END)
         except Exception:
             log.exception("the state of request %d could not be kept", _id(slot))
-        self._keeper.discard(slot.lane)
+        self._cache.discard(slot.lane)
         self._lanes.take_back(slot)
 
     def _suspend(self, slot: Slot, other: Slot) -> None:

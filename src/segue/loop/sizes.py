@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from segue.engine.errors import ModelError
-from segue.state.kind import MemoryShape
+from segue.memory import MemoryShape
 
 _N_SEQ_LIMIT = 256
 _N_PARKED_MAX = 64

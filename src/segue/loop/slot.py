@@ -7,12 +7,12 @@ from enum import Enum, auto
 
 import numpy as np
 
+from segue.cache.planner import Plan
 from segue.engine.base import Sampler
-from segue.homes.planner import Plan
 from segue.loop.inbox import Submission
 from segue.loop.job import SlotView, Timings, Tokens
-from segue.state.placement import Cut
-from segue.state.reasons import CacheReport
+from segue.policy.placement import Cut
+from segue.policy.reasons import CacheReport
 
 NO_LANE = -1
 

@@ -1,8 +1,8 @@
 """Attention cells that one checkpoint alone keeps."""
 
-from segue.state.branch import Branch
-from segue.state.checkpoint import Checkpoint
-from segue.state.lineage import branch_of
+from segue.prefix.branch import Branch
+from segue.prefix.checkpoint import Checkpoint
+from segue.prefix.lineage import branch_of
 
 
 def n_own(checkpoint: Checkpoint) -> int:

@@ -5,6 +5,9 @@ from typing import Final
 
 import numpy as np
 
+from segue.policy.retention import Retention
+from segue.prefix.branch import Tokens
+from segue.prefix.checkpoint import Checkpoint, Origin
 from segue.sim.capacity import Capacity
 from segue.sim.cost import Cost
 from segue.sim.load import Load
@@ -12,9 +15,6 @@ from segue.sim.policies.segue import Segue
 from segue.sim.request import Request
 from segue.sim.routing import Index, Key, Router, Routing, keys
 from segue.sim.store import Store
-from segue.state.branch import Tokens
-from segue.state.checkpoint import Checkpoint, Origin
-from segue.state.retention import Retention
 
 _WARM_SHARE: Final = 0.5
 

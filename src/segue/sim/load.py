@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
+from segue.prefix.branch import Tokens
 from segue.sim.request import Request
 from segue.sim.trace import PAUSE_S, Trace, gap_s
-from segue.state.branch import Tokens
 
 N_BLOCK_TOKENS: Final = 2048
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from segue.policy.retention import Retention
 from segue.sim.capacity import Capacity
 from segue.sim.model import Model
 from segue.sim.policies.attention import Attention
@@ -19,7 +20,6 @@ from segue.sim.policies.vllm_align import VllmAlign
 from segue.sim.policy import Policy
 from segue.sim.store import Store
 from segue.sim.trace import Trace
-from segue.state.retention import Retention
 
 
 @dataclass(frozen=True, slots=True)

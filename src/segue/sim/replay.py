@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segue.prefix.tree import Tree
 from segue.sim.cost import Cost
 from segue.sim.policy import Policy
 from segue.sim.trace import Trace
-from segue.state.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)

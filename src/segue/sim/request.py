@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from segue.state.branch import Tokens
+from segue.prefix.branch import Tokens
 
 
 def _nothing() -> Tokens:

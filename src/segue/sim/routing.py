@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.prefix.branch import Tokens
 from segue.sim.cost import Cost
 from segue.sim.request import Request
-from segue.state.branch import Tokens
 
 _SHARE: Final = 0.5
 _GOLDEN: Final = 0x9E3779B1

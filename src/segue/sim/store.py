@@ -2,14 +2,14 @@
 
 from collections import OrderedDict
 
+from segue.prefix.branch import Tokens
+from segue.prefix.checkpoint import Checkpoint, Origin
+from segue.prefix.match import deepest
+from segue.prefix.tree import Tree
 from segue.sim.capacity import Capacity
 from segue.sim.cells import n_own
 from segue.sim.model import Model
 from segue.sim.policy import Counts
-from segue.state.branch import Tokens
-from segue.state.checkpoint import Checkpoint, Origin
-from segue.state.match import deepest
-from segue.state.tree import Tree
 
 
 class Store:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
+from segue.policy.retention import Retention, RetentionParameters
+from segue.prefix.checkpoint import Origin
 from segue.sim.capacity import Capacity
 from segue.sim.model import Model
 from segue.sim.policies.segue import Segue
 from segue.sim.replay import oracle_hit_tokens
 from segue.sim.store import Store
 from segue.sim.trace import Trace
-from segue.state.checkpoint import Origin
-from segue.state.retention import Retention, RetentionParameters
 
 _FACTORS: Final = (0.25, 0.5, 2.0, 4.0)
 _N_ROUNDS: Final = 3

@@ -45,10 +45,10 @@ def tune(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    from segue.policy.retention import RetentionParameters
     from segue.sim.table import grid
     from segue.sim.tune import Bench, n_tries
     from segue.sim.tune import tune as search
-    from segue.state.retention import RetentionParameters
 
     benches = [Bench(beside.load(path, form), capacity, machine.cost.model) for form, path in ((format_, trace), *also)]
     progress = Console(stderr=True)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from segue.loop.job import EndReason, JobEnd
-from segue.state.reasons import CacheReport
+from segue.policy.reasons import CacheReport
 
 _LEVELS = (logging.ERROR, logging.ERROR, logging.WARNING, logging.INFO)
 _REASONS = (

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segue.homes.disk.directory import Directory
-from segue.homes.disk.rows import CheckpointRow, LinkRow
-from tests.homes.disk.making import alone, noise, on_chain
+from segue.storage.directory import Directory
+from segue.storage.rows import EntryRow, SegmentRow
+from tests.storage.making import alone, noise, on_chain
 
 OLD = {"model": "a" * 32, "libllama": "0.3.35"}
 NEW = {"model": "a" * 32, "libllama": "0.3.36"}
@@ -19,41 +19,41 @@ NOW = 1_800_000_000.0
 
 
 def add(
-    directory: Directory, fingerprint: object, links: list[LinkRow], checkpoint: CheckpointRow, n_own: int = 0
+    directory: Directory, fingerprint: object, segments: list[SegmentRow], checkpoint: EntryRow, n_own: int = 0
 ) -> tuple[int, ...]:
-    """Store a checkpoint, with a file of its own if `n_own`; the ids of its links."""
+    """Store a checkpoint, with a file of its own if `n_own`; the ids of its segments."""
     if n_own:
         name, n_bytes = directory.write_blob([noise(n_own)])
         checkpoint = replace(checkpoint, file=name, n_bytes=n_bytes)
     else:
         checkpoint = replace(checkpoint, n_bytes=0)
     model = directory.index.model_id(json.dumps(fingerprint, sort_keys=True))
-    return directory.index.add(model, links, checkpoint).links
+    return directory.index.add(model, segments, checkpoint).segments
 
 
-def link(directory: Directory, start: int, n: int, parent: int | None = None, n_bytes: int = 1000) -> LinkRow:
+def segment(directory: Directory, start: int, n: int, parent: int | None = None, n_bytes: int = 1000) -> SegmentRow:
     name, n_file = directory.write_blob([noise(n_bytes)])
-    return LinkRow("", start, np.arange(start, start + n, dtype=np.int32), name, n_file, parent)
+    return SegmentRow("", start, np.arange(start, start + n, dtype=np.int32), name, n_file, parent)
 
 
-def used(checkpoint: CheckpointRow, days_ago: float, n_hits: int = 0, *, pinned: bool = False) -> CheckpointRow:
+def used(checkpoint: EntryRow, days_ago: float, n_hits: int = 0, *, pinned: bool = False) -> EntryRow:
     at = NOW - days_ago * DAY_S
     return replace(checkpoint, created=at - DAY_S, last_used=at, n_hits=n_hits, pinned=pinned)
 
 
 def fill(path: Path) -> None:
-    """Six checkpoints: 1 and 2 branch at 60 of the first link, 4 stands within it; 5 is pinned, 6 of another model."""
+    """Six checkpoints: 1 and 2 branch at 60 of the first segment, 4 is within it; 5 is pinned, 6 of another model."""
     with closing(Directory(path)) as directory:
         trunk, _ = add(
             directory,
             NEW,
-            [link(directory, 0, 100), link(directory, 100, 50)],
+            [segment(directory, 0, 100), segment(directory, 100, 50)],
             used(on_chain(150, has_logits=True), 3, 2),
             500,
         )
-        add(directory, NEW, [link(directory, 60, 20, trunk)], used(on_chain(75), 2), 300)
+        add(directory, NEW, [segment(directory, 60, 20, trunk)], used(on_chain(75), 2), 300)
         add(directory, NEW, [], used(alone(40), 40), 200)
-        add(directory, NEW, [], used(on_chain(30, link=trunk), 50), 100)
+        add(directory, NEW, [], used(on_chain(30, segment=trunk), 50), 100)
         add(directory, NEW, [], used(alone(10), 60, pinned=True), 100)
         add(directory, OLD, [], used(alone(20), 5), 400)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from segue.commands.cache.opening import opened
-from segue.homes.disk.errors import DiskError
+from segue.storage.errors import DiskError
 from tests.commands.cache.making import filled
 
 

@@ -9,8 +9,8 @@ from segue.commands.cache.stock import Stock
 from segue.engine.errors import ModelError
 from segue.engine.model import open_vocabulary
 from segue.engine.model_files import digest
-from segue.homes.disk.directory import Directory
-from segue.homes.disk.rows import CheckpointRow
+from segue.storage.directory import Directory
+from segue.storage.rows import EntryRow
 from tests.commands.cache.making import NEW, add
 from tests.kit.models import model_path
 
@@ -27,7 +27,7 @@ def test_the_end_of_a_prompt(tmp_path: Path, model: Path) -> None:
         tokens = vocabulary.tokenize(TEXT, add_special=False, parse_special=False)
         end = b"".join(vocabulary.piece(int(token)) for token in tokens[-200:]).decode()
     tokens = np.array([*tokens, -7, 10**6], np.int32)
-    row = CheckpointRow("", len(tokens), 0, len(tokens) - 1, "message_end", 0, 0, tokens=tokens)
+    row = EntryRow("", len(tokens), 0, len(tokens) - 1, "message_end", 0, 0, tokens=tokens)
     with closing(Directory(tmp_path / "cache")) as directory:
         add(directory, {"model": digest(model)}, [], row)
         add(directory, NEW, [], row)

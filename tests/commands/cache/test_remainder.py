@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from segue.commands.cache.stock import Stock
-from segue.homes.disk.directory import Directory
+from segue.storage.directory import Directory
 
 
 def bytes_on_disk(path: Path) -> int:

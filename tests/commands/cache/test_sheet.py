@@ -16,10 +16,16 @@ def shown(stock: Stock, id_: int) -> str:
 def test_everything_about_a_chain(stock: Stock) -> None:
     text = shown(stock, 2)
     for part in (
-        *("checkpoint 2", "tokens 75, those of its links", "positions in memory 0 to 74", "scope shared", "pinned no"),
+        *(
+            "checkpoint 2",
+            "tokens 75, those of its segments",
+            "positions in memory 0 to 74",
+            "scope shared",
+            "pinned no",
+        ),
         *("(2 d ago)", "(3 d ago)", "hits 0", "logits no", "cuts none", "0 to 59 of 99", "60 to 74 of 79"),
         *("model aaaaaaaa-1", "libllama 0.3.36", f"model {'a' * 32}"),
-        *(link.file for link in stock.find([2])[0].chain),
+        *(segment.file for segment in stock.find([2])[0].chain),
     ):
         assert part in text
     assert "logits yes" in shown(stock, 1)

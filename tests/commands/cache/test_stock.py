@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from segue.commands.cache.stock import Stock
-from segue.homes.disk.directory import Directory
-from segue.homes.disk.errors import DiskError
+from segue.storage.directory import Directory
+from segue.storage.errors import DiskError
 from tests.commands.cache.making import NEW, add, filled
-from tests.homes.disk.making import alone
+from tests.storage.making import alone
 
 
 def test_what_a_directory_holds(stock: Stock) -> None:

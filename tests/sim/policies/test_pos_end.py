@@ -1,9 +1,9 @@
 """`pos_end`: the rule on positions."""
 
+from segue.memory import MemoryKind
 from segue.sim.capacity import Capacity
 from segue.sim.policies.llama_server import Saved
 from segue.sim.policies.pos_end import PosEnd
-from segue.state.kind import MemoryKind
 from tests.sim.making import MODEL, join, request, span
 
 

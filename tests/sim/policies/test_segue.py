@@ -2,9 +2,9 @@
 
 import pytest
 
+from segue.policy.retention import Retention
+from segue.prefix.checkpoint import Origin
 from segue.sim.policies.segue import Segue
-from segue.state.checkpoint import Origin
-from segue.state.retention import Retention
 from tests.sim.making import join, request, span, store
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from segue.chat.content import text_of
 from segue.chat.dialect import REASONING_FIELDS
 from segue.chat.notes import Notes
-from segue.chat.prompt import RenderedPrompt, Written
+from segue.chat.prompt import CompletedWrite, RenderedPrompt
 from segue.chat.reply.digests import Messages, digests, extended, meaning
 from segue.chat.reply.family import Family
 from segue.chat.reply.interrupted import part_of
@@ -113,7 +113,7 @@ class Echo:
     def restored(self, rendered: RenderedPrompt, tools: Messages, found: Mapping[int, Utterance]) -> RenderedPrompt:
         """The prompt with the model's own words, where the template wrote the same in others."""
         ends = dict(zip(rendered.message_indices, rendered.message_ends, strict=True))
-        written: list[Written] = []
+        written: list[CompletedWrite] = []
         shifts: list[tuple[int, int]] = []
         text, done = "", 0
         for index, utterance in sorted(found.items()):
@@ -126,7 +126,7 @@ class Echo:
             text += rendered.text[done:start] + utterance.suffix + utterance.text
             own = self._own_text(utterance)
             if text.endswith(own):
-                written.append(Written(len(text) - len(own), len(text), utterance.tokens))
+                written.append(CompletedWrite(len(text) - len(own), len(text), utterance.tokens))
             text += behind
             shifts.append((end, len(text) - end))
             done = end

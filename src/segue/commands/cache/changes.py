@@ -19,7 +19,7 @@ _CONDITIONS = Group("What to remove", validator=_check, sort_key=1)
 
 
 def rm(ids: Ids, /, *, cache_dir: CacheDir) -> int:
-    """Remove checkpoints, pinned ones too. What others need of their links stays."""
+    """Remove checkpoints, pinned ones too. What others need of their segments stays."""
     from segue.commands.cache.opening import opened
     from segue.commands.cache.removal import Removal, remove
 

@@ -1,19 +1,19 @@
-"""One stored checkpoint with the links that it stands on."""
+"""One stored checkpoint with the segments that it stands on."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from segue.homes.disk.rows import CheckpointRow, LinkRow, Tokens
+from segue.storage.rows import EntryRow, SegmentRow, Tokens
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Holding:
     """A checkpoint in the index; `model` is the number of its fingerprint, and `chain` goes from the root."""
 
-    row: CheckpointRow
+    row: EntryRow
     model: int
-    chain: tuple[LinkRow, ...]
+    chain: tuple[SegmentRow, ...]
 
     @property
     def id(self) -> int:
@@ -23,12 +23,12 @@ class Holding:
 
     @property
     def ends(self) -> tuple[int, ...]:
-        """Up to which position it needs each link: a chain may leave one before its end."""
-        return (*(link.start for link in self.chain[1:]), self.row.n_tokens)[: len(self.chain)]
+        """Up to which position it needs each segment: a chain may leave one before its end."""
+        return (*(segment.start for segment in self.chain[1:]), self.row.n_tokens)[: len(self.chain)]
 
     def tail(self, n: int) -> Tokens:
         """Its last `n` tokens, or all if it has fewer."""
         if self.row.tokens is not None:
             return self.row.tokens[-n:]
-        parts = [link.tokens[: end - link.start] for link, end in zip(self.chain, self.ends, strict=True)]
+        parts = [segment.tokens[: end - segment.start] for segment, end in zip(self.chain, self.ends, strict=True)]
         return np.concatenate([np.empty(0, np.int32), *parts])[-n:]

@@ -66,9 +66,10 @@ def ls(
 
 
 def show(id_: Id, /, *, cache_dir: CacheDir) -> int:
-    """Show all about a checkpoint but its tokens: its row, its chain of links, and the fingerprint of its model.
+    """Show all about a checkpoint but its tokens: its row, its chain of segments, and the fingerprint of its model.
 
-    A link is a file of attention cells, which checkpoints of one beginning share. A checkpoint needs its whole chain.
+    A segment is a file of attention cells, which checkpoints of one beginning share. A checkpoint needs its whole
+    chain.
     """
     from rich.console import Console
 

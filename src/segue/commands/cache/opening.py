@@ -5,8 +5,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from segue.commands.cache.stock import Stock
-from segue.homes.disk.directory import Directory
-from segue.homes.disk.index import Index
+from segue.storage.directory import Directory
+from segue.storage.index import Index
 
 
 @contextmanager

@@ -13,14 +13,16 @@ class Remainder:
         self.n_needing: Counter[int | None] = Counter()
         self.used_bytes = 0
         for holding in holdings:
-            self.n_needing.update(link.id for link in holding.chain)
+            self.n_needing.update(segment.id for segment in holding.chain)
             self.used_bytes += self.freed_bytes(holding)
 
     def freed_bytes(self, holding: Holding) -> int:
-        """What the removal of one that is left would free: its own file, and those of links that only it needs."""
-        return holding.row.n_bytes + sum(link.n_bytes for link in holding.chain if self.n_needing[link.id] == 1)
+        """What the removal of one that is left would free: its own file, and those of segments that only it needs."""
+        return holding.row.n_bytes + sum(
+            segment.n_bytes for segment in holding.chain if self.n_needing[segment.id] == 1
+        )
 
     def remove(self, holding: Holding) -> None:
         """Take away one that is left."""
         self.used_bytes -= self.freed_bytes(holding)
-        self.n_needing.subtract(link.id for link in holding.chain)
+        self.n_needing.subtract(segment.id for segment in holding.chain)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from segue.commands.cache.holding import Holding
 from segue.commands.cache.stock import Stock
 from segue.commands.cache.units import counted, size
-from segue.homes.disk.directory import Directory
+from segue.storage.directory import Directory
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from segue.commands.cache.units import moment, size
 
 
 def sheet(holding: Holding, stock: Stock, now: float) -> Group:
-    """Its row in the index, its chain of links, and the fingerprint of its model."""
+    """Its row in the index, its chain of segments, and the fingerprint of its model."""
     remainder = stock.remainder()
     parts: list[RenderableType] = [_pairs(_facts(holding, remainder, now))]
-    parts += ["", _links(holding, remainder)] if holding.chain else []
+    parts += ["", _segments(holding, remainder)] if holding.chain else []
     parts += ["", Text(f"model {stock.model_name(holding.model)}", style="bold")]
     return Group(*parts, _pairs(stock.models[holding.model]))
 
@@ -26,7 +26,7 @@ def _facts(holding: Holding, remainder: Remainder, now: float) -> dict[str, str]
     row = holding.row
     return {
         "checkpoint": str(holding.id),
-        "tokens": f"{row.n_tokens:,}, " + ("those of its links" if row.tokens is None else "stored with it"),
+        "tokens": f"{row.n_tokens:,}, " + ("those of its segments" if row.tokens is None else "stored with it"),
         "positions in memory": f"{row.pos_min:,} to {row.pos_max:,}",
         "origin": row.origin.replace("_", " "),
         "scope": row.scope or "shared",
@@ -41,12 +41,16 @@ def _facts(holding: Holding, remainder: Remainder, now: float) -> dict[str, str]
     }
 
 
-def _links(holding: Holding, remainder: Remainder) -> Table:
-    made = grid(("link", "right", "bold"), ("positions", "left", ""), ("file", "left", ""), ("size", "right", "yellow"))
+def _segments(holding: Holding, remainder: Remainder) -> Table:
+    made = grid(
+        ("segment", "right", "bold"), ("positions", "left", ""), ("file", "left", ""), ("size", "right", "yellow")
+    )
     made.add_column("needed by", justify="right")
-    for link, end in zip(holding.chain, holding.ends, strict=True):
-        positions = f"{link.start:,} to {end - 1:,}" + (f" of {link.end - 1:,}" if end < link.end else "")
-        made.add_row(str(link.id), positions, link.file, size(link.n_bytes), f"{remainder.n_needing[link.id]:,}")
+    for segment, end in zip(holding.chain, holding.ends, strict=True):
+        positions = f"{segment.start:,} to {end - 1:,}" + (f" of {segment.end - 1:,}" if end < segment.end else "")
+        made.add_row(
+            str(segment.id), positions, segment.file, size(segment.n_bytes), f"{remainder.n_needing[segment.id]:,}"
+        )
     return made
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from segue.commands.cache.holding import Holding
 from segue.commands.cache.remainder import Remainder
-from segue.homes.disk.errors import DamagedError, DiskError
-from segue.homes.disk.fingerprints import parsed
-from segue.homes.disk.index import Index
-from segue.homes.disk.rows import LinkRow
+from segue.storage.errors import DamagedError, DiskError
+from segue.storage.fingerprints import parsed
+from segue.storage.index import Index
+from segue.storage.rows import SegmentRow
 
 _N_SHORT = 8
 
@@ -68,13 +68,13 @@ def _fields(text: str, path: Path) -> dict[str, str]:
 
 
 def _holdings(index: Index, model: int) -> list[Holding]:
-    links = {link.id: link for link in index.links(model)}
+    segments = {segment.id: segment for segment in index.segments(model)}
     found = []
     for row in index.checkpoints(model):
-        chain: list[LinkRow] = []
-        link = links.get(row.link)
-        while link is not None:
-            chain.append(link)
-            link = links.get(link.parent)
+        chain: list[SegmentRow] = []
+        segment = segments.get(row.segment)
+        while segment is not None:
+            chain.append(segment)
+            segment = segments.get(segment.parent)
         found.append(Holding(row, model, tuple(reversed(chain))))
     return found

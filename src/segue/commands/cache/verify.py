@@ -4,7 +4,7 @@ from segue.commands.cache.parameters import CacheDir
 
 
 def verify(*, cache_dir: CacheDir) -> int:
-    """Read every file, compare its checksum, and follow every chain of links.
+    """Read every file, compare its checksum, and follow every chain of segments.
 
     Prints a line about each thing that is wrong; exit code 1 if there is any. Nothing wrong is ever used: a server
     that meets it says so, forgets what needs it, and reads those prompts again.

@@ -4,14 +4,14 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from heapq import nsmallest
 
+from segue.policy.victims import Victims, n_in_share
+from segue.prefix.checkpoint import Checkpoint, Origin
+from segue.prefix.lineage import ancestors
+from segue.prefix.match import deepest
+from segue.prefix.tree import Tree
 from segue.sim.policy import Counts
 from segue.sim.request import Request
 from segue.sim.store import Store
-from segue.state.checkpoint import Checkpoint, Origin
-from segue.state.lineage import ancestors
-from segue.state.match import deepest
-from segue.state.tree import Tree
-from segue.state.victims import Victims, n_in_share
 
 # What is ranked together goes together, though what comes meanwhile may be worth less.
 _N_SHARES = 256

@@ -11,11 +11,11 @@ from typing import Final
 
 import numpy as np
 
+from segue.prefix.branch import Tokens, n_equal
 from segue.sim.capacity import Capacity
 from segue.sim.model import Model
 from segue.sim.policy import Counts
 from segue.sim.request import Request
-from segue.state.branch import Tokens, n_equal
 
 _N_SLOTS: Final = 4
 _N_CHECKPOINTS_MOST: Final = 32

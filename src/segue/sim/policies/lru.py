@@ -1,9 +1,9 @@
 """`lru`: a checkpoint at each prompt's end, and the least recently used one goes."""
 
+from segue.prefix.checkpoint import Checkpoint, Origin
 from segue.sim.policy import Counts
 from segue.sim.request import Request
 from segue.sim.store import Store
-from segue.state.checkpoint import Checkpoint, Origin
 
 
 class Lru:

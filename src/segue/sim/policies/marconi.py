@@ -7,13 +7,13 @@ Source: Pan et al., Marconi: Prefix Caching for the Era of Hybrid LLMs, MLSys 20
 from heapq import nsmallest
 from typing import Final
 
+from segue.policy.victims import Victims, n_in_share
+from segue.prefix.checkpoint import Checkpoint
+from segue.prefix.lineage import descendants, is_consumed, nearest_ancestor
 from segue.sim.model import Model
 from segue.sim.policies.lru import Lru
 from segue.sim.request import Request
 from segue.sim.store import Store
-from segue.state.checkpoint import Checkpoint
-from segue.state.lineage import descendants, is_consumed, nearest_ancestor
-from segue.state.victims import Victims, n_in_share
 
 ALPHAS: Final = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 _WINDOW: Final = 5

@@ -2,11 +2,11 @@
 
 from typing import Final
 
+from segue.memory import MemoryKind
 from segue.sim.capacity import Capacity
 from segue.sim.model import Model
 from segue.sim.policies.llama_server import LlamaServer, Saved
 from segue.sim.request import Request
-from segue.state.kind import MemoryKind
 
 _N_BATCH: Final = 512
 

@@ -1,14 +1,14 @@
 """`segue`: the server's own tree, placement and retention."""
 
+from segue.policy.placement import Cut, PromptMarks, cuts, n_cuts_most
+from segue.policy.retention import Retention
+from segue.policy.victims import Victims
+from segue.prefix.branch import Tokens
+from segue.prefix.checkpoint import Checkpoint, Origin
+from segue.prefix.visit import Visit
 from segue.sim.policy import Counts
 from segue.sim.request import Request
 from segue.sim.store import Store
-from segue.state.branch import Tokens
-from segue.state.checkpoint import Checkpoint, Origin
-from segue.state.placement import Cut, PromptMarks, cuts, n_cuts_most
-from segue.state.retention import Retention
-from segue.state.victims import Victims
-from segue.state.visit import Visit
 
 _N_CUT_COST_TOKENS = 8.0
 _N_MIN_STRIDE_TOKENS = 64

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from segue.prefix.branch import Tokens
 from segue.sim.request import Request
 from segue.sim.traces.lines import lines
-from segue.state.branch import Tokens
 
 N_BLOCK_TOKENS: Final = 1
 

@@ -1,0 +1,117 @@
+"""A checkpoint of the cache: where each of its parts is."""
+
+import math
+from dataclasses import dataclass, field
+
+from segue.cache.segment import Segment
+from segue.engine.base import Blob
+from segue.prefix.checkpoint import Checkpoint
+from segue.prefix.tree import Tree
+
+NO_SEQ = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a model's state splits: `is_segmented`: attention cells are kept in segments that paths share.
+
+    `needs_blob`: there is a state besides, or instead of, these cells.
+    """
+
+    is_segmented: bool
+    needs_blob: bool
+
+
+@dataclass(slots=True, eq=False)
+class Entry(Checkpoint):
+    """A checkpoint, and where its parts are: on the device, in host memory, on disk, or in several of these places.
+
+    On the device it is parked as sequence `seq`, or its cells are those of another sequence whose path passes through
+    it (`CellOwners`). On the host `blob` is the state that sequences cannot share, or all of it (`is_whole`); its cells
+    are the first `n_covered` of the chain that ends in `segment`, and `is_loaded` keeps that chain in memory as far as
+    it is there. On disk it is `row` of the index; blob and logits are `file` of `n_disk_bytes` ("": there are none),
+    and `stores_logits` says whether that has logits. After a failed read nothing is fetched before `fetch_after`, in
+    monotonic seconds. `tree` is that of its namespace.
+    """
+
+    tree: "Tree[Entry]" = field(repr=False, kw_only=True)
+    layout: Layout = field(kw_only=True)
+    seq: int = NO_SEQ
+    blob: Blob | None = None
+    segment: Segment | None = None
+    n_covered: int = 0
+    is_loaded: bool = False
+    row: int | None = None
+    file: str = ""
+    n_disk_bytes: int = 0
+    stores_logits: bool = False
+    fetch_after: float = -math.inf
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it keeps the attention cells of its whole path on the device."""
+        return self.seq != NO_SEQ
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether all of it but perhaps its logits is on disk."""
+        return self.row is not None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its blob is all that it takes."""
+        return self.blob is not None and not self.blob.is_partial
+
+    @property
+    def has_blob(self) -> bool:
+        """Whether the host has all of its state that is not in segments."""
+        return self.blob is not None or not self.layout.needs_blob
+
+    @property
+    def has_chain(self) -> bool:
+        """Whether segments hold all of its cells, in memory or on disk; also where the model has none in segments."""
+        return not self.layout.is_segmented or self.n_covered == self.n_tokens
+
+    @property
+    def has_loaded_chain(self) -> bool:
+        """Whether it has a chain that is in memory as far as it reaches."""
+        return self.segment is not None and all(segment.cells is not None for segment in self.segment.up())
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether host and disk together have all of it."""
+        return self.is_stored or (self.has_chain and self.has_blob)
+
+    @property
+    def is_on_host(self) -> bool:
+        """Whether the host alone can restore it."""
+        return self.is_whole or (self.has_blob and self.n_covered == self.n_tokens and self.has_loaded_chain)
+
+    @property
+    def takes_host_memory(self) -> bool:
+        """Whether any part of it, logits included, is in host memory."""
+        return self.blob is not None or self.is_loaded or self.logits is not None
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether it has all of its attention cells itself, on whatever tier, or needs none."""
+        return self.is_parked or self.is_whole or self.is_stored or self.n_covered == self.n_tokens
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether the disk lacks something of it that is elsewhere."""
+        return not self.is_stored or (self.logits is not None and not self.stores_logits)
+
+    @property
+    def host_bytes(self) -> int:
+        """What its blob and its logits take in host memory; segments are shared and counted by themselves."""
+        return (0 if self.blob is None else self.blob.n_bytes) + (0 if self.logits is None else self.logits.nbytes)
+
+    @property
+    def home(self) -> str:
+        """The nearest tier by its name in logs; `live` is one that lives on other sequences' cells alone."""
+        if self.is_parked:
+            return "parked"
+        if self.blob is not None or self.is_loaded:
+            return "host"
+        return "disk" if self.is_stored else "live"

@@ -1,0 +1,25 @@
+"""What happens to entries, in the log."""
+
+import logging
+import time
+
+from segue.cache.entry import Entry
+
+log = logging.getLogger("segue.cache")
+
+
+def log_event(what: str, checkpoint: Entry, home: str, started: float) -> None:
+    """One debug line about a checkpoint, in the words that llama-server's users know."""
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug(
+            "checkpoint %s: pos_min=%d pos_max=%d pos_end=%d n_tokens=%d origin=%s home=%s size=%.3f MiB in %.2f ms",
+            what,
+            checkpoint.pos_min,
+            checkpoint.pos_max,
+            checkpoint.pos_end,
+            checkpoint.n_tokens,
+            checkpoint.origin.value,
+            home,
+            checkpoint.n_bytes / 2**20,
+            1000 * (time.perf_counter() - started),
+        )

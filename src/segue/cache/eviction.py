@@ -1,0 +1,241 @@
+"""Making room: which entry moves down a tier, and which one goes."""
+
+import time
+from collections.abc import Callable, Iterable
+
+from segue.cache.entries import Entries
+from segue.cache.entry import NO_SEQ, Entry
+from segue.cache.events import log_event
+from segue.cache.in_use import InUse
+from segue.cache.tiers.device import DeviceTier
+from segue.cache.tiers.host import HostTier
+from segue.cache.tiers.lower import LowerTier, NullTier
+from segue.engine.errors import NoRoomError, StateError
+from segue.policy.retention import Retention
+from segue.policy.victims import Victims
+from segue.prefix.lineage import ancestors, nearest_ancestor
+from segue.prefix.loss import Loss
+
+
+class Evictor:
+    """Makes room on the device and on the host. Belongs to the engine's thread.
+
+    Nothing valid is dropped but for room, and nothing that is in use. `lower` is the tier below the host.
+    """
+
+    def __init__(self, entries: Entries, device: DeviceTier, host: HostTier, retention: Retention) -> None:
+        self.entries = entries
+        self.device = device
+        self.host = host
+        self.retention = retention
+        self.in_use = InUse()
+        self.lower: LowerTier = NullTier()
+        self.n_evicted = 0
+        self._engine = device.engine
+        self._kind = device.engine.shape.kind
+        self._host_victims = Victims[Entry]()
+        self._stored_victims = Victims[Entry]()
+
+    def host_room(self, n_bytes: int) -> bool:
+        """Make room for this much on the host by dropping what is worth least; False if it can never fit."""
+        if n_bytes > self.host.budget.limit_bytes:
+            return False
+        while not self.host.budget.fits(n_bytes):
+            victim = self._next_host_victim()
+            if victim is None:
+                return False
+            if victim.is_stored:
+                self.host.leave_memory(victim)
+            elif victim.is_parked:
+                self.host.drop(victim)
+            elif not victim.is_copied and victim.logits is not None:
+                self.host.drop_logits(victim)
+            else:
+                self.evict(victim)
+        return True
+
+    def stored_room(self, n_bytes: int) -> bool:
+        """Make room for this much on the host by letting go what is on disk too; nothing is lost for it."""
+        while not self.host.budget.fits(n_bytes):
+            victim = self._next_stored_victim()
+            if victim is None:
+                return False
+            self.host.leave_memory(victim)
+        return True
+
+    def free_seq(self) -> bool:
+        """See that a sequence is free to park on, if need be by demoting the least valuable parked entry."""
+        while not self.device.free_seqs:
+            parked, now = self.device.parked(), self.entries.clock()
+            # Demoting a shared one is cheap, but it is evicted where the host is full: so pinned ones come last.
+            shared = [c for c in parked if self._is_shared(c) and not c.is_pinned(now)]
+            victim = self._least(shared or parked, lambda _: self._engine.shape.n_bytes_state or 1)
+            if victim is None:
+                return False
+            self.demote(victim)
+        return True
+
+    def free_cells(self) -> bool:
+        """Free some attention cells of parked checkpoints; False if none of them would free any."""
+        freed = {c: c.n_tokens - self.device.owners.n_shared(c) for c in self.device.parked()}
+        shape = self._engine.shape
+        n_bytes_window = shape.n_bytes_state if shape.kind.has_window else 0
+        # Paths tell what can be shared, not what is: the same path, read twice, lies in cells of its own.
+        victim = self._least(freed, lambda c: freed[c] * shape.n_bytes_cell + n_bytes_window)
+        victim = victim or self._least(freed, lambda _: 1)
+        if victim is None:
+            return False
+        if not self._to_host(victim, self.host_room) and not self._shrink(victim):
+            self.evict(victim)
+        return True
+
+    def demote(self, checkpoint: Entry) -> None:
+        """Move a parked checkpoint to the host, or drop it if it does not fit."""
+        if not self._to_host(checkpoint, self.host_room):
+            self.evict(checkpoint)
+
+    def move_to_host(self, checkpoint: Entry) -> bool:
+        """Move a parked checkpoint to the host if there is room; nothing else moves or goes for it."""
+        return self._to_host(checkpoint, self.host.budget.fits)
+
+    def copy_all(self, checkpoint: Entry, seq: int, room: Callable[[int], bool]) -> bool:
+        """Copy all of a checkpoint that `seq` stands at to the host; False if there is no room, with nothing copied."""
+        if checkpoint.is_copied:
+            return True
+        had_blob = checkpoint.blob is not None
+        if not room(self.host.missing_bytes(checkpoint, seq)):
+            return False
+        while not checkpoint.is_copied:
+            if not self.host.copy_next(checkpoint, seq, room):
+                self.host.drop_segment(checkpoint)
+                if not had_blob:
+                    self.host.drop_blob(checkpoint)
+                return False
+        return True
+
+    def evict(self, checkpoint: Entry, *, loss: Loss | None = Loss.EVICTED) -> None:
+        """Drop a checkpoint, and those that cannot live without its cells; their paths stay known.
+
+        `loss` is the reason reported if a later prompt would have used it; None where none would.
+        """
+        orphans = list(self.device.owners.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
+        self._forget(checkpoint, loss=loss)
+        self._rehome(orphans)
+
+    def lose_copies(self, checkpoint: Entry) -> None:
+        """Do without what is saved of a checkpoint, which is of no use: it goes, unless it is parked."""
+        if not checkpoint.is_attached:
+            return
+        if not checkpoint.is_parked:
+            self.evict(checkpoint, loss=Loss.DAMAGED)
+            return
+        self.lower.drop(checkpoint)
+        self.host.drop_blob(checkpoint)
+        self.host.drop_segment(checkpoint)
+
+    def settle(self, checkpoint: Entry) -> None:
+        """A lane is gone that had read up to a checkpoint: those that lived on its cells move to a chain, or go."""
+        left = [checkpoint, *ancestors(checkpoint)]
+        self._rehome(c for c in left if not c.has_cells and self.device.owners.seq_over(c) is None)
+
+    def release_seq(self, checkpoint: Entry) -> None:
+        """Take a checkpoint off its parked sequence; those on its cells move to its chain, or go."""
+        if not checkpoint.is_parked:
+            return
+        orphans = list(self.device.owners.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
+        self.device.drop(checkpoint)
+        self._rehome(orphans)
+
+    def _to_host(self, checkpoint: Entry, room: Callable[[int], bool]) -> bool:
+        """Move a parked checkpoint to the host; of one whose cells others keep only what they do not."""
+        started = time.perf_counter()
+        seq = checkpoint.seq
+        with self.in_use.using(checkpoint):
+            has_copy = checkpoint.is_stored
+            if self._is_shared(checkpoint) and not has_copy and not self.host.copy_blob(checkpoint, seq, room):
+                return False
+            # Making room may have evicted the sequence that held its cells.
+            if not self._is_shared(checkpoint) and not self.copy_all(checkpoint, seq, room):
+                return False
+        self.release_seq(checkpoint)
+        log_event("demoted", checkpoint, checkpoint.home, started)
+        return True
+
+    def _shrink(self, checkpoint: Entry) -> bool:
+        """Let the deepest checkpoint below keep the cells instead, so that only the tail is freed."""
+        heir = next(self.device.owners.orphans(checkpoint), None)
+        if heir is None:
+            return False
+        seq, blob = checkpoint.seq, heir.blob
+        try:
+            self._engine.borrow(seq, self.device.scratch, heir.n_tokens, blob)
+        except (NoRoomError, StateError):
+            return False
+        self._engine.drop(seq)
+        self._engine.copy(self.device.scratch, seq, own_window=True)
+        self._engine.drop(self.device.scratch)
+        checkpoint.seq = NO_SEQ
+        self.device.move(heir, seq)
+        self.host.drop_state(heir)
+        self._forget(checkpoint)
+        return True
+
+    def _forget(self, checkpoint: Entry, *, loss: Loss | None = Loss.EVICTED) -> None:
+        started = time.perf_counter()
+        heir = nearest_ancestor(checkpoint)
+        for lane in self.device.owners.lanes.values():
+            if lane.anchor is checkpoint:
+                lane.anchor = heir
+                lane.n_anchor = min(lane.n_anchor, heir.n_tokens) if heir else 0
+        log_event((loss or Loss.EVICTED).value, checkpoint, checkpoint.home, started)
+        self.lower.drop(checkpoint)
+        self.host.drop(checkpoint)
+        self.device.drop(checkpoint)
+        checkpoint.tree.detach(checkpoint, loss=loss)
+        self.n_evicted += loss is Loss.EVICTED
+
+    def _rehome(self, orphans: Iterable[Entry]) -> None:
+        for orphan in orphans:
+            if not self.host.adopt(orphan):
+                self._forget(orphan)
+
+    def _keeps_cells(self, checkpoint: Entry) -> bool:
+        return checkpoint.is_parked and self._kind.shares_cells
+
+    def _is_shared(self, checkpoint: Entry) -> bool:
+        """Whether other sequences keep all of its cells as well; so it is where the memory has none."""
+        return not self._kind.shares_cells or self.device.owners.n_shared(checkpoint) == checkpoint.n_tokens
+
+    def _next_host_victim(self) -> Entry | None:
+        """The least valuable on the host."""
+        now = self.entries.clock()
+        return self._host_victims.next(lambda n: self._ranked_on_host(now, n), now, self._may_leave_host)
+
+    def _ranked_on_host(self, now: float, n_shares: int) -> list[Entry]:
+        here = [c for c in self.entries.all() if self._may_leave_host(c)]
+        # What is on disk as well loses nothing but time.
+        here = [c for c in here if c.is_stored] or here
+        ordered = self.retention.ranked(here, now, self.host.freed_bytes, n_shares)
+        # Where checkpoints share all their segments, none of them would free anything by itself.
+        return ordered or self.retention.ranked(here, now, lambda _: 1, n_shares)
+
+    def _next_stored_victim(self) -> Entry | None:
+        """The least valuable of those on the host that are on disk too."""
+        now = self.entries.clock()
+
+        def may_go(checkpoint: Entry) -> bool:
+            return checkpoint.is_stored and self._may_leave_host(checkpoint)
+
+        def ranked(n_shares: int) -> list[Entry]:
+            here = filter(may_go, self.entries.all())
+            return self.retention.ranked(here, now, self.host.freed_bytes, n_shares)
+
+        return self._stored_victims.next(ranked, now, may_go)
+
+    def _may_leave_host(self, checkpoint: Entry) -> bool:
+        return checkpoint.takes_host_memory and not self.in_use.has_copies_in_use(checkpoint)
+
+    def _least(self, candidates: Iterable[Entry], freed: Callable[[Entry], int]) -> Entry | None:
+        """The least valuable of those that would free anything and that nothing must stay for meanwhile."""
+        idle = (c for c in candidates if not self.in_use.has_cells_in_use(c))
+        return self.retention.victim(idle, self.entries.clock(), freed)

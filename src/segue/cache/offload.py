@@ -1,0 +1,58 @@
+"""Idle branches on the device: libllama's attention spans their cells for everybody who runs."""
+
+from segue.cache.entry import Entry
+from segue.cache.eviction import Evictor
+from segue.prefix.lineage import common
+
+
+class Offload:
+    """Moves idle branches to the host, as far as there is room, while they keep more than `n_cells_most` cells.
+
+    A branch is idle if no running lane is on it. While none runs at all, the one used last may stay: it is likely to go
+    on, and slows nobody. It is copied all the same, so that it can leave at once when another is asked for. Nothing is
+    dropped for the sake of speed. Belongs to the engine's thread.
+    """
+
+    def __init__(self, evictor: Evictor, n_cells_most: int) -> None:
+        self._evictor = evictor
+        self._n_cells_most = n_cells_most
+
+    def n_cells(self) -> int:
+        """Cells that idle parked checkpoints keep."""
+        parked = self._evictor.device.parked()
+        counted = self._spared(parked)
+        n_cells = 0
+        for checkpoint in parked:
+            n_shared = max((common(checkpoint, other) for other in counted), default=0)
+            n_cells += checkpoint.n_tokens - max(n_shared, self._evictor.device.owners.n_on_lanes(checkpoint))
+            counted.append(checkpoint)
+        return n_cells
+
+    def step(self) -> bool:
+        """Copy a piece of an idle branch, or let a copied one leave; False if all may stay or none can go."""
+        if not self._evictor.device.engine.shape.kind.shares_cells:
+            return False
+        parked = self._evictor.device.parked()
+        spared = self._spared(parked)
+        if self.n_cells() <= self._n_cells_most:
+            return any(self._copy(checkpoint) for checkpoint in spared)
+        coverage = self._evictor.device.owners
+        freed = {c: c.n_tokens - coverage.n_shared(c) for c in parked if c not in spared}
+        # The longest goes first: it frees most, before who runs now gets cells behind it.
+        victim = max(freed, key=freed.__getitem__, default=None)
+        if victim is None or not freed[victim]:
+            return False
+        return self._copy(victim) or self._evictor.move_to_host(victim)
+
+    def _copy(self, checkpoint: Entry) -> bool:
+        """Copy the next piece of a branch; False if there is no room for it, or nothing left to copy."""
+        evictor = self._evictor
+        if checkpoint.is_copied:
+            return False
+        with evictor.in_use.using(checkpoint):
+            return evictor.host.copy_next(checkpoint, checkpoint.seq, evictor.host.budget.fits)
+
+    def _spared(self, parked: list[Entry]) -> list[Entry]:
+        if self._evictor.device.owners.lanes or not parked:
+            return []
+        return [max(parked, key=lambda checkpoint: checkpoint.last_used)]

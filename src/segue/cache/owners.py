@@ -1,0 +1,101 @@
+"""Which sequences keep the attention cells that checkpoints live on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from segue.cache.entry import Entry
+from segue.prefix.lineage import ancestors, common, is_prefix
+from segue.prefix.tree import Tree
+
+
+@dataclass(slots=True)
+class Lane:
+    """A running sequence. Its path passes through `anchor` up to `n_anchor` tokens (0: nothing known of it)."""
+
+    tree: Tree[Entry]
+    anchor: Entry | None = None
+    n_anchor: int = 0
+
+
+class CellOwners:
+    """All that keeps attention cells on the device: parked checkpoints, and the running lanes."""
+
+    def __init__(self) -> None:
+        self.lanes: dict[int, Lane] = {}
+        self._parked: dict[Tree[Entry], dict[Entry, None]] = {}
+
+    def parked(self, tree: Tree[Entry]) -> dict[Entry, None]:
+        """The parked checkpoints of a tree, which keep the cells of their whole path; as keys, in order."""
+        return self._parked.setdefault(tree, {})
+
+    def all_parked(self) -> list[Entry]:
+        """The parked checkpoints of all trees."""
+        return [checkpoint for parked in self._parked.values() for checkpoint in parked]
+
+    def update(self, checkpoint: Entry) -> None:
+        """Record that a checkpoint was parked, is parked no longer, or has left its tree."""
+        if checkpoint.is_attached and checkpoint.is_parked:
+            self.parked(checkpoint.tree)[checkpoint] = None
+        else:
+            self.parked(checkpoint.tree).pop(checkpoint, None)
+
+    def lane_over(self, checkpoint: Entry) -> int | None:
+        """A running sequence that holds the checkpoint's cells."""
+        tree = checkpoint.tree
+        for seq, lane in self.lanes.items():
+            if (
+                lane.tree is tree
+                and lane.anchor is not None
+                and lane.n_anchor >= checkpoint.n_tokens
+                and is_prefix(checkpoint, lane.anchor)
+            ):
+                return seq
+        return None
+
+    def parked_over(self, checkpoint: Entry) -> Entry | None:
+        """A parked checkpoint whose path passes through this one."""
+        for parked in self.parked(checkpoint.tree):
+            if parked.n_tokens >= checkpoint.n_tokens and is_prefix(checkpoint, parked):
+                return parked
+        return None
+
+    def seq_over(self, checkpoint: Entry) -> int | None:
+        """A sequence that holds the checkpoint's cells, a parked one if there is any."""
+        parked = self.parked_over(checkpoint)
+        return self.lane_over(checkpoint) if parked is None else parked.seq
+
+    def is_on_device(self, checkpoint: Entry) -> bool:
+        """Whether nothing but a copy of its blob, which is on the host, keeps it from being read on at once."""
+        if checkpoint.is_parked:
+            return True
+        return checkpoint.has_blob and self.seq_over(checkpoint) is not None
+
+    def is_near(self, checkpoint: Entry) -> bool:
+        """Whether it can be restored without the disk."""
+        return checkpoint.is_parked or checkpoint.is_on_host or self.is_on_device(checkpoint)
+
+    def n_shared(self, checkpoint: Entry) -> int:
+        """How many of the checkpoint's first cells other sequences keep as well."""
+        n_shared = self.n_on_lanes(checkpoint)
+        for parked in self.parked(checkpoint.tree):
+            if parked is not checkpoint:
+                n_shared = max(n_shared, common(checkpoint, parked))
+        return n_shared
+
+    def n_on_lanes(self, checkpoint: Entry) -> int:
+        """How many of the checkpoint's first cells running lanes keep."""
+        n_shared = 0
+        tree = checkpoint.tree
+        for lane in self.lanes.values():
+            if lane.tree is tree and lane.anchor is not None:
+                n_shared = max(n_shared, min(lane.n_anchor, common(checkpoint, lane.anchor)))
+        return n_shared
+
+    def orphans(self, checkpoint: Entry) -> Iterator[Entry]:
+        """Checkpoints on its path that have no cells but those of its sequence, deepest first."""
+        n_shared = self.n_shared(checkpoint)
+        for ancestor in ancestors(checkpoint):
+            if ancestor.n_tokens <= n_shared:
+                break
+            if not ancestor.has_cells:
+                yield ancestor

@@ -1,0 +1,116 @@
+"""Where a prompt starts: the way that gives its first token soonest."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from segue.cache.entry import Entry
+from segue.cache.prices import Prices
+from segue.cache.tiers.device import DeviceTier
+from segue.engine.base import Logits, Tokens
+from segue.policy.restore import Restore, restores
+from segue.prefix.match import Match
+from segue.prefix.tree import Tree
+
+_N_PRICED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where a prompt can start. Good until the cache changes: restore it at once or plan again.
+
+    `needs_last`: all of the prompt could be restored, but nobody kept its logits. `n_cheaper_to_read`: how many tokens
+    could be restored, but are read sooner, and `n_not_fetched` how many more could be if they were not on disk.
+    """
+
+    tree: Tree[Entry]
+    match: Match[Entry]
+    restore: Restore[Entry] | None
+    needs_last: bool
+    n_cheaper_to_read: int = 0
+    n_not_fetched: int = 0
+
+    @property
+    def n_start(self) -> int:
+        """Tokens that need not be read."""
+        return self.restore.n_tokens if self.restore else 0
+
+    @property
+    def logits(self) -> Logits | None:
+        """The logits after the whole prompt, if nothing of it need be read."""
+        return self.restore.checkpoint.logits if self.restore and self.restore.with_logits else None
+
+
+class Planner:
+    """Chooses among the checkpoints of a tree. Changes nothing.
+
+    `far_bytes` says what of one must be fetched first, with its logits or without.
+    """
+
+    def __init__(self, device: DeviceTier, prices: Prices, far_bytes: Callable[[Entry, bool], int]) -> None:
+        self._device = device
+        self._prices = prices
+        self._far_bytes = far_bytes
+
+    def plan(
+        self,
+        tree: Tree[Entry],
+        tokens: Tokens,
+        *,
+        use_cache: bool,
+        reads_last: bool,
+        digests: Mapping[int, int] | None,
+        only_near: bool,
+    ) -> Plan:
+        """Where a prompt starts soonest. Under 1 ms for 150,000 tokens and 10,000 checkpoints.
+
+        `reads_last` leaves the last token to be read even if its logits are kept. `digests`, in reproducible mode only,
+        are those of the prompt's cuts by position. `only_near` takes nothing that must be fetched first.
+        """
+        match = tree.match(tokens)
+        restore, n_deepest, n_not_fetched = None, 0, 0
+
+        def ways(usable: Callable[[Entry, bool], bool]) -> Iterator[Restore[Entry]]:
+            shape, by_position = self._device.engine.shape, digests.get if digests is not None else None
+            found = restores(tree, match, shape, len(tokens), usable=usable, cuts=by_position)
+            return (way for way in found if not (reads_last and way.with_logits))
+
+        if use_cache:
+            restore, n_deepest = self._soonest(ways(self._is_near if only_near else _any), len(tokens))
+        if use_cache and only_near:
+            deepest = next(ways(_any), None)
+            n_not_fetched = deepest.n_tokens - n_deepest if deepest is not None else 0
+        is_known = use_cache and match.n_known == len(tokens) and not (restore and restore.with_logits)
+        rewinds = self._device.engine.shape.kind.rewinds
+        n_start = restore.n_tokens if restore else 0
+        needs_last = is_known and (n_start == len(tokens) - 1 if rewinds else tree.at(tokens) is not None)
+        n_cheaper = n_deepest - n_start
+        return Plan(tree, match, restore, needs_last and not n_cheaper, n_cheaper, n_not_fetched)
+
+    def _is_near(self, checkpoint: Entry, with_logits: bool) -> bool:
+        return not self._far_bytes(checkpoint, with_logits)
+
+    def _soonest(self, found: Iterator[Restore[Entry]], n_prompt: int) -> tuple[Restore[Entry] | None, int]:
+        """The cheapest of the deepest ways to go on, reading what is left included, and how deep the deepest is."""
+        best, n_deepest = None, 0
+        best_s = self._prices.read_s(n_prompt)
+        for restore in islice(found, _N_PRICED):
+            n_deepest = n_deepest or restore.n_tokens
+            seconds = self._prices.read_s(n_prompt - restore.n_tokens) + self._restore_s(restore)
+            if seconds < best_s or (best is None and seconds == best_s):
+                best, best_s = restore, seconds
+            if self._device.owners.is_on_device(restore.checkpoint):
+                break
+        return best, n_deepest
+
+    def _restore_s(self, restore: Restore[Entry]) -> float:
+        if self._device.owners.is_on_device(restore.checkpoint):
+            return 0.0
+        shape = self._device.engine.shape
+        n_host_bytes = shape.n_bytes_state + restore.checkpoint.n_covered * shape.n_bytes_cell
+        n_disk_bytes = self._far_bytes(restore.checkpoint, restore.with_logits)
+        return self._prices.restore_s(n_host_bytes, n_disk_bytes)
+
+
+def _any(_: Entry, __: bool) -> bool:
+    return True

@@ -1,0 +1,47 @@
+"""Bringing the checkpoints of one path into memory beside each other, the deepest first."""
+
+from collections.abc import Sequence
+
+from segue.cache.entry import Entry
+from segue.cache.eviction import Evictor
+from segue.cache.segment import Segment
+
+
+def gather(evictor: Evictor, path: Sequence[Entry]) -> bool:
+    """Fetch checkpoints, given deepest first, as far as the host can have them all at once; False once none is coming.
+
+    None of them goes for another one that is still to come: so, called again while it is True, this ends.
+    """
+    together = _together(evictor, path)
+    for checkpoint in together:
+        evictor.in_use.acquire(checkpoint)
+    try:
+        # All of them are asked for at once; those that cannot come stay where they are.
+        far = [c for c in together if evictor.lower.cost(c, with_logits=True)]
+        coming = [evictor.lower.get(checkpoint, evictor.host) for checkpoint in far]
+    finally:
+        for checkpoint in together:
+            evictor.in_use.release(checkpoint)
+    return any(coming)
+
+
+def _together(evictor: Evictor, path: Sequence[Entry]) -> list[Entry]:
+    """Those that fit into the host beside all deeper ones that do, if everything else goes.
+
+    What is far takes no more once it has come: so those that were chosen once give way to deeper ones only.
+    """
+    n_left, now = evictor.host.budget.limit_bytes, evictor.entries.clock()
+    counted: set[Segment] = set()
+    chosen = []
+    for checkpoint in path:
+        n_far_bytes = evictor.lower.cost(checkpoint, with_logits=True)
+        if n_far_bytes and now < checkpoint.fetch_after:
+            continue
+        segment = checkpoint.segment
+        segments = set(segment.up()) - counted if segment is not None else set()
+        n_bytes = n_far_bytes + checkpoint.host_bytes + sum(one.n_bytes for one in segments)
+        if n_bytes <= n_left:
+            n_left -= n_bytes
+            counted |= segments
+            chosen.append(checkpoint)
+    return chosen

@@ -1,0 +1,90 @@
+"""A run of attention cells off the device, behind those of its parent: what paths share is stored once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from segue.engine.base import Tokens
+from segue.engine.cells import Cells
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """The cells of the tokens `[start, end)` of a path whose first `start` tokens are those that `parent` leads to.
+
+    `cells` are in host memory, or None. On disk it is `row` of the index, in `file` of `n_disk_bytes`; its parents are
+    there too. A child begins where its path leaves this one, at its end or before: `children[start, first token]`. Of
+    the checkpoints whose chain ends here `n_users` counts all, `n_host` those that are in memory, `n_stored` those on
+    disk. One that `is_being_written`, or written upon, stays on disk as it is. A root holds no tokens.
+    """
+
+    parent: Segment | None
+    start: int
+    tokens: Tokens = field(repr=False)
+    cells: Cells | None = field(repr=False)
+    children: dict[tuple[int, int], Segment] = field(default_factory=dict, repr=False)
+    n_users: int = 0
+    n_host: int = 0
+    n_stored: int = 0
+    row: int | None = None
+    file: str = ""
+    n_disk_bytes: int = 0
+    is_being_written: bool = False
+
+    @classmethod
+    def root(cls) -> Segment:
+        """A segment that holds nothing, and that all paths of a scope begin with."""
+        return cls(None, 0, np.empty(0, np.int32), None)
+
+    @property
+    def end(self) -> int:
+        """The position after the last token."""
+        return self.start + len(self.tokens)
+
+    @property
+    def n_bytes(self) -> int:
+        """What its cells take in memory."""
+        return 0 if self.cells is None else self.cells.n_bytes
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a checkpoint or a child lives on it."""
+        return self.n_users > 0 or bool(self.children)
+
+    @property
+    def is_needed_on_host(self) -> bool:
+        """Whether a checkpoint or a child in memory lives on it."""
+        return self.n_host > 0 or any(child.cells is not None for child in self.children.values())
+
+    @property
+    def is_needed_on_disk(self) -> bool:
+        """Whether a checkpoint or a child on disk lives on it, or one that is just being written."""
+        has_child = any(child.row is not None for child in self.children.values())
+        return self.n_stored > 0 or has_child or self.is_being_written
+
+    def up(self) -> Iterator[Segment]:
+        """This segment and those that it hangs on, but for the root."""
+        segment = self
+        while segment.parent is not None:
+            yield segment
+            segment = segment.parent
+
+    def chain(self, n_tokens: int) -> list[tuple[Segment, int]]:
+        """The segments that hold the first `n_tokens` of a path that ends here, with how far each is followed."""
+        segments = []
+        end = n_tokens
+        for segment in self.up():
+            segments.append((segment, end))
+            end = segment.start
+        return segments[::-1]
+
+    def below(self) -> Iterator[Segment]:
+        """This segment and all that hang on it."""
+        stack = [self]
+        while stack:
+            segment = stack.pop()
+            yield segment
+            stack.extend(segment.children.values())

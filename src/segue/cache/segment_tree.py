@@ -1,0 +1,143 @@
+"""The tree of segments: the attention cells of all checkpoints off the device, what paths share stored once."""
+
+import logging
+
+import numpy as np
+
+from segue.cache.entry import Entry
+from segue.cache.segment import Segment
+from segue.cache.tiers.budget import Budget
+from segue.engine.base import Engine, Tokens
+from segue.engine.cells import Cells
+from segue.engine.errors import EngineError
+from segue.prefix.branch import n_equal
+from segue.prefix.tree import Tree
+
+log = logging.getLogger(__name__)
+
+
+class SegmentTree:
+    """The segments of all scopes; `budget` counts those in memory. Belongs to the engine's thread.
+
+    Tokens prove where a path runs. A segment goes with the last checkpoint or segment that lives on it, and so does a
+    tail in memory alone that nobody needs any more.
+    """
+
+    def __init__(self, engine: Engine, budget: Budget) -> None:
+        self._engine = engine
+        self._budget = budget
+        self.roots: dict[Tree[Entry], Segment] = {}
+
+    def find(self, tree: Tree[Entry], tokens: Tokens) -> tuple[Segment, int]:
+        """The segment that a path's chain ends in, and how many of its tokens the chain holds."""
+        segment, n = self.roots.setdefault(tree, Segment.root()), 0
+        while n < len(tokens):
+            child = segment.children.get((n, int(tokens[n])))
+            if child is None:
+                break
+            segment = child
+            n += n_equal(tokens[n:], child.tokens)
+        return segment, n
+
+    def add(self, parent: Segment, start: int, tokens: Tokens, cells: Cells | None) -> Segment:
+        """Make a segment for tokens that follow, or branch off, those of `parent`; there is room, and none yet."""
+        assert parent.start <= start <= parent.end
+        if cells is not None:
+            self._budget.take(cells.n_bytes)
+        segment = Segment(parent, start, np.array(tokens, np.int32), cells)
+        parent.children[start, int(tokens[0])] = segment
+        return segment
+
+    def put(self, segment: Segment, cells: Cells) -> None:
+        """Give a segment that is on disk alone its cells back; there is room, and its parents have theirs."""
+        assert segment.cells is None
+        self._budget.take(cells.n_bytes)
+        segment.cells = cells
+
+    def hold(self, segment: Segment) -> None:
+        """Let one more checkpoint in memory live on a chain."""
+        segment.n_users += 1
+        segment.n_host += 1
+
+    def release(self, segment: Segment) -> None:
+        """Let one checkpoint in memory less live on a chain; what nobody needs goes."""
+        self.leave_host(segment)
+        self.forget(segment)
+
+    def leave_host(self, segment: Segment) -> None:
+        """Let a checkpoint leave memory whose chain it stays on; of segments on disk, too, only the tokens stay."""
+        segment.n_host -= 1
+        assert segment.n_host >= 0
+        self._leave_host(segment)
+
+    def forget(self, segment: Segment) -> None:
+        """Let one checkpoint less live on a chain, none that is in memory."""
+        segment.n_users -= 1
+        assert segment.n_users >= segment.n_host
+        while not segment.is_needed and segment.parent is not None:
+            parent = segment.parent
+            self._drop_cells(segment)
+            del parent.children[segment.start, int(segment.tokens[0])]
+            segment = parent
+        self._leave_host(segment)
+        if not segment.n_users and segment.row is None and not segment.is_being_written:
+            self._trim(segment)
+
+    def freed_bytes(self, segment: Segment) -> int:
+        """What `release` would free in memory: segments that only one checkpoint lives on, but for trimmed tails."""
+        n_bytes = 0
+        n_own, n_below = 1, 0
+        for one in segment.up():
+            n_loaded = sum(child.cells is not None for child in one.children.values())
+            if one.n_host > n_own or n_loaded > n_below:
+                break
+            n_bytes += one.n_bytes
+            n_own, n_below = 0, 1
+        return n_bytes
+
+    def check_integrity(self) -> int:
+        """Assert that the segments are whole; the bytes that they take in memory."""
+        n_bytes = 0
+        for root in self.roots.values():
+            for segment in root.below():
+                n_bytes += segment.n_bytes
+                parent = segment.parent
+                if parent is not None:
+                    assert segment.is_needed, "a segment is kept for nobody"
+                    assert segment.cells is not None or segment.row is not None
+                    assert segment.cells is None or (segment.cells.start, segment.cells.end) == (
+                        segment.start,
+                        segment.end,
+                    )
+                    assert parent.parent is None or segment.row is None or parent.row is not None
+                    assert segment.is_needed_on_host or segment.cells is None or segment.row is None
+                    assert parent.start < segment.start <= parent.end or parent.parent is None
+                for (start, token), child in segment.children.items():
+                    assert child.parent is segment
+                    assert (child.start, child.tokens[0]) == (start, token)
+                    assert start == segment.end or segment.tokens[start - segment.start] != token
+        return n_bytes
+
+    def _leave_host(self, segment: Segment) -> None:
+        """Drop the cells, from a segment up, that are on disk and that nobody in memory lives on."""
+        for one in segment.up():
+            if one.is_needed_on_host or one.row is None:
+                break
+            self._drop_cells(one)
+
+    def _drop_cells(self, segment: Segment) -> None:
+        self._budget.give(segment.n_bytes)
+        segment.cells = None
+
+    def _trim(self, segment: Segment) -> None:
+        """Drop the tail behind the last child of a segment that no checkpoint ends in."""
+        end = max((start for start, _ in segment.children), default=segment.end)
+        if segment.cells is None or end == segment.end:
+            return
+        try:
+            cells = self._engine.cut(segment.cells, end)
+        except EngineError as error:
+            log.debug("a tail stays: %s", error)
+            return
+        self._budget.give(segment.n_bytes - cells.n_bytes)
+        segment.cells, segment.tokens = cells, segment.tokens[: end - segment.start].copy()

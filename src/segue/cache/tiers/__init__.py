@@ -1,0 +1,1 @@
+"""Where the parts of entries are kept: on the device, in host memory, on disk."""

@@ -1,0 +1,42 @@
+"""What every tier promises."""
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from segue.cache.entry import Entry
+
+Place = TypeVar("Place", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Bytes that a tier uses, and how many it may."""
+
+    used_bytes: int
+    limit_bytes: int
+
+
+class Tier(Protocol[Place]):
+    """Somewhere that entries can be kept. Belongs to the engine's thread, and never blocks it.
+
+    `Place` is where an entry comes from and goes to: for the device and the host, a sequence of the engine; for the
+    tiers below, the host tier. A tier holds all of an entry or nothing, and never uses more than its limit.
+    """
+
+    def has(self, entry: Entry) -> bool:
+        """Whether the tier can give all of the entry back, its logits aside."""
+
+    def cost(self, entry: Entry, *, with_logits: bool = True) -> int:
+        """Bytes that `get` would move; 0 if there is nothing to do."""
+
+    def put(self, entry: Entry, source: Place) -> bool:
+        """Keep an entry, now or as soon as there is time; False if there is no room."""
+
+    def get(self, entry: Entry, target: Place, *, with_logits: bool = True) -> bool:
+        """Bring an entry back, or begin to; False if that is not possible now."""
+
+    def drop(self, entry: Entry) -> None:
+        """Give up what the tier has of an entry; harmless if it has nothing."""
+
+    def usage(self) -> Usage:
+        """What the tier uses."""

@@ -1,0 +1,162 @@
+"""Storing checkpoints while there is time: copied to the host piece by piece, then handed to the disk's thread."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from segue.cache.entry import Entry
+from segue.cache.events import log_event
+from segue.cache.eviction import Evictor
+from segue.cache.segment import Segment
+from segue.cache.tiers.disk.recovery import row_of
+from segue.cache.tiers.disk.usage import DiskUsage
+from segue.cache.tiers.disk.worker import Worker
+from segue.cache.tiers.disk.writing import CompletedWrite, PendingWrite, most_bytes, write
+from segue.storage.directory import Directory
+from segue.storage.rows import SegmentRow
+
+log = logging.getLogger("segue.cache")
+
+_REST_S = 60.0
+"""How long nothing is written after a write has failed: a disk that is full stays so for a while."""
+
+
+class SaveQueue:
+    """The checkpoints that are to be stored, oldest first; one at a time is written. Belongs to the engine's thread."""
+
+    def __init__(
+        self,
+        evictor: Evictor,
+        shelf: DiskUsage,
+        worker: Worker,
+        directory: Directory,
+        model: int,
+        wall: Callable[[float], float],
+    ) -> None:
+        self._evictor = evictor
+        self._usage = shelf
+        self._worker = worker
+        self._directory = directory
+        self._model = model
+        self._wall = wall
+        self._unsaved: dict[Entry, None] = {}
+        self._rests_until = -math.inf
+        self.is_writing = False
+        self.is_stuck = False
+
+    def add(self, checkpoint: Entry) -> None:
+        """Hear of a checkpoint that is not on disk yet, or not with its logits."""
+        if checkpoint.is_unsaved:
+            self._unsaved[checkpoint] = None
+            self.is_stuck = False
+
+    def retry(self) -> None:
+        """Rest no longer from a write that has failed."""
+        self._rests_until, self.is_stuck = -math.inf, False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all is stored for which there is room."""
+        return not self.is_writing and (not self._unsaved or self.is_stuck)
+
+    def step(self) -> bool:
+        """Copy one piece of a checkpoint to the host, or hand a copied one to be written; False if neither can be."""
+        if self.is_writing:
+            return False
+        has_room = True
+        for checkpoint in list(self._unsaved) if self._evictor.entries.clock() >= self._rests_until else ():
+            if not checkpoint.is_attached or not checkpoint.is_unsaved or not _can_be_copied(checkpoint):
+                del self._unsaved[checkpoint]
+            elif _is_in_memory(checkpoint):
+                del self._unsaved[checkpoint]
+                if self._save(checkpoint):
+                    return True
+            elif has_room:
+                # Where one finds no room, others would hardly: they wait without being tried.
+                has_room = self._copy(checkpoint)
+                if has_room:
+                    return True
+        self.is_stuck = True
+        return False
+
+    def _copy(self, checkpoint: Entry) -> bool:
+        seq = checkpoint.seq if checkpoint.is_parked else self._evictor.device.owners.seq_over(checkpoint)
+        if seq is None:
+            return True
+        with self._evictor.in_use.using(checkpoint):
+            return self._evictor.host.copy_next(checkpoint, seq, self._evictor.stored_room)
+
+    def _save(self, checkpoint: Entry) -> bool:
+        chain = (
+            [segment for segment, _ in checkpoint.segment.chain(checkpoint.n_covered)]
+            if checkpoint.segment is not None
+            else []
+        )
+        parts = [] if checkpoint.blob is None else [checkpoint.blob.data]
+        parts += [] if checkpoint.logits is None else [checkpoint.logits.view(np.uint8)]
+
+        def need() -> int:
+            return most_bytes(
+                [segment.n_bytes for segment in chain if segment.row is None], [part.nbytes for part in parts]
+            )
+
+        self._evictor.in_use.acquire(checkpoint)
+        # Segments that only the disk has cannot be written again.
+        if not self._usage.make_room(need, [segment for segment in chain if segment.cells is None]):
+            self._evictor.in_use.release(checkpoint)
+            if need() <= self._usage.limit_bytes:
+                self._unsaved[checkpoint] = None
+            return False
+        n_bytes = need()
+        self._usage.used_bytes += n_bytes
+        for segment in chain:
+            segment.is_being_written = True
+        scope = next(name for name, tree in self._evictor.entries.trees.items() if tree is checkpoint.tree)
+        times = self._wall(checkpoint.created), self._wall(checkpoint.last_used)
+        row = row_of(checkpoint, scope, times, is_segmented=bool(chain))
+        segments = [
+            SegmentRow(scope, segment.start, segment.tokens, segment.file, segment.n_disk_bytes, id=segment.row)
+            for segment in chain
+        ]
+        cells = [segment.cells.data if segment.cells is not None and segment.row is None else None for segment in chain]
+        writing = PendingWrite(row, tuple(segments), tuple(cells), tuple(parts))
+        self.is_writing = True
+        self._worker.submit(
+            partial(write, self._directory, self._model, writing),
+            partial(self._written, checkpoint, chain, n_bytes),
+            partial(self._failed, checkpoint, chain, n_bytes),
+        )
+        return True
+
+    def _written(self, checkpoint: Entry, chain: list[Segment], n_reserved: int, written: CompletedWrite) -> None:
+        self._end(checkpoint, n_reserved)
+        self._usage.put(checkpoint, chain, written)
+        log_event("stored", checkpoint, checkpoint.home, time.perf_counter())
+        if checkpoint.is_attached:
+            self.add(checkpoint)
+
+    def _failed(self, checkpoint: Entry, chain: list[Segment], n_reserved: int, error: Exception) -> None:
+        self._end(checkpoint, n_reserved)
+        self._usage.give_up(checkpoint, chain)
+        self._rests_until = self._evictor.entries.clock() + _REST_S
+        self._unsaved[checkpoint] = None
+        log.warning("a checkpoint could not be stored: %s", error)
+
+    def _end(self, checkpoint: Entry, n_reserved: int) -> None:
+        self.is_writing = self.is_stuck = False
+        self._evictor.in_use.release(checkpoint)
+        self._usage.used_bytes -= n_reserved
+
+
+def _is_in_memory(checkpoint: Entry) -> bool:
+    """Whether all that is to be written is in memory: one that is on disk is written again but for its chain."""
+    return checkpoint.has_blob and checkpoint.is_copied
+
+
+def _can_be_copied(checkpoint: Entry) -> bool:
+    """Whether what is not in memory is on the device: else the disk alone has the state."""
+    return checkpoint.is_parked or not checkpoint.is_stored or _is_in_memory(checkpoint)

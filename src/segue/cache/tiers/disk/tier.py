@@ -1,0 +1,164 @@
+"""The disk home: checkpoints are written behind the host, and fetched back into it."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from segue.cache.entry import Entry
+from segue.cache.eviction import Evictor
+from segue.cache.prices import Prices
+from segue.cache.tiers.base import Usage
+from segue.cache.tiers.disk.fetching import Fetches
+from segue.cache.tiers.disk.foreign import ForeignEntries
+from segue.cache.tiers.disk.recovery import load
+from segue.cache.tiers.disk.saving import SaveQueue
+from segue.cache.tiers.disk.usage import DiskUsage
+from segue.cache.tiers.disk.worker import Worker
+from segue.cache.tiers.disk.writing import remove
+from segue.cache.tiers.host import HostTier
+from segue.engine.fingerprint import differences
+from segue.storage.directory import Directory
+from segue.storage.fingerprints import parsed
+from segue.storage.index import Index
+
+log = logging.getLogger("segue.cache")
+
+
+class DiskTier:
+    """What of a space is on disk. Its two threads touch files alone; all else belongs to the engine's thread.
+
+    What they have done is taken over by `settle`; `wake` is called, from any thread, when there is something.
+    """
+
+    def __init__(
+        self,
+        evictor: Evictor,
+        directory: Directory,
+        fingerprint: Mapping[str, str],
+        limit_bytes: int,
+        prices: Prices,
+        wake: Callable[[], None],
+    ) -> None:
+        self._evictor = evictor
+        self._directory = directory
+        model = directory.index.model_id(json.dumps(fingerprint, sort_keys=True))
+        _explain_others(directory.index, model, fingerprint)
+        self._began = evictor.entries.clock()
+        self.n_loaded, misplaced = load(evictor, directory.index, model)
+        for scope, tokens in directory.lost_paths(model):
+            evictor.entries.tree(scope).mark_damaged(tokens)
+        self._writer = Worker("segue-disk-write", wake)
+        self._reader = Worker("segue-disk-read", wake)
+        strangers = ForeignEntries(directory.index, model)
+        self._usage = DiskUsage(evictor, limit_bytes, directory.used_bytes, strangers, self._wall, self._remove)
+        self._saving = SaveQueue(evictor, self._usage, self._writer, directory, model, self._wall)
+        self._fetching = Fetches(evictor, self._usage, self._reader, directory, prices)
+        if misplaced:
+            self._remove(misplaced)
+        self._usage.make_room(lambda: 0)
+        n_left = sum(checkpoint.is_stored for checkpoint in evictor.entries.all())
+        if n_left < self.n_loaded:
+            log.warning("%d stored checkpoints go: they take more than --cache-disk allows", self.n_loaded - n_left)
+            self.n_loaded = n_left
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a thread has something to do, or has done something that is not settled."""
+        return self._writer.n_pending > 0 or self._reader.n_pending > 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all is stored for which there is room, and the threads have nothing to do."""
+        return self._saving.is_done and not self.is_busy
+
+    def has(self, entry: Entry) -> bool:
+        """Whether the entry is on disk."""
+        return entry.is_stored
+
+    def cost(self, entry: Entry, *, with_logits: bool = True) -> int:
+        """Bytes of memory that must come from the disk before an entry can be restored."""
+        return self._fetching.cost(entry, with_logits=with_logits)
+
+    def put(self, entry: Entry, source: HostTier) -> bool:  # noqa: ARG002
+        """Store an entry that is new, or has logits now, when there is time."""
+        self._saving.add(entry)
+        return True
+
+    def get(self, entry: Entry, target: HostTier, *, with_logits: bool = True) -> bool:  # noqa: ARG002
+        """Begin to fetch an entry, unless that is under way (`Fetches.fetch`).
+
+        If it cannot be read it is lost, for a reason that is in the log.
+        """
+        return self._fetching.fetch(entry, with_logits=with_logits)
+
+    def drop(self, entry: Entry) -> None:
+        """Forget what is stored of an entry."""
+        if entry.is_stored:
+            self._usage.drop(entry)
+
+    def usage(self) -> Usage:
+        """Bytes of all files, those of other models and the one that is being written included."""
+        return Usage(self._usage.used_bytes, self._usage.limit_bytes)
+
+    def maintain(self) -> bool:
+        """Copy one piece of an entry to the host, or hand a copied one to the writer; False if nothing can be done."""
+        return self._saving.step()
+
+    def settle(self) -> None:
+        """Take over what the threads have done."""
+        self._fetching.let_go()
+        self._writer.settle()
+        self._reader.settle()
+
+    def step(self) -> bool:
+        """Copy one piece of an unsaved checkpoint to the host, or hand a copied one to the writer; False if idle."""
+        return self._saving.step()
+
+    def close(self, timeout_s: float) -> None:
+        """Store what there is time for, and let the directory go."""
+        give_up = time.monotonic() + timeout_s
+        self._saving.retry()
+        while not self.is_idle and time.monotonic() < give_up:
+            if not self.maintain():
+                time.sleep(0.002)
+            self.settle()
+        # What is settled may ask the writer for more.
+        self._reader.close()
+        while self._writer.n_pending:
+            self._writer.wait()
+        used = [
+            (checkpoint.row, self._wall(checkpoint.last_used), checkpoint.n_hits)
+            for checkpoint in self._evictor.entries.all()
+            if checkpoint.row is not None and checkpoint.n_hits and checkpoint.last_used > self._began
+        ]
+        if used:
+            self._writer.submit(partial(self._touch, used, give_up), lambda _: None, _warn)
+        self._writer.close()
+        self._directory.close()
+
+    def _wall(self, at: float) -> float:
+        return time.time() - (self._evictor.entries.clock() - at)
+
+    def _remove(self, rows: Sequence[int]) -> None:
+        self._writer.submit(partial(remove, self._directory, rows), lambda _: None, _warn)
+
+    def _touch(self, used: Sequence[tuple[int, float, int]], give_up: float) -> None:
+        """On the writer's thread."""
+        for row, last_used, n_hits in used:
+            self._directory.index.touch(row, last_used, n_hits)
+            if time.monotonic() > give_up:
+                return
+
+
+def _warn(error: Exception) -> None:
+    log.warning("the index of the disk could not be changed: %s", error)
+
+
+def _explain_others(index: Index, model: int, fingerprint: Mapping[str, str]) -> None:
+    """Say why what was stored under other fingerprints is not used."""
+    for number, rows in index.all_checkpoints().items():
+        if number != model:
+            found = differences(parsed(index.fingerprints()[number]), fingerprint)
+            log.info("%d stored checkpoints are of no use here: %s", len(rows), found)

@@ -1,0 +1,68 @@
+"""Writing one checkpoint to a disk: what is written, told in copies, and what came of it."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from segue.engine.cells import Bytes
+from segue.storage.directory import Directory
+from segue.storage.errors import DiskError
+from segue.storage.rows import Added, EntryRow, SegmentRow
+
+
+@dataclass(frozen=True, slots=True)
+class PendingWrite:
+    """A checkpoint to be stored with its chain, root first.
+
+    Of `segments` those without an id are new; `cells` has their bytes, and None for the others. `parts` are the blob
+    and the logits, as far as there are any. Nothing in it changes any more, so any thread may read it.
+    """
+
+    row: EntryRow
+    segments: tuple[SegmentRow, ...]
+    cells: tuple[Bytes | None, ...]
+    parts: tuple[Bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedWrite:
+    """The rows as they are in the index now, with their ids in `added`."""
+
+    row: EntryRow
+    segments: tuple[SegmentRow, ...]
+    added: Added
+
+
+def most_bytes(new: Sequence[int], parts: Sequence[int]) -> int:
+    """What files for so many bytes of new segments, and for parts of one checkpoint, take at most."""
+    return sum(Directory.most_bytes([n]) for n in new) + (Directory.most_bytes(parts) if parts else 0)
+
+
+def write(directory: Directory, model: int, writing: PendingWrite) -> CompletedWrite:
+    """Write files, and then the rows that name them. On a disk's thread; raises DiskError, and nothing stays then."""
+    names: list[str] = []
+
+    def put(parts: Sequence[Bytes]) -> tuple[str, int]:
+        name, n_bytes = directory.write_blob(parts)
+        names.append(name)
+        return name, n_bytes
+
+    try:
+        segments = []
+        for segment, data in zip(writing.segments, writing.cells, strict=True):
+            name, n_bytes = (segment.file, segment.n_bytes) if data is None else put([data])
+            segments.append(replace(segment, file=name, n_bytes=n_bytes))
+        row = writing.row
+        if writing.parts:
+            name, n_bytes = put(writing.parts)
+            row = replace(row, file=name, n_bytes=n_bytes)
+        return CompletedWrite(row, tuple(segments), directory.index.add(model, segments, row))
+    except BaseException:
+        with suppress(DiskError):
+            directory.delete_blobs(names)
+        raise
+
+
+def remove(directory: Directory, rows: Sequence[int]) -> None:
+    """Forget checkpoints and delete what was theirs alone. On a disk's thread; raises DiskError."""
+    directory.remove(rows)

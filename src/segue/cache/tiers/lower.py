@@ -1,0 +1,72 @@
+"""The tier below the host: slower, larger, and never waited for."""
+
+from typing import Protocol
+
+from segue.cache.entry import Entry
+from segue.cache.tiers.base import Tier, Usage
+from segue.cache.tiers.host import HostTier
+
+
+class LowerTier(Tier[HostTier], Protocol):
+    """A tier that works in the background: `put` and `get` only ask, and `maintain` and `settle` do the work.
+
+    While it has an entry, `Entry.stored` says so. Belongs to the engine's thread, like every tier.
+    """
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all is stored for which there is room, and nothing is under way."""
+
+    def maintain(self) -> bool:
+        """Do one short step of what `put` asked for; False if nothing can be done now."""
+
+    def settle(self) -> None:
+        """Take over what has come back or has been stored since the last call.
+
+        An entry that has come back stays on the host until the second call after that.
+        """
+
+    def close(self, timeout_s: float) -> None:
+        """Store what there is time for; the tier is of no use afterwards."""
+
+
+class NullTier:
+    """No tier at all."""
+
+    def has(self, entry: Entry) -> bool:  # noqa: ARG002
+        """Nothing is kept."""
+        return False
+
+    def cost(self, entry: Entry, *, with_logits: bool = True) -> int:  # noqa: ARG002
+        """Nothing need come from here."""
+        return 0
+
+    def put(self, entry: Entry, source: HostTier) -> bool:  # noqa: ARG002
+        """There is no room."""
+        return False
+
+    def get(self, entry: Entry, target: HostTier, *, with_logits: bool = True) -> bool:  # noqa: ARG002
+        """Nothing comes back."""
+        return False
+
+    def drop(self, entry: Entry) -> None:
+        """There is nothing to give up."""
+
+    def usage(self) -> Usage:
+        """Nothing is used."""
+        return Usage(0, 0)
+
+    @property
+    def is_idle(self) -> bool:
+        """It always is."""
+        return True
+
+    def maintain(self) -> bool:
+        """There is nothing to do."""
+        return False
+
+    def settle(self) -> None:
+        """Nothing comes."""
+
+    def close(self, timeout_s: float) -> None:
+        """There is nothing to store."""

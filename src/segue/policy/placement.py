@@ -1,0 +1,217 @@
+"""Where to take checkpoints while a prompt is read."""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.prefix.checkpoint import Origin
+
+Positions = NDArray[np.int64]
+
+_N_STABLE_STRIDE = 4096
+_N_WORTH = 4
+_N_LONG_STRIDES = 7
+_N_CUTS_MIN, _N_CUTS_MAX = 8, 64
+_DIGEST_BASE = 0x1F3D5B79A2C4E681
+_DIGEST_MODULUS = (1 << 61) - 1
+
+
+class Breakpoint(NamedTuple):
+    """A client's own mark: what was read up to `end`, exclusive, is to stay for `ttl_s` seconds after each use."""
+
+    end: int
+    ttl_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMarks:
+    """Positions (token counts from the prompt's start) where a checkpoint is likely to pay.
+
+    All are exclusive ends, ascending, within `[1, n_prompt]`. `message_ends` are the ends of the rendered messages
+    (system and tools included), the last one lying before the generation suffix; `volatile` lie before spans that
+    look like a date, a UUID or the like; `breakpoints` are the client's own; `n_stable` is how many of the first
+    message ends belong to system prompt and tools; `part_ends` are the ends of parts inside messages that another part
+    follows. A raw prompt has none of them.
+    """
+
+    message_ends: tuple[int, ...] = ()
+    volatile: tuple[int, ...] = ()
+    breakpoints: tuple[Breakpoint, ...] = ()
+    n_stable: int = 0
+    part_ends: tuple[int, ...] = ()
+
+    @property
+    def boundaries(self) -> tuple[int, ...]:
+        """Where messages and their parts end, ascending: a client adds, changes or leaves out what lies between two."""
+        return tuple(sorted({*self.message_ends, *self.part_ends})) if self.part_ends else self.message_ends
+
+
+class Cut(NamedTuple):
+    """Reading stops after the prompt's first `n_tokens`, and a checkpoint is taken there because of `origin`."""
+
+    n_tokens: int
+    origin: Origin
+
+
+def cuts(
+    marks: PromptMarks,
+    n_start: int,
+    n_prompt: int,
+    *,
+    fork: int | None,
+    cut_cost_tokens: float,
+    expected: Iterable[int] = (),
+    budget: float = 0.02,
+    n_min_stride: int = 64,
+    n_most: int = 64,
+) -> tuple[Cut, ...]:
+    """Where to cut the reading of tokens `[n_start, n_prompt)`: ascending, the last one the prompt's end.
+
+    Always cut: the ends of system and tools and of the last two messages (if the last one is edited, reading goes on
+    from the one before), a few places in the last message if it is long (`rewinds`), `fork` (where the prompt leaves a
+    known path), the `expected` ones (where the next prompt is likely to leave this one), volatile spans, breakpoints
+    and the prompt's end. Other message ends and strides share as many cuts as cost the fraction `budget` of the
+    reading, one cut costing as much as `cut_cost_tokens` tokens, and never more than `n_most`, since each takes a
+    checkpoint's bytes. `n_min_stride` is a power of two.
+    """
+    named = dict.fromkeys(_inside_last(marks, n_start, n_min_stride), Origin.REWIND)
+    named |= _certain(marks, n_start, n_prompt, fork, expected)
+    n_others = min(n_most, int(budget * (n_prompt - n_start) / cut_cost_tokens))
+    if n_others:
+        named |= _others(marks, n_start, sorted(named), n_min_stride, n_others)
+    return tuple(Cut(n, named[n]) for n in sorted(named))
+
+
+def n_cuts_most(n_fit: float) -> int:
+    """The `n_most` of `cuts` where so many states fit: one prompt must not drive everyone else's checkpoints out."""
+    return int(max(_N_CUTS_MIN, min(_N_CUTS_MAX, n_fit // 4)))
+
+
+def _certain(
+    marks: PromptMarks, n_start: int, n_prompt: int, fork: int | None, expected: Iterable[int]
+) -> dict[int, Origin]:
+    """The positions always cut. Where two fall together, the later, stronger origin names them."""
+    ends = marks.message_ends
+    named: list[tuple[Iterable[int], Origin]] = [
+        (() if fork is None else (fork,), Origin.FORK),
+        (expected, Origin.FORK),
+        (marks.volatile, Origin.VOLATILE),
+        ((*ends[: marks.n_stable], *ends[-2:]), Origin.MESSAGE_END),
+        ((mark.end for mark in marks.breakpoints), Origin.BREAKPOINT),
+        ((n_prompt,), Origin.PROMPT_END),
+    ]
+    return {n: origin for positions, origin in named for n in positions if n_start < n <= n_prompt}
+
+
+def last_message(marks: PromptMarks) -> tuple[int, int]:
+    """Where the last message begins and ends; 0 and 0 if there is none."""
+    start, end = (0, 0, *marks.message_ends)[-2:]
+    return start, end
+
+
+def rewinds(start: int, end: int, n_min_stride: int = 64) -> tuple[int, ...]:
+    """Where a message of the tokens `[start, end)` must be cut so that an edit of it reads little again; descending.
+
+    A change r tokens before the end of its text reads less than max(`n_min_stride`, 3 r) tokens again, whatever r is:
+    each place lies nearly four times as far from the end as the one before. The tokens that close the message lie
+    behind its text, for which each distance makes allowance.
+    """
+    distance, n_closing = n_min_stride - n_min_stride // 16, n_min_stride // 4
+    found: list[int] = []
+    while distance < end - start and (not found or end - start > 4 * (end - found[-1]) - n_closing):
+        found.append(end - distance)
+        distance = 4 * distance - n_closing
+    return tuple(found)
+
+
+def _inside_last(marks: PromptMarks, n_start: int, n_min_stride: int) -> tuple[int, ...]:
+    """The `rewinds` of the last message, if it is so long that they cost little beside reading it."""
+    start, end = last_message(marks)
+    if end - start < _N_LONG_STRIDES * n_min_stride:
+        return ()
+    return tuple(n for n in rewinds(start, end, n_min_stride) if n > n_start)
+
+
+def _others(
+    marks: PromptMarks, n_start: int, certain: list[int], n_min_stride: int, n_others: int
+) -> dict[int, Origin]:
+    """The best `n_others` of the other message ends and the strides; `certain` ends with the prompt."""
+    n_prompt = certain[-1]
+    first = bisect_right(marks.message_ends, n_start)
+    before = marks.message_ends[first - 1] if first else 0
+    # By way of an array: numpy takes twice as long to read thousands of numbers from a tuple.
+    ends = np.asarray(array("q", marks.message_ends[first:]))
+    bounds = np.concatenate(((before,), ends))
+    strides = _strides(np.sort(np.concatenate((bounds, certain)), kind="stable"), n_min_stride)
+    strides = strides[strides > n_start]
+
+    # An end stands for all multiples of powers of two inside its message, a stride for itself.
+    powers = _highest_bit(bounds[:-1] ^ ends)
+    # A cut saves what lies between it and the one below it: just after a certain one that is nothing.
+    worth = np.ones(len(ends), dtype=np.bool_)
+    for low, high in np.searchsorted(ends, [(n, n + _N_WORTH) for n in (n_start, *certain)]):
+        worth[low:high] = False
+    ends, powers = ends[worth], powers[worth]
+
+    # Few multiples of its power before the prompt's end come first, then the coarser power: rewinding r tokens finds
+    # one of the first two multiples of some power near r, and a shorter list still halves the way. Ends win ties.
+    positions = np.concatenate((ends, strides))
+    powers = np.concatenate((powers, _highest_bit(strides & -strides)))
+    order = (((n_prompt >> powers) - (positions >> powers)) << 7) - 2 * powers
+    order[len(ends) :] += 1
+    # Most lie too far from the end by their own measure, and need not take part in the selection, which is slow.
+    best = np.flatnonzero(order < n_others << 7)
+    if len(best) < n_others:
+        best = np.arange(len(order))
+    if len(best) > n_others:
+        best = best[np.argpartition(order[best], n_others)[:n_others]]
+    named = dict.fromkeys(positions[best[best < len(ends)]].tolist(), Origin.MESSAGE_END)
+    return named | dict.fromkeys(positions[best[best >= len(ends)]].tolist(), Origin.STRIDE)
+
+
+def _strides(bounds: Positions, n_min_stride: int) -> Positions:
+    """Of each power of two from `n_min_stride` on the last two multiples inside each long span between `bounds`, and
+    the power itself: others that share only a beginning leave there, however far the end is.
+    """
+    starts, ends = bounds[:-1], bounds[1:]
+    is_long = ends - starts >= 2 * n_min_stride
+    starts, ends = starts[is_long], ends[is_long]
+    if not len(ends):
+        return ends
+    powers = np.arange(n_min_stride.bit_length() - 1, int(ends[-1]).bit_length(), dtype=np.int64)[:, None]
+    # One of the last two is odd, and no multiple of a higher power; the even one is met there.
+    multiples = ((((ends - 1) >> powers) - 1) | 1) << powers
+    firsts = np.ones_like(powers) << powers
+    is_inside = (firsts > starts) & (firsts < ends)
+    return np.unique(np.concatenate((multiples[multiples > starts], firsts[is_inside.any(axis=1)].ravel())))
+
+
+def _highest_bit(numbers: Positions) -> Positions:
+    """The exponent of the highest power of two in each number; 0 for 0, which an empty message gives."""
+    return np.maximum(np.frexp(numbers.astype(np.float64))[1].astype(np.int64) - 1, 0)
+
+
+def stable_cuts(marks: PromptMarks, n_prompt: int) -> tuple[Cut, ...]:
+    """The cuts of reproducible mode, from the prompt alone: message ends, fixed multiples, the prompt's end.
+
+    A prompt that extends another one, at a message end of it, has the same cuts up to there.
+    """
+    named = dict.fromkeys(range(_N_STABLE_STRIDE, n_prompt, _N_STABLE_STRIDE), Origin.STRIDE)
+    named |= dict.fromkeys(marks.message_ends, Origin.MESSAGE_END)
+    named[n_prompt] = Origin.PROMPT_END
+    return tuple(Cut(n, origin) for n, origin in sorted(named.items()))
+
+
+def digests(placed: Iterable[Cut]) -> dict[int, int]:
+    """For each cut's position a digest of all cut positions up to and with it, the same in every process."""
+    digest = 0
+    result = {}
+    for cut in placed:
+        digest = (digest * _DIGEST_BASE + cut.n_tokens) % _DIGEST_MODULUS
+        result[cut.n_tokens] = digest
+    return result

@@ -1,0 +1,65 @@
+"""From which checkpoint a prompt can go on, and at which token."""
+
+import heapq
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic
+
+from segue.memory import MemoryShape
+from segue.prefix.checkpoint import AnyCheckpoint
+from segue.prefix.match import Match, deepest, reaching
+from segue.prefix.tree import Tree
+
+_EVERYWHERE = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Restore(Generic[AnyCheckpoint]):
+    """Take `checkpoint`; the slot then stands after the prompt's first `n_tokens`, its tail dropped if it held more.
+
+    `with_logits`: it stands at the prompt's end and kept its logits, so that no token needs to be read.
+    """
+
+    checkpoint: AnyCheckpoint
+    n_tokens: int
+    with_logits: bool
+
+
+def restores(
+    tree: Tree[AnyCheckpoint],
+    match: Match[AnyCheckpoint],
+    shape: MemoryShape,
+    n_prompt: int,
+    *,
+    usable: Callable[[AnyCheckpoint, bool], bool],
+    cuts: Callable[[int], int | None] | None = None,
+) -> Iterator[Restore[AnyCheckpoint]]:
+    """Every way to go on, the one that leaves least to read first. Lazy; the tree must not change meanwhile.
+
+    `match` is that of the prompt, of `n_prompt` tokens. `usable` is the cache's veto: bytes that cannot be reached, for
+    a restore with logits or without. `cuts`, in reproducible mode only, gives the digest of the prompt's cut positions
+    up to one of them (`placement.digests(...).get`): then only a checkpoint read with the same cuts counts, and exactly
+    as it is.
+    """
+
+    def exactly() -> Iterator[Restore[AnyCheckpoint]]:
+        for checkpoint in deepest(match, n_prompt):
+            n = checkpoint.n_tokens
+            if n == n_prompt and not checkpoint.has_logits:
+                continue
+            if cuts is not None and (checkpoint.cuts is None or checkpoint.cuts != cuts(n)):
+                continue
+            if usable(checkpoint, n == n_prompt):
+                yield Restore(checkpoint, n, with_logits=n == n_prompt)
+
+    def rewound() -> Iterator[Restore[AnyCheckpoint]]:
+        # A window held back to n - n_swa ends before n + n_span: what lies further on need not be looked at.
+        n_beyond = tree.n_span if shape.kind.has_window else _EVERYWHERE
+        for n, checkpoint in reaching(match, n_prompt - 1, n_beyond):
+            holds_window = not shape.kind.has_window or checkpoint.pos_min <= max(0, n - shape.n_swa)
+            if holds_window and usable(checkpoint, False):
+                yield Restore(checkpoint, n, with_logits=False)
+
+    if shape.kind.has_recurrent or cuts is not None:
+        return exactly()
+    return heapq.merge(exactly(), rewound(), key=lambda restore: -restore.n_tokens)

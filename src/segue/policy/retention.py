@@ -1,0 +1,166 @@
+"""Which checkpoint to give up when a home is full: the one that saves least per byte and second, as far as is known."""
+
+import heapq
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+from segue.policy.neighbours import Neighbours
+from segue.policy.returns import Returns
+from segue.policy.rewinds import Rewinds
+from segue.policy.victims import n_in_share
+from segue.prefix.checkpoint import AnyCheckpoint, Checkpoint, Origin
+from segue.prefix.lineage import branch_of
+from segue.prefix.match import Match
+from segue.prefix.visit import Visit, arrive
+
+# How often other conversations start from a checkpoint; the learned counts take over from here.
+_PRIORS = {
+    Origin.MESSAGE_END: 0.1,
+    Origin.PROMPT_END: 0.02,
+    Origin.REPLY_END: 0.01,
+    Origin.FORK: 0.3,
+    Origin.VOLATILE: 0.5,
+    Origin.BREAKPOINT: 0.3,
+    Origin.STRIDE: 0.01,
+    Origin.REWIND: 0.01,
+    Origin.FORESEEN: 0.01,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionParameters:
+    """What retention takes for granted before it has learned.
+
+    `priors` say how often a checkpoint of an origin serves another conversation, and weigh as `n_prior` checkpoints
+    taken; `fork_s` is how long one must have stood for its own uses to count in full. A conversation returns with
+    `p_return` in each half octave of time, which weighs as `n_prior_returns` visits.
+    """
+
+    priors: Mapping[Origin, float] = field(default_factory=_PRIORS.copy)
+    n_prior: float = 20.0
+    fork_s: float = 60.0
+    p_return: float = 0.03
+    n_prior_returns: float = 20.0
+
+
+_DEFAULT = RetentionParameters()
+
+
+class Retention:
+    """Values checkpoints by what keeping them is expected to save; learns who comes back, when, and where to.
+
+    A request first `arrive`s, then has `reached` one checkpoint after the other. One thread only.
+    """
+
+    def __init__(self, parameters: RetentionParameters = _DEFAULT) -> None:
+        self._parameters = parameters
+        self._returns = Returns(parameters.n_prior_returns, parameters.p_return)
+        self._rewinds = Rewinds()
+        self._n_taken: Counter[Origin] = Counter()
+        self._n_forked: Counter[Origin] = Counter()
+
+    def arrive(self, match: Match[AnyCheckpoint], now: float) -> Visit:
+        """A request arrives whose prompt has this place in the tree. Nothing is learned before it reaches something."""
+        return arrive(match.segments[-1][0].visit, match.n_known, now)
+
+    def reached(self, visit: Visit, checkpoint: Checkpoint, now: float) -> None:
+        """A request has come to an attached checkpoint on its path, or stands there again after a while."""
+        before, visit.before = visit.before, None
+        if before is not None and visit.continues:
+            self._rewinds.note(max(0, before.n_tokens - visit.n_known))
+            if before.returned_after_s is None:
+                before.returned_after_s = max(0.0, visit.arrived - before.ended)
+                self._returns.note(before)
+        visit.ended = now
+        visit.n_tokens = checkpoint.n_tokens
+        self._returns.note(visit)
+        branch = branch_of(checkpoint)
+        # What ends within a branch says nothing of the conversation that goes on along it.
+        if branch.end == checkpoint.n_tokens:
+            branch.visit = visit
+
+    def note_taken(self, origin: Origin) -> None:
+        """Count that a checkpoint was taken."""
+        self._n_taken[origin] += 1
+
+    def note_hit(self, checkpoint: Checkpoint, visit: Visit) -> None:
+        """Count that a request started from a checkpoint; its `n_hits` are the caller's."""
+        if not visit.continues:
+            self._n_forked[checkpoint.origin] += checkpoint.n_forks == 0
+            checkpoint.n_forks += 1
+
+    def rate(self, checkpoint: Checkpoint, n_next: int | None, now: float) -> float:
+        """How many requests a second are expected to start from a checkpoint, `now` in monotonic seconds.
+
+        That of its branch's conversation, if it goes on from here or from where no other checkpoint stands before
+        `n_next`, the next one on the branch; and other conversations, as they did so far.
+        """
+        branch, n_tokens = branch_of(checkpoint), checkpoint.n_tokens
+        # What was brought here from elsewhere has had no visit: it is as old as its last use.
+        last = branch.visit or Visit(checkpoint.last_used, 0, None, checkpoint.last_used, branch.end)
+        # A checkpoint beyond the last request's path was read ahead of the next one.
+        n_end = last.n_tokens if last.n_tokens >= n_tokens else branch.end
+        p_here = 1.0 if n_next is None else self._rewinds.beyond(n_end - n_next)
+        p_here -= self._rewinds.beyond(n_end - n_tokens)
+        origin, at = checkpoint.origin, self._parameters
+        p_fork = (at.priors[origin] * at.n_prior + self._n_forked[origin]) / (at.n_prior + self._n_taken[origin])
+        # Whose session is at work elsewhere has had no chance to fork meanwhile.
+        stood_s = max(0.0, now - max(checkpoint.created, last.attended))
+        return p_here * self._returns.rate(last, now) + (checkpoint.n_forks + p_fork) / (stood_s + at.fork_s)
+
+    def value(self, checkpoint: Checkpoint, n_saved: int, n_bytes: int, now: float, n_next: int | None = None) -> float:
+        """Tokens expected to be saved per byte and second; infinite if pinned or if dropping it would free nothing.
+
+        `n_saved`: the tokens to be read again without it; `n_bytes`: what dropping it would free; `n_next`: where the
+        next checkpoint on its branch stands, None if it is the last.
+        """
+        if checkpoint.is_pinned(now) or n_bytes <= 0:
+            return math.inf
+        return self.rate(checkpoint, n_next, now) * n_saved / n_bytes
+
+    def ranked(
+        self, candidates: Iterable[AnyCheckpoint], now: float, freed: Callable[[AnyCheckpoint], int], n_shares: int = 1
+    ) -> list[AnyCheckpoint]:
+        """The candidates, all of them attached, whose dropping would free anything, in the order in which to drop them.
+
+        Each is the least valuable once those before it are gone; pinned ones come last, then by how recently they were
+        used. Only the first of `n_shares` parts is given, `n_in_share` of them. Mutates nothing; linear in candidates,
+        n log n in what is given.
+        """
+        left = {c: n_bytes for c in candidates if (n_bytes := freed(c)) > 0}
+        neighbours = Neighbours(left)
+        worth = {c: self._worth(c, n_bytes, neighbours, now) for c, n_bytes in left.items()}
+        serial = count()
+        heap = [(value, c.last_used, next(serial), c) for c, value in worth.items()]
+        heapq.heapify(heap)
+        ordered: list[AnyCheckpoint] = []
+        n_most = n_in_share(len(left), n_shares)
+        while len(ordered) < n_most:
+            value, _, _, checkpoint = heapq.heappop(heap)
+            if worth.get(checkpoint) != value:
+                continue
+            ordered.append(checkpoint)
+            del worth[checkpoint]
+            for near in neighbours.drop(checkpoint):
+                if near in worth and (value := self._worth(near, left[near], neighbours, now)) != worth[near]:
+                    worth[near] = value
+                    heapq.heappush(heap, (value, near.last_used, next(serial), near))
+        return ordered
+
+    def victim(
+        self, candidates: Iterable[AnyCheckpoint], now: float, freed: Callable[[AnyCheckpoint], int]
+    ) -> AnyCheckpoint | None:
+        """The first of `ranked`, in linear time; None if there is none."""
+        left = {c: n_bytes for c in candidates if (n_bytes := freed(c)) > 0}
+        neighbours = Neighbours(left)
+        return min(left, key=lambda c: (self._worth(c, left[c], neighbours, now), c.last_used), default=None)
+
+    def _worth(
+        self, checkpoint: AnyCheckpoint, n_bytes: int, neighbours: Neighbours[AnyCheckpoint], now: float
+    ) -> float:
+        above, below = neighbours.above(checkpoint), neighbours.below(checkpoint)
+        n_saved = checkpoint.n_tokens - (above.n_tokens if above else 0)
+        return self.value(checkpoint, n_saved, n_bytes, now, below.n_tokens if below else None)

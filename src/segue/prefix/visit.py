@@ -1,0 +1,58 @@
+"""A request as retention remembers it: where its path ended, when, and how its conversation went so far."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from segue.prefix.divergence import Divergences
+
+_SHARE_CONTINUED = 0.5
+_GAP_WEIGHT = 0.3
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """One request, from its arrival on. Times are monotonic seconds.
+
+    `n_known` first tokens of its prompt were known; `before` is the visit whose path they are on, until that has been
+    learned from. Its path is `n_tokens` long, and ended at `ended`, as far as it has come. `n_turns` visits of the same
+    conversation came before, `gap_s` apart on a running geometric mean, None before the second. `returned_after_s`
+    is how long after its end the conversation went on; None while it has not. `attended` is when its client's session
+    was last active elsewhere. `number` is given by `Returns`. `divergences` are those of the path that it goes on from.
+    """
+
+    arrived: float
+    n_known: int
+    before: Visit | None
+    ended: float
+    n_tokens: int
+    n_turns: int = 0
+    gap_s: float | None = None
+    continues: bool = False
+    returned_after_s: float | None = None
+    attended: float = -math.inf
+    number: int | None = None
+    divergences: Divergences = field(default_factory=Divergences)
+
+    @property
+    def idle_since(self) -> float:
+        """When anything was last heard of its client."""
+        return max(self.ended, self.attended)
+
+
+def arrive(before: Visit | None, n_known: int, now: float) -> Visit:
+    """A request that arrives, `n_known` tokens of whose prompt lie on the path of the visit `before`. Mutates nothing.
+
+    It continues that one's conversation if it goes on from at least half of its path; else it only shares a beginning.
+    """
+    visit = Visit(now, n_known, before, now, n_known)
+    if before is not None:
+        visit.divergences = before.divergences
+    if before is None or n_known < _SHARE_CONTINUED * before.n_tokens:
+        return visit
+    gap_s = max(1.0, now - before.ended)
+    visit.continues = True
+    visit.n_turns = before.n_turns + 1
+    visit.gap_s = gap_s if before.gap_s is None else before.gap_s ** (1 - _GAP_WEIGHT) * gap_s**_GAP_WEIGHT
+    return visit

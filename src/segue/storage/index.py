@@ -1,0 +1,167 @@
+"""The index of a cache directory: which checkpoints and segments its files hold."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+from segue.storage.errors import index_error
+from segue.storage.rows import Added, EntryRow, SegmentRow, columns, loaded, seal, stored
+from segue.storage.schema import connect, connect_reader
+
+_FILES = "(SELECT file, n_bytes FROM segments UNION ALL SELECT file, n_bytes FROM checkpoints WHERE file IS NOT NULL)"
+_Row = TypeVar("_Row", SegmentRow, EntryRow)
+_DROP_SEGMENT = """DELETE FROM segments WHERE id = :id
+    AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE segment = :id)
+    AND NOT EXISTS (SELECT 1 FROM segments AS child WHERE child.parent = :id)
+    RETURNING parent, file"""
+
+
+class Index:
+    """An SQLite file. Any thread may call; every change is one transaction, and on disk when the call returns.
+
+    Everything raises DiskError where SQLite fails; then nothing was changed. One that is `read_only` stays as it was
+    when it was opened, whatever another process writes meanwhile, and refuses changes.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._path = path
+        self._lock = Lock()
+        with self._explained():
+            self._database = connect_reader(path) if read_only else connect(path)
+
+    def close(self) -> None:
+        """Close the file; again is harmless."""
+        with self._lock:
+            self._database.close()
+
+    def model_id(self, fingerprint: str) -> int:
+        """The number of a model, which it keeps from its first sight on."""
+        with self._change() as database:
+            database.execute("INSERT INTO models (fingerprint) VALUES (?) ON CONFLICT DO NOTHING", (fingerprint,))
+            return int(database.execute("SELECT id FROM models WHERE fingerprint = ?", (fingerprint,)).fetchone()[0])
+
+    def fingerprints(self) -> dict[int, str]:
+        """All models that were ever seen, by number."""
+        return dict(self._rows("SELECT id, fingerprint FROM models ORDER BY id"))
+
+    def add(self, model: int, segments: Sequence[SegmentRow], checkpoint: EntryRow) -> Added:
+        """Store a checkpoint and those of its segments that have no id yet, root first: their files are written.
+
+        The first segment hangs on its `parent`, every other on the one before it, and the checkpoint stands on the
+        last; without segments it stands on its own `segment`, or has tokens.
+        """
+        with self._change() as database:
+            above = segments[0].parent if segments else checkpoint.segment
+            ids: list[int] = []
+            for row in segments:
+                if row.id is None:
+                    above = _insert(database, "segments", {**stored(row), "model": model, "parent": above})
+                else:
+                    above = row.id
+                ids.append(above)
+            id_ = _insert(database, "checkpoints", {**stored(checkpoint), "model": model, "segment": above})
+            return Added(tuple(ids), id_)
+
+    def segments(self, model: int) -> list[SegmentRow]:
+        """All segments of a model that are as they were stored, parents before their children."""
+        return self._intact(SegmentRow, "segments", model)
+
+    def checkpoints(self, model: int) -> list[EntryRow]:
+        """All checkpoints of a model that are as they were stored, in the order in which they were."""
+        return self._intact(EntryRow, "checkpoints", model)
+
+    def found(self, model: int) -> tuple[list[SegmentRow], list[EntryRow]]:
+        """All segments and checkpoints of a model as they are now, which need not be as they were stored."""
+        return self._found(SegmentRow, "segments", model), self._found(EntryRow, "checkpoints", model)
+
+    def checkpoint_ids(self) -> set[int]:
+        """Those of all checkpoints, damaged ones included."""
+        return {int(id_) for (id_,) in self._rows("SELECT id FROM checkpoints")}
+
+    def all_checkpoints(self) -> dict[int, list[EntryRow]]:
+        """All checkpoints by the model's number, those without any left out."""
+        return {model: rows for model in self.fingerprints() if (rows := self.checkpoints(model))}
+
+    def remove(self, checkpoints: Iterable[int]) -> list[str]:
+        """Forget checkpoints, and segments that nothing needs any more; returns their files, to be deleted now."""
+        files: list[str | None] = []
+        with self._change() as database:
+            for checkpoint in checkpoints:
+                query = "DELETE FROM checkpoints WHERE id = ? RETURNING segment, file"
+                segment, file = database.execute(query, (checkpoint,)).fetchone() or (None, None)
+                files.append(file)
+                while segment is not None:
+                    segment, file = database.execute(_DROP_SEGMENT, {"id": segment}).fetchone() or (None, None)
+                    files.append(file)
+        return [file for file in files if file is not None]
+
+    def own_files(self, checkpoints: Iterable[int]) -> list[str]:
+        """The files of checkpoints, without those of their segments."""
+        query = "SELECT file FROM checkpoints WHERE id = ? AND file IS NOT NULL"
+        return [file for checkpoint in checkpoints for (file,) in self._rows(query, checkpoint)]
+
+    def touch(self, checkpoint: int, last_used: float, n_hits: int) -> None:
+        """Note when a checkpoint was last used, in wall-clock seconds, and how often in all."""
+        with self._change() as database:
+            database.execute(
+                "UPDATE checkpoints SET last_used = ?, n_hits = ? WHERE id = ?", (last_used, n_hits, checkpoint)
+            )
+
+    def pin(self, checkpoint: int, pinned: bool) -> None:
+        """Note whether a checkpoint is pinned."""
+        with self._change() as database:
+            database.execute("UPDATE checkpoints SET pinned = ? WHERE id = ?", (pinned, checkpoint))
+
+    def used_bytes(self) -> int:
+        """What all files take."""
+        return int(self._rows(f"SELECT coalesce(sum(n_bytes), 0) FROM {_FILES}")[0][0])
+
+    def files(self) -> dict[str, int]:
+        """All files that rows name, and what they take."""
+        return dict(self._rows(f"SELECT file, n_bytes FROM {_FILES}"))
+
+    def _intact(self, kind: type[_Row], table: str, model: int) -> list[_Row]:
+        names = columns(kind).split(", ")
+        return [
+            loaded(kind, values)
+            for seal_, *values in self._sealed(kind, table, model)
+            if seal(dict(zip(names, values, strict=True), model=model)) == seal_
+        ]
+
+    def _found(self, kind: type[_Row], table: str, model: int) -> list[_Row]:
+        rows = []
+        for _, *values in self._sealed(kind, table, model):
+            # Tokens whose bytes were cut short are none.
+            with suppress(ValueError):
+                rows.append(loaded(kind, values))
+        return rows
+
+    def _sealed(self, kind: type[_Row], table: str, model: int) -> list[Any]:
+        return self._rows(f"SELECT seal, {columns(kind)} FROM {table} WHERE model = ? ORDER BY id", model)
+
+    def _rows(self, query: str, *values: int) -> list[Any]:
+        with self._lock, self._explained():
+            return self._database.execute(query, values).fetchall()
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._explained(), self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield self._database
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise index_error(self._path, error) from error
+
+
+def _insert(database: sqlite3.Connection, table: str, row: Mapping[str, object]) -> int:
+    values = {**row, "seal": seal(row)}
+    names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+    query = f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id"
+    return int(database.execute(query, values).fetchone()[0])

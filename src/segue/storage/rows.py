@@ -1,0 +1,105 @@
+"""What the index tells of one segment and of one checkpoint."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+import blake3
+import numpy as np
+from numpy.typing import NDArray
+
+Tokens = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentRow:
+    """Attention cells of the tokens from `start` on, behind those of `parent`; `n_bytes` is what `file` takes on disk.
+
+    `id` is None until it is stored.
+    """
+
+    scope: str
+    start: int
+    tokens: Tokens = field(repr=False)
+    file: str
+    n_bytes: int
+    parent: int | None = None
+    id: int | None = None
+
+    @property
+    def end(self) -> int:
+        """The position after the last token."""
+        return self.start + len(self.tokens)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EntryRow:
+    """A checkpoint whose first `n_tokens` are those of the chain that ends in `segment`, or, without one, `tokens`.
+
+    `file` holds its own part and its logits, `n_bytes` on disk; None: there is neither. Times are wall-clock seconds,
+    given by the caller. `cuts` is opaque. `id` is None until it is stored.
+    """
+
+    scope: str
+    n_tokens: int
+    pos_min: int
+    pos_max: int
+    origin: str
+    created: float
+    last_used: float
+    segment: int | None = None
+    tokens: Tokens | None = field(default=None, repr=False)
+    file: str | None = None
+    n_bytes: int = 0
+    has_logits: bool = False
+    n_hits: int = 0
+    pinned: bool = False
+    cuts: str | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The ids of a chain's segments, in its order, and of the checkpoint that stands on it."""
+
+    segments: tuple[int, ...]
+    checkpoint: int
+
+
+_Row = TypeVar("_Row", SegmentRow, EntryRow)
+_FLAGS = ("has_logits", "pinned")
+_CHANGING = frozenset({"id", "last_used", "n_hits", "pinned"})
+_N_SEAL_BYTES = 16
+
+
+def columns(kind: type[SegmentRow] | type[EntryRow]) -> str:
+    """The columns of a kind of row, in SQL."""
+    return ", ".join(field.name for field in fields(kind))
+
+
+def stored(row: SegmentRow | EntryRow) -> dict[str, object]:
+    """The values of a row by column, as SQLite takes them."""
+    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    return values | {"tokens": None if row.tokens is None else row.tokens.astype("<i4", copy=False).tobytes()}
+
+
+def seal(values: Mapping[str, object]) -> bytes:
+    """What tells a row of these values by column, but for those that change, from any other: a disk's bits may flip."""
+    hashed = blake3.blake3()
+    for name in sorted(values.keys() - _CHANGING):
+        value = values[name]
+        # SQLite gives back numbers in the type of their column.
+        value = float(value) if isinstance(value, int) else value
+        data = value if isinstance(value, bytes) else repr(value).encode()
+        hashed.update(f"{name} {type(value) is bytes} {len(data)} ".encode())
+        hashed.update(data)
+    return hashed.digest(_N_SEAL_BYTES)
+
+
+def loaded(kind: type[_Row], values: Sequence[Any]) -> _Row:
+    """The row of which these are the values in the order of `columns`; its tokens are read-only."""
+    by_name = dict(zip((field.name for field in fields(kind)), values, strict=True))
+    by_name |= {name: bool(by_name[name]) for name in _FLAGS if name in by_name}
+    if by_name["tokens"] is not None:
+        by_name["tokens"] = np.frombuffer(by_name["tokens"], "<i4")
+    return kind(**by_name)

@@ -1,0 +1,124 @@
+"""The tables of the index, and how its file is opened."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from segue.storage.errors import DAMAGED_INDEX, DiskError, disk_error
+
+VERSION = 2
+_APPLICATION = 0x53454755
+"""`SEGU`, in the header of every index: no other program's database is taken for one."""
+
+# Tokens stand last: SQLite then sums sizes without reading them. A parent is always older than its children. Of a
+# strict table, quick_check notices values of the wrong type too.
+_TABLES = (
+    "CREATE TABLE models (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE) STRICT",
+    """CREATE TABLE segments (
+        id INTEGER PRIMARY KEY,
+        model INTEGER NOT NULL REFERENCES models,
+        scope TEXT NOT NULL,
+        parent INTEGER REFERENCES segments CHECK (parent < id),
+        start INTEGER NOT NULL,
+        file TEXT NOT NULL UNIQUE,
+        n_bytes INTEGER NOT NULL,
+        seal BLOB NOT NULL,
+        tokens BLOB NOT NULL) STRICT""",
+    """CREATE TABLE checkpoints (
+        id INTEGER PRIMARY KEY,
+        model INTEGER NOT NULL REFERENCES models,
+        scope TEXT NOT NULL,
+        segment INTEGER REFERENCES segments,
+        n_tokens INTEGER NOT NULL,
+        pos_min INTEGER NOT NULL,
+        pos_max INTEGER NOT NULL,
+        origin TEXT NOT NULL,
+        file TEXT UNIQUE,
+        n_bytes INTEGER NOT NULL,
+        has_logits INTEGER NOT NULL,
+        created REAL NOT NULL,
+        last_used REAL NOT NULL,
+        n_hits INTEGER NOT NULL,
+        pinned INTEGER NOT NULL,
+        cuts TEXT,
+        seal BLOB NOT NULL,
+        tokens BLOB,
+        CHECK ((segment IS NULL) <> (tokens IS NULL))) STRICT""",
+    "CREATE INDEX segments_of_parent ON segments (parent)",
+    "CREATE INDEX checkpoints_of_segment ON checkpoints (segment)",
+    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA user_version = {VERSION}",
+)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The index in a file, made with mode 0600 if there is none; every transaction is on disk when it ends.
+
+    Raises DiskError, or sqlite3.Error as SQLite does.
+    """
+    return _connect(path, os.O_RDWR | os.O_CREAT, "rw", _prepare)
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """The index as it is now, whatever another process writes to it; it cannot be changed, and must be there.
+
+    Raises DiskError, or sqlite3.Error as SQLite does.
+    """
+    # SQLite shares a log through a file beside it, which it cannot make where nobody can write.
+    mode = "ro&immutable=1" if _is_on_read_only(path) else "ro"
+    return _connect(path, os.O_RDONLY, mode, lambda database: database.execute("BEGIN"))
+
+
+def _is_on_read_only(path: Path) -> bool:
+    try:
+        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
+def _connect(path: Path, flags: int, mode: str, prepare: Callable[[sqlite3.Connection], object]) -> sqlite3.Connection:
+    try:
+        os.close(os.open(path, flags | os.O_NOFOLLOW, 0o600))
+    except FileNotFoundError as error:
+        raise DiskError(f"{path.parent} is no cache directory: there is no {path.name}; check --cache-dir") from error
+    except OSError as error:
+        raise disk_error(f"cannot use the index {path}", error) from error
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        prepare(database)
+        _check(database, path)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA foreign_keys = ON")
+    database.execute("PRAGMA synchronous = FULL")
+    if not _number(database, "SELECT count(*) FROM sqlite_master"):
+        database.execute("PRAGMA journal_mode = WAL")
+        with database:
+            database.execute("BEGIN IMMEDIATE")
+            for statement in _TABLES:
+                database.execute(statement)
+
+
+def _check(database: sqlite3.Connection, path: Path) -> None:
+    if _number(database, "PRAGMA application_id") != _APPLICATION:
+        raise DiskError(f"{path} is not an index of Segue; use another --cache-dir")
+    version = _number(database, "PRAGMA user_version")
+    if version != VERSION:
+        raise DiskError(
+            f"{path} was written by another version of Segue (format {version}, not {VERSION}); "
+            "delete the directory, or use another --cache-dir"
+        )
+    (state,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if state != "ok":
+        raise DiskError(f"cannot use the index {path}: {DAMAGED_INDEX}")
+
+
+def _number(database: sqlite3.Connection, query: str) -> int:
+    return int(database.execute(query).fetchone()[0])

@@ -1,0 +1,106 @@
+"""The cache under any sequence of calls, on simulated memory with hardly any room."""
+
+import hypothesis.strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from segue.memory import MemoryKind
+from segue.prefix.checkpoint import Origin
+from segue.prefix.lineage import tokens_of
+from tests.cache.desk import N_LANES, Desk, Path
+
+SCOPES = ("", "other")
+TAILS = st.lists(st.integers(0, 2), max_size=12).map(tuple)
+
+
+class KeeperMachine(RuleBasedStateMachine):
+    """Whatever is opened, read, kept, dropped and moved: what is restored is right, and no room is lost."""
+
+    kind: MemoryKind
+    desk: Desk
+
+    @initialize(
+        n_parked=st.integers(0, 4),
+        limit_host_bytes=st.sampled_from((0, 200, 600, 1500, 1 << 20)),
+        n_cells=st.sampled_from((24, 48, 400)),
+        n_idle_cells=st.sampled_from((0, 10, 400)),
+    )
+    def begin(self, n_parked: int, limit_host_bytes: int, n_cells: int, n_idle_cells: int) -> None:
+        self.desk = Desk(
+            self.kind, n_parked=n_parked, limit_host_bytes=limit_host_bytes, n_cells=n_cells, n_idle_cells=n_idle_cells
+        )
+
+    @precondition(lambda self: len(self.desk.paths) < N_LANES)
+    @rule(data=st.data(), tail=TAILS, scope=st.sampled_from(SCOPES), use_cache=st.integers(0, 9))
+    def open(self, data: st.DataObject, tail: Path, scope: str, use_cache: int) -> None:
+        prompt = self.known_path(data, scope) + tail
+        if prompt:
+            self.desk.start(self.desk.idle_lane(), prompt, scope=scope, use_cache=use_cache > 0)
+
+    @precondition(lambda self: len(self.desk.paths) < N_LANES)
+    @rule(data=st.data(), scope=st.sampled_from(SCOPES))
+    def repeat(self, data: st.DataObject, scope: str) -> None:
+        """Go on from a checkpoint, as a client does that sends the same again."""
+        prompt = self.known_path(data, scope)
+        lane = self.desk.idle_lane()
+        if prompt and self.desk.start(lane, prompt, scope=scope):
+            self.desk.read(lane, prompt[len(self.desk.paths[lane]) :])
+
+    @precondition(lambda self: self.desk.paths)
+    @rule(data=st.data(), tail=TAILS)
+    def read_on(self, data: st.DataObject, tail: Path) -> None:
+        self.desk.read(self.busy_lane(data), tail)
+
+    @precondition(lambda self: self.desk.paths)
+    @rule(
+        data=st.data(),
+        tail=TAILS,
+        origin=st.sampled_from(Origin),
+        with_logits=st.booleans(),
+        is_pinned=st.integers(0, 9),
+    )
+    def take(self, data: st.DataObject, tail: Path, origin: Origin, with_logits: bool, is_pinned: int) -> None:
+        lane = self.busy_lane(data)
+        logits = self.desk.read(lane, tail)
+        if self.desk.paths.get(lane):
+            self.desk.take(lane, origin, logits=logits if with_logits else None, pin_s=1e6 if is_pinned == 0 else 0.0)
+
+    @precondition(lambda self: self.desk.paths)
+    @rule(data=st.data())
+    def close(self, data: st.DataObject) -> None:
+        self.desk.close(self.busy_lane(data))
+
+    @precondition(lambda self: self.desk.paths)
+    @rule(data=st.data())
+    def discard(self, data: st.DataObject) -> None:
+        self.desk.forget(self.busy_lane(data))
+
+    @precondition(lambda self: 0 < len(self.desk.paths) < N_LANES)
+    @rule(data=st.data())
+    def move(self, data: st.DataObject) -> None:
+        self.desk.move(self.busy_lane(data), self.desk.idle_lane())
+
+    @rule()
+    def free_cells(self) -> None:
+        self.desk.cache.evictor.free_cells()
+
+    @rule()
+    def tidy(self) -> None:
+        self.desk.cache.tidy(0.0)
+
+    @invariant()
+    def is_whole(self) -> None:
+        if hasattr(self, "desk"):
+            self.desk.check()
+
+    def busy_lane(self, data: st.DataObject) -> int:
+        """Some lane in use."""
+        return data.draw(st.sampled_from(sorted(self.desk.paths)))
+
+    def known_path(self, data: st.DataObject, scope: str) -> Path:
+        """A prefix of a path that is known, mostly one that ends at a checkpoint or a running lane."""
+        desk = self.desk
+        known: set[Path] = {tuple(tokens_of(c).tolist()) for c in desk.cache.entries.tree(scope).checkpoints()}
+        known |= {path for lane, path in desk.paths.items() if desk.scopes[lane] == scope}
+        path: Path = data.draw(st.sampled_from(sorted(known | {()})))
+        n_cut = data.draw(st.sampled_from((0, 0, 0, 0, 1, 2, 7, 12)))
+        return path[: max(0, len(path) - n_cut)]

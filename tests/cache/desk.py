@@ -1,0 +1,171 @@
+"""A cache on simulated memory, and whoever uses it by hand: every token read proves that its lane stood right."""
+
+import itertools
+
+import numpy as np
+
+from segue.cache.entry import NO_SEQ, Entry
+from segue.cache.planner import Plan
+from segue.cache.state_cache import StateCache
+from segue.engine.base import Chunk, Logits, Tokens
+from segue.engine.errors import NoRoomError
+from segue.memory import MemoryKind, MemoryShape
+from segue.prefix.checkpoint import Origin
+from segue.prefix.lineage import tokens_of
+from tests.kit.fake_engine import FakeEngine, expected_logits
+
+Path = tuple[int, ...]
+
+N_LANES = 3
+
+
+def path(first: int, n_tokens: int) -> Path:
+    """Tokens that differ from those of any other `first` from the first one on."""
+    return (first, *((7 * first + i) % 5 for i in range(n_tokens - 1)))
+
+
+def array(path: Path) -> Tokens:
+    return np.asarray(path, np.int32)
+
+
+def n_restorable(checkpoint: Entry, prompt: Path, shape: MemoryShape) -> int:
+    """How much of a prompt a checkpoint can restore, told as simply as can be."""
+    path = tokens_of(checkpoint).tolist()
+    n_same = next(
+        (i for i, (a, b) in enumerate(zip(path, prompt, strict=False)) if a != b), min(len(path), len(prompt))
+    )
+    if n_same == len(path) and (n_same < len(prompt) or checkpoint.has_logits):
+        return n_same
+    if shape.kind.has_recurrent:
+        return 0
+    for n in range(min(n_same, len(prompt) - 1), 0, -1):
+        if not shape.kind.has_window or checkpoint.pos_min <= max(0, n - shape.n_swa):
+            return n
+    return 0
+
+
+class Desk:
+    """Lanes of a cache with their paths. `n_cells`, `n_parked` and `limit_host_bytes` are all the room there is."""
+
+    def __init__(
+        self,
+        kind: MemoryKind,
+        *,
+        n_parked: int = 4,
+        limit_host_bytes: int = 1 << 20,
+        n_cells: int = 400,
+        n_idle_cells: int = 400,
+        is_unified: bool = True,
+    ):
+        self.kind = kind
+        self.paths: dict[int, Path] = {}
+        self.scopes: dict[int, str] = {}
+        n_seq_max = N_LANES + 1 + n_parked
+        self.engine = FakeEngine(
+            kind, n_cells=n_cells, n_seq_max=n_seq_max, n_batch=16, n_ubatch=16, is_unified=is_unified
+        )
+        clock = itertools.count()
+        self.cache = StateCache(
+            self.engine, N_LANES, n_parked, limit_host_bytes, n_idle_cells, lambda: float(next(clock))
+        )
+
+    def check(self) -> None:
+        """Assert that everything cached is whole, within its budget, and that no sequence is lost."""
+        self.cache.check_integrity()
+        evictor = self.cache.evictor
+        checkpoints = list(evictor.entries.all())
+        n_segment_bytes = sum(
+            segment.n_bytes for root in evictor.host.segments.roots.values() for segment in root.below()
+        )
+        n_host_bytes = sum(c.host_bytes for c in checkpoints) + n_segment_bytes + evictor.host.budget.reserved_bytes
+        assert n_host_bytes == evictor.host.budget.used_bytes <= evictor.host.budget.limit_bytes
+        parked = [c.seq for c in checkpoints if c.seq != NO_SEQ]
+        assert sorted(parked + evictor.device.free_seqs) == list(range(N_LANES + 1, self.engine.n_seq_max))
+        assert self.engine.occupied() <= {*parked, *self.paths}
+        assert set(evictor.device.owners.lanes) == set(self.paths)
+
+    def idle_lane(self) -> int:
+        """The lowest lane that is not in use."""
+        return next(lane for lane in range(N_LANES) if lane not in self.paths)
+
+    def start(self, lane: int, prompt: Path, *, scope: str = "", use_cache: bool = True) -> bool:
+        """Open a lane where the cache has the prompt deepest; False if there was no room for it."""
+        plan = self.plan(prompt, scope, use_cache=use_cache)
+        self.paths[lane], self.scopes[lane] = prompt[: plan.n_start], scope
+        try:
+            self.cache.open(lane, plan)
+            while not self.cache.is_open(lane):
+                self.cache.step(lane)
+        except NoRoomError:
+            assert len(self.paths) > 1, "alone, a request must always find room to start"
+            self.forget(lane)
+            return False
+        assert self.engine.length(lane) == plan.n_start
+        assert (plan.logits is not None) == (plan.n_start == len(prompt)), "a reply must have logits to begin with"
+        if plan.logits is not None:
+            assert np.array_equal(plan.logits, expected_logits(self.kind, prompt))
+        return True
+
+    def plan(self, prompt: Path, scope: str, *, use_cache: bool = True) -> Plan:
+        """Where a prompt starts, which is as deep as can be."""
+        plan = self.cache.plan(scope, array(prompt), use_cache=use_cache)
+        self.assert_deepest(plan, prompt, scope if use_cache else None)
+        return plan
+
+    def assert_deepest(self, plan: Plan, prompt: Path, scope: str | None) -> None:
+        checkpoints = [] if scope is None else list(self.cache.entries.tree(scope).checkpoints())
+        best = max((n_restorable(c, prompt, self.engine.shape) for c in checkpoints), default=0)
+        assert plan.n_start == best
+
+    def read(self, lane: int, tokens: Path) -> Logits | None:
+        """Read on; what comes out shows that the lane stood right. None, and the lane given up, if there is no room."""
+        logits = None
+        for i in range(0, len(tokens), self.engine.n_batch):
+            chunk = Chunk(lane, array(tokens[i : i + self.engine.n_batch]), wants_logits=True)
+            while True:
+                try:
+                    row = self.engine.decode([chunk])[0]
+                    break
+                except NoRoomError:
+                    if not self.cache.evictor.free_cells():
+                        self.forget(lane)
+                        return None
+            self.paths[lane] += tokens[i : i + self.engine.n_batch]
+            logits = self.engine.logits(row)
+            assert np.array_equal(logits, expected_logits(self.kind, self.paths[lane]))
+        return logits
+
+    def forget(self, lane: int) -> None:
+        self.cache.discard(lane)
+        del self.paths[lane], self.scopes[lane]
+        assert self.engine.length(lane) == 0
+
+    def take(self, lane: int, origin: Origin = Origin.MESSAGE_END, **options: object) -> None:
+        """Keep what a lane has read."""
+        self.cache.take(lane, array(self.paths[lane]), origin, **options)  # type: ignore[arg-type]
+
+    def close(self, lane: int) -> None:
+        """Empty a lane and keep what it has read."""
+        self.cache.close(lane, array(self.paths.pop(lane)), Origin.REPLY_END)
+        del self.scopes[lane]
+        assert self.engine.length(lane) == 0
+
+    def leave(self, prompt: Path, *, scope: str = "") -> None:
+        """Read a prompt on an idle lane as far as the cache has it not, and close the lane."""
+        lane = self.idle_lane()
+        assert self.start(lane, prompt, scope=scope)
+        self.read(lane, prompt[len(self.paths[lane]) :])
+        self.close(lane)
+        self.check()
+
+    def move(self, src: int, dst: int) -> None:
+        """Go on with a lane under another number."""
+        self.cache.move(src, dst)
+        self.paths[dst], self.scopes[dst] = self.paths.pop(src), self.scopes.pop(src)
+        assert self.engine.length(src) == 0
+
+
+def at(desk: Desk, prefix: Path) -> Entry | None:
+    """The checkpoint at the end of a path, if it is there."""
+    found = (c for c in desk.cache.entries.all() if tuple(tokens_of(c).tolist()) == prefix)
+    return next(found, None)

@@ -1,0 +1,92 @@
+import numpy as np
+
+from segue.cache.entry import NO_SEQ, Entry, Layout
+from segue.cache.owners import CellOwners, Lane
+from segue.cache.segment import Segment
+from segue.engine.base import Blob
+from segue.prefix.checkpoint import Origin
+from segue.prefix.tree import Tree
+from tests.cache.desk import Path, array
+
+TRUNK: Path = (1, 2, 3, 4, 5, 6, 7, 8)
+
+
+def add(coverage: CellOwners, tree: Tree[Entry], path: Path, *, seq: int = NO_SEQ, linked: bool = False) -> Entry:
+    """A checkpoint that is parked, on the host with a chain of its own, or a part only."""
+    n = len(path)
+    layout = Layout(is_segmented=True, needs_blob=True)
+    added = Entry(n, 0, n - 1, Origin.STRIDE, 0.0, 0.0, tree=tree, layout=layout, seq=seq)
+    if seq == NO_SEQ:
+        added.blob = Blob(np.zeros(8, np.uint8), n, True, 0, n - 1)
+    if linked:
+        added.segment, added.n_covered = Segment(Segment.root(), 0, array(path), None), n
+    tree.attach(added, array(path))
+    coverage.update(added)
+    return added
+
+
+def test_a_checkpoint_lives_on_whatever_passes_through_it() -> None:
+    coverage, tree = CellOwners(), Tree[Entry]()
+    low, other = add(coverage, tree, TRUNK[:3]), add(coverage, tree, (*TRUNK[:2], 9, 9))
+    assert coverage.parked_over(low) is None
+    host = add(coverage, tree, TRUNK[:5], linked=True)
+    assert coverage.parked_over(low) is None
+    parked = add(coverage, tree, TRUNK, seq=4)
+    assert coverage.parked_over(low) is parked
+    assert coverage.parked_over(parked) is parked
+    coverage.lanes[0] = Lane(tree, other, 4)
+    assert coverage.lane_over(low) is None
+    assert coverage.lane_over(other) == 0
+    assert coverage.seq_over(other) == 0
+    coverage.lanes[1] = Lane(tree, parked, 3)
+    assert coverage.lane_over(low) == 1
+    assert coverage.seq_over(low) == 4
+    assert coverage.lane_over(host) is None
+
+
+def test_another_tree_keeps_nothing() -> None:
+    coverage, tree, scope = CellOwners(), Tree[Entry](), Tree[Entry]()
+    mine = add(coverage, tree, TRUNK[:3])
+    theirs = add(coverage, scope, TRUNK, seq=4)
+    coverage.lanes[0] = Lane(scope, theirs, 8)
+    assert coverage.parked_over(mine) is None
+    assert coverage.lane_over(mine) is None
+    assert coverage.n_shared(mine) == 0
+
+
+def test_shared_cells_are_those_of_the_path_in_common() -> None:
+    coverage, tree = CellOwners(), Tree[Entry]()
+    mine = add(coverage, tree, TRUNK, seq=4)
+    assert coverage.n_shared(mine) == 0
+    add(coverage, tree, TRUNK[:2], seq=5)
+    add(coverage, tree, (*TRUNK[:4], 9), linked=True)
+    assert coverage.n_shared(mine) == 2, "a copy on the host keeps no cells on the device"
+    coverage.lanes[0] = Lane(tree, mine, 6)
+    assert coverage.n_shared(mine) == 6
+    coverage.lanes[1] = Lane(tree)
+    assert coverage.n_shared(mine) == 6
+
+
+def test_orphans_are_those_below_that_nothing_else_keeps() -> None:
+    coverage, tree = CellOwners(), Tree[Entry]()
+    low, middle = add(coverage, tree, TRUNK[:2]), add(coverage, tree, TRUNK[:5])
+    top = add(coverage, tree, TRUNK, seq=4)
+    assert list(coverage.orphans(top)) == [middle, low]
+    coverage.lanes[0] = Lane(tree, middle, 3)
+    assert list(coverage.orphans(top)) == [middle]
+    add(coverage, tree, TRUNK[:6], linked=True)
+    assert list(coverage.orphans(top)) == [middle], "one with a chain of its own is no orphan"
+
+
+def test_what_is_parked_no_more_keeps_nothing() -> None:
+    coverage, tree = CellOwners(), Tree[Entry]()
+    low, top = add(coverage, tree, TRUNK[:3]), add(coverage, tree, TRUNK, seq=4)
+    top.seq = -1
+    coverage.update(top)
+    assert coverage.parked_over(low) is None
+    top.seq = 4
+    coverage.update(top)
+    assert coverage.parked_over(low) is top
+    tree.detach(top)
+    coverage.update(top)
+    assert not coverage.parked(tree)

@@ -1,0 +1,190 @@
+"""Parcels: what is packed and unpacked, where memory has no room for all of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segue.cache.snapshot import SlotSnapshot, SnapshotError, parse
+from segue.memory import MemoryKind
+from segue.storage.errors import DamagedError
+from tests.cache.desk import Desk, Path, array, at, path
+from tests.cache.disk_desk import DiskDesk, MakeDesk, serve
+
+N_ENDS = 10
+PROMPT = path(1, 10 * N_ENDS)
+
+
+def filled(desk: DiskDesk) -> None:
+    """Store a path with many checkpoints, of which memory keeps none."""
+    for end in range(10, len(PROMPT) + 1, 10):
+        serve(desk, PROMPT[:end])
+    desk.store()
+
+
+def packed(desk: DiskDesk) -> SlotSnapshot:
+    """The path's parcel, asked for until it is there: with each time that it is not, one more has come to stay."""
+    for _ in range(N_ENDS + 1):
+        desk._woken.clear()
+        desk.disk.settle()
+        parcel = desk.cache.pack("", array(PROMPT))
+        desk.check()
+        if parcel is not None:
+            return parcel
+        desk._wait()
+    raise AssertionError("packing does not end")
+
+
+def unpacked(kind: MemoryKind, parcel: SlotSnapshot, limit_host_bytes: int = 1 << 20) -> tuple[Desk, int]:
+    """A new desk with a parcel in it, and how many tokens that is said to have brought."""
+    desk = Desk(kind, limit_host_bytes=limit_host_bytes)
+    n_restored = desk.cache.unpack("", parse(parcel.arrays(), parcel.fingerprint))
+    desk.check()
+    return desk, n_restored
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_is_restored_is_what_is_there(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    filled(desk)
+    parcel = packed(desk)
+    counts = set()
+    for limit in range(0, 6000, 200):
+        other, n_restored = unpacked(kind, parcel, limit)
+        assert n_restored == max((c.n_tokens for c in other.cache.entries.all()), default=0)
+        counts.add(n_restored)
+    assert {0, len(PROMPT)} <= counts
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_all_is_packed_though_memory_has_no_room_to_fetch_all_at_once(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    filled(desk)
+    desk.restart(limit_host_bytes=9000)
+    parcel = packed(desk)
+    assert [one.n_tokens for one, _ in parcel.checkpoints] == list(range(10, len(PROMPT) + 1, 10))
+    other, n_restored = unpacked(kind, parcel)
+    assert n_restored == len(PROMPT)
+    assert other.start(0, PROMPT)
+    assert other.paths[0] == PROMPT
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+@pytest.mark.parametrize("limit", [5200, 6000, 7000, 8000])
+def test_the_deepest_are_packed_where_memory_has_no_room_for_all(
+    kind: MemoryKind, limit: int, make: MakeDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = make(kind)
+    filled(desk)
+    desk.restart(limit_host_bytes=limit)
+    parcel = packed(desk)
+    n_packed = len(parcel.checkpoints)
+    assert limit < 8000 or len(parcel.tokens) == len(PROMPT)
+    assert (n_packed < N_ENDS) == ("without" in caplog.text and "--cache-ram" in caplog.text)
+    other, n_restored = unpacked(kind, parcel)
+    assert n_restored == len(parcel.tokens) > 0
+    assert sum(1 for _ in other.cache.entries.all()) == n_packed
+
+
+def fetched(desk: DiskDesk, prefix: Path) -> bool:
+    """Whether a checkpoint has come from the disk, or is there."""
+    found = at(desk, prefix)
+    assert found is not None
+    if not desk.cache.is_near(found):
+        desk._woken.clear()
+        desk.disk.settle()
+        if not desk.cache.fetch(found):
+            return False
+        desk._wait()
+        desk.disk.settle()
+    return True
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_the_shallow_give_way_to_the_deepest(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    filled(desk)
+    desk.restart(limit_host_bytes=9000)
+    for end in range(10, len(PROMPT), 10):
+        assert fetched(desk, PROMPT[:end])
+    # Too little for the last one beside all others.
+    desk.cache.host.budget.limit_bytes = desk.cache.host.budget.used_bytes + 4000
+    assert len(packed(desk).tokens) == len(PROMPT)
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_is_pinned_gives_way_to_what_is_packed(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    others = [path(first, 40) for first in range(2, 8)]
+    for other in others:
+        serve(desk, other)
+    filled(desk)
+    desk.restart(limit_host_bytes=9000)
+    for other in others:
+        fetched(desk, other)
+        desk.cache.pin("", array(other), 1e9)
+    assert len(packed(desk).checkpoints) == N_ENDS
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_where_memory_has_room_for_none_that_is_said_at_once(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    filled(desk)
+    desk.restart(limit_host_bytes=2000)
+    with pytest.raises(SnapshotError, match="cannot be fetched: the memory of --cache-ram is too small"):
+        packed(desk)
+
+
+def test_what_cannot_be_read_is_left_out(make: MakeDesk, caplog: pytest.LogCaptureFixture) -> None:
+    desk = make(MemoryKind.HYBRID)
+    filled(desk)
+    desk.restart()
+    deepest = at(desk, PROMPT)
+    assert deepest is not None
+    deepest.fetch_after = float("inf")
+    assert len(packed(desk).tokens) == len(PROMPT) - 10
+    assert "saved up to token 90 of 100, without 1 of its 10 checkpoints" in caplog.text
+    desk.restart()
+    desk.directory.fails = True
+    with pytest.raises(SnapshotError, match="the disk cannot be read"):
+        packed(desk)
+
+
+@pytest.mark.parametrize("kind", [MemoryKind.RECURRENT, MemoryKind.HYBRID])
+def test_arrays_that_are_not_a_checkpoint_s_leave_nothing_behind(kind: MemoryKind, make: MakeDesk) -> None:
+    desk = make(kind)
+    serve(desk, PROMPT[:30])
+    parcel = desk.cache.pack("", array(PROMPT[:30]))
+    assert parcel is not None
+    ((one, (blob, logits)),) = parcel.checkpoints
+    for wrong in ((), (blob, logits[:-4]), (blob, logits, logits)):
+        other = Desk(kind)
+        with pytest.raises(DamagedError, match="bytes are not those of a checkpoint"):
+            other.cache.unpack("", replace(parcel, checkpoints=((one, wrong),)))
+        other.check()
+        assert not list(other.cache.entries.all())
+
+
+def test_logits_that_should_come_from_the_disk_and_do_not_are_noticed(make: MakeDesk) -> None:
+    desk = make(MemoryKind.HYBRID)
+    serve(desk, PROMPT)
+    desk.restart()
+    found = at(desk, PROMPT)
+    assert found is not None
+    assert found.has_far_logits
+    with pytest.raises(DamagedError):
+        desk.cache.host.take_back(found, (np.zeros(8, np.uint8),))
+    assert found.blob is None
+    desk.check()
+
+
+@pytest.mark.parametrize("n_tokens", [0, -1, 31])
+def test_a_checkpoint_beside_the_path_is_no_parcel(n_tokens: int, make: MakeDesk) -> None:
+    desk = make(MemoryKind.HYBRID)
+    serve(desk, PROMPT[:30])
+    parcel = desk.cache.pack("", array(PROMPT[:30]))
+    assert parcel is not None
+    ((one, arrays),) = parcel.checkpoints
+    wrong = replace(parcel, checkpoints=((replace(one, n_tokens=n_tokens), arrays),))
+    with pytest.raises(SnapshotError, match="no saved slot"):
+        parse(wrong.arrays(), parcel.fingerprint)

@@ -1,0 +1,48 @@
+"""What rows tell of checkpoints that are lost, damaged rows among them."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from segue.storage.lost import lost_paths
+from segue.storage.rows import EntryRow, SegmentRow
+from tests.storage.making import alone, on_chain, segment
+
+TRUNK = segment(0, 100, "a", id=1)
+BRANCH = segment(60, 20, "b", id=2, parent=1)
+
+
+def found(row: EntryRow, *segments: SegmentRow) -> list[list[int]]:
+    """The paths that a row leads to."""
+    return [tokens.tolist() for _, tokens in lost_paths([row], {one.id: one for one in segments if one.id is not None})]
+
+
+def test_a_path_is_that_of_the_chain_or_of_the_row_itself() -> None:
+    branch = replace(BRANCH, tokens=np.full(20, 7, np.int32))
+    assert found(replace(on_chain(75), segment=2), TRUNK, branch) == [[*range(60), *15 * [7]]]
+    assert found(replace(on_chain(40), segment=1), TRUNK) == [[*range(40)]]
+    assert found(alone(5), TRUNK) == [[*range(5)]]
+
+
+def test_scopes_are_those_of_the_rows() -> None:
+    rows = [replace(alone(3), scope=scope) for scope in ("", "tenant")]
+    assert [scope for scope, _ in lost_paths(rows, {})] == ["", "tenant"]
+
+
+def test_rows_that_lead_nowhere_are_left_out() -> None:
+    on_branch = replace(on_chain(75), segment=2)
+    assert found(on_branch, TRUNK) == []
+    assert found(on_branch, BRANCH) == []
+    assert found(replace(on_branch, n_tokens=60), TRUNK, BRANCH) == []
+    assert found(replace(on_branch, n_tokens=81), TRUNK, BRANCH) == []
+    assert found(replace(alone(5), n_tokens=6)) == []
+    assert found(replace(alone(5), n_tokens=-1, tokens=np.empty(0, np.int32))) == []
+    assert found(replace(on_chain(5), segment=None)) == []
+
+
+def test_damaged_rows_that_lead_in_a_circle_end() -> None:
+    first = replace(TRUNK, parent=2)
+    assert found(replace(on_chain(75), segment=2), first, BRANCH) == []
+    assert found(replace(on_chain(75), segment=1), replace(TRUNK, parent=1)) == []
+    negative = replace(BRANCH, start=-5, parent=2)
+    assert found(replace(on_chain(10), segment=2), negative) == []
