@@ -5,7 +5,7 @@ import json
 import pytest
 
 from segue.api.anthropic.content import SIGNATURE, ContentWriter, content_of
-from segue.chat.said import CallArguments, CallOpened, Part, Text, Thought
+from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
 
 PARTS: list[Part] = [
     Thought("Hm"),

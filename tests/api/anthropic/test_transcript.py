@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from segue.api.anthropic.transcript import Transcript
-from segue.api.errors import ApiError
+from segue.serving.errors import ApiError
 
 HEADER = "x-anthropic-billing-header: cc_version=1; cch=abc12;"
 USE = {"type": "tool_use", "id": "toolu_123456789", "name": "ls", "input": {"path": "/"}}

@@ -9,7 +9,7 @@ import pytest
 from segue.api.responses.output import Output
 from segue.api.responses.reasoning import unseal
 from segue.api.responses.tools import Tool, Toolbox
-from segue.chat.said import CallArguments, CallOpened, Part, Text, Thought
+from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
 
 BOX = Toolbox((), {"patch": Tool("patch", is_custom=True), "n__f": Tool("f", "n"), "n__c": Tool("c", "n", True)})
 

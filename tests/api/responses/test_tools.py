@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from segue.api.errors import ApiError
 from segue.api.responses.tools import Tool, chat_choice, function_name, read_tools
+from segue.serving.errors import ApiError
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from segue.api.anthropic.ids import tool_use_id
-from segue.api.wire import JsonObject, encode
-from segue.chat.said import CallArguments, CallOpened, Part, Text, Thought
+from segue.api.replies.serialization import JsonObject, encode
+from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
 
 SIGNATURE = "segue"
 """Not looked at when it comes back; but clients take thinking without one for text."""

@@ -6,10 +6,10 @@ from segue.api.anthropic.caching import check_number, ttl_of
 from segue.api.anthropic.requests import MessagesRequest
 from segue.api.anthropic.tools import to_tool_choice, to_tools
 from segue.api.anthropic.transcript import Transcript
-from segue.api.conversation import can_go_on
-from segue.api.errors import invalid
-from segue.api.requests import ChatRequest, GenerationFields
+from segue.api.intake.requests import ChatRequest, GenerationFields
 from segue.chat.breakpoints import Wish
+from segue.chat.prefill import can_go_on
+from segue.serving.errors import invalid
 
 _OWN = ("n", "n_cmpl", "stop", "response_format", "timings_per_token")
 

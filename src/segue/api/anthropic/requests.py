@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from segue.api.fields import Flag, Items, Messages, Text, Words
-from segue.api.requests import GenerationFields
+from segue.api.intake.fields import Flag, Items, Messages, Text, Words
+from segue.api.intake.requests import GenerationFields
 
 Block = dict[str, Any]
 

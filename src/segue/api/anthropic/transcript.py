@@ -6,9 +6,9 @@ from segue.api.anthropic.caching import ttl_of
 from segue.api.anthropic.ids import call_id_of
 from segue.api.anthropic.requests import Block
 from segue.api.anthropic.texts import error_text
-from segue.api.errors import invalid
 from segue.chat.breakpoints import Wish
 from segue.chat.content import text_of
+from segue.serving.errors import invalid
 
 BILLING_HEADER = "x-anthropic-billing-header:"
 

@@ -2,11 +2,11 @@
 
 import time
 
-from segue.api.events import Reply
+from segue.api.replies.serialization import JsonObject, prompt_tokens
 from segue.api.responses.items import new_id
 from segue.api.responses.request import ResponsesRequest
-from segue.api.service import Service
-from segue.api.wire import JsonObject, prompt_tokens
+from segue.serving.events import Reply
+from segue.serving.service import Service
 
 
 def response_envelope(service: Service, request: ResponsesRequest) -> JsonObject:

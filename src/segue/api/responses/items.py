@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from segue.api.chat_message import call_id
-from segue.api.custom_calls import INPUT
+from segue.api.intake.custom_calls import INPUT
+from segue.api.replies.call_ids import call_id
+from segue.api.replies.serialization import JsonObject
 from segue.api.responses.reasoning import seal
 from segue.api.responses.tools import Tool
-from segue.api.wire import JsonObject
 
 IN_PROGRESS = "in_progress"
 

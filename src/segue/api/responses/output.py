@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+from segue.api.replies.serialization import JsonObject
 from segue.api.responses.items import CallItem, GrowingItem, TextItem, message_item, reasoning_item
 from segue.api.responses.tools import Toolbox
-from segue.api.wire import JsonObject
-from segue.chat.said import CallArguments, CallOpened, Part, Text, Thought
+from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
 
 
 class Output:

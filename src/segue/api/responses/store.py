@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segue.api.wire import JsonObject, encode
+from segue.api.replies.serialization import JsonObject, encode
 
 Key = tuple[str, str]
 _ENTRY_BYTES = 1024

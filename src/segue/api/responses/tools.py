@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segue.api.custom_calls import INPUT
-from segue.api.errors import invalid
-from segue.api.wire import JsonObject
+from segue.api.intake.custom_calls import INPUT
+from segue.api.replies.serialization import JsonObject
+from segue.serving.errors import invalid
 
 _SEPARATOR = "__"
 
