@@ -1,6 +1,6 @@
 """A rendered prompt: its text, and where in it a checkpoint is likely to pay."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
 from segue.state.placement import Breakpoint
@@ -9,7 +9,7 @@ PREAMBLE = -1
 """Stands for the message index of text that no message wrote: tools, a default system prompt."""
 
 
-class Written(NamedTuple):
+class WrittenText(NamedTuple):
     """Characters `[start, end)` of a prompt that a model wrote, with its own tokens, int32, for them."""
 
     start: int
@@ -31,10 +31,11 @@ class RenderedPrompt:
     """
 
     text: str
+    _: KW_ONLY
     message_ends: tuple[int, ...] = ()
     message_indices: tuple[int, ...] = ()
     n_stable: int = 0
     volatile: tuple[int, ...] = ()
     breakpoints: tuple[Breakpoint, ...] = ()
-    written: tuple[Written, ...] = ()
+    written: tuple[WrittenText, ...] = ()
     part_ends: tuple[int, ...] = ()

@@ -9,7 +9,7 @@ from typing import Protocol
 from segue.chat.memory.side_store import SideStore
 from segue.chat.pipeline import ChatPipeline
 from segue.chat.tokens.tokenizer import PromptTokenizer
-from segue.chat.vocabulary import Vocabulary
+from segue.chat.vocabulary import TokenVocabulary
 from segue.engine.base import Vector
 from segue.engine.fim import FimTokens
 from segue.grammar.compiler import Compiler
@@ -28,7 +28,7 @@ class ModelInfo(Protocol):
     meta: Mapping[str, str]
 
 
-class ModelVocabulary(Vocabulary, Protocol):
+class ModelVocabulary(TokenVocabulary, Protocol):
     """A model's vocabulary."""
 
     @property

@@ -40,8 +40,8 @@ class Piece:
     tokens: tuple[TokenOut, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedReply:
     """Reply `index` is complete. `text` and `tokens` are what no `Piece` has carried yet: all, if not streamed.
 
     `all_text` is all of its text in any case, and `all_tokens` all of its tokens.
@@ -59,10 +59,10 @@ class Reply:
     all_tokens: tuple[int, ...] = ()
 
 
-Event = Reading | Piece | Reply | Signal
-Keep = Callable[[Reply], None]
+Event = Reading | Piece | FinishedReply | Signal
+Keep = Callable[[FinishedReply], None]
 """Called with each reply before its client has all of it, on any thread; it may take its time."""
 
 
-def forget(reply: Reply) -> None:
+def forget(reply: FinishedReply) -> None:
     """Keep nothing of a reply."""

@@ -13,7 +13,7 @@ from segue.serving.reports import Reports
 from segue.settings import Settings
 
 
-class Phase(StrEnum):
+class LoadingPhase(StrEnum):
     """Where loading stands."""
 
     LOADING = "loading"
@@ -21,7 +21,7 @@ class Phase(StrEnum):
     FAILED = "failed"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Service:
     """What one server process serves. Made before the model is loaded; `attach` makes it ready, from any thread."""
 
@@ -32,7 +32,7 @@ class Service:
     farewells: Farewells = field(default_factory=Farewells)
     created: int = field(default_factory=lambda: int(time.time()))
     progress: float = 0.0
-    phase: Phase = Phase.LOADING
+    phase: LoadingPhase = LoadingPhase.LOADING
     failure: str = ""
     _backend: Backend | None = None
 
@@ -40,12 +40,12 @@ class Service:
         """Start to serve a model."""
         self._backend = backend
         self.progress = 1.0
-        self.phase = Phase.READY
+        self.phase = LoadingPhase.READY
 
     def fail(self, message: str) -> None:
         """Give up: loading failed."""
         self.failure = message
-        self.phase = Phase.FAILED
+        self.phase = LoadingPhase.FAILED
 
     @property
     def backend(self) -> Backend:
@@ -56,7 +56,7 @@ class Service:
 
     def unavailable(self, **details: object) -> ApiError:
         """Say why no model is there, with further fields for the error object."""
-        message = "The model could not be loaded" if self.phase is Phase.FAILED else "Loading model"
+        message = "The model could not be loaded" if self.phase is LoadingPhase.FAILED else "Loading model"
         return ApiError(UNAVAILABLE, message, details=details)
 
     @property

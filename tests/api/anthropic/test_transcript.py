@@ -122,7 +122,7 @@ def test_wishes_name_the_message_that_the_block_is_in() -> None:
         ("user", [result, kept(result), *text("c")]),
     )
     assert made.wishes == [(0, 3600.0), (1, 300.0), (2, 300.0), (4, 300.0)]
-    made.keep(300.0)
+    made.add_wish(300.0)
     assert made.wishes[-1] == (5, 300.0)
 
 

@@ -9,7 +9,7 @@ from segue.api.replies.mailbox import Mailbox
 from segue.chat.reply.stream import TextStream
 from segue.engine.sampling import SamplingParams
 from segue.loop.job import EndReason, Job, JobEnd, Timings, TokenOut
-from segue.serving.events import Event, Piece, Reply, StopType
+from segue.serving.events import Event, FinishedReply, Piece, StopType
 from segue.serving.plan import GenerationPlan
 from segue.serving.reports import Reports
 from segue.state.placement import PromptMarks
@@ -43,7 +43,7 @@ def test_a_live_one_passes_pieces_on() -> None:
     events, _, _ = hear("ab", is_live=True)
     *pieces, reply = events
     assert [piece.text for piece in pieces if isinstance(piece, Piece)] == ["a", "b"]
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, FinishedReply)
     assert (reply.text, reply.stop, reply.job_id) == ("", StopType.EOS, 5)
     assert [token.token for token in reply.tokens] == [EOS]
 
@@ -51,7 +51,7 @@ def test_a_live_one_passes_pieces_on() -> None:
 def test_another_keeps_all_until_the_end() -> None:
     events, _, _ = hear("ab\n", is_live=False)
     (reply,) = events
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, FinishedReply)
     assert (reply.text, reply.has_new_line) == ("ab\n", True)
     assert [token.token for token in reply.tokens] == [97, 98, 10, EOS]
 
@@ -59,17 +59,17 @@ def test_another_keeps_all_until_the_end() -> None:
 def test_tokens_of_a_stop_string_are_dropped() -> None:
     for is_live in (False, True):
         events, _, stopped = hear("aSTOPb", ("STOP",), is_live=is_live)
-        tokens = [token.token for event in events if isinstance(event, Piece | Reply) for token in event.tokens]
+        tokens = [token.token for event in events if isinstance(event, Piece | FinishedReply) for token in event.tokens]
         assert bytes(tokens) == b"a"
         reply = events[-1]
-        assert isinstance(reply, Reply)
+        assert isinstance(reply, FinishedReply)
         assert (reply.stop, reply.stopping_word) == (StopType.WORD, "STOP")
         assert stopped.index(True) == 4
 
 
 def test_a_job_may_end_before_its_ticket_is_known() -> None:
     events, reports, _ = hear("a", is_live=True, ends_first=True)
-    assert isinstance(events[-1], Reply)
+    assert isinstance(events[-1], FinishedReply)
     assert events[-1].job_id == 5
     assert reports.get(5, "scope") is not None
     assert reports.get(5, "other") is None

@@ -5,16 +5,18 @@ import dataclasses
 from segue.api.replies.serialization import encode, timings_json, usage_json
 from segue.api.responses.envelope import usage_of
 from segue.loop.job import EndReason, JobEnd, Timings
-from segue.serving.events import Reply, StopType
+from segue.serving.events import FinishedReply, StopType
 from segue.state.reasons import explain
 
 REPORT = explain(100, 60, 60, evicted_upto=0, needs_last=False)
 
 
-def reply(timings: Timings, index: int = 0) -> Reply:
+def reply(timings: Timings, index: int = 0) -> FinishedReply:
     """A reply to a prompt of 100 tokens, 60 of which were cached."""
     end = JobEnd(EndReason.LIMIT, timings, REPORT, 0)
-    return Reply(index, "", (), StopType.LIMIT, "", False, 1, end)
+    return FinishedReply(
+        index=index, text="", tokens=(), stop=StopType.LIMIT, stopping_word="", has_new_line=False, job_id=1, end=end
+    )
 
 
 def test_timings_of_one_token_are_plain_numbers() -> None:

@@ -1,13 +1,13 @@
 """Message starts from what a template was seen to do."""
 
-from segue.chat.template.render import LOOP_END, Render, Visit
+from segue.chat.template.render import LOOP_END, TemplateRun, TemplateVisit
 from segue.chat.template.starts import Start, starts_guessed, starts_seen
 
 
-def visits(*steps: tuple[int, int] | str) -> list[Visit]:
+def visits(*steps: tuple[int, int] | str) -> list[TemplateVisit]:
     """What a render records of steps: `(site, message)`, `(site, LOOP_END)`, or a text that is written."""
     messages: list[dict[str, object]] = [{} for _ in range(9)]
-    render = Render(messages, deadline_s=60)
+    render = TemplateRun(messages, deadline_s=60)
     for step in steps:
         if isinstance(step, str):
             render.write(step)

@@ -143,7 +143,7 @@ def test_endless_templates_are_stopped(source: str) -> None:
 def test_the_rendering_thread_s_own_time_counts_and_no_other() -> None:
     clock = LookedAt()
     with patch("time.thread_time", clock), patch.multiple("time", monotonic=fail, perf_counter=fail, time=fail):
-        run = render.Render((), deadline_s=2.5)
+        run = render.TemplateRun((), deadline_s=2.5)
         run.tick()
         run.tick()
         with pytest.raises(render.LimitError, match=r"more than 2\.5 seconds"):

@@ -14,7 +14,7 @@ from hypothesis import given
 
 from segue.chat.rendered_prompt import RenderedPrompt
 from segue.chat.tokens.tokenizer import _N_BLOCK_CHARS, PromptTokenizer
-from segue.chat.vocabulary import Tokens, Vocabulary
+from segue.chat.vocabulary import Tokens, TokenVocabulary
 from segue.engine import libllama
 from segue.engine.vocabulary import Vocabulary as LlamaVocabulary
 from segue.state.placement import Breakpoint
@@ -27,7 +27,7 @@ PARTS = [*CONTROL, *USER_DEFINED, "\n", " ", " the", "a", "b", "<", "|", ">", "Ã
 texts = st.lists(st.sampled_from(PARTS), max_size=12).map("".join)
 
 
-def whole(vocabulary: Vocabulary, text: str) -> list[int]:
+def whole(vocabulary: TokenVocabulary, text: str) -> list[int]:
     """What llama-server makes of a text in one go."""
     text = text.removeprefix(vocabulary.text(vocabulary.bos)) if vocabulary.add_bos else text
     tokens: list[int] = vocabulary.tokenize(text, add_special=True, parse_special=True).tolist()

@@ -9,7 +9,7 @@ from segue.api.replies.failures import error_response
 from segue.api.replies.serialization import FINGERPRINT, JsonObject, sampling_json, timings_json
 from segue.loop.job import SlotView
 from segue.serving.errors import INVALID_REQUEST, NOT_FOUND, UNAVAILABLE, ApiError, not_supported
-from segue.serving.service import Phase, Service
+from segue.serving.service import LoadingPhase, Service
 
 
 def _model(service: Service) -> JsonObject:
@@ -20,7 +20,7 @@ def _model(service: Service) -> JsonObject:
         "object": "model",
         "created": service.created,
         "owned_by": "segue",
-        "meta": _meta(service) if service.phase is Phase.READY else None,
+        "meta": _meta(service) if service.phase is LoadingPhase.READY else None,
     }
 
 
@@ -90,7 +90,7 @@ def router(service: Service) -> APIRouter:
     @routes.get("/health", response_model=None)
     async def health() -> Response:
         """Say whether the model is loaded; while it loads, how far it is."""
-        if service.phase is Phase.READY:
+        if service.phase is LoadingPhase.READY:
             return JSONResponse({"status": "ok"})
         return error_response(service.unavailable(progress=round(service.progress, 3)), "/health")
 

@@ -31,7 +31,7 @@ def to_chat(
         raise invalid("Field 'messages': they say nothing")
     ttl_s = ttl_of(request.cache_control, "cache_control")
     if ttl_s is not None:
-        transcript.keep(ttl_s)
+        transcript.add_wish(ttl_s)
     wishes += transcript.wishes
     check_number(wishes)
     format_field, response_format = _response_format(request)

@@ -12,7 +12,7 @@ from segue.chat.reply.parts import CallOpened
 from segue.chat.reply.reply_format import ReplyFormat
 from segue.loop.job import TokenOut
 from segue.serving.errors import Failure
-from segue.serving.events import Piece, Reading, Reply, StopType
+from segue.serving.events import FinishedReply, Piece, Reading, StopType
 
 _STOP_REASONS = {
     StopType.EOS: "end_turn",
@@ -55,7 +55,7 @@ class MessagesFormat:
         yield from self._start(timings.cache_n if timings is not None else 0)
         yield from self._say(piece.text, piece.tokens)
 
-    def reply(self, reply: Reply) -> Iterator[JsonObject]:  # noqa: D102
+    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:  # noqa: D102
         timings = reply.end.timings
         yield from self._start(timings.cache_n)
         yield from self._say(reply.text, reply.tokens, is_last=True)
@@ -64,10 +64,10 @@ class MessagesFormat:
         yield {"type": "message_delta", "delta": delta, "usage": usage, **account_json(reply)}
         yield {"type": "message_stop"}
 
-    def close(self, replies: Sequence[Reply]) -> Iterator[JsonObject]:  # noqa: ARG002, D102
+    def close(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:  # noqa: ARG002, D102
         yield from ()
 
-    def whole(self, replies: Sequence[Reply]) -> JsonObject:  # noqa: D102
+    def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:  # noqa: D102
         reply = replies[0]
         parts = self._parser.feed(reply.text) + self._parser.finish()
         n_calls = sum(isinstance(part, CallOpened) for part in parts)
@@ -107,7 +107,7 @@ class MessagesFormat:
         }
 
 
-def _ending(reply: Reply, n_calls: int) -> JsonObject:
+def _ending(reply: FinishedReply, n_calls: int) -> JsonObject:
     is_word = reply.stop is StopType.WORD
     reason = "tool_use" if n_calls and reply.stop in (StopType.EOS, StopType.WORD) else _STOP_REASONS[reply.stop]
     return {"stop_reason": reason, "stop_sequence": reply.stopping_word if is_word else None}

@@ -17,7 +17,7 @@ from segue.chat.template.sandbox import TemplateError
 from segue.chat.tokens.tokenizer import EncodedPrompt
 from segue.serving.backend import Backend
 from segue.serving.errors import invalid
-from segue.serving.events import Keep, Reply, StopType, forget
+from segue.serving.events import FinishedReply, Keep, StopType, forget
 from segue.serving.service import Service
 
 _REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
@@ -85,7 +85,7 @@ def _refused(error: TemplateError) -> Exception:
     return invalid(f"The chat template refused the messages: {error}")
 
 
-def _remember(backend: Backend, context: ReplyContext, is_streamed: bool, reply: Reply) -> None:
+def _remember(backend: Backend, context: ReplyContext, is_streamed: bool, reply: FinishedReply) -> None:
     """Remember a reply as it was written; of one that was streamed or interrupted, the client may have a part only."""
     tokens = [token for token in reply.all_tokens if not backend.vocabulary.is_eog(token)]
     is_whole = reply.stop in (StopType.EOS, StopType.LIMIT)

@@ -6,7 +6,7 @@ from itertools import groupby
 import numpy as np
 
 from segue.chat.tokens.tokenizer import EncodedPrompt
-from segue.chat.vocabulary import Vocabulary
+from segue.chat.vocabulary import TokenVocabulary
 from segue.loop.job import Tokens, context_exceeded
 from segue.serving.backend import Backend
 from segue.serving.errors import from_job, invalid, not_supported
@@ -54,7 +54,7 @@ def mixed_tokens(backend: Backend, items: object, *, add_special: bool, parse_sp
     return np.concatenate(runs, dtype=np.int32) if runs else np.empty(0, np.int32)
 
 
-def ids_to_tokens(vocabulary: Vocabulary, ids: list[int]) -> Tokens:
+def ids_to_tokens(vocabulary: TokenVocabulary, ids: list[int]) -> Tokens:
     """Token ids of a request. Raises ApiError for one that is not in the vocabulary."""
     if ids and not (min(ids) >= 0 and max(ids) < vocabulary.n_tokens):
         raise invalid(f"The prompt contains invalid tokens: ids must be from 0 to {vocabulary.n_tokens - 1}")

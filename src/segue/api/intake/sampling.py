@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field
 
 from segue.api.intake.fields import Count, CountOrAll, Flag, Fraction, Int, NotNegative, Number, Positive, Text, Words
-from segue.chat.vocabulary import Vocabulary
+from segue.chat.vocabulary import TokenVocabulary
 from segue.engine.sampling import SAMPLERS, SamplingParams
 from segue.serving.errors import invalid
 
@@ -93,7 +93,7 @@ class SamplingFields(BaseModel):
     logit_bias: dict[str, Any] | list[Any] | None = None
     samplers: Annotated[Text | Words, AfterValidator(_check_samplers)] | None = None
 
-    def sampling(self, defaults: SamplingParams, vocabulary: Vocabulary) -> SamplingParams:
+    def sampling(self, defaults: SamplingParams, vocabulary: TokenVocabulary) -> SamplingParams:
         """Lay these fields over `defaults`. Raises ApiError for a bias that names no token."""
         given: dict[str, Any] = {
             name: value for name in SamplingFields.model_fields if (value := getattr(self, name)) is not None
@@ -119,7 +119,7 @@ def _seed(value: int) -> int:
     return -1 if wrapped == 2**32 - 1 else wrapped
 
 
-def _biases(value: Mapping[str, object] | list[object], vocabulary: Vocabulary) -> Iterator[tuple[int, float]]:
+def _biases(value: Mapping[str, object] | list[object], vocabulary: TokenVocabulary) -> Iterator[tuple[int, float]]:
     for item in value.items() if isinstance(value, Mapping) else value:
         if not isinstance(item, (list, tuple)) or len(item) != 2:
             raise invalid("Field 'logit_bias': each item of the list must be [token, bias]")
@@ -131,7 +131,7 @@ def _biases(value: Mapping[str, object] | list[object], vocabulary: Vocabulary) 
             yield token, float(max(bias, -1e38)) if raw is not False else -math.inf
 
 
-def _tokens(key: object, vocabulary: Vocabulary) -> list[int]:
+def _tokens(key: object, vocabulary: TokenVocabulary) -> list[int]:
     if isinstance(key, str) and len(key) > MAX_BIASED_CHARS:
         raise invalid(f"Field 'logit_bias': a text has {MAX_BIASED_CHARS} characters at most")
     if isinstance(key, str) and not key.strip().removeprefix("-").isdecimal():

@@ -6,7 +6,7 @@ from typing import Any
 from segue.api.intake.constraints import Wanted, wanted_by
 from segue.api.intake.requests import ChatRequest
 from segue.chat.reply.reply_format import ReplyFormat
-from segue.grammar.calls import Controls, Tool, calls_grammar
+from segue.grammar.calls import CallableTool, Controls, calls_grammar
 from segue.grammar.errors import ConstraintError
 from segue.serving.errors import invalid
 
@@ -59,7 +59,7 @@ def _calls(request: ChatRequest, reply_format: ReplyFormat, controls: Controls) 
     try:
         grammar = calls_grammar(
             form,
-            [Tool(_name(tool), _function(tool).get("parameters")) for tool in named],
+            [CallableTool(_name(tool), _function(tool).get("parameters")) for tool in named],
             controls,
             is_required=is_required,
             allows_several=request.parallel_tool_calls is not False and not isinstance(choice, Mapping),

@@ -20,10 +20,10 @@ from segue.api.replies.serialization import (
     progress_json,
     timings_json,
 )
-from segue.chat.vocabulary import Vocabulary
+from segue.chat.vocabulary import TokenVocabulary
 from segue.loop.job import TokenOut, Tokens
 from segue.serving.errors import Failure
-from segue.serving.events import Piece, Reading, Reply
+from segue.serving.events import FinishedReply, Piece, Reading
 from segue.serving.plan import GenerationPlan
 from segue.serving.service import Service
 
@@ -51,15 +51,15 @@ class NativeFormat(UnnamedFormat):
     def piece(self, piece: Piece) -> Iterator[JsonObject]:  # noqa: D102
         yield self._partial(piece.index, piece.text, piece.tokens)
 
-    def reply(self, reply: Reply) -> Iterator[JsonObject]:  # noqa: D102
+    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:  # noqa: D102
         if reply.tokens:
             yield self._partial(reply.index, reply.text, reply.tokens)
         yield self._final(reply, "", ())
 
-    def close(self, replies: Sequence[Reply]) -> Iterator[JsonObject]:  # noqa: ARG002, D102
+    def close(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:  # noqa: ARG002, D102
         yield from ()
 
-    def whole(self, replies: Sequence[Reply]) -> object:  # noqa: D102
+    def whole(self, replies: Sequence[FinishedReply]) -> object:  # noqa: D102
         objects = [self._final(reply, reply.text, reply.tokens) for reply in replies]
         return objects[0] if len(objects) == 1 else objects
 
@@ -82,7 +82,7 @@ class NativeFormat(UnnamedFormat):
             partial["timings"] = timings_json(timings)
         return partial | self._probabilities(tokens)
 
-    def _final(self, reply: Reply, text: str, tokens: Sequence[TokenOut]) -> JsonObject:
+    def _final(self, reply: FinishedReply, text: str, tokens: Sequence[TokenOut]) -> JsonObject:
         job, timings = self._plan.jobs[reply.index], reply.end.timings
         final: JsonObject = {
             "index": reply.index,
@@ -116,7 +116,7 @@ class NativeFormat(UnnamedFormat):
         }
 
 
-def detokenize(vocabulary: Vocabulary, tokens: Tokens) -> str:
+def detokenize(vocabulary: TokenVocabulary, tokens: Tokens) -> str:
     """The text of tokens, special ones as theirs. Slow on long ones."""
     return b"".join(map(vocabulary.piece, tokens.tolist())).decode("utf-8", "replace")
 

@@ -10,14 +10,14 @@ from segue.api.intake.prompts import ids_to_tokens, mixed_tokens
 from segue.api.intake.requests import ChatRequest, DetokenizeRequest, TokenizeRequest
 from segue.api.llama.completion import detokenize
 from segue.api.replies.serialization import JsonObject, encode
-from segue.chat.vocabulary import Tokens, Vocabulary
+from segue.chat.vocabulary import Tokens, TokenVocabulary
 from segue.serving.service import Service
 
 _N_AT_ONCE = 10_000
 """Encoding holds the interpreter: millions of tokens in one go would stop everybody else for seconds."""
 
 
-def _with_piece(vocabulary: Vocabulary, token: int) -> JsonObject:
+def _with_piece(vocabulary: TokenVocabulary, token: int) -> JsonObject:
     piece = vocabulary.piece(token)
     try:
         return {"id": token, "piece": piece.decode("utf-8")}
@@ -25,7 +25,7 @@ def _with_piece(vocabulary: Vocabulary, token: int) -> JsonObject:
         return {"id": token, "piece": list(piece)}
 
 
-def _tokens_json(vocabulary: Vocabulary, tokens: Tokens, *, with_pieces: bool) -> bytes:
+def _tokens_json(vocabulary: TokenVocabulary, tokens: Tokens, *, with_pieces: bool) -> bytes:
     """The tokens as the whole answer."""
     known = {int(token): encode(_with_piece(vocabulary, int(token))) for token in np.unique(tokens) if with_pieces}
     parts = [b'{"tokens":[']

@@ -28,7 +28,7 @@ from segue.chat.reply.parts import CallOpened, Part
 from segue.chat.reply.reply_format import ReplyFormat
 from segue.chat.reply.whole import parts_whole
 from segue.loop.job import TokenOut
-from segue.serving.events import Piece, Reading, Reply
+from segue.serving.events import FinishedReply, Piece, Reading
 from segue.serving.plan import GenerationPlan
 from segue.serving.service import Service
 
@@ -68,7 +68,7 @@ class ChatFormat(UnnamedFormat):
         yield from self._open(piece.index)
         yield from self._deltas(piece.index, self._voice(piece.index).parser.feed(piece.text), piece.tokens)
 
-    def reply(self, reply: Reply) -> Iterator[JsonObject]:  # noqa: D102
+    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:  # noqa: D102
         yield from self._open(reply.index)
         voice = self._voice(reply.index)
         yield from self._deltas(reply.index, voice.parser.feed(reply.text) + voice.parser.finish(), reply.tokens)
@@ -77,12 +77,12 @@ class ChatFormat(UnnamedFormat):
         choice: JsonObject = {"finish_reason": finish_reason(reply, voice.n_calls), "index": reply.index, "delta": {}}
         yield self._chunk | {"choices": [choice]} | ({} if self._has_closing_account else account_json(reply))
 
-    def close(self, replies: Sequence[Reply]) -> Iterator[JsonObject]:  # noqa: D102
+    def close(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:  # noqa: D102
         if self._includes_usage:
             usage: JsonObject = {"choices": [], "usage": usage_json(replies, self._request.n_choices)}
             yield self._chunk | usage | (account_json(replies[0]) if self._has_closing_account else {})
 
-    def whole(self, replies: Sequence[Reply]) -> JsonObject:  # noqa: D102
+    def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:  # noqa: D102
         choices: list[JsonObject] = []
         for reply in replies:
             parser = self._reply_format.parser()

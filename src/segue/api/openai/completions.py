@@ -23,7 +23,7 @@ from segue.api.replies.serialization import (
     usage_json,
 )
 from segue.loop.job import TokenOut
-from segue.serving.events import Piece, Reading, Reply
+from segue.serving.events import FinishedReply, Piece, Reading
 from segue.serving.service import Service
 
 
@@ -53,16 +53,16 @@ class CompletionFormat(UnnamedFormat):
             chunk["timings"] = timings_json(timings)
         yield chunk
 
-    def reply(self, reply: Reply) -> Iterator[JsonObject]:  # noqa: D102
+    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:  # noqa: D102
         chunk = self._chunk(reply.index, reply.text, reply.tokens, FINISH_REASONS[reply.stop])
         yield chunk | account_json(reply) | {"usage": usage_json([reply], 1)}
 
-    def close(self, replies: Sequence[Reply]) -> Iterator[JsonObject]:  # noqa: D102
+    def close(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:  # noqa: D102
         options = self._request.stream_options
         if len(replies) > 1 and options is not None and options.include_usage:
             yield {"choices": [], **self._envelope, "usage": usage_json(replies, self._request.n_choices)}
 
-    def whole(self, replies: Sequence[Reply]) -> JsonObject:  # noqa: D102
+    def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:  # noqa: D102
         choices = [self._choice(reply.index, reply.text, reply.tokens, FINISH_REASONS[reply.stop]) for reply in replies]
         usage = usage_json(replies, self._request.n_choices)
         return {"choices": choices, **self._envelope, "usage": usage, **account_json(replies[0])}

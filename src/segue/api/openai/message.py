@@ -5,7 +5,7 @@ from segue.api.replies.call_ids import call_id
 from segue.api.replies.serialization import JsonObject
 from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
 from segue.chat.reply.whole import Whole
-from segue.serving.events import Reply, StopType
+from segue.serving.events import FinishedReply, StopType
 
 
 def delta_json(part: Part) -> JsonObject:
@@ -35,7 +35,7 @@ def message_json(said: Whole) -> JsonObject:
     return message
 
 
-def finish_reason(reply: Reply, n_calls: int) -> str:
+def finish_reason(reply: FinishedReply, n_calls: int) -> str:
     """`finish_reason` of a choice that called so many tools."""
     if n_calls and reply.stop in (StopType.EOS, StopType.WORD):
         return "tool_calls"

@@ -14,7 +14,7 @@ from segue.api.replies.mailbox import Mailbox
 from segue.chat.reply.stream import TextStream
 from segue.loop.job import EndReason
 from segue.serving.errors import UNAVAILABLE, ApiError, from_job
-from segue.serving.events import Event, Reply, Signal, forget
+from segue.serving.events import Event, FinishedReply, Signal, forget
 from segue.serving.plan import GenerationPlan
 from segue.serving.service import Service
 
@@ -60,22 +60,22 @@ class Generation:
                 raise ApiError(UNAVAILABLE, "The server is shutting down") from error
             self._listeners.append(listener)
 
-    async def take(self) -> list[Event]:
+    async def next_events(self) -> list[Event]:
         """The next events, at least one. Raises ClientGoneError."""
-        events = await self._take()
+        events = await self._next_events()
         if Signal.GONE in events:
             raise ClientGoneError
         return events
 
-    async def _take(self) -> list[Event]:
+    async def _next_events(self) -> list[Event]:
         events = await self._mailbox.take()
-        replies = [event for event in events if isinstance(event, Reply)]
+        replies = [event for event in events if isinstance(event, FinishedReply)]
         self._n_kept += len(replies)
         for reply in replies:
             await self._keep(reply)
         return events
 
-    async def _keep(self, reply: Reply) -> None:
+    async def _keep(self, reply: FinishedReply) -> None:
         try:
             if self._says_farewell:
                 await self._loop.run_in_executor(self._service.farewells.executor, self._plan.keep, reply)
@@ -84,12 +84,12 @@ class Generation:
         except Exception:
             log.exception("a reply could not be kept as it was written")
 
-    async def replies(self) -> list[Reply]:
+    async def replies(self) -> list[FinishedReply]:
         """All replies, whole, in order. Raises ClientGoneError, or ApiError for the first job that failed."""
-        replies: list[Reply] = []
+        replies: list[FinishedReply] = []
         while len(replies) < len(self._listeners):
-            for event in await self.take():
-                if isinstance(event, Reply):
+            for event in await self.next_events():
+                if isinstance(event, FinishedReply):
                     check(event)
                     replies.append(event)
         return sorted(replies, key=lambda reply: reply.index)
@@ -140,7 +140,7 @@ class Generation:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL_S):
                 while self._is_left:
-                    await self._take()
+                    await self._next_events()
 
     async def _watch_client(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -150,7 +150,7 @@ class Generation:
         self._mailbox.put(Signal.GONE)
 
 
-def check(reply: Reply) -> None:
+def check(reply: FinishedReply) -> None:
     """Raise ApiError if the job failed."""
     if reply.end.error is not None:
         raise from_job(reply.end.error)

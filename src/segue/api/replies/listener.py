@@ -5,7 +5,7 @@ import threading
 from segue.api.replies.mailbox import Mailbox
 from segue.chat.reply.stream import TextStream
 from segue.loop.job import EndReason, JobEnd, Progress, Ticket, TokenOut
-from segue.serving.events import Event, Piece, Reading, Reply, StopType
+from segue.serving.events import Event, FinishedReply, Piece, Reading, StopType
 from segue.serving.plan import GenerationPlan
 from segue.serving.reports import Reports
 
@@ -113,16 +113,16 @@ class JobListener:
             return
         self._reports.add(self._ticket.id, self._scope, self._end)
         self._mailbox.put(
-            Reply(
-                self._index,
-                "".join(self._texts),
-                tuple(self._tokens),
-                self._stop,
-                self._stopping_word,
-                self._has_new_line,
-                self._ticket.id,
-                self._end,
-                "".join(self._all_texts),
-                tuple(self._all_tokens),
+            FinishedReply(
+                index=self._index,
+                text="".join(self._texts),
+                tokens=tuple(self._tokens),
+                stop=self._stop,
+                stopping_word=self._stopping_word,
+                has_new_line=self._has_new_line,
+                job_id=self._ticket.id,
+                end=self._end,
+                all_text="".join(self._all_texts),
+                all_tokens=tuple(self._all_tokens),
             )
         )

@@ -9,7 +9,7 @@ from segue.api.replies.generation import ClientGoneError, Generation, check
 from segue.api.replies.response_format import ResponseFormat
 from segue.api.replies.session import session_of
 from segue.api.replies.sse import EventStream
-from segue.serving.events import Event, Reply
+from segue.serving.events import Event, FinishedReply
 from segue.serving.plan import GenerationPlan
 from segue.serving.service import Service
 
@@ -39,8 +39,8 @@ async def respond(
 async def _first_events(generation: Generation) -> list[Event]:
     """What comes first, or a sign of silence. Raises ApiError for a failure, which then gets a status of its own."""
     generation.signal_silence(FIRST_EVENT_S)
-    events = await generation.take()
+    events = await generation.next_events()
     for event in events:
-        if isinstance(event, Reply):
+        if isinstance(event, FinishedReply):
             check(event)
     return events

@@ -6,7 +6,7 @@ from typing import Protocol
 from segue.api.replies.failures import openai_failure
 from segue.api.replies.serialization import JsonObject
 from segue.serving.errors import Failure
-from segue.serving.events import Piece, Reading, Reply
+from segue.serving.events import FinishedReply, Piece, Reading
 
 
 class ResponseFormat(Protocol):
@@ -30,13 +30,13 @@ class ResponseFormat(Protocol):
     def piece(self, piece: Piece) -> Iterable[JsonObject]:
         """Word the next piece of a reply."""
 
-    def reply(self, reply: Reply) -> Iterable[JsonObject]:
+    def reply(self, reply: FinishedReply) -> Iterable[JsonObject]:
         """Word the end of a reply that was streamed, and what of it was not sent yet."""
 
-    def close(self, replies: Sequence[Reply]) -> Iterable[JsonObject]:
+    def close(self, replies: Sequence[FinishedReply]) -> Iterable[JsonObject]:
         """Word what follows when all replies are complete."""
 
-    def whole(self, replies: Sequence[Reply]) -> object:
+    def whole(self, replies: Sequence[FinishedReply]) -> object:
         """Word all replies of a request that is not streamed."""
 
 

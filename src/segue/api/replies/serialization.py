@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 
 from segue import __version__
-from segue.chat.vocabulary import Vocabulary
+from segue.chat.vocabulary import TokenVocabulary
 from segue.engine.sampling import SamplingParams
 from segue.loop.job import JobEnd, Progress, Timings, TokenOut
-from segue.serving.events import Reply
+from segue.serving.events import FinishedReply
 
 JsonObject = dict[str, object]
 
@@ -55,12 +55,12 @@ def progress_json(progress: Progress, *, with_timings: bool | None) -> JsonObjec
     return told
 
 
-def prompt_tokens(reply: Reply) -> int:
+def prompt_tokens(reply: FinishedReply) -> int:
     """The length of a reply's prompt; a reply that gave way to others may have read some of it twice."""
     return reply.end.report.n_prompt if reply.end.report is not None else 0
 
 
-def usage_json(replies: Sequence[Reply], n_choices: int) -> JsonObject:
+def usage_json(replies: Sequence[FinishedReply], n_choices: int) -> JsonObject:
     """`usage` of a request; a prompt with several choices counts once."""
     n_prompt = n_cached = 0
     for reply in sorted(replies, key=lambda reply: reply.index)[::n_choices]:
@@ -80,13 +80,13 @@ def cache_json(job_id: int, end: JobEnd) -> JsonObject | None:
     return None if end.report is None else {"id": job_id, **dataclasses.asdict(end.report)}
 
 
-def account_json(reply: Reply) -> JsonObject:
+def account_json(reply: FinishedReply) -> JsonObject:
     """What the last object of a reply says of its cost."""
     return {"timings": timings_json(reply.end.timings), "cache": cache_json(reply.job_id, reply.end)}
 
 
 def probabilities_json(
-    tokens: Iterable[TokenOut], vocabulary: Vocabulary, *, n_top: int, is_probability: bool = False
+    tokens: Iterable[TokenOut], vocabulary: TokenVocabulary, *, n_top: int, is_probability: bool = False
 ) -> list[JsonObject]:
     """One object a token, with its `n_top` best rivals: `logprob` and `top_logprobs`, or `prob` and `top_probs`."""
     name, rivals = ("prob", "top_probs") if is_probability else ("logprob", "top_logprobs")

@@ -10,7 +10,7 @@ from segue.api.replies.generation import ClientGoneError, Generation, check
 from segue.api.replies.response_format import ResponseFormat
 from segue.api.replies.serialization import JsonObject, event_bytes
 from segue.serving.errors import UNAVAILABLE, ApiError
-from segue.serving.events import Event, Piece, Reading, Reply, Signal
+from segue.serving.events import Event, FinishedReply, Piece, Reading, Signal
 from segue.serving.plan import GenerationPlan
 
 PACE_S = 0.008
@@ -35,7 +35,7 @@ class EventStream(Response):
         self._format = response_format
         self._first = first
         self._plan = plan
-        self._replies: list[Reply] = []
+        self._replies: list[FinishedReply] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send everything; returns early if the client is gone."""
@@ -48,7 +48,7 @@ class EventStream(Response):
                 self._generation.sent()
                 if is_more:
                     await asyncio.sleep(PACE_S)
-                    events = await self._generation.take()
+                    events = await self._generation.next_events()
         except ClientGoneError:
             return
         except asyncio.CancelledError:
@@ -79,7 +79,7 @@ class EventStream(Response):
             yield from self._format.piece(event)
         elif isinstance(event, Reading):
             yield from self._format.reading(event)
-        elif isinstance(event, Reply):
+        elif isinstance(event, FinishedReply):
             check(event)
             self._replies.append(event)
             yield from self._format.reply(event)

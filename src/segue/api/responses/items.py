@@ -10,7 +10,7 @@ from segue.api.intake.custom_calls import INPUT
 from segue.api.replies.call_ids import call_id
 from segue.api.replies.serialization import JsonObject
 from segue.api.responses.reasoning import seal
-from segue.api.responses.tools import Tool
+from segue.api.responses.tools import ClientTool
 
 IN_PROGRESS = "in_progress"
 
@@ -103,7 +103,7 @@ class TextItem:
 class CallItem:
     """A call. The input of a custom tool is told as a whole: until then it stands inside of JSON."""
 
-    def __init__(self, output_index: int, tool: Tool) -> None:
+    def __init__(self, output_index: int, tool: ClientTool) -> None:
         self._is_custom = tool.is_custom
         kind, prefix = ("custom_tool_call", "ctc") if tool.is_custom else ("function_call", "fc")
         self._field = INPUT if tool.is_custom else "arguments"

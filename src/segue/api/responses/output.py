@@ -24,7 +24,7 @@ class Output:
         """The complete items."""
         return list(self._complete)
 
-    def take(self, parts: Iterable[Part]) -> Iterator[JsonObject]:
+    def add(self, parts: Iterable[Part]) -> Iterator[JsonObject]:
         """Add parts; the events that tell of them."""
         for part in parts:
             if isinstance(part, CallOpened) or (not isinstance(part, CallArguments) and type(part) is not self._kind):

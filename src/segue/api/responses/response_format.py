@@ -11,7 +11,7 @@ from segue.api.responses.tools import Toolbox
 from segue.chat.reply.reply_format import ReplyFormat
 from segue.chat.reply.whole import parts_whole
 from segue.serving.errors import Failure
-from segue.serving.events import Piece, Reading, Reply, StopType
+from segue.serving.events import FinishedReply, Piece, Reading, StopType
 from segue.serving.service import Service
 
 
@@ -39,7 +39,7 @@ class ResponsesFormat:
         self._n_events = 0
         self._n_reasoning = 0
 
-    def count(self, reply: Reply) -> None:
+    def count(self, reply: FinishedReply) -> None:
         """Count the tokens of a reply's reasoning, before it is worded; on a worker thread, since it takes a while."""
         parser = self._reply_format.parser()
         reasoning = parts_whole(parser.feed(reply.all_text) + parser.finish()).reasoning
@@ -60,19 +60,19 @@ class ResponsesFormat:
         yield from self._opened()
         timings = piece.tokens[-1].timings if piece.tokens and self._request.timings_per_token else None
         extra: JsonObject = {} if timings is None else {"timings": timings_json(timings)}
-        for event in self._numbered(self._output.take(self._parser.feed(piece.text))):
+        for event in self._numbered(self._output.add(self._parser.feed(piece.text))):
             yield event | extra
 
-    def reply(self, reply: Reply) -> Iterator[JsonObject]:  # noqa: D102
+    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:  # noqa: D102
         yield from self._opened()
         yield from self._numbered(self._rest(reply))
         self._complete(reply)
         yield from self._numbered([self._told(f"response.{self._response['status']}")])
 
-    def close(self, replies: Sequence[Reply]) -> Iterator[JsonObject]:  # noqa: ARG002, D102
+    def close(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:  # noqa: ARG002, D102
         yield from ()
 
-    def whole(self, replies: Sequence[Reply]) -> JsonObject:  # noqa: D102
+    def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:  # noqa: D102
         for _ in self._rest(replies[0]):
             pass
         self._complete(replies[0])
@@ -85,12 +85,12 @@ class ResponsesFormat:
         self._response = self._response | {"status": "failed", "error": told, "output": self._output.items}
         return next(self._numbered([self._told("response.failed")]))
 
-    def _rest(self, reply: Reply) -> Iterator[JsonObject]:
+    def _rest(self, reply: FinishedReply) -> Iterator[JsonObject]:
         """Take what no piece has carried, and complete the output."""
-        yield from self._output.take(self._parser.feed(reply.text) + self._parser.finish())
+        yield from self._output.add(self._parser.feed(reply.text) + self._parser.finish())
         yield from self._output.finish("completed" if _is_complete(reply) else "incomplete")
 
-    def _complete(self, reply: Reply) -> None:
+    def _complete(self, reply: FinishedReply) -> None:
         is_complete, items = _is_complete(reply), self._output.items
         self._response = self._response | {
             "status": "completed" if is_complete else "incomplete",
@@ -129,5 +129,5 @@ def refusal(service: Service, request: ResponsesRequest, failure: Failure) -> by
     return b"".join(event_bytes(event, is_named=True) for event in events)
 
 
-def _is_complete(reply: Reply) -> bool:
+def _is_complete(reply: FinishedReply) -> bool:
     return reply.stop in (StopType.EOS, StopType.WORD)

@@ -19,7 +19,7 @@ from segue.api.responses.response_format import ResponsesFormat, refusal
 from segue.api.responses.store import ResponseStore
 from segue.api.responses.tools import read_tools
 from segue.serving.errors import NOT_FOUND, ApiError, invalid
-from segue.serving.events import Reply
+from segue.serving.events import FinishedReply
 from segue.serving.plan import GenerationPlan
 from segue.serving.service import Service
 
@@ -52,11 +52,11 @@ def router(service: Service) -> APIRouter:
 
             def keep(response: JsonObject) -> None:
                 if response["store"]:
-                    store.put(owner, response, inputs)
+                    store.add(owner, response, inputs)
 
             response_format = ResponsesFormat(service, request, toolbox, asked.reply_format, keep)
 
-            def keep_and_count(reply: Reply) -> None:
+            def keep_and_count(reply: FinishedReply) -> None:
                 plan.keep(reply)
                 response_format.count(reply)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from segue.chat.memory.stored_reply import StoredReply
 from segue.chat.reply.whole import Whole
-from segue.chat.vocabulary import Tokens, Vocabulary
+from segue.chat.vocabulary import Tokens, TokenVocabulary
 
 _MOST_TRIALS = 8
 
@@ -19,7 +19,7 @@ def part_of(
     reasoning: str,
     *,
     whole: Callable[[str], Whole],
-    vocabulary: Vocabulary,
+    vocabulary: TokenVocabulary,
     tokenize: Callable[[str], Tokens],
 ) -> StoredReply | None:
     """The beginning of an interrupted reply that says just `content`, or just `reasoning` where there is no content.
@@ -61,7 +61,7 @@ def _n_reasoning(text: str, whole: Callable[[str], Whole]) -> int:
     return at + len(reasoning) if reasoning and at >= 0 else 0
 
 
-def _within(reply: Tokens, n_chars: int, vocabulary: Vocabulary) -> tuple[int, int]:
+def _within(reply: Tokens, n_chars: int, vocabulary: TokenVocabulary) -> tuple[int, int]:
     """How many first tokens of a reply have their text within its first `n_chars` characters, and how long that is."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     n_tokens = n_within = n = 0

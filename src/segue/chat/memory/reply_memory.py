@@ -13,13 +13,13 @@ from segue.chat.memory.digests import Messages, digests, extended, meaning
 from segue.chat.memory.interrupted import part_of
 from segue.chat.memory.side_store import SideStore
 from segue.chat.memory.stored_reply import StoredReply, unpacked
-from segue.chat.rendered_prompt import RenderedPrompt, Written
+from segue.chat.rendered_prompt import RenderedPrompt, WrittenText
 from segue.chat.reply.family import Family
 from segue.chat.reply.parser import ReplyParser
 from segue.chat.reply.whole import Whole, parts_whole
 from segue.chat.template.dialect import REASONING_FIELDS
 from segue.chat.tokens.tokenizer import PromptTokenizer
-from segue.chat.vocabulary import Tokens, Vocabulary
+from segue.chat.vocabulary import Tokens, TokenVocabulary
 
 _KIND = "reply"
 _INTERRUPTED = "interrupted"
@@ -48,7 +48,7 @@ class ReplyMemory:
     """
 
     def __init__(
-        self, family: Family, vocabulary: Vocabulary, tokenizer: PromptTokenizer, side_store: SideStore
+        self, family: Family, vocabulary: TokenVocabulary, tokenizer: PromptTokenizer, side_store: SideStore
     ) -> None:
         self._family = family
         self._vocabulary = vocabulary
@@ -117,7 +117,7 @@ class ReplyMemory:
     def restore(self, rendered: RenderedPrompt, tools: Messages, found: Mapping[int, StoredReply]) -> RenderedPrompt:
         """The prompt with the model's own words, where the template wrote the same in others."""
         ends = dict(zip(rendered.message_indices, rendered.message_ends, strict=True))
-        written: list[Written] = []
+        written: list[WrittenText] = []
         shifts: list[tuple[int, int]] = []
         text, done = "", 0
         for index, stored in sorted(found.items()):
@@ -130,7 +130,7 @@ class ReplyMemory:
             text += rendered.text[done:start] + stored.suffix + stored.text
             own = self._own_text(stored)
             if text.endswith(own):
-                written.append(Written(len(text) - len(own), len(text), stored.tokens))
+                written.append(WrittenText(len(text) - len(own), len(text), stored.tokens))
             text += behind
             shifts.append((end, len(text) - end))
             done = end

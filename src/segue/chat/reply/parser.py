@@ -107,7 +107,7 @@ class ReplyParser:
             yield from calls.read(marker)
 
     def _think(self, text: str) -> None:
-        self._quotes.take(text)
+        self._quotes.feed(text)
         self._sink.say(text)
 
     def _accept_reasoning(self) -> Reading[bool]:

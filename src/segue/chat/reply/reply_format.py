@@ -6,7 +6,7 @@ from typing import Any
 
 from segue.chat.reply.family import Family
 from segue.chat.reply.parser import ReplyParser
-from segue.chat.vocabulary import Vocabulary
+from segue.chat.vocabulary import TokenVocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,6 @@ def reply_format_after(
     return ReplyFormat(family, tools, family.reasoning_end_after(prompt))
 
 
-def shown_tokens(family: Family, vocabulary: Vocabulary) -> frozenset[int]:
+def shown_tokens(family: Family, vocabulary: TokenVocabulary) -> frozenset[int]:
     """The control tokens whose text the family's parser must see."""
     return frozenset(token for piece, token in vocabulary.special_pieces().items() if piece in family.markers)

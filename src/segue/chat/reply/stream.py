@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from segue.chat.vocabulary import Vocabulary
+from segue.chat.vocabulary import TokenVocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,9 @@ class TextStream:
     microsecond or two a token; belongs to one thread at a time.
     """
 
-    def __init__(self, vocabulary: Vocabulary, stops: tuple[str, ...] = (), *, shown: Collection[int] = ()) -> None:
+    def __init__(
+        self, vocabulary: TokenVocabulary, stops: tuple[str, ...] = (), *, shown: Collection[int] = ()
+    ) -> None:
         self._vocabulary = vocabulary
         self._shown = shown
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -25,7 +25,7 @@ _TOOL = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """How messages must be shaped for one template. The defaults suit one about which nothing was found.
 

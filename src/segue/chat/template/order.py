@@ -16,7 +16,7 @@ class Writes(Protocol):
         """Try it, with a tool on offer or without; with one in any case if a message is by a tool."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What a template takes beside a plain alternation of user and assistant. The defaults refuse nothing.
 

@@ -10,7 +10,7 @@ LOOP_END = -1
 _CLOCK_EVERY = 16
 
 
-class Visit(NamedTuple):
+class TemplateVisit(NamedTuple):
     """At statement `site` the template took up message `message` when it had written `offset` characters."""
 
     site: int
@@ -22,7 +22,7 @@ class LimitError(Exception):
     """A template ran too long or grew too large."""
 
 
-class Render:
+class TemplateRun:
     """What one run of a template has written, and which messages it took up, in order of time.
 
     `visits` leaves out loops that took up messages and wrote nothing, and of several visits from one site between
@@ -37,7 +37,7 @@ class Render:
         self._n_visits = 0
         self._first: dict[int, int] = {}
         self._last: dict[int, int] = {}
-        self.visits: list[Visit] = []
+        self.visits: list[TemplateVisit] = []
 
     def tick(self) -> None:
         """Hear that the template goes on. Raises `LimitError` when time is up."""
@@ -52,7 +52,7 @@ class Render:
         index = self._indices.get(id(value))
         if index is None:
             return
-        visit, last = Visit(site, index, self._n_chars), self._last.get(site, -1)
+        visit, last = TemplateVisit(site, index, self._n_chars), self._last.get(site, -1)
         if 0 <= last < len(self.visits):
             known = self.visits[last]
             if known.site == site and known.offset == self._n_chars:
@@ -70,7 +70,7 @@ class Render:
         if self.visits[first].offset == self._n_chars:
             del self.visits[first:]
         else:
-            self.visits.append(Visit(site, LOOP_END, self._n_chars))
+            self.visits.append(TemplateVisit(site, LOOP_END, self._n_chars))
 
     def write(self, piece: str) -> None:
         """Hear that the template wrote `piece`. Raises `LimitError` when it has written too much."""

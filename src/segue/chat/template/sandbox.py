@@ -25,7 +25,7 @@ _MAX_ANSWERS = 4096
 CLOCK = "strftime_now"
 """Name under which a context holds the clock that templates ask."""
 RENDER_KEY = " render"
-"""Name under which a context holds its `Render`; no template can spell it."""
+"""Name under which a context holds its `TemplateRun`; no template can spell it."""
 
 
 def clock_at(moment: float) -> Callable[[str], str]:
@@ -52,7 +52,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.globals["raise_exception"] = _raise_exception
 
     def compile_chat(self, source: str) -> jinja2.Template:
-        """Compile `source` so that it reports to the `Render` in its context. Raises `TemplateSyntaxError`."""
+        """Compile `source` so that it reports to the `TemplateRun` in its context. Raises `TemplateSyntaxError`."""
         tree = self.parse(source)
         Hooks().insert(tree)
         return self.from_string(tree)

@@ -27,6 +27,7 @@ def find_spans(
     conversation: Conversation,
     tools: Sequence[Mapping[str, Any]],
     starts: Sequence[Start],
+    *,
     n_bos: int,
     n_header: int,
     n_closed: int,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from segue.chat.template.render import LOOP_END, Visit
+from segue.chat.template.render import LOOP_END, TemplateVisit
 
 
 class Start(NamedTuple):
@@ -14,7 +14,7 @@ class Start(NamedTuple):
     offset: int
 
 
-def starts_seen(visits: Sequence[Visit], n_leading: int) -> list[Start]:
+def starts_seen(visits: Sequence[TemplateVisit], n_leading: int) -> list[Start]:
     """What the visits of a render tell: starts ascending in index and offset, then the end of the last loop.
 
     Loops that wrote something wrote the messages; others only looked at them. A message after the `n_leading`
@@ -61,7 +61,7 @@ def starts_guessed(text: str, marked: Sequence[tuple[Start, str]], n_closed: int
     return [*starts, Start(LOOP_END, n_closed)] if starts else []
 
 
-def _writing_runs(visits: Sequence[Visit]) -> list[list[Start]]:
+def _writing_runs(visits: Sequence[TemplateVisit]) -> list[list[Start]]:
     """Runs of loops that wrote something, not inside each other: what each took up in ascending order, then its end."""
     runs: list[list[Start]] = []
     running: dict[int, list[Start]] = {}

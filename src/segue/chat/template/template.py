@@ -15,7 +15,7 @@ from segue.chat.template.dialect import Dialect, find_dialect
 from segue.chat.template.messages import Conversation, shape
 from segue.chat.template.order import Message
 from segue.chat.template.part_ends import find_part_ends
-from segue.chat.template.render import Render
+from segue.chat.template.render import TemplateRun
 from segue.chat.template.sandbox import CLOCK, RENDER_KEY, Sandbox, TemplateError, clock_at
 from segue.chat.template.spans import find_spans
 from segue.chat.template.starts import Start, starts_guessed, starts_seen
@@ -74,7 +74,7 @@ class ChatTemplate:
         if tools or self.dialect.takes_null_tools:
             variables["tools"] = list(tools) if tools else None
         variables["add_generation_prompt"] = add_generation_prompt
-        run = Render(conversation.messages, self._deadline_s)
+        run = TemplateRun(conversation.messages, self._deadline_s)
         text = self._run(conversation.messages, variables, run)
         starts: list[Start] = starts_seen(run.visits, conversation.n_leading)
         marked, closed = self._second_look(text, conversation, variables, all_messages=not starts)
@@ -93,7 +93,14 @@ class ChatTemplate:
         )
         stable = spans.ends[spans.n_stable - 1] if spans.n_stable else 0
         volatile, part_ends = find_volatile(text[:stable]), find_part_ends(text, messages, spans)
-        return RenderedPrompt(text, spans.ends, spans.indices, spans.n_stable, volatile, part_ends=part_ends)
+        return RenderedPrompt(
+            text,
+            message_ends=spans.ends,
+            message_indices=spans.indices,
+            n_stable=spans.n_stable,
+            volatile=volatile,
+            part_ends=part_ends,
+        )
 
     def _second_look(
         self, text: str, conversation: Conversation, variables: Mapping[str, Any], *, all_messages: bool
@@ -110,7 +117,7 @@ class ChatTemplate:
         indices = [i for i in range(n_messages) if i in first or (all_messages and conversation.own_text(i))]
         for wanted in (indices, []):
             try:
-                closed = self._run(conversation.with_mark(_MARK, wanted), variables, Render((), self._deadline_s))
+                closed = self._run(conversation.with_mark(_MARK, wanted), variables, TemplateRun((), self._deadline_s))
             except TemplateError:
                 continue
             pieces = closed.split(_MARK) if wanted else [closed]
@@ -123,9 +130,9 @@ class ChatTemplate:
     def _try(self, until: float, messages: list[Message], variables: dict[str, Any]) -> str:
         """Render small messages, before this thread's clock says `until`."""
         variables = {**self._globals, CLOCK: clock_at(time.time()), **variables, "add_generation_prompt": True}
-        return self._run(messages, variables, Render((), until - time.thread_time()))
+        return self._run(messages, variables, TemplateRun((), until - time.thread_time()))
 
-    def _run(self, messages: list[Message], variables: Mapping[str, Any], render: Render) -> str:
+    def _run(self, messages: list[Message], variables: Mapping[str, Any], render: TemplateRun) -> str:
         context = self._template.new_context({**variables, "messages": messages, RENDER_KEY: render})
         pieces = []
         try:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segue.chat.rendered_prompt import RenderedPrompt, Written
+from segue.chat.rendered_prompt import RenderedPrompt, WrittenText
 from segue.chat.tokens.memory import TokenMemory
 from segue.chat.tokens.specials import SpecialSplitter
-from segue.chat.vocabulary import Tokens, Vocabulary
+from segue.chat.vocabulary import Tokens, TokenVocabulary
 from segue.state.placement import Breakpoint, PromptMarks
 
 DEFAULT_MEMORY_BYTES = 1 << 26
@@ -40,7 +40,7 @@ class PromptTokenizer:
     Any thread may encode, several at once. It remembers texts up to `n_bytes` in memory, never across scopes.
     """
 
-    def __init__(self, vocabulary: Vocabulary, n_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
+    def __init__(self, vocabulary: TokenVocabulary, n_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
         self._vocabulary = vocabulary
         self._memory = TokenMemory(n_bytes)
         pieces = vocabulary.special_pieces()
@@ -69,7 +69,9 @@ class PromptTokenizer:
         if specials is None or self._vocabulary.has_trimming_specials:
             tokens, segments = self._encode_whole(text, specials)
         else:
-            written = [Written(one.start - n_stripped, one.end - n_stripped, one.tokens) for one in rendered.written]
+            written = [
+                WrittenText(one.start - n_stripped, one.end - n_stripped, one.tokens) for one in rendered.written
+            ]
             tokens, segments = self._encode_segments(text, specials, written, scope)
 
         breakpoints = [mark.end for mark in rendered.breakpoints]
@@ -118,7 +120,7 @@ class PromptTokenizer:
         return tokens[places[-1] + 1 :] if len(places) else tokens
 
     def _encode_segments(
-        self, text: str, specials: Sequence[tuple[int, int, int]], written: Sequence[Written], scope: str
+        self, text: str, specials: Sequence[tuple[int, int, int]], written: Sequence[WrittenText], scope: str
     ) -> tuple[Tokens, list[Segment]]:
         parts = [np.array(self._bos, np.int32).tobytes()]
         segments = []

@@ -27,7 +27,7 @@ from segue.commands.serve.start import (
 )
 from segue.engine.errors import EngineError
 from segue.loop.job import JobEnd
-from segue.serving.service import Phase, Service
+from segue.serving.service import LoadingPhase, Service
 from segue.settings import Settings
 from segue.watch.log import configure, log_request
 
@@ -79,7 +79,7 @@ def serve(settings: Settings, build: Build) -> int:
         loader.start()
         server.run(sockets=[listener])
     loader.finish(signals.exit_code)
-    if service.phase is Phase.FAILED:
+    if service.phase is LoadingPhase.FAILED:
         print(f"segue: {service.failure}", file=sys.stderr)
         return 1
     return signals.exit_code
@@ -123,13 +123,13 @@ class _Loader:
 
     def finish(self, exit_code: int) -> None:
         """End what was loaded. libllama cannot be told to stop loading: then the process ends here and now."""
-        if self._thread.is_alive() and self._service.phase is Phase.LOADING:
+        if self._thread.is_alive() and self._service.phase is LoadingPhase.LOADING:
             sys.stderr.flush()
             os._exit(exit_code)
         self._thread.join()
         if self._built is not None:
             self._built.close()
-        if self._service.phase is Phase.READY:
+        if self._service.phase is LoadingPhase.READY:
             self._service.backend.side_store.close()
 
     def _load(self) -> None:

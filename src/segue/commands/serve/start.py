@@ -80,7 +80,8 @@ def make_service(settings: Settings) -> Service:
         ChatTemplate(_template_source(settings), "", "")
     except TemplateError as error:
         raise StartError(f"{error}; pass another one with --chat-template-file") from error
-    return Service(settings, KeyRing(keys, is_shared=settings.cache_share_keys), settings.sampling())
+    keyring = KeyRing(keys, is_shared=settings.cache_share_keys)
+    return Service(settings=settings, keys=keyring, sampling=settings.sampling())
 
 
 def make_backend(built: LoadedModel, settings: Settings) -> Backend:

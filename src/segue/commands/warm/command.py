@@ -11,7 +11,7 @@ from cyclopts import Parameter, Token
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from segue.commands.warm.prompt import Prompt, PromptError, load
+from segue.commands.warm.prompt import PromptError, WarmPrompt, load
 
 _DATA = "data: "
 _URL = "http://127.0.0.1:8080"
@@ -68,7 +68,7 @@ def warm(
     return 0
 
 
-def _read(http: httpx.Client, prompt: Prompt, bar: Progress) -> tuple[int, int]:
+def _read(http: httpx.Client, prompt: WarmPrompt, bar: Progress) -> tuple[int, int]:
     """Have a prompt read; how many of its tokens were, and how many it has. Raises PromptError if it is refused."""
     task = bar.add_task(prompt.name, total=None)
     timings: Mapping[str, Any] = {}
@@ -79,7 +79,7 @@ def _read(http: httpx.Client, prompt: Prompt, bar: Progress) -> tuple[int, int]:
     return int(timings.get("prompt_n", 0)), int(timings.get("prompt_n", 0)) + int(timings.get("cache_n", 0))
 
 
-def _events(http: httpx.Client, prompt: Prompt) -> Iterator[Any]:
+def _events(http: httpx.Client, prompt: WarmPrompt) -> Iterator[Any]:
     body = {**prompt.body, "stream": True, "return_progress": True}
     with http.stream("POST", prompt.path, json=body) as response:
         if response.is_error:
@@ -92,7 +92,7 @@ def _events(http: httpx.Client, prompt: Prompt) -> Iterator[Any]:
                 yield event
 
 
-def _refusal(prompt: Prompt, answer: bytes) -> str:
+def _refusal(prompt: WarmPrompt, answer: bytes) -> str:
     try:
         return f"{prompt.name}: {json.loads(answer)['error']['message']}"
     except (ValueError, KeyError, TypeError):

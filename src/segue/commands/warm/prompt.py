@@ -14,7 +14,7 @@ class PromptError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class WarmPrompt:
     """Where a prompt is sent, and the body that has it read and answered with nothing."""
 
     name: str
@@ -22,7 +22,7 @@ class Prompt:
     body: dict[str, Any]
 
 
-def load(path: Path) -> Prompt:
+def load(path: Path) -> WarmPrompt:
     """Take a file as what its content is: JSON with `messages`, a list of messages, or else text.
 
     Raises PromptError.
@@ -35,8 +35,8 @@ def load(path: Path) -> Prompt:
     if not (text.strip() if is_json else text):
         raise PromptError(f"{path} is empty")
     if is_json:
-        return Prompt(path.name, "/v1/chat/completions", {**_chat(path, text), "n_predict": 0, "max_tokens": 0})
-    return Prompt(path.name, "/completion", {"prompt": text, "n_predict": 0})
+        return WarmPrompt(path.name, "/v1/chat/completions", {**_chat(path, text), "n_predict": 0, "max_tokens": 0})
+    return WarmPrompt(path.name, "/completion", {"prompt": text, "n_predict": 0})
 
 
 def _chat(path: Path, text: str) -> dict[str, Any]:
