@@ -116,5 +116,5 @@ def test_a_clock_of_the_client_is_refused_by_the_template(tmp_path: Path, settin
 def test_a_template_without_a_clock_leaves_no_notes() -> None:
     with live() as server:
         server.post(CHAT, messages=[HELLO])
-        moments = ConversationClock(server.service.backend.side_store, lambda: 5.0)
-        assert moments.of("", [HELLO]) == 5
+        clock = ConversationClock(server.service.backend.side_store, lambda: 5.0)
+        assert clock.of("", [HELLO]) == 5

@@ -24,7 +24,7 @@ class Signal(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PromptProgress:
     """Part of the prompt of reply `index` was read."""
 
     index: int
@@ -32,7 +32,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ReplyPiece:
     """The next piece of reply `index`, and the tokens that made it."""
 
     index: int
@@ -42,7 +42,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedReply:
-    """Reply `index` is complete. `text` and `tokens` are what no `Piece` has carried yet: all, if not streamed.
+    """Reply `index` is complete. `text` and `tokens` are what no `ReplyPiece` has carried yet: all, if not streamed.
 
     `all_text` is all of its text in any case, and `all_tokens` all of its tokens.
     """
@@ -59,7 +59,7 @@ class FinishedReply:
     all_tokens: tuple[int, ...] = ()
 
 
-Event = Reading | Piece | FinishedReply | Signal
+Event = PromptProgress | ReplyPiece | FinishedReply | Signal
 Keep = Callable[[FinishedReply], None]
 """Called with each reply before its client has all of it, on any thread; it may take its time."""
 

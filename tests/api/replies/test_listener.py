@@ -9,7 +9,7 @@ from segue.api.replies.mailbox import Mailbox
 from segue.chat.reply.stream import TextStream
 from segue.engine.sampling import SamplingParams
 from segue.loop.job import EndReason, Job, JobEnd, Timings, TokenOut
-from segue.serving.events import Event, FinishedReply, Piece, StopType
+from segue.serving.events import Event, FinishedReply, ReplyPiece, StopType
 from segue.serving.plan import GenerationPlan
 from segue.serving.reports import Reports
 from segue.state.placement import PromptMarks
@@ -42,7 +42,7 @@ def hear(
 def test_a_live_one_passes_pieces_on() -> None:
     events, _, _ = hear("ab", is_live=True)
     *pieces, reply = events
-    assert [piece.text for piece in pieces if isinstance(piece, Piece)] == ["a", "b"]
+    assert [piece.text for piece in pieces if isinstance(piece, ReplyPiece)] == ["a", "b"]
     assert isinstance(reply, FinishedReply)
     assert (reply.text, reply.stop, reply.job_id) == ("", StopType.EOS, 5)
     assert [token.token for token in reply.tokens] == [EOS]
@@ -59,7 +59,9 @@ def test_another_keeps_all_until_the_end() -> None:
 def test_tokens_of_a_stop_string_are_dropped() -> None:
     for is_live in (False, True):
         events, _, stopped = hear("aSTOPb", ("STOP",), is_live=is_live)
-        tokens = [token.token for event in events if isinstance(event, Piece | FinishedReply) for token in event.tokens]
+        tokens = [
+            token.token for event in events if isinstance(event, ReplyPiece | FinishedReply) for token in event.tokens
+        ]
         assert bytes(tokens) == b"a"
         reply = events[-1]
         assert isinstance(reply, FinishedReply)

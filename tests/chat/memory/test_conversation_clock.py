@@ -29,21 +29,21 @@ class Desk:
 
     path: Path | None = None
     now: float = START + 0.9
-    notes: SideStore = field(init=False)
+    side_store: SideStore = field(init=False)
 
     def __post_init__(self) -> None:
-        self.notes = SideStore(self.path, 1 << 20)
-        self.moments = ConversationClock(self.notes, lambda: self.now)
+        self.side_store = SideStore(self.path, 1 << 20)
+        self.clock = ConversationClock(self.side_store, lambda: self.now)
 
     def of(self, *messages: dict[str, Any], scope: str = "") -> int:
-        return self.moments.of(scope, messages)
+        return self.clock.of(scope, messages)
 
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     desk = Desk()
     yield desk
-    desk.notes.close()
+    desk.side_store.close()
 
 
 def test_all_turns_of_a_conversation_have_the_moment_of_the_first(desk: Desk) -> None:
@@ -130,7 +130,7 @@ def test_a_reply_alone_is_a_conversation(desk: Desk) -> None:
 def test_it_outlives_the_process(tmp_path: Path) -> None:
     first = Desk(tmp_path / "notes")
     first.of(SYSTEM, HELLO)
-    first.notes.close()
+    first.side_store.close()
     second = Desk(tmp_path / "notes", START + DAY)
     assert second.of(SYSTEM, HELLO, said("Good"), user("so?")) == START
-    second.notes.close()
+    second.side_store.close()

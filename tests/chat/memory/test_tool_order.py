@@ -34,9 +34,9 @@ TOOLS = [LOOK, OPEN]
 
 @pytest.fixture
 def order() -> Iterator[ToolOrder]:
-    notes = SideStore(None, 1 << 20)
-    yield ToolOrder(notes)
-    notes.close()
+    side_store = SideStore(None, 1 << 20)
+    yield ToolOrder(side_store)
+    side_store.close()
 
 
 def shuffled(value: Any, seed: int) -> Any:

@@ -12,7 +12,7 @@ from segue.chat.reply.parts import CallOpened
 from segue.chat.reply.reply_format import ReplyFormat
 from segue.loop.job import TokenOut
 from segue.serving.errors import Failure
-from segue.serving.events import FinishedReply, Piece, Reading, StopType
+from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece, StopType
 
 _STOP_REASONS = {
     StopType.EOS: "end_turn",
@@ -46,11 +46,11 @@ class MessagesFormat:
     def failure(self, failure: Failure) -> JsonObject:  # noqa: D102
         return anthropic_failure(failure)[1]
 
-    def reading(self, reading: Reading) -> Iterator[JsonObject]:  # noqa: D102
+    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:  # noqa: D102
         yield from self._start(reading.progress.n_cached)
         yield {"type": "ping"} | progress_json(reading.progress, with_timings=self._request.timings_per_token)
 
-    def piece(self, piece: Piece) -> Iterator[JsonObject]:  # noqa: D102
+    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:  # noqa: D102
         timings = piece.tokens[0].timings if piece.tokens else None
         yield from self._start(timings.cache_n if timings is not None else 0)
         yield from self._say(piece.text, piece.tokens)

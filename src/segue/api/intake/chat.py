@@ -46,7 +46,7 @@ def prepare_chat(service: Service, request: ChatRequest, scope: str, wishes: Seq
 
 def encode_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> EncodedChat:
     """The tokens of a chat, however many they are. Slow on long chats. Raises ApiError."""
-    chat = chat_input(service, request, scope, wishes)
+    chat = _chat_input(service, request, scope, wishes)
     if service.settings.keep_replies:
         service.farewells.wait(scope)
     try:
@@ -57,14 +57,14 @@ def encode_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequ
 
 def render_chat(service: Service, request: ChatRequest, scope: str) -> str:
     """The text that the template makes of a chat. Raises ApiError."""
-    chat = chat_input(service, request, scope)
+    chat = _chat_input(service, request, scope)
     try:
         return service.backend.chat.render(chat).text
     except TemplateError as error:
         raise _refused(error) from error
 
 
-def chat_input(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> ChatInput:
+def _chat_input(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> ChatInput:
     """A request's chat, checked, in the pipeline's form. Raises ApiError."""
     _check_options(request)
     _check_messages(request.messages)

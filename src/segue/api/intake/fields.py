@@ -34,6 +34,6 @@ StopWord = Annotated[Text, Field(max_length=512)]
 """Long ones would cost memory by the square of their length."""
 Items = Annotated[list[T], Field(fail_fast=True)]
 """Only the first wrong item is told: a body may have a hundred million, and each takes a kilobyte to tell."""
-Messages = Annotated[Items[dict[str, Any]], AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1})]
+MessageList = Annotated[Items[dict[str, Any]], AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1})]
 Words = Annotated[list[StopWord], Field(max_length=64)]
 ProbCount = Annotated[Int, Field(ge=0, le=MAX_PROBS)]

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, model_validator
 
 from segue.api.intake.custom_calls import as_functions
-from segue.api.intake.fields import Count, CountOrAll, Flag, Int, Items, Messages, ProbCount, StopWord, Text, Words
+from segue.api.intake.fields import Count, CountOrAll, Flag, Int, Items, MessageList, ProbCount, StopWord, Text, Words
 from segue.api.intake.sampling import SamplingFields
 from segue.serving.errors import not_supported
 
@@ -104,7 +104,7 @@ class GenerationFields(SamplingFields):
 class ChatRequest(GenerationFields):
     """POST /v1/chat/completions."""
 
-    messages: Annotated[Messages, AfterValidator(as_functions)]
+    messages: Annotated[MessageList, AfterValidator(as_functions)]
     tools: Items[dict[str, Any]] | None = None
     tool_choice: Text | dict[str, Any] | None = None
     parallel_tool_calls: Flag | None = None

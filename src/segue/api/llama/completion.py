@@ -23,7 +23,7 @@ from segue.api.replies.serialization import (
 from segue.chat.vocabulary import TokenVocabulary
 from segue.loop.job import TokenOut, Tokens
 from segue.serving.errors import Failure
-from segue.serving.events import FinishedReply, Piece, Reading
+from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece
 from segue.serving.plan import GenerationPlan
 from segue.serving.service import Service
 
@@ -43,12 +43,12 @@ class NativeFormat(UnnamedFormat):
         self._texts = texts
         self._n_top = request.n_top_logprobs
 
-    def reading(self, reading: Reading) -> Iterator[JsonObject]:  # noqa: D102
+    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:  # noqa: D102
         yield self._partial(reading.index, "", ()) | progress_json(
             reading.progress, with_timings=self._request.timings_per_token
         )
 
-    def piece(self, piece: Piece) -> Iterator[JsonObject]:  # noqa: D102
+    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:  # noqa: D102
         yield self._partial(piece.index, piece.text, piece.tokens)
 
     def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:  # noqa: D102

@@ -28,7 +28,7 @@ from segue.chat.reply.parts import CallOpened, Part
 from segue.chat.reply.reply_format import ReplyFormat
 from segue.chat.reply.whole import parts_whole
 from segue.loop.job import TokenOut
-from segue.serving.events import FinishedReply, Piece, Reading
+from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece
 from segue.serving.plan import GenerationPlan
 from segue.serving.service import Service
 
@@ -57,14 +57,14 @@ class ChatFormat(UnnamedFormat):
         self._chunk = envelope(service, "chatcmpl", "chat.completion.chunk")
         self._voices: dict[int, _Voice] = {}
 
-    def reading(self, reading: Reading) -> Iterator[JsonObject]:  # noqa: D102
+    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:  # noqa: D102
         delta: JsonObject = {} if reading.index in self._voices else _OPENING
         self._voice(reading.index)
         yield self._delta(reading.index, delta) | progress_json(
             reading.progress, with_timings=self._request.timings_per_token
         )
 
-    def piece(self, piece: Piece) -> Iterator[JsonObject]:  # noqa: D102
+    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:  # noqa: D102
         yield from self._open(piece.index)
         yield from self._deltas(piece.index, self._voice(piece.index).parser.feed(piece.text), piece.tokens)
 

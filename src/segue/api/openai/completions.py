@@ -23,7 +23,7 @@ from segue.api.replies.serialization import (
     usage_json,
 )
 from segue.loop.job import TokenOut
-from segue.serving.events import FinishedReply, Piece, Reading
+from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece
 from segue.serving.service import Service
 
 
@@ -42,12 +42,12 @@ class CompletionFormat(UnnamedFormat):
         self._envelope = envelope(service, "cmpl", "text_completion")
         self._n_chars: Counter[int] = Counter()
 
-    def reading(self, reading: Reading) -> Iterator[JsonObject]:  # noqa: D102
+    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:  # noqa: D102
         yield self._chunk(reading.index, "") | progress_json(
             reading.progress, with_timings=self._request.timings_per_token
         )
 
-    def piece(self, piece: Piece) -> Iterator[JsonObject]:  # noqa: D102
+    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:  # noqa: D102
         chunk = self._chunk(piece.index, piece.text, piece.tokens)
         if self._request.timings_per_token and (timings := piece.tokens[-1].timings) is not None:
             chunk["timings"] = timings_json(timings)

@@ -5,7 +5,7 @@ import threading
 from segue.api.replies.mailbox import Mailbox
 from segue.chat.reply.stream import TextStream
 from segue.loop.job import EndReason, JobEnd, Progress, Ticket, TokenOut
-from segue.serving.events import Event, FinishedReply, Piece, Reading, StopType
+from segue.serving.events import Event, FinishedReply, PromptProgress, ReplyPiece, StopType
 from segue.serving.plan import GenerationPlan
 from segue.serving.reports import Reports
 
@@ -48,7 +48,7 @@ class JobListener:
 
     def on_progress(self, progress: Progress) -> None:
         """Pass progress on."""
-        self._mailbox.put(Reading(self._index, progress))
+        self._mailbox.put(PromptProgress(self._index, progress))
 
     def on_token(self, token: TokenOut) -> bool:
         """Turn a token into text; True once a stop string is complete or the time is up."""
@@ -72,7 +72,7 @@ class JobListener:
         self._has_new_line = self._has_new_line or "\n" in text
         self._all_texts.append(text)
         if self._plan.is_live:
-            self._mailbox.put(Piece(self._index, text, tuple(self._waiting)))
+            self._mailbox.put(ReplyPiece(self._index, text, tuple(self._waiting)))
         else:
             self._texts.append(text)
             self._tokens += self._waiting

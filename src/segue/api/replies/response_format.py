@@ -6,7 +6,7 @@ from typing import Protocol
 from segue.api.replies.failures import openai_failure
 from segue.api.replies.serialization import JsonObject
 from segue.serving.errors import Failure
-from segue.serving.events import FinishedReply, Piece, Reading
+from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece
 
 
 class ResponseFormat(Protocol):
@@ -24,10 +24,10 @@ class ResponseFormat(Protocol):
     def failure(self, failure: Failure) -> JsonObject:
         """Word a failure, which is then the last object of the stream."""
 
-    def reading(self, reading: Reading) -> Iterable[JsonObject]:
+    def reading(self, reading: PromptProgress) -> Iterable[JsonObject]:
         """Word a prompt's progress."""
 
-    def piece(self, piece: Piece) -> Iterable[JsonObject]:
+    def piece(self, piece: ReplyPiece) -> Iterable[JsonObject]:
         """Word the next piece of a reply."""
 
     def reply(self, reply: FinishedReply) -> Iterable[JsonObject]:

@@ -10,7 +10,7 @@ from segue.api.replies.generation import ClientGoneError, Generation, check
 from segue.api.replies.response_format import ResponseFormat
 from segue.api.replies.serialization import JsonObject, event_bytes
 from segue.serving.errors import UNAVAILABLE, ApiError
-from segue.serving.events import Event, FinishedReply, Piece, Reading, Signal
+from segue.serving.events import Event, FinishedReply, PromptProgress, ReplyPiece, Signal
 from segue.serving.plan import GenerationPlan
 
 PACE_S = 0.008
@@ -75,9 +75,9 @@ class EventStream(Response):
         return b"".join(chunks), is_more
 
     def _objects(self, event: Event) -> Iterator[JsonObject]:
-        if isinstance(event, Piece):
+        if isinstance(event, ReplyPiece):
             yield from self._format.piece(event)
-        elif isinstance(event, Reading):
+        elif isinstance(event, PromptProgress):
             yield from self._format.reading(event)
         elif isinstance(event, FinishedReply):
             check(event)

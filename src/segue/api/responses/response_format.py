@@ -11,7 +11,7 @@ from segue.api.responses.tools import Toolbox
 from segue.chat.reply.reply_format import ReplyFormat
 from segue.chat.reply.whole import parts_whole
 from segue.serving.errors import Failure
-from segue.serving.events import FinishedReply, Piece, Reading, StopType
+from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece, StopType
 from segue.serving.service import Service
 
 
@@ -51,12 +51,12 @@ class ResponsesFormat:
         events = self._opened() if self._n_events == 0 else self._numbered([self._told("response.in_progress")])
         return b"".join(event_bytes(event, is_named=True) for event in events)
 
-    def reading(self, reading: Reading) -> Iterator[JsonObject]:  # noqa: D102
+    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:  # noqa: D102
         yield from self._opened()
         progress = progress_json(reading.progress, with_timings=self._request.timings_per_token)
         yield from self._numbered([self._told("response.in_progress") | progress])
 
-    def piece(self, piece: Piece) -> Iterator[JsonObject]:  # noqa: D102
+    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:  # noqa: D102
         yield from self._opened()
         timings = piece.tokens[-1].timings if piece.tokens and self._request.timings_per_token else None
         extra: JsonObject = {} if timings is None else {"timings": timings_json(timings)}

@@ -14,7 +14,7 @@ _MOST_TRIALS = 8
 
 
 def part_of(
-    utterance: StoredReply,
+    stored: StoredReply,
     content: str,
     reasoning: str,
     *,
@@ -27,14 +27,14 @@ def part_of(
     Its tokens are those that the model wrote; of a last one that the client has in part only, the text is tokenised
     anew. `whole` takes a reply's text apart. None if the reply does not begin so.
     """
-    text = next(_beginnings(utterance.text, content, reasoning.strip(), whole), None)
+    text = next(_beginnings(stored.text, content, reasoning.strip(), whole), None)
     if text is None:
         return None
-    ids = np.frombuffer(utterance.tokens, np.int32)
-    n_tokens, n_chars = _within(ids[utterance.n_head :], len(text), vocabulary)
-    kept = ids[: utterance.n_head + n_tokens]
+    ids = np.frombuffer(stored.tokens, np.int32)
+    n_tokens, n_chars = _within(ids[stored.n_head :], len(text), vocabulary)
+    kept = ids[: stored.n_head + n_tokens]
     tokens = np.concatenate((kept, tokenize(text[n_chars:]))) if n_chars < len(text) else kept
-    return replace(utterance, text=text, tokens=tokens.tobytes())
+    return replace(stored, text=text, tokens=tokens.tobytes())
 
 
 def _beginnings(text: str, content: str, reasoning: str, whole: Callable[[str], Whole]) -> Iterator[str]:

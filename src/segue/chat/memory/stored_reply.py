@@ -27,7 +27,7 @@ class StoredReply:
 
 
 def unpacked(packed: bytes) -> StoredReply:
-    """The utterance that was packed."""
+    """The stored reply that was packed."""
     texts, _, tokens = packed.partition(_END)
     suffix, text, n_head = json.loads(texts)
     return StoredReply(suffix, text, tokens, n_head)

@@ -7,7 +7,7 @@ from typing import Any
 
 from segue.chat.memory.side_store import SideStore
 
-Tools = Sequence[dict[str, Any]]
+ToolDefinitions = Sequence[dict[str, Any]]
 _KIND = "tools"
 
 
@@ -21,7 +21,7 @@ class ToolOrder:
     def __init__(self, side_store: SideStore) -> None:
         self._side_store = side_store
 
-    def first(self, scope: str, tools: Tools) -> Tools:
+    def first(self, scope: str, tools: ToolDefinitions) -> ToolDefinitions:
         """The same tools as they were first sent; these, from now on, if they never were. They must be of JSON.
 
         Tools that are nested too deeply stay as they are.
@@ -35,7 +35,7 @@ class ToolOrder:
         if first is None:
             self._side_store.put(_KIND, digest, json.dumps(tools).encode())
             return tools
-        known: Tools = json.loads(first)
+        known: ToolDefinitions = json.loads(first)
         return known
 
 

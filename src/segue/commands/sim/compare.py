@@ -3,7 +3,17 @@
 import sys
 from pathlib import Path
 
-from segue.commands.sim.parameters import BESIDE, MACHINE, ROOMS, Beside, Capacities, Form, Machine, Policies, TracePath
+from segue.commands.sim.parameters import (
+    BESIDE,
+    MACHINE,
+    ROOMS,
+    Beside,
+    Capacities,
+    FormatOption,
+    Machine,
+    Policies,
+    TracePath,
+)
 from segue.sim.registry import POLICIES
 
 
@@ -11,7 +21,7 @@ def compare(
     trace: TracePath,
     /,
     *,
-    format_: Form,
+    format_: FormatOption,
     policy: Policies = tuple(POLICIES),
     capacity: Capacities = ROOMS,
     beside: Beside = BESIDE,

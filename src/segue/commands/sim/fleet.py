@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter, Token
 from cyclopts.types import PositiveFloat
 
-from segue.commands.sim.parameters import MACHINE, Capacities, Form, Machine, TracePath
+from segue.commands.sim.parameters import MACHINE, Capacities, FormatOption, Machine, TracePath
 from segue.sim.capacity import Capacity
 from segue.sim.routing import Routing
 from segue.sim.trace import Format
@@ -35,7 +35,7 @@ def fleet(
     trace: TracePath,
     /,
     *,
-    format_: Form = Format.CLAUDE_CODE,
+    format_: FormatOption = Format.CLAUDE_CODE,
     replicas: Numbers = (1, 10, 100),
     users: Numbers = (4,),
     routing: Routings = tuple(Routing),

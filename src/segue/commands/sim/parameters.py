@@ -60,7 +60,7 @@ Capacities = Annotated[
     ),
 ]
 TracePath = Annotated[Path, Parameter(name="TRACE", help="The recording: a file, or a directory of texts.")]
-Form = Annotated[Format, Parameter(name="--format", help="How the recording is written.")]
+FormatOption = Annotated[Format, Parameter(name="--format", help="How the recording is written.")]
 
 
 @Parameter(name="*")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
-from segue.commands.sim.parameters import BESIDE, MACHINE, TIGHT, Beside, Capacities, Form, Machine, TracePath
+from segue.commands.sim.parameters import BESIDE, MACHINE, TIGHT, Beside, Capacities, FormatOption, Machine, TracePath
 from segue.sim.trace import Format
 
 
@@ -26,7 +26,7 @@ def tune(
     trace: TracePath,
     /,
     *,
-    format_: Form,
+    format_: FormatOption,
     capacity: Capacities = TIGHT,
     also: Others = (),
     beside: Beside = BESIDE,
