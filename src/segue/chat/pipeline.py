@@ -97,9 +97,9 @@ class ChatPipeline:
         if self.replies is None:
             return
         if is_whole:
-            self.replies.keep(context, text, tokens)
+            self.replies.store(context, text, tokens)
         if may_be_cut and tokens:
-            self.replies.keep_interrupted(context, text, tokens)
+            self.replies.store_interrupted(context, text, tokens)
 
     def _ordered_tools(self, chat: ChatInput) -> Sequence[dict[str, Any]]:
         """The tools of a chat, in the order in which its scope first sent them."""

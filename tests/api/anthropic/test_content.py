@@ -22,7 +22,7 @@ PARTS: list[Part] = [
 
 def events(parts: list[Part]) -> list[dict[str, object]]:
     writer = ContentWriter()
-    return [*(event for part in parts for event in writer.say(part)), *writer.close()]
+    return [*(event for part in parts for event in writer.add(part)), *writer.finish()]
 
 
 def test_blocks() -> None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from typing_extensions import override
+
 from segue.api.anthropic.content import ContentWriter, content_of
 from segue.api.anthropic.ids import message_id
 from segue.api.anthropic.requests import MessagesRequest
 from segue.api.replies.failures import anthropic_failure
+from segue.api.replies.response_format import ResponseFormat
 from segue.api.replies.serialization import JsonObject, account_json, progress_json, timings_json
 from segue.chat.reply.parser import ReplyParser
 from segue.chat.reply.parts import CallOpened
@@ -22,7 +25,7 @@ _STOP_REASONS = {
 }
 
 
-class MessagesFormat:
+class MessagesFormat(ResponseFormat):
     """One message, with `timings` and Segue's `cache` at its end. Its tokens must come with their timings.
 
     `n_kept`: the prompt's tokens up to the last breakpoint.
@@ -43,19 +46,23 @@ class MessagesFormat:
         self._is_started = False
         self._message: JsonObject = {"id": message_id(), "type": "message", "role": "assistant", "model": model}
 
-    def failure(self, failure: Failure) -> JsonObject:  # noqa: D102
+    @override
+    def failure(self, failure: Failure) -> JsonObject:
         return anthropic_failure(failure)[1]
 
-    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:
         yield from self._start(reading.progress.n_cached)
         yield {"type": "ping"} | progress_json(reading.progress, with_timings=self._request.timings_per_token)
 
-    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:
         timings = piece.tokens[0].timings if piece.tokens else None
         yield from self._start(timings.cache_n if timings is not None else 0)
         yield from self._say(piece.text, piece.tokens)
 
-    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:
         timings = reply.end.timings
         yield from self._start(timings.cache_n)
         yield from self._say(reply.text, reply.tokens, is_last=True)
@@ -64,10 +71,12 @@ class MessagesFormat:
         yield {"type": "message_delta", "delta": delta, "usage": usage, **account_json(reply)}
         yield {"type": "message_stop"}
 
-    def close(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:  # noqa: ARG002, D102
+    @override
+    def closing(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:
         yield from ()
 
-    def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:  # noqa: D102
+    @override
+    def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:
         reply = replies[0]
         parts = self._parser.feed(reply.text) + self._parser.finish()
         n_calls = sum(isinstance(part, CallOpened) for part in parts)
@@ -89,13 +98,13 @@ class MessagesFormat:
 
     def _say(self, text: str, tokens: Sequence[TokenOut], *, is_last: bool = False) -> Iterator[JsonObject]:
         parts = self._parser.feed(text) + (self._parser.finish() if is_last else [])
-        events = [event for part in parts for event in self._writer.say(part)]
+        events = [event for part in parts for event in self._writer.add(part)]
         timings = tokens[-1].timings if tokens else None
         if events and timings is not None and self._request.timings_per_token:
             events[-1]["timings"] = timings_json(timings)
         yield from events
         if is_last:
-            yield from self._writer.close()
+            yield from self._writer.finish()
 
     def _usage(self, n_cached: int, n_predicted: int) -> JsonObject:
         n_created = max(0, self._n_kept - n_cached)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
+from typing_extensions import override
 
 from segue.api.intake.body import JsonRoute
 from segue.api.intake.completion import make_completion_plan
@@ -43,28 +44,33 @@ class NativeFormat(UnnamedFormat):
         self._texts = texts
         self._n_top = request.n_top_logprobs
 
-    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:
         yield self._partial(reading.index, "", ()) | progress_json(
             reading.progress, with_timings=self._request.timings_per_token
         )
 
-    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:
         yield self._partial(piece.index, piece.text, piece.tokens)
 
-    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:
         if reply.tokens:
             yield self._partial(reply.index, reply.text, reply.tokens)
         yield self._final(reply, "", ())
 
-    def close(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:  # noqa: ARG002, D102
+    @override
+    def closing(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:
         yield from ()
 
-    def whole(self, replies: Sequence[FinishedReply]) -> object:  # noqa: D102
+    @override
+    def whole(self, replies: Sequence[FinishedReply]) -> object:
         objects = [self._final(reply, reply.text, reply.tokens) for reply in replies]
         return objects[0] if len(objects) == 1 else objects
 
+    @override
     def failure(self, failure: Failure) -> JsonObject:
-        """Word a failure."""
         return native_failure(failure)[1]
 
     def _partial(self, index: int, text: str, tokens: Sequence[TokenOut]) -> JsonObject:

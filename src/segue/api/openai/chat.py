@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
+from typing_extensions import override
 
 from segue.api.intake.body import JsonRoute
 from segue.api.intake.chat import prepare_chat
@@ -57,18 +58,21 @@ class ChatFormat(UnnamedFormat):
         self._chunk = envelope(service, "chatcmpl", "chat.completion.chunk")
         self._voices: dict[int, _Voice] = {}
 
-    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:
         delta: JsonObject = {} if reading.index in self._voices else _OPENING
         self._voice(reading.index)
         yield self._delta(reading.index, delta) | progress_json(
             reading.progress, with_timings=self._request.timings_per_token
         )
 
-    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:
         yield from self._open(piece.index)
         yield from self._deltas(piece.index, self._voice(piece.index).parser.feed(piece.text), piece.tokens)
 
-    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:
         yield from self._open(reply.index)
         voice = self._voice(reply.index)
         yield from self._deltas(reply.index, voice.parser.feed(reply.text) + voice.parser.finish(), reply.tokens)
@@ -77,12 +81,14 @@ class ChatFormat(UnnamedFormat):
         choice: JsonObject = {"finish_reason": finish_reason(reply, voice.n_calls), "index": reply.index, "delta": {}}
         yield self._chunk | {"choices": [choice]} | ({} if self._has_closing_account else account_json(reply))
 
-    def close(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def closing(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:
         if self._includes_usage:
             usage: JsonObject = {"choices": [], "usage": usage_json(replies, self._request.n_choices)}
             yield self._chunk | usage | (account_json(replies[0]) if self._has_closing_account else {})
 
-    def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:  # noqa: D102
+    @override
+    def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:
         choices: list[JsonObject] = []
         for reply in replies:
             parser = self._reply_format.parser()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
+from typing_extensions import override
 
 from segue.api.intake.body import JsonRoute
 from segue.api.intake.completion import make_completion_plan
@@ -42,27 +43,32 @@ class CompletionFormat(UnnamedFormat):
         self._envelope = envelope(service, "cmpl", "text_completion")
         self._n_chars: Counter[int] = Counter()
 
-    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:
         yield self._chunk(reading.index, "") | progress_json(
             reading.progress, with_timings=self._request.timings_per_token
         )
 
-    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:
         chunk = self._chunk(piece.index, piece.text, piece.tokens)
         if self._request.timings_per_token and (timings := piece.tokens[-1].timings) is not None:
             chunk["timings"] = timings_json(timings)
         yield chunk
 
-    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:
         chunk = self._chunk(reply.index, reply.text, reply.tokens, FINISH_REASONS[reply.stop])
         yield chunk | account_json(reply) | {"usage": usage_json([reply], 1)}
 
-    def close(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def closing(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:
         options = self._request.stream_options
         if len(replies) > 1 and options is not None and options.include_usage:
             yield {"choices": [], **self._envelope, "usage": usage_json(replies, self._request.n_choices)}
 
-    def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:  # noqa: D102
+    @override
+    def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:
         choices = [self._choice(reply.index, reply.text, reply.tokens, FINISH_REASONS[reply.stop]) for reply in replies]
         usage = usage_json(replies, self._request.n_choices)
         return {"choices": choices, **self._envelope, "usage": usage, **account_json(replies[0])}

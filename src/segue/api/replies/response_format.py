@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from typing_extensions import override
+
 from segue.api.replies.failures import openai_failure
 from segue.api.replies.serialization import JsonObject
 from segue.serving.errors import Failure
@@ -33,19 +35,19 @@ class ResponseFormat(Protocol):
     def reply(self, reply: FinishedReply) -> Iterable[JsonObject]:
         """Word the end of a reply that was streamed, and what of it was not sent yet."""
 
-    def close(self, replies: Sequence[FinishedReply]) -> Iterable[JsonObject]:
+    def closing(self, replies: Sequence[FinishedReply]) -> Iterable[JsonObject]:
         """Word what follows when all replies are complete."""
 
     def whole(self, replies: Sequence[FinishedReply]) -> object:
         """Word all replies of a request that is not streamed."""
 
 
-class UnnamedFormat:
+class UnnamedFormat(ResponseFormat):
     """What the formats of OpenAI's older APIs and of llama-server share: events without names, comments as pings."""
 
     is_named = False
     ping = b": ping\n\n"
 
+    @override
     def failure(self, failure: Failure) -> JsonObject:
-        """Word a failure."""
         return openai_failure(failure)[1]

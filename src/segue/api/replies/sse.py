@@ -70,7 +70,7 @@ class EventStream(Response):
             return b"".join([*chunks, self._error(error)]), False
         is_more = len(self._replies) < len(self._plan.jobs)
         if not is_more:
-            chunks += map(self._chunk, self._format.close(self._replies))
+            chunks += map(self._chunk, self._format.closing(self._replies))
             chunks.append(self._format.done)
         return b"".join(chunks), is_more
 

@@ -34,7 +34,7 @@ class Output:
                 yield from self._open.opened()
             if not isinstance(part, CallOpened):
                 assert self._open is not None, "arguments without a call"
-                yield from self._open.say(part.text)
+                yield from self._open.add(part.text)
 
     def finish(self, status: str = "completed") -> Iterator[JsonObject]:
         """Complete the open item, if there is one."""

@@ -3,6 +3,9 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from typing_extensions import override
+
+from segue.api.replies.response_format import ResponseFormat
 from segue.api.replies.serialization import JsonObject, account_json, event_bytes, progress_json, timings_json
 from segue.api.responses.envelope import output_text, response_envelope, usage_of
 from segue.api.responses.output import Output
@@ -15,7 +18,7 @@ from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece, Stop
 from segue.serving.service import Service
 
 
-class ResponsesFormat:
+class ResponsesFormat(ResponseFormat):
     """One response: its events, numbered, or the whole. `keep` gets it once it is complete."""
 
     done = b""
@@ -51,34 +54,40 @@ class ResponsesFormat:
         events = self._opened() if self._n_events == 0 else self._numbered([self._told("response.in_progress")])
         return b"".join(event_bytes(event, is_named=True) for event in events)
 
-    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:
         yield from self._opened()
         progress = progress_json(reading.progress, with_timings=self._request.timings_per_token)
         yield from self._numbered([self._told("response.in_progress") | progress])
 
-    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:
         yield from self._opened()
         timings = piece.tokens[-1].timings if piece.tokens and self._request.timings_per_token else None
         extra: JsonObject = {} if timings is None else {"timings": timings_json(timings)}
         for event in self._numbered(self._output.add(self._parser.feed(piece.text))):
             yield event | extra
 
-    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:
         yield from self._opened()
         yield from self._numbered(self._rest(reply))
         self._complete(reply)
         yield from self._numbered([self._told(f"response.{self._response['status']}")])
 
-    def close(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:  # noqa: ARG002, D102
+    @override
+    def closing(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:
         yield from ()
 
-    def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:  # noqa: D102
+    @override
+    def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:
         for _ in self._rest(replies[0]):
             pass
         self._complete(replies[0])
         return self._response
 
-    def failure(self, failure: Failure) -> JsonObject:  # noqa: D102
+    @override
+    def failure(self, failure: Failure) -> JsonObject:
         for _ in self._output.finish("incomplete"):
             pass
         told = {"code": failure.openai_code or failure.type, "message": failure.message}

@@ -60,20 +60,20 @@ class ReplyMemory:
     def context(
         self, scope: str, messages: Messages, tools: Messages, rendered: RenderedPrompt, tokens: Tokens
     ) -> ReplyContext:
-        """What `keep` needs to know of a conversation whose prompt has these tokens."""
+        """What `store` needs to know of a conversation whose prompt has these tokens."""
         n_closed = rendered.message_ends[-1] if rendered.message_ends else len(rendered.text)
         head = self._tokenizer.since_special(tokens)
         return ReplyContext(scope, digests(scope, messages)[-1], tools, rendered.text[n_closed:], head)
 
-    def keep(self, context: ReplyContext, text: str, tokens: Sequence[int]) -> None:
-        """Keep a reply as it was written, with its tokens but for one that ended it."""
+    def store(self, context: ReplyContext, text: str, tokens: Sequence[int]) -> None:
+        """Store a reply as it was written, with its tokens but for one that ended it."""
         said = self._whole(text, context.suffix, context.tools)
         calls = [{"function": {"name": name, "arguments": arguments}} for name, arguments in said.calls]
         digest = extended(context.digest, {"role": "assistant", "content": said.content, "tool_calls": calls})
         self._side_store.put(_KIND, digest, _stored(context, text, tokens).packed())
 
-    def keep_interrupted(self, context: ReplyContext, text: str, tokens: Sequence[int]) -> None:
-        """Keep a reply that a client or a stop string interrupted: how much of it comes back is not known yet."""
+    def store_interrupted(self, context: ReplyContext, text: str, tokens: Sequence[int]) -> None:
+        """Store a reply that a client or a stop string interrupted: how much of it comes back is not known yet."""
         self._side_store.put(_INTERRUPTED, context.digest, _stored(context, text, tokens).packed())
 
     def recall(self, scope: str, messages: Messages) -> tuple[list[dict[str, Any]], dict[int, StoredReply]]:

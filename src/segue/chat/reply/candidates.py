@@ -58,7 +58,7 @@ class Candidates:
         """Whether no call can become of it."""
         return all(one.is_wrong for one in self._candidates)
 
-    def add(self, piece: CallPiece) -> None:
+    def advance(self, piece: CallPiece) -> None:
         """Follow all candidates across the next piece."""
         index = len(self._texts)
         self._texts.append(piece.text)

@@ -105,9 +105,9 @@ class ElementReader:
         if kind is Kind.TEXT:
             yield from self._reader.until(self._markers, pieces.append)
         if text := "".join(pieces):
-            candidates.add(CallPiece(Kind.TEXT, text))
+            candidates.advance(CallPiece(Kind.TEXT, text))
         if kind is not Kind.TEXT:
-            candidates.add((yield from self._read_marker(name, kind)))
+            candidates.advance((yield from self._read_marker(name, kind)))
 
     def _read_marker(self, name: str, kind: Kind) -> Reading[CallPiece]:
         """The marker that stands here; a parameter whose head is none has no key."""
