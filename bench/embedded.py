@@ -20,7 +20,7 @@ _GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
 
 
 class _Listener:
-    """Notes when each token of one reply came, and waits for its end."""
+    """SideStore when each token of one reply came, and waits for its end."""
 
     def __init__(self) -> None:
         self.times: list[float] = []

@@ -39,8 +39,9 @@ def structure() -> str:
     lines = [
         "# Structure\n",
         "Generated from the modules' docstrings by `make docs`. Imports point downwards:",
-        "`cli → api → watch, grammar, loop → chat, homes → engine, state`; `commands/cache → homes/disk, engine`;",
-        "`cli → sim → state`; `homes/disk` and `state` import nothing of Segue but themselves,",
+        "`cli → commands → api → serving → watch, grammar, loop → chat, homes → engine, state`;",
+        "`commands/cache → homes/disk, engine`; `commands/demo → demo`; `commands/sim → sim → state`;",
+        "`homes/disk` and `state` import nothing of Segue but themselves,",
         "`engine` of it only the kinds of memory; only `engine` imports `llama_cpp`, only `grammar` `llguidance`.\n",
     ]
     for folder in sorted(path.parent for path in SOURCE.rglob("__init__.py")):
@@ -55,7 +56,7 @@ def structure() -> str:
 def endpoints() -> str:
     """Every route with the first paragraph of its handler's docstring."""
     from segue.api.app import create_app
-    from segue.api.start import make_service
+    from segue.commands.serve.start import make_service
     from segue.settings import Settings
 
     paths = create_app(make_service(Settings())).openapi()["paths"]

@@ -7,15 +7,15 @@ from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
 from segue import __version__
-from segue.api.command import serve
-from segue.api.flags import FlagError, explain, serve_flags
 from segue.commands.cache.command import cache
-from segue.demo.command import demo
+from segue.commands.demo import demo
+from segue.commands.serve.command import serve
+from segue.commands.serve.flags import FlagError, explain, serve_flags
+from segue.commands.sim.command import sim
+from segue.commands.warm.command import warm
 from segue.engine.errors import ModelError
-from segue.sim.command import sim
-from segue.sim.traces.error import TraceError
 from segue.storage.errors import DiskError
-from segue.warm.command import warm
+from segue.sim.traces.error import TraceError
 
 app = App(
     name="segue",

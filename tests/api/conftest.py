@@ -18,4 +18,4 @@ def server() -> Iterator[Live]:
 @pytest.fixture(autouse=True)
 def no_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """Early errors have statuses of their own however long they take; tests of silence set another time."""
-    monkeypatch.setattr("segue.api.respond.FIRST_EVENT_S", PATIENCE_S)
+    monkeypatch.setattr("segue.api.replies.respond.FIRST_EVENT_S", PATIENCE_S)

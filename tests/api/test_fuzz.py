@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segue.api.anthropic.requests import MessagesRequest
-from segue.api.requests import ChatRequest, CompletionRequest, DetokenizeRequest, TokenizeRequest
+from segue.api.intake.requests import ChatRequest, CompletionRequest, DetokenizeRequest, TokenizeRequest
 from tests.kit.live import Live
 
 _NAMES = {name for model in (ChatRequest, CompletionRequest, MessagesRequest) for name in model.model_fields}

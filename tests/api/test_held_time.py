@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from segue.chat.moments import Moments
+from segue.chat.memory.conversation_clock import ConversationClock
 from tests.kit.byte_vocabulary import END
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import Live, live
@@ -40,7 +40,9 @@ def telling(clock: Clock, tmp_path: Path, **settings: Any) -> Iterator[Live]:
     loop = FakeLoop(reply=lambda _: [*b"Good day.", END])
     with live(loop, chat_template_file=tmp_path / "template.jinja", **settings) as server:
         backend = server.service.backend
-        server.service.attach(replace(backend, moments=Moments(backend.notes, clock)))
+        if backend.chat.clock is not None:
+            held = replace(backend.chat, clock=ConversationClock(backend.side_store, clock))
+            server.service.attach(replace(backend, chat=held))
         yield server
 
 
@@ -114,5 +116,5 @@ def test_a_clock_of_the_client_is_refused_by_the_template(tmp_path: Path, settin
 def test_a_template_without_a_clock_leaves_no_notes() -> None:
     with live() as server:
         server.post(CHAT, messages=[HELLO])
-        moments = Moments(server.service.backend.notes, lambda: 5.0)
-        assert moments.of("", [HELLO]) == 5
+        clock = ConversationClock(server.service.backend.side_store, lambda: 5.0)
+        assert clock.of("", [HELLO]) == 5

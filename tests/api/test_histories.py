@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from segue.chat.template import CHATML
+from segue.chat.template.template import CHATML
 from tests.kit.live import Live, live
 from tests.kit.strict import STRICT
 

@@ -1,7 +1,7 @@
 """Wishes to offsets."""
 
 from segue.chat.breakpoints import Wish, with_breakpoints
-from segue.chat.prompt import PREAMBLE, RenderedPrompt
+from segue.chat.rendered_prompt import PREAMBLE, RenderedPrompt
 
 
 def ends(rendered: RenderedPrompt, *messages: int) -> list[int]:

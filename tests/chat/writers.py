@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from segue.chat.prompt import PREAMBLE
+from segue.chat.rendered_prompt import PREAMBLE
 
 Message = dict[str, Any]
 

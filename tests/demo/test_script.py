@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from segue.api.requests import ChatRequest
-from segue.chat.template import ChatTemplate
+from segue.api.intake.requests import ChatRequest
+from segue.chat.template.template import ChatTemplate
 from segue.demo.script import Step, steps
 from segue.demo.vocabulary import CHAT_TEMPLATE
 

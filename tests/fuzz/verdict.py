@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from segue.api.auth import PUBLIC_PATHS
+from segue.api.middleware.auth import PUBLIC_PATHS
 from tests.fuzz.case import Case
 from tests.fuzz.client import Answer
 from tests.fuzz.framing import Asked

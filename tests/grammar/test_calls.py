@@ -8,7 +8,7 @@ from segue.chat.reply.families import FAMILIES
 from segue.chat.reply.family import ElementForm, Family, Form, JsonForm, NamedForm
 from segue.chat.reply.parser import ReplyParser
 from segue.chat.reply.whole import parts_whole
-from segue.grammar.calls import Tool, calls_grammar
+from segue.grammar.calls import CallableTool, calls_grammar
 from segue.grammar.constraint import Constraint
 from segue.grammar.errors import ConstraintError
 from segue.grammar.marks import control_pieces
@@ -23,7 +23,7 @@ ADD = {
     "additionalProperties": False,
     "$defs": {"small": {"type": "integer", "minimum": 0, "maximum": 99}},
 }
-TOOLS = [Tool('a"d', ADD), Tool("now")]
+TOOLS = [CallableTool('a"d', ADD), CallableTool("now")]
 
 
 def grammar(form: Form = TAGS, *, is_required: bool, allows_several: bool = False) -> Constraint:
@@ -74,7 +74,7 @@ def test_free_text_may_hold_no_false_call() -> None:
 def test_what_cannot_be_called() -> None:
     with pytest.raises(ConstraintError, match="no tool"):
         calls_grammar(TAGS, [], {}, is_required=True, allows_several=False)
-    bad = Tool("bad", {"properties": {"a": {"type": "strange"}}})
+    bad = CallableTool("bad", {"properties": {"a": {"type": "strange"}}})
     with pytest.raises(ConstraintError, match=r"tool bad: .*strange.*at /properties/a"):
         calls_grammar(TAGS, [*TOOLS, bad], {}, is_required=True, allows_several=False)
     with pytest.raises(ConstraintError, match="opening"):
@@ -107,7 +107,7 @@ LOOK = {
 @pytest.mark.parametrize(("family", "form"), FORMS)
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_prescribed_is_what_the_parser_reads(family: Family, form: Form, seed: int) -> None:
-    tools = [Tool("look", LOOK)]
+    tools = [CallableTool("look", LOOK)]
     said = walk(calls_grammar(form, tools, {}, is_required=True, allows_several=False), seed)
     definitions = [{"type": "function", "function": {"name": "look", "parameters": LOOK}}]
     parser = ReplyParser(family, tools=definitions)
@@ -123,7 +123,7 @@ def test_what_is_prescribed_is_what_the_parser_reads(family: Family, form: Form,
 
 def test_free_text_in_an_element_ends_with_it() -> None:
     xml = next(family for family in FAMILIES if family.name == "Qwen XML").forms[1]
-    tool = Tool("look", {"type": "object", "properties": {"what": {"type": "string"}}, "required": ["what"]})
+    tool = CallableTool("look", {"type": "object", "properties": {"what": {"type": "string"}}, "required": ["what"]})
     constraint = calls_grammar(xml, [tool], {}, is_required=True, allows_several=False)
     head, tail = "<tool_call>\n<function=look>\n<parameter=what>\n", "\n</parameter>\n</function>\n</tool_call>"
     assert follow(constraint, head + "a < b\n</p>\n{" + tail) == "whole"

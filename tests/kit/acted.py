@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from segue.api.start import make_backend, make_service
 from segue.build import build
+from segue.commands.serve.start import make_backend, make_service
 from segue.demo.vocabulary import CHAT_TEMPLATE
 from segue.settings import Settings
 from tests.kit.actor import ActingLoop, Exchange, Script
@@ -51,6 +51,6 @@ def acted(script: Script, model: str = "qwen35", *, template: str = THINKING, **
             with listening(service, grace_s=2) as url:
                 yield Acted(url, loop)
         finally:
-            backend.notes.close()
+            backend.side_store.close()
     finally:
         built.close()

@@ -16,8 +16,8 @@ from unittest.mock import Mock, patch
 import numpy as np
 from pydantic import ValidationError
 
-from segue.api.flags import explain
 from segue.build import Built, build
+from segue.commands.serve.flags import explain
 from segue.engine.creation import KV_TYPES
 from segue.engine.errors import ModelError
 from segue.loop.job import EndReason, Job

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from segue.api.app import create_app
-from segue.api.service import Service
+from segue.serving.service import Service
 from tests.kit.waiting import PATIENCE_S
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from segue.api.service import Service
-from segue.api.start import make_backend, make_service
+from segue.commands.serve.start import make_backend, make_service
 from segue.grammar.compiler import Compiler
+from segue.serving.service import Service
 from segue.settings import Settings
 from tests.kit.byte_vocabulary import ByteVocabulary
 from tests.kit.fake_embeddings import FakeEmbeddings
@@ -105,4 +105,4 @@ def live(
     finally:
         loop.close()
         if is_ready:
-            service.backend.notes.close()
+            service.backend.side_store.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segue.chat.notes import Notes
+from segue.chat.memory.side_store import SideStore
 from segue.storage.errors import DiskError
 from segue.storage.index import Index
 from segue.storage.lock import DirectoryLock
@@ -40,7 +40,7 @@ def test_a_directory_that_others_can_enter_is_closed_to_them(tmp_path: Path) -> 
     path = tmp_path / "cache"
     DirectoryLock(path).close()
     Index(path / "index.sqlite").close()
-    notes = Notes(path / "notes.sqlite", 1000)
+    notes = SideStore(path / "notes.sqlite", 1000)
     assert (path / "notes.sqlite-wal").exists()
     path.chmod(0o755)
     DirectoryLock(path).close()

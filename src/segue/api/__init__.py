@@ -1,1 +1,1 @@
-"""HTTP: the OpenAI API and the endpoints of llama-server."""
+"""HTTP: requests in, replies out, in the shapes of OpenAI, Anthropic and llama-server."""

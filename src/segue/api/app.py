@@ -3,25 +3,28 @@
 from fastapi import FastAPI
 
 from segue import __version__
-from segue.api import admin, embeddings, errors, infill, native, openai_chat, openai_completions, slots, text
+from segue.api.admin import slots, status
 from segue.api.anthropic import routes as anthropic
-from segue.api.auth import Auth
-from segue.api.cors import Cors
-from segue.api.gate import Gate
-from segue.api.responses import route as responses
-from segue.api.service import Service
+from segue.api.llama import completion, infill, text
+from segue.api.middleware.auth import Auth
+from segue.api.middleware.cors import Cors
+from segue.api.middleware.errors import Guard, install
+from segue.api.middleware.gate import Gate
+from segue.api.openai import chat, completions, embeddings
+from segue.api.responses import routes as responses
+from segue.serving.service import Service
 
 
 def create_app(service: Service) -> FastAPI:
     """Make the application. It serves at once, and answers 503 until the service is ready."""
     app = FastAPI(title="Segue", version=__version__, redirect_slashes=False, docs_url=None, redoc_url=None)
-    errors.install(app)
-    modules = (openai_chat, openai_completions, responses, anthropic, native, infill, embeddings, text, slots, admin)
+    install(app)
+    modules = (chat, completions, responses, anthropic, completion, infill, embeddings, text, slots, status)
     for module in modules:
         app.include_router(module.router(service))
     # The last one added hears a request first.
     app.add_middleware(Auth, keys=service.keys)
     app.add_middleware(Gate, service=service)
-    app.add_middleware(errors.Guard)
+    app.add_middleware(Guard)
     app.add_middleware(Cors, settings=service.settings)
     return app

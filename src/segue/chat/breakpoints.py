@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from segue.chat.prompt import PREAMBLE, RenderedPrompt
+from segue.chat.rendered_prompt import PREAMBLE, RenderedPrompt
 from segue.policy.placement import Breakpoint
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Tokens = NDArray[np.int32]
 
 
-class Vocabulary(Protocol):
+class TokenVocabulary(Protocol):
     """Text to token ids and back. Every method may be called from any thread."""
 
     n_tokens: int

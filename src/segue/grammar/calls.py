@@ -15,7 +15,7 @@ _NO_PARAMETERS = {"type": "object", "properties": {}, "additionalProperties": Fa
 
 
 @dataclass(frozen=True, slots=True)
-class Tool:
+class CallableTool:
     """A tool that may be called. `parameters`: the JSON schema of its arguments, None if it takes none."""
 
     name: str
@@ -23,7 +23,7 @@ class Tool:
 
 
 def calls_grammar(
-    form: Form, tools: Sequence[Tool], controls: Controls, *, is_required: bool, allows_several: bool
+    form: Form, tools: Sequence[CallableTool], controls: Controls, *, is_required: bool, allows_several: bool
 ) -> Constraint:
     """A reply that is a call, or several; unless they are required, text may come before, or instead.
 
@@ -55,7 +55,7 @@ def calls_grammar(
     return bounded("\n".join(rules))
 
 
-def _call_rules(i: int, tool: Tool, form: Form, controls: Controls) -> str:
+def _call_rules(i: int, tool: CallableTool, form: Form, controls: Controls) -> str:
     """The rules of a call, without what stands around it."""
     try:
         match form:
@@ -71,14 +71,14 @@ def _call_rules(i: int, tool: Tool, form: Form, controls: Controls) -> str:
     raise ConstraintError("the calls that this model writes cannot be prescribed")
 
 
-def _json_rules(i: int, tool: Tool, form: JsonForm, controls: Controls) -> str:
+def _json_rules(i: int, tool: CallableTool, form: JsonForm, controls: Controls) -> str:
     name = (_quoted(form.name_keys[0]), ":", _quoted(tool.name))
     parts = ("{", *name, ",", _quoted(form.arguments_keys[0]), ":")
     head = " _BLANKS? ".join(" ".join(atoms(part, controls)) for part in parts)
     return f'call_{i}: {head} _BLANKS? arguments_{i} _BLANKS? "}}"\narguments_{i}: {_arguments(tool)}'
 
 
-def _element_rules(i: int, tool: Tool, form: ElementForm, controls: Controls) -> str:
+def _element_rules(i: int, tool: CallableTool, form: ElementForm, controls: Controls) -> str:
     """Parameters in the schema's order, each at most once: those that are required, and any of the others."""
     quote, line = '"' if form.has_attributes else "", "\n" if form.strips_line else ""
     parameters: Mapping[str, Any] = tool.parameters if isinstance(tool.parameters, Mapping) else {}
@@ -104,7 +104,7 @@ def _element_rules(i: int, tool: Tool, form: ElementForm, controls: Controls) ->
     return "\n".join([f"call_{i}: {' '.join([head, *elements])}", *rules])
 
 
-def _arguments(tool: Tool) -> str:
+def _arguments(tool: CallableTool) -> str:
     return embedded(_NO_PARAMETERS if tool.parameters is None else tool.parameters, is_lenient=True)
 
 

@@ -4,14 +4,14 @@ import json
 import re
 from collections.abc import Mapping
 
-from segue.chat.vocabulary import Vocabulary
+from segue.chat.vocabulary import TokenVocabulary
 
 BLANKS = r"_BLANKS: /[ \t\n\r]{1,22}/"
 LINES = r"_LINES: /\n{1,4}/"
 TEXT = r"TEXT: /(.|\n)*/"
 
 
-def control_pieces(vocabulary: Vocabulary) -> dict[str, int]:
+def control_pieces(vocabulary: TokenVocabulary) -> dict[str, int]:
     """The control tokens by their text."""
     return {text: token for text, token in vocabulary.special_pieces().items() if vocabulary.is_control(token)}
 

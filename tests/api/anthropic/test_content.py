@@ -5,7 +5,7 @@ import json
 import pytest
 
 from segue.api.anthropic.content import SIGNATURE, ContentWriter, content_of
-from segue.chat.said import CallArguments, CallOpened, Part, Text, Thought
+from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
 
 PARTS: list[Part] = [
     Thought("Hm"),
@@ -22,7 +22,7 @@ PARTS: list[Part] = [
 
 def events(parts: list[Part]) -> list[dict[str, object]]:
     writer = ContentWriter()
-    return [*(event for part in parts for event in writer.say(part)), *writer.close()]
+    return [*(event for part in parts for event in writer.add(part)), *writer.finish()]
 
 
 def test_blocks() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from segue.api.anthropic.conversion import to_chat
 from segue.api.anthropic.requests import MessagesRequest
-from segue.api.errors import ApiError
-from segue.api.requests import ChatRequest
+from segue.api.intake.requests import ChatRequest
+from segue.serving.errors import ApiError
 
 HELLO = [{"role": "user", "content": "Hello"}]
 EPHEMERAL = {"type": "ephemeral"}

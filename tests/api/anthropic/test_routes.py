@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from segue.loop.job import EndReason, ErrorType, JobError
-from tests.api.test_sse import connection, endless, read_until
+from tests.api.replies.test_sse import connection, endless, read_until
 from tests.kit.byte_vocabulary import EOS, ByteVocabulary
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import Live, live
@@ -306,7 +306,7 @@ def test_an_error_after_the_first_token_is_the_last_event() -> None:
 
 
 def test_silence_is_broken_by_ping_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segue.api.respond.FIRST_EVENT_S", 0.05)
+    monkeypatch.setattr("segue.api.replies.respond.FIRST_EVENT_S", 0.05)
     with live(sse_ping_interval=1) as running:
         running.loop.gate.clear()
         with connection(running, PATH, {"messages": HELLO, "stream": True}) as client:

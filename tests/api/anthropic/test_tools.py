@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from segue.api.anthropic.tools import to_tool_choice, to_tools
-from segue.api.errors import ApiError
+from segue.serving.errors import ApiError
 
 SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from segue.api.anthropic.transcript import Transcript
-from segue.api.errors import ApiError
+from segue.serving.errors import ApiError
 
 HEADER = "x-anthropic-billing-header: cc_version=1; cch=abc12;"
 USE = {"type": "tool_use", "id": "toolu_123456789", "name": "ls", "input": {"path": "/"}}
@@ -122,7 +122,7 @@ def test_wishes_name_the_message_that_the_block_is_in() -> None:
         ("user", [result, kept(result), *text("c")]),
     )
     assert made.wishes == [(0, 3600.0), (1, 300.0), (2, 300.0), (4, 300.0)]
-    made.keep(300.0)
+    made.add_wish(300.0)
     assert made.wishes[-1] == (5, 300.0)
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from segue.api.errors import ApiError
 from segue.api.responses.content import text_of
+from segue.serving.errors import ApiError
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from segue.api.errors import ApiError
 from segue.api.responses import messages
 from segue.api.responses.reasoning import seal
+from segue.serving.errors import ApiError
 
 messages_of = partial(messages.messages_of, takes_late_system=True)
 IMAGE = "[image omitted: this model reads text only]"

@@ -8,16 +8,18 @@ import pytest
 
 from segue.api.responses.output import Output
 from segue.api.responses.reasoning import unseal
-from segue.api.responses.tools import Tool, Toolbox
-from segue.chat.said import CallArguments, CallOpened, Part, Text, Thought
+from segue.api.responses.tools import ClientTool, Toolbox
+from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
 
-BOX = Toolbox((), {"patch": Tool("patch", is_custom=True), "n__f": Tool("f", "n"), "n__c": Tool("c", "n", True)})
+BOX = Toolbox(
+    (), {"patch": ClientTool("patch", is_custom=True), "n__f": ClientTool("f", "n"), "n__c": ClientTool("c", "n", True)}
+)
 
 
 def told(parts: Sequence[Part], *, status: str = "completed", **options: bool) -> tuple[list[Any], list[Any]]:
     """Items and events."""
     output = Output(BOX, **{"is_summary": False, "is_sealed": False, **options})
-    events = [*output.take(parts), *output.finish(status)]
+    events = [*output.add(parts), *output.finish(status)]
     return output.items, [json.loads(json.dumps(event)) for event in events]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from segue.api.requests import ChatRequest
+from segue.api.intake.requests import ChatRequest
 from segue.api.responses.request import ResponsesRequest
 from segue.api.responses.tools import read_tools
 from tests.api.responses.kit import FUNCTION, PATH

@@ -14,7 +14,7 @@ MIB = 1 << 20
 def put(store: ResponseStore, name: str, *, previous: str | None = None, owner: str = "", size: int = 1) -> None:
     output = [{"id": f"msg_{name}", "type": "message", "content": name}]
     inputs = [{"role": "user", "content": "x" * size}]
-    store.put(owner, {"id": name, "previous_response_id": previous, "output": output}, inputs)
+    store.add(owner, {"id": name, "previous_response_id": previous, "output": output}, inputs)
     store.check_integrity()
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from segue.api.errors import ApiError
-from segue.api.responses.tools import Tool, chat_choice, function_name, read_tools
+from segue.api.responses.tools import ClientTool, chat_choice, function_name, read_tools
+from segue.serving.errors import ApiError
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 
@@ -18,7 +18,7 @@ def test_a_function_loses_its_flat_form() -> None:
     toolbox = read_tools([{"type": "function", "name": "f", "description": "d", "parameters": SCHEMA, "strict": None}])
     function = {"name": "f", "description": "d", "parameters": SCHEMA}
     assert toolbox.definitions == ({"type": "function", "function": function},)
-    assert toolbox.called("f") == Tool("f")
+    assert toolbox.called("f") == ClientTool("f")
     strict = read_tools([{"type": "function", "name": "f", "strict": True}])
     assert strict.definitions == ({"type": "function", "function": {"name": "f", "strict": True}},)
 
@@ -34,7 +34,7 @@ def test_a_custom_tool_is_a_function_with_one_text() -> None:
     function: Any = toolbox.definitions[0]["function"]
     assert function["parameters"]["required"] == ["input"]
     assert function["description"] == "Patches.\n\nThe input follows this grammar:\nstart: /x/"
-    assert toolbox.called("patch") == Tool("patch", is_custom=True)
+    assert toolbox.called("patch") == ClientTool("patch", is_custom=True)
     free: Any = read_tools([{"type": "custom", "name": "patch", "format": {"type": "text"}}]).definitions[0]
     assert free["function"]["description"] == ""
 
@@ -48,14 +48,14 @@ def test_a_namespace_is_before_the_names_of_its_tools() -> None:
     ]
     assert names(declared) == ["mcp__files__f", "mcp__files__c", "mcp__web__f", "f"]
     toolbox = read_tools(declared)
-    assert toolbox.called("mcp__files__f") == Tool("f", "mcp__files")
-    assert toolbox.called("mcp__files__c") == Tool("c", "mcp__files", is_custom=True)
-    assert toolbox.called("mcp__web__f") == Tool("f", "mcp__web__")
+    assert toolbox.called("mcp__files__f") == ClientTool("f", "mcp__files")
+    assert toolbox.called("mcp__files__c") == ClientTool("c", "mcp__files", is_custom=True)
+    assert toolbox.called("mcp__web__f") == ClientTool("f", "mcp__web__")
     assert function_name("f", "mcp__files") == "mcp__files__f"
 
 
 def test_what_is_not_declared_is_a_function() -> None:
-    assert read_tools([]).called("f") == Tool("f")
+    assert read_tools([]).called("f") == ClientTool("f")
 
 
 def test_tools_that_run_elsewhere_are_passed_over() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from segue.chat.reply.families import FAMILIES, GENERIC
 from segue.chat.reply.family import Family
 from segue.chat.reply.parser import ReplyParser
+from segue.chat.reply.parts import Part, Text, Thought
 from segue.chat.reply.whole import Whole, parts_whole
-from segue.chat.said import Part, Text, Thought
 
 BY_NAME = {family.name: family for family in (*FAMILIES, GENERIC)}
 

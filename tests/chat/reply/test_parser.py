@@ -7,8 +7,8 @@ from hypothesis import example, given
 from segue.chat.reply.families import FAMILIES, GENERIC
 from segue.chat.reply.family import Family
 from segue.chat.reply.parser import ReplyParser
+from segue.chat.reply.parts import Text, Thought
 from segue.chat.reply.whole import Whole, parts_whole
-from segue.chat.said import Text, Thought
 from tests.chat.reply.kit import BY_NAME, cut, merged, parse, tool, whole
 from tests.chat.reply.work import Work
 

@@ -11,7 +11,7 @@ from tests.chat.reply.kit import cut
 def follow(pieces: list[str]) -> LineQuotes:
     quotes = LineQuotes()
     for piece in pieces:
-        quotes.take(piece)
+        quotes.feed(piece)
     return quotes
 
 

@@ -1,7 +1,7 @@
 """Line ends around tags are the template's, all others the model's."""
 
+from segue.chat.reply.parts import CallArguments, CallOpened, Text, Thought
 from segue.chat.reply.sink import Sink
-from segue.chat.said import CallArguments, CallOpened, Text, Thought
 
 
 def test_without_tags_nothing_changes() -> None:

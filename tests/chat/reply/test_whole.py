@@ -1,7 +1,7 @@
 """Parts are joined by what they are."""
 
+from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
 from segue.chat.reply.whole import Whole, parts_whole
-from segue.chat.said import CallArguments, CallOpened, Part, Text, Thought
 
 
 def test_whole() -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from segue.api.errors import invalid
 from segue.chat.breakpoints import Wish
+from segue.serving.errors import invalid
 
 _TTLS_S = {"5m": 300.0, "1h": 3600.0}
 _N_MOST = 4

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from segue.api.anthropic.ids import tool_use_id
-from segue.api.wire import JsonObject, encode
-from segue.chat.said import CallArguments, CallOpened, Part, Text, Thought
+from segue.api.replies.serialization import JsonObject, encode
+from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
 
 SIGNATURE = "segue"
 """Not looked at when it comes back; but clients take thinking without one for text."""
@@ -21,7 +21,7 @@ class ContentWriter:
         self._kind = ""
         self._arguments: list[str] = []
 
-    def say(self, part: Part) -> Iterator[JsonObject]:
+    def add(self, part: Part) -> Iterator[JsonObject]:
         """The events for one more part."""
         match part:
             case Text(text):
@@ -34,7 +34,7 @@ class ContentWriter:
             case CallArguments(_, text):
                 self._arguments.append(text)
 
-    def close(self) -> Iterator[JsonObject]:
+    def finish(self) -> Iterator[JsonObject]:
         """The events that end the block that is open, if one is."""
         stray = ""
         if self._kind == "thinking":
@@ -52,7 +52,7 @@ class ContentWriter:
         # Arguments that are no object have no place in a call; what the model wrote is not lost for that.
         if stray.strip():
             yield from self._text("text", stray)
-            yield from self.close()
+            yield from self.finish()
 
     def _text(self, kind: str, text: str) -> Iterator[JsonObject]:
         if not text:
@@ -63,7 +63,7 @@ class ContentWriter:
         yield self._delta({"type": f"{kind}_delta", kind: text})
 
     def _open(self, kind: str, block: JsonObject) -> Iterator[JsonObject]:
-        yield from self.close()
+        yield from self.finish()
         self._index += 1
         self._kind = kind
         yield {"type": "content_block_start", "index": self._index, "content_block": {"type": kind, **block}}
@@ -76,7 +76,7 @@ def content_of(parts: Iterable[Part]) -> list[dict[str, Any]]:
     """The blocks that a client makes of a reply's events."""
     writer = ContentWriter()
     blocks: list[dict[str, Any]] = []
-    for event in [*(event for part in parts for event in writer.say(part)), *writer.close()]:
+    for event in [*(event for part in parts for event in writer.add(part)), *writer.finish()]:
         block, delta = event.get("content_block"), event.get("delta")
         if isinstance(block, dict):
             blocks.append(dict(block))

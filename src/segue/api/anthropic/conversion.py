@@ -6,10 +6,10 @@ from segue.api.anthropic.caching import check_number, ttl_of
 from segue.api.anthropic.requests import MessagesRequest
 from segue.api.anthropic.tools import to_tool_choice, to_tools
 from segue.api.anthropic.transcript import Transcript
-from segue.api.conversation import can_go_on
-from segue.api.errors import invalid
-from segue.api.requests import ChatRequest, GenerationFields
+from segue.api.intake.requests import ChatRequest, GenerationFields
 from segue.chat.breakpoints import Wish
+from segue.chat.prefill import can_go_on
+from segue.serving.errors import invalid
 
 _OWN = ("n", "n_cmpl", "stop", "response_format", "timings_per_token")
 
@@ -31,7 +31,7 @@ def to_chat(
         raise invalid("Field 'messages': they say nothing")
     ttl_s = ttl_of(request.cache_control, "cache_control")
     if ttl_s is not None:
-        transcript.keep(ttl_s)
+        transcript.add_wish(ttl_s)
     wishes += transcript.wishes
     check_number(wishes)
     format_field, response_format = _response_format(request)

@@ -2,7 +2,7 @@
 
 import secrets
 
-from segue.api.chat_message import call_id
+from segue.api.replies.call_ids import call_id
 
 _CALL = "toolu_"
 

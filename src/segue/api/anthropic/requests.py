@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from segue.api.fields import Flag, Items, Messages, Text, Words
-from segue.api.requests import GenerationFields
+from segue.api.intake.fields import Flag, Items, MessageList, Text, Words
+from segue.api.intake.requests import GenerationFields
 
 Block = dict[str, Any]
 
@@ -11,7 +11,7 @@ Block = dict[str, Any]
 class MessagesRequest(GenerationFields):
     """POST /v1/messages and /v1/messages/count_tokens, with llama-server's fields beside Anthropic's."""
 
-    messages: Messages
+    messages: MessageList
     system: Text | Items[Block] | None = None
     tools: Items[Block] | None = None
     tool_choice: Block | None = None

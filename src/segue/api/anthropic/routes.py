@@ -6,14 +6,15 @@ from starlette.responses import JSONResponse, Response
 
 from segue.api.anthropic.conversion import to_chat
 from segue.api.anthropic.requests import MessagesRequest
-from segue.api.anthropic.shape import MessagesShape
-from segue.api.body import JsonRoute
-from segue.api.prompts import encode_chat, from_chat
-from segue.api.requests import ChatRequest
-from segue.api.respond import respond
-from segue.api.service import Service
-from segue.api.work import Work, plan_chat
+from segue.api.anthropic.response_format import MessagesFormat
+from segue.api.intake.body import JsonRoute
+from segue.api.intake.chat import encode_chat, prepare_chat
+from segue.api.intake.plan import make_chat_plan
+from segue.api.intake.requests import ChatRequest
+from segue.api.replies.respond import respond
 from segue.chat.breakpoints import Wish
+from segue.serving.plan import GenerationPlan
+from segue.serving.service import Service
 
 
 def router(service: Service) -> APIRouter:
@@ -23,7 +24,7 @@ def router(service: Service) -> APIRouter:
     def convert(request: MessagesRequest) -> tuple[ChatRequest, tuple[Wish, ...]]:
         return to_chat(
             request,
-            takes_late_system=service.backend.template.dialect.takes_late_system,
+            takes_late_system=service.backend.chat.template.dialect.takes_late_system,
             drops_billing_header=service.settings.drop_billing_header,
         )
 
@@ -31,17 +32,19 @@ def router(service: Service) -> APIRouter:
     async def messages(http: Request, request: MessagesRequest) -> Response:
         """Continue a conversation, as Anthropic's API does."""
 
-        def prepare() -> tuple[Work, MessagesShape]:
+        def prepare() -> tuple[GenerationPlan, MessagesFormat]:
             scope: str = http.state.cache_scope
             asked, wishes = convert(request)
-            chat = from_chat(service, asked, scope, wishes)
-            work = plan_chat(service, asked, chat, scope, n_probs=0)
+            chat = prepare_chat(service, asked, scope, wishes)
+            plan = make_chat_plan(service, asked, chat, scope, n_probs=0)
             n_prompt = len(chat.prompt.tokens)
             n_kept = max((mark.end for mark in chat.prompt.marks.breakpoints), default=0)
-            return work, MessagesShape(service.model_name, request, chat.speech, n_prompt, n_kept)
+            return plan, MessagesFormat(
+                service.model_name, request, chat.reply_format, n_prompt=n_prompt, n_kept=n_kept
+            )
 
-        work, shape = await run_in_threadpool(prepare)
-        return await respond(http, service, work, shape, request.sse_ping_interval)
+        plan, response_format = await run_in_threadpool(prepare)
+        return await respond(http, service, plan, response_format, request.sse_ping_interval)
 
     @routes.post("/v1/messages/count_tokens", response_model=None)
     async def count_tokens(http: Request, request: MessagesRequest) -> Response:

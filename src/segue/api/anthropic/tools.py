@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segue.api.anthropic.caching import ttl_of
-from segue.api.errors import invalid
 from segue.chat.breakpoints import Wish
-from segue.chat.prompt import PREAMBLE
+from segue.chat.rendered_prompt import PREAMBLE
+from segue.serving.errors import invalid
 
 
 def to_tools(tools: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[Wish]]:

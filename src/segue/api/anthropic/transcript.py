@@ -6,9 +6,9 @@ from segue.api.anthropic.caching import ttl_of
 from segue.api.anthropic.ids import call_id_of
 from segue.api.anthropic.requests import Block
 from segue.api.anthropic.texts import error_text
-from segue.api.errors import invalid
 from segue.chat.breakpoints import Wish
 from segue.chat.content import text_of
+from segue.serving.errors import invalid
 
 BILLING_HEADER = "x-anthropic-billing-header:"
 
@@ -46,9 +46,9 @@ class Transcript:
                 self._add_system(block)
             ttl_s = ttl_of(block.get("cache_control"), f"{place}.cache_control")
             if ttl_s is not None:
-                self.keep(ttl_s)
+                self.add_wish(ttl_s)
 
-    def keep(self, ttl_s: float) -> None:
+    def add_wish(self, ttl_s: float) -> None:
         """Note that all so far is to be kept."""
         self.wishes.append(Wish(len(self.messages) - 1, ttl_s))
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from segue.api.errors import invalid
 from segue.chat.content import text_of as text_in
+from segue.serving.errors import invalid
 
 
 def text_of(content: object, where: str) -> str:

@@ -2,11 +2,11 @@
 
 import time
 
-from segue.api.events import Reply
+from segue.api.replies.serialization import JsonObject, prompt_tokens
 from segue.api.responses.items import new_id
 from segue.api.responses.request import ResponsesRequest
-from segue.api.service import Service
-from segue.api.wire import JsonObject, prompt_tokens
+from segue.serving.events import FinishedReply
+from segue.serving.service import Service
 
 
 def response_envelope(service: Service, request: ResponsesRequest) -> JsonObject:
@@ -60,7 +60,7 @@ def output_text(items: list[JsonObject]) -> str:
     return "".join(texts)
 
 
-def usage_of(reply: Reply, n_reasoning: int) -> JsonObject:
+def usage_of(reply: FinishedReply, n_reasoning: int) -> JsonObject:
     """`usage`; of the generated tokens so many were reasoning."""
     timings, n_input = reply.end.timings, prompt_tokens(reply)
     return {

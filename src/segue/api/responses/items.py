@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from segue.api.chat_message import call_id
-from segue.api.custom_calls import INPUT
+from typing_extensions import override
+
+from segue.api.intake.custom_calls import INPUT
+from segue.api.replies.call_ids import call_id
+from segue.api.replies.serialization import JsonObject
 from segue.api.responses.reasoning import seal
-from segue.api.responses.tools import Tool
-from segue.api.wire import JsonObject
+from segue.api.responses.tools import ClientTool
 
 IN_PROGRESS = "in_progress"
 
@@ -23,7 +25,7 @@ class GrowingItem(Protocol):
     def opened(self) -> Iterator[JsonObject]:
         """What tells of a new item."""
 
-    def say(self, text: str) -> Iterator[JsonObject]:
+    def add(self, text: str) -> Iterator[JsonObject]:
         """Add text."""
 
     def closed(self, status: str) -> Iterator[JsonObject]:
@@ -68,7 +70,7 @@ _SUMMARY = TextForm(
 )
 
 
-class TextItem:
+class TextItem(GrowingItem):
     """A message, or reasoning, with a single part."""
 
     def __init__(self, output_index: int, value: JsonObject, form: TextForm, *, is_sealed: bool = False) -> None:
@@ -79,15 +81,18 @@ class TextItem:
         self._output_index = output_index
         self._texts: list[str] = []
 
-    def opened(self) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def opened(self) -> Iterator[JsonObject]:
         yield _item_event("added", self._output_index, self.value)
         yield {"type": f"{self._form.part_event}.added", **self._at, "part": self._part("")}
 
-    def say(self, text: str) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def add(self, text: str) -> Iterator[JsonObject]:
         self._texts.append(text)
         yield {"type": f"{self._form.text_event}.delta", **self._at, "delta": text, **self._form.extra}
 
-    def closed(self, status: str) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def closed(self, status: str) -> Iterator[JsonObject]:
         text = "".join(self._texts)
         self.value = self.value | {"status": status, self._form.place: [self._part(text)]}
         if self._is_sealed:
@@ -100,10 +105,10 @@ class TextItem:
         return {**self._form.part, "text": text}
 
 
-class CallItem:
+class CallItem(GrowingItem):
     """A call. The input of a custom tool is told as a whole: until then it stands inside of JSON."""
 
-    def __init__(self, output_index: int, tool: Tool) -> None:
+    def __init__(self, output_index: int, tool: ClientTool) -> None:
         self._is_custom = tool.is_custom
         kind, prefix = ("custom_tool_call", "ctc") if tool.is_custom else ("function_call", "fc")
         self._field = INPUT if tool.is_custom else "arguments"
@@ -122,15 +127,18 @@ class CallItem:
         self._output_index = output_index
         self._texts: list[str] = []
 
-    def opened(self) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def opened(self) -> Iterator[JsonObject]:
         yield _item_event("added", self._output_index, self.value)
 
-    def say(self, text: str) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def add(self, text: str) -> Iterator[JsonObject]:
         self._texts.append(text)
         if not self._is_custom:
             yield self._delta(text)
 
-    def closed(self, status: str) -> Iterator[JsonObject]:  # noqa: D102
+    @override
+    def closed(self, status: str) -> Iterator[JsonObject]:
         text = "".join(self._texts)
         if self._is_custom:
             text = _input(text)

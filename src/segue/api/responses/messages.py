@@ -9,12 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from segue.api.custom_calls import INPUT
-from segue.api.errors import invalid
+from segue.api.intake.custom_calls import INPUT
 from segue.api.responses.content import text_of
 from segue.api.responses.reasoning import reasoning_of
 from segue.api.responses.tools import function_name
 from segue.chat.content import text_of as text_in
+from segue.serving.errors import invalid
 
 Item = Mapping[str, Any]
 

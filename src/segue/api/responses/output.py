@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+from segue.api.replies.serialization import JsonObject
 from segue.api.responses.items import CallItem, GrowingItem, TextItem, message_item, reasoning_item
 from segue.api.responses.tools import Toolbox
-from segue.api.wire import JsonObject
-from segue.chat.said import CallArguments, CallOpened, Part, Text, Thought
+from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
 
 
 class Output:
@@ -24,7 +24,7 @@ class Output:
         """The complete items."""
         return list(self._complete)
 
-    def take(self, parts: Iterable[Part]) -> Iterator[JsonObject]:
+    def add(self, parts: Iterable[Part]) -> Iterator[JsonObject]:
         """Add parts; the events that tell of them."""
         for part in parts:
             if isinstance(part, CallOpened) or (not isinstance(part, CallArguments) and type(part) is not self._kind):
@@ -34,7 +34,7 @@ class Output:
                 yield from self._open.opened()
             if not isinstance(part, CallOpened):
                 assert self._open is not None, "arguments without a call"
-                yield from self._open.say(part.text)
+                yield from self._open.add(part.text)
 
     def finish(self, status: str = "completed") -> Iterator[JsonObject]:
         """Complete the open item, if there is one."""

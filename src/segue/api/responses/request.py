@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from segue.api.errors import invalid, not_supported
-from segue.api.fields import Count, Flag, Items, Text
-from segue.api.requests import ChatRequest, GenerationFields
+from segue.api.intake.fields import Count, Flag, Items, Text
+from segue.api.intake.requests import ChatRequest, GenerationFields
 from segue.api.responses.tools import Toolbox, chat_choice
+from segue.serving.errors import invalid, not_supported
 
 ENCRYPTED = "reasoning.encrypted_content"
 _FORMATS = ("text", "json_object", "json_schema")

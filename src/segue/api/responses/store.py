@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segue.api.wire import JsonObject, encode
+from segue.api.replies.serialization import JsonObject, encode
 
 Key = tuple[str, str]
 _ENTRY_BYTES = 1024
@@ -49,7 +49,7 @@ class ResponseStore:
         self._lock = threading.Lock()
         self.n_bytes = 0
 
-    def put(self, owner: str, response: JsonObject, inputs: Sequence[Mapping[str, Any]]) -> None:
+    def add(self, owner: str, response: JsonObject, inputs: Sequence[Mapping[str, Any]]) -> None:
         """Keep a complete response with the items that its request added. One that is too large is not kept."""
         output, previous = response["output"], response["previous_response_id"]
         assert isinstance(output, list), "a response has output"

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segue.api.custom_calls import INPUT
-from segue.api.errors import invalid
-from segue.api.wire import JsonObject
+from segue.api.intake.custom_calls import INPUT
+from segue.api.replies.serialization import JsonObject
+from segue.serving.errors import invalid
 
 _SEPARATOR = "__"
 
 
 @dataclass(frozen=True, slots=True)
-class Tool:
+class ClientTool:
     """A tool as the client knows it."""
 
     name: str
@@ -29,11 +29,11 @@ class Toolbox:
     """A request's tools: `definitions` in the form of the chat API, and the tools by the names in them."""
 
     definitions: tuple[JsonObject, ...]
-    by_name: Mapping[str, Tool]
+    by_name: Mapping[str, ClientTool]
 
-    def called(self, name: str) -> Tool:
+    def called(self, name: str) -> ClientTool:
         """The tool that the model means; a function, if it means none that was on offer."""
-        return self.by_name.get(name) or Tool(name)
+        return self.by_name.get(name) or ClientTool(name)
 
 
 def function_name(name: str, namespace: object = None) -> str:
@@ -46,7 +46,7 @@ def function_name(name: str, namespace: object = None) -> str:
 def read_tools(tools: Iterable[Mapping[str, Any]]) -> Toolbox:
     """The toolbox of a request. Raises ApiError for a tool without a name."""
     definitions: list[JsonObject] = []
-    by_name: dict[str, Tool] = {}
+    by_name: dict[str, ClientTool] = {}
     for where, declared, namespace in _flattened(tools):
         is_custom = declared.get("type") == "custom"
         nested = declared.get("function")
@@ -55,7 +55,7 @@ def read_tools(tools: Iterable[Mapping[str, Any]]) -> Toolbox:
         if not isinstance(name, str) or not name:
             raise invalid(f"Field '{where}.name': it must be a text")
         known = function_name(name, namespace)
-        by_name[known] = Tool(name, namespace, is_custom)
+        by_name[known] = ClientTool(name, namespace, is_custom)
         described = _custom(described) if is_custom else described
         function = {key: described[key] for key in ("description", "parameters", "strict") if _has(described, key)}
         definitions.append({"type": "function", "function": {"name": known, **function}})

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from segue.chat.reply.nesting import EMPTY, Nesting
-from segue.chat.reply.piece import Kind, Piece
+from segue.chat.reply.piece import CallPiece, Kind
 
 
 class State(Enum):
@@ -19,15 +19,15 @@ class State(Enum):
 class Parameter:
     """A parameter whose value are the pieces from `start` to `end`, behind the one `before` it."""
 
-    opening: Piece
+    opening: CallPiece
     start: int
     end: int
     is_closed: bool
     before: "Parameter | None"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCandidate:
     """One reading of the pieces so far. `opening` and what follows it tell of the value that it is in.
 
     `is_wrong`: it explains the text, but is no call that may run. `follows_closer`: a marker that closes parameters
@@ -40,7 +40,7 @@ class Candidate:
     state: State = State.BETWEEN
     last: Parameter | None = None
     n_parameters: int = 0
-    opening: Piece = field(default=Piece(Kind.TEXT, ""))
+    opening: CallPiece = field(default=CallPiece(Kind.TEXT, ""))
     start: int = 0
     nesting: Nesting = EMPTY
     follows_closer: bool = False
@@ -49,7 +49,7 @@ class Candidate:
     is_loose: bool = False
     has_others: bool = False
 
-    def plus(self, cost: int, *, is_wrong: bool = False) -> "Candidate":
+    def plus(self, cost: int, *, is_wrong: bool = False) -> "CallCandidate":
         """The same at a higher cost."""
         return replace(self, cost=self.cost + cost, is_wrong=self.is_wrong or is_wrong)
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from segue.chat.reply.candidate import Candidate, Parameter, State
+from segue.chat.reply.candidate import CallCandidate, Parameter, State
 from segue.chat.reply.family import ElementForm
 from segue.chat.reply.nesting import EMPTY
-from segue.chat.reply.piece import CLOSES, Kind, Piece
+from segue.chat.reply.piece import CLOSES, CallPiece, Kind
 from segue.chat.reply.tools import Tools
 from segue.chat.reply.values import from_text
 
@@ -36,7 +36,7 @@ class Candidates:
         self._form = form
         self._tools = tools
         self._name = name
-        self._candidates = [Candidate()]
+        self._candidates = [CallCandidate()]
         self._texts: list[str] = []
         self._n_chars = self._n_looked_at = 0
         self._is_behind_text = False
@@ -58,7 +58,7 @@ class Candidates:
         """Whether no call can become of it."""
         return all(one.is_wrong for one in self._candidates)
 
-    def take(self, piece: Piece) -> None:
+    def advance(self, piece: CallPiece) -> None:
         """Follow all candidates across the next piece."""
         index = len(self._texts)
         self._texts.append(piece.text)
@@ -73,7 +73,7 @@ class Candidates:
         elif piece.text.strip(_BLANKS):
             self._marker = None
 
-    def cheapest(self, behind: Kind | None) -> Sequence[Candidate]:
+    def cheapest(self, behind: Kind | None) -> Sequence[CallCandidate]:
         """The candidates for a call that ends before `behind`, or with the reply if that is None; several if equal.
 
         There are none if the call would go on at no higher cost: then it is not over, or the reply was cut off. If it
@@ -82,7 +82,7 @@ class Candidates:
         ended = [one.plus(2 * (one.is_loose and behind is Kind.TEXT)) for one in self._candidates if _is_ended(one)]
         lasting = [one for one in self._candidates if not _is_ended(one)]
         if behind in (Kind.CALL, Kind.SECTION):
-            opener = Piece(behind, "")
+            opener = CallPiece(behind, "")
             ended += [broken for one in lasting for broken in self._broken_off(one)]
             lasting = [one for before in lasting for one in self._followed(before, opener, len(self._texts))]
         if not ended:
@@ -106,7 +106,7 @@ class Candidates:
             text = text.removeprefix("\n")
         return text.removesuffix("\n") if self._form.strips_line or not parameter.is_closed else text
 
-    def _followed(self, one: Candidate, piece: Piece, index: int) -> Iterator[Candidate]:
+    def _followed(self, one: CallCandidate, piece: CallPiece, index: int) -> Iterator[CallCandidate]:
         match one.state:
             case State.BETWEEN:
                 return self._between(one, piece, index)
@@ -114,7 +114,7 @@ class Candidates:
                 return self._in_value(one, piece, index)
         return self._behind(one, piece, index)
 
-    def _between(self, one: Candidate, piece: Piece, index: int) -> Iterator[Candidate]:
+    def _between(self, one: CallCandidate, piece: CallPiece, index: int) -> Iterator[CallCandidate]:
         match piece.kind:
             case Kind.TEXT:
                 is_blank = not piece.text.strip()
@@ -130,7 +130,7 @@ class Candidates:
             case _:
                 yield one.plus(3, is_wrong=True)
 
-    def _in_value(self, one: Candidate, piece: Piece, index: int) -> Iterator[Candidate]:
+    def _in_value(self, one: CallCandidate, piece: CallPiece, index: int) -> Iterator[CallCandidate]:
         if piece.kind is Kind.TEXT:
             is_key = index > one.start and self._is_headless(one, piece.text)
             behind = one.plus(2, is_wrong=True) if is_key else one
@@ -152,7 +152,7 @@ class Candidates:
                 closed = self._closed(one, index).plus(1)
                 yield replace(closed, state=State.ENDED, is_section_over=True, is_loose=True)
 
-    def _behind(self, one: Candidate, piece: Piece, index: int) -> Iterator[Candidate]:
+    def _behind(self, one: CallCandidate, piece: CallPiece, index: int) -> Iterator[CallCandidate]:
         match piece.kind:
             case Kind.TEXT:
                 yield one
@@ -164,7 +164,7 @@ class Candidates:
             case _:
                 yield one.plus(2)
 
-    def _with_content(self, one: Candidate, marker: Piece) -> Candidate:
+    def _with_content(self, one: CallCandidate, marker: CallPiece) -> CallCandidate:
         """The marker is part of the value."""
         cost = 4 if self._tools.is_scalar(self._name, one.opening.key) else 0
         cost += one.follows_stray and marker.kind is not Kind.PARAMETER_END
@@ -184,7 +184,7 @@ class Candidates:
         is_closer = marker.kind is Kind.PARAMETER_END
         return replace(one.plus(cost), nesting=nesting, follows_closer=is_closer, follows_stray=is_stray)
 
-    def _closed(self, one: Candidate, index: int, *, is_closed: bool = False) -> Candidate:
+    def _closed(self, one: CallCandidate, index: int, *, is_closed: bool = False) -> CallCandidate:
         """The value ends before the piece of this index, whether a marker closes it or not."""
         is_mistyped = self._is_mistyped(one, index)
         tail = "" if is_closed else "".join(self._texts[index - 1 : index])[-_MOST_CLOSER_CHARS:]
@@ -195,10 +195,16 @@ class Candidates:
         parameter = Parameter(one.opening, one.start, index, is_closed, one.last)
         cost = one.nesting.cost + self._is_astray(one) + 2 * is_mistyped
         cost += 0 if is_closed else 1 + one.follows_closer
-        closed = Candidate(one.cost + cost, is_wrong, State.BETWEEN, parameter, one.n_parameters + 1)
+        closed = CallCandidate(
+            cost=one.cost + cost,
+            is_wrong=is_wrong,
+            state=State.BETWEEN,
+            last=parameter,
+            n_parameters=one.n_parameters + 1,
+        )
         return replace(closed, has_others=one.has_others)
 
-    def _begun(self, one: Candidate, opening: Piece, index: int) -> Candidate:
+    def _begun(self, one: CallCandidate, opening: CallPiece, index: int) -> CallCandidate:
         """A parameter begins with this piece."""
         cost, is_wrong = 0, one.n_parameters >= _MOST_PARAMETERS
         if not opening.key:
@@ -209,21 +215,29 @@ class Candidates:
             cost, is_wrong = int(not one.has_others), True
         elif not self._tools.knows(self._name, opening.key):
             cost = int(not one.has_others)
-        begun = Candidate(one.cost, one.is_wrong, State.VALUE, one.last, one.n_parameters, opening, index + 1)
+        begun = CallCandidate(
+            cost=one.cost,
+            is_wrong=one.is_wrong,
+            state=State.VALUE,
+            last=one.last,
+            n_parameters=one.n_parameters,
+            opening=opening,
+            start=index + 1,
+        )
         return replace(begun.plus(cost, is_wrong=is_wrong), has_others=one.has_others or cost == 1)
 
-    def _lacks(self, one: Candidate) -> bool:
+    def _lacks(self, one: CallCandidate) -> bool:
         """Whether it has not all parameters that the tool needs."""
         return not all(one.has(key) for key in self._tools.required(self._name))
 
-    def _broken_off(self, one: Candidate) -> Iterator[Candidate]:
+    def _broken_off(self, one: CallCandidate) -> Iterator[CallCandidate]:
         """The call is over since the next one begins, though nothing closed it."""
         if one.state is State.BETWEEN and one.last is not None:
             yield one.plus(1)
         elif one.state is State.VALUE:
             yield self._closed(one, len(self._texts)).plus(1 + self._is_inline)
 
-    def _is_headless(self, one: Candidate, text: str) -> bool:
+    def _is_headless(self, one: CallCandidate, text: str) -> bool:
         """Whether text behind a marker begins like the head of a parameter or of a call whose own marker is missing."""
         text = text.lstrip()[:_MOST_HEAD_CHARS]
         word = _KEY.match(text)
@@ -237,7 +251,7 @@ class Candidates:
             return False
         return text.startswith(('"', form.name_end), word.end()) if form.name_end else text.strip() == name
 
-    def _is_next(self, one: Candidate, key: str) -> bool:
+    def _is_next(self, one: CallCandidate, key: str) -> bool:
         """Whether the tool has this parameter, it was not given yet, and no call in the value may have it."""
         is_possible = key not in ("", one.opening.key) and not one.has(key)
         return is_possible and self._tools.knows(self._name, key) and Kind.CALL not in one.nesting.kinds
@@ -247,12 +261,12 @@ class Candidates:
         """Whether a marker that stands here, behind text, does not begin a line as it should."""
         return self._is_behind_text and not self._form.is_inline
 
-    def _is_astray(self, one: Candidate) -> bool:
+    def _is_astray(self, one: CallCandidate) -> bool:
         """Whether a marker stands here behind text, though the value has lines of its own."""
         has_lines = self._form.strips_line and self._text(one.start, one.start + 1).startswith("\n")
         return has_lines and self._is_behind_text
 
-    def _is_mistyped(self, one: Candidate, index: int) -> bool:
+    def _is_mistyped(self, one: CallCandidate, index: int) -> bool:
         """Whether the schema allows no such value; also if it would take long to find out."""
         key, kind = one.opening.key, one.opening.type
         if one.opening.is_string or (kind is None and self._tools.takes_text(self._name, key)):
@@ -269,9 +283,9 @@ class Candidates:
         return "".join(self._texts[start:end])
 
 
-def _cost(one: Candidate) -> int:
+def _cost(one: CallCandidate) -> int:
     return one.cost
 
 
-def _is_ended(one: Candidate) -> bool:
+def _is_ended(one: CallCandidate) -> bool:
     return one.state is State.ENDED

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from segue.chat.reply.body import CutOffError, NotACallError, markers_of
-from segue.chat.reply.candidate import Candidate
+from segue.chat.reply.candidate import CallCandidate
 from segue.chat.reply.candidates import Candidates
 from segue.chat.reply.family import ElementForm
 from segue.chat.reply.notation import Call, make_call
-from segue.chat.reply.piece import Kind, Piece, kinds_of
+from segue.chat.reply.piece import CallPiece, Kind, kinds_of
 from segue.chat.reply.reader import Reader, Reading
 from segue.chat.reply.tools import Tools
 from segue.chat.reply.values import from_text
@@ -74,7 +74,7 @@ class ElementReader:
                 return bool((yield from self._reader.stands(self._sections)))
         return kind is Kind.CALL
 
-    def _call(self, name: str, candidates: Candidates, found: Sequence[Candidate]) -> Call:
+    def _call(self, name: str, candidates: Candidates, found: Sequence[CallCandidate]) -> Call:
         """The call that all of `found` are. Raises `NotACallError` if there is none."""
         calls = [
             make_call(
@@ -87,7 +87,7 @@ class ElementReader:
         self.is_section_over = found[0].is_section_over
         return calls[0]
 
-    def _value(self, name: str, text: str, opening: Piece) -> Any:
+    def _value(self, name: str, text: str, opening: CallPiece) -> Any:
         if opening.type is None:
             return self._tools.typed(name, opening.key, text)
         return text if opening.is_string else from_text(text)
@@ -105,15 +105,15 @@ class ElementReader:
         if kind is Kind.TEXT:
             yield from self._reader.until(self._markers, pieces.append)
         if text := "".join(pieces):
-            candidates.take(Piece(Kind.TEXT, text))
+            candidates.advance(CallPiece(Kind.TEXT, text))
         if kind is not Kind.TEXT:
-            candidates.take((yield from self._read_marker(name, kind)))
+            candidates.advance((yield from self._read_marker(name, kind)))
 
-    def _read_marker(self, name: str, kind: Kind) -> Reading[Piece]:
+    def _read_marker(self, name: str, kind: Kind) -> Reading[CallPiece]:
         """The marker that stands here; a parameter whose head is none has no key."""
         text = yield from self._reader.accept(self._markers)
         if kind is not Kind.PARAMETER:
-            return Piece(kind, text)
+            return CallPiece(kind, text)
         pieces = [text]
         yield from self._reader.until(markers_of(self._form.key_ends[0], "\n", *self._kinds), pieces.append)
         head = "".join(pieces[1:])
@@ -122,12 +122,12 @@ class ElementReader:
             if not (yield from self._reader.accept(markers_of(end))):
                 if not (yield from self._reader.peek()):
                     raise CutOffError
-                return Piece(kind, "".join(pieces))
+                return CallPiece(kind, "".join(pieces))
             pieces.append(end)
         key, attributes = self._split(head if len(head) <= _MAX_HEAD_CHARS else "")
         if not _KEY.fullmatch(key) and not self._tools.lists(name, key):
             key = ""
-        return Piece(kind, "".join(pieces), key, attributes.get("string", attributes.get("type")))
+        return CallPiece(kind, "".join(pieces), key, attributes.get("string", attributes.get("type")))
 
     def _read_name(self) -> Reading[str]:
         form = self._form

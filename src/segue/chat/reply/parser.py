@@ -7,11 +7,11 @@ from segue.chat.reply.body import markers_of
 from segue.chat.reply.calls import CallsReader
 from segue.chat.reply.channels import ChannelsReader
 from segue.chat.reply.family import Family
+from segue.chat.reply.parts import Part
 from segue.chat.reply.quotes import QUOTES, LineQuotes
 from segue.chat.reply.reader import Reader, Reading
 from segue.chat.reply.sink import Sink
 from segue.chat.reply.tools import Tools
-from segue.chat.said import Part
 
 
 class ReplyParser:
@@ -107,7 +107,7 @@ class ReplyParser:
             yield from calls.read(marker)
 
     def _think(self, text: str) -> None:
-        self._quotes.take(text)
+        self._quotes.feed(text)
         self._sink.say(text)
 
     def _accept_reasoning(self) -> Reading[bool]:

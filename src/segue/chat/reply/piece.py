@@ -28,7 +28,7 @@ CLOSES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class CallPiece:
     """A marker, or text. That of a parameter includes its head, which says the key and perhaps the type."""
 
     kind: Kind

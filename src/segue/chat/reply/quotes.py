@@ -14,7 +14,7 @@ class LineQuotes:
         self._last = ""
         self._counts = dict.fromkeys(QUOTES, 0)
 
-    def take(self, text: str) -> None:
+    def feed(self, text: str) -> None:
         """Follow more of the text."""
         _, line_end, line = text.rpartition("\n")
         if line_end:

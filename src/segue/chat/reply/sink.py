@@ -1,6 +1,6 @@
 """Where the parts of a reply gather, without the line ends that templates put around their tags."""
 
-from segue.chat.said import CallArguments, CallOpened, Part, Text, Thought
+from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
 
 
 class Sink:

@@ -53,12 +53,12 @@ def prune(
     dry_run
         Only say what would be removed; a server may be at work meanwhile.
     """
-    from segue.commands.cache.choice import Choice
+    from segue.commands.cache.choice import PruneChoice
     from segue.commands.cache.opening import opened
     from segue.commands.cache.removal import Removal, remove
     from segue.commands.cache.stock import Stock
 
-    choice = Choice(
+    choice = PruneChoice(
         None if older_than is None else older_than.total_seconds(),
         None if to_mib is None else to_mib << 20,
         other_models,

@@ -7,7 +7,7 @@ from segue.commands.cache.stock import Stock
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PruneChoice:
     """What to remove: all that match a condition, then those used longest ago until no more than a limit is left."""
 
     unused_s: float | None = None

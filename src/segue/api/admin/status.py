@@ -1,0 +1,152 @@
+"""What the server says of itself: health, models, properties, slots, and what became of a prompt's tokens."""
+
+from dataclasses import asdict
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from segue.api.replies.failures import error_response
+from segue.api.replies.serialization import FINGERPRINT, JsonObject, sampling_json, timings_json
+from segue.loop.job import SlotView
+from segue.serving.errors import INVALID_REQUEST, NOT_FOUND, UNAVAILABLE, ApiError, not_supported
+from segue.serving.service import LoadingPhase, Service
+
+
+def _model(service: Service) -> JsonObject:
+    return {
+        "id": service.model_name,
+        "aliases": service.settings.alias or [service.model_name],
+        "tags": [],
+        "object": "model",
+        "created": service.created,
+        "owned_by": "segue",
+        "meta": _meta(service) if service.phase is LoadingPhase.READY else None,
+    }
+
+
+def _meta(service: Service) -> JsonObject:
+    backend = service.backend
+    return {
+        "n_vocab": backend.vocabulary.n_tokens,
+        "n_ctx": backend.loop.n_ctx,
+        "n_ctx_train": backend.model.n_ctx_train,
+        "n_params": backend.model.n_params,
+        "size": backend.model.size_bytes,
+        "description": backend.model.description,
+        "architecture": backend.model.meta.get("general.architecture", ""),
+    }
+
+
+def _props(service: Service) -> JsonObject:
+    backend, settings = service.backend, service.settings
+    template = backend.chat.template
+    params = sampling_json(service.sampling) | {"n_predict": settings.n_predict, "max_tokens": settings.n_predict}
+    return {
+        "default_generation_settings": {"params": params, "n_ctx": backend.loop.n_ctx},
+        "total_slots": settings.parallel,
+        "model_alias": service.model_name,
+        "model_path": str(backend.model.path),
+        "modalities": {"vision": False, "video": False, "audio": False},
+        "endpoint_slots": settings.slots,
+        "endpoint_props": False,
+        "endpoint_metrics": False,
+        "chat_template": template.source,
+        "chat_template_caps": {
+            "supports_system_role": template.dialect.takes_system,
+            "supports_object_arguments": template.dialect.takes_objects,
+            "supports_string_content": not template.dialect.takes_parts,
+            "supports_typed_content": template.dialect.takes_parts,
+        },
+        "bos_token": backend.vocabulary.text(backend.vocabulary.bos),
+        "eos_token": backend.vocabulary.text(backend.vocabulary.eos),
+        "build_info": FINGERPRINT,
+        "is_sleeping": False,
+    }
+
+
+def _slot(slot: SlotView, scope: str) -> JsonObject:
+    """A slot, without counts of a request in another scope: they would tell what its client has sent before."""
+    is_own = slot.scope == scope
+    return {
+        "id": slot.id,
+        "n_ctx": slot.n_ctx,
+        "speculative": False,
+        "is_processing": slot.is_processing,
+        "id_task": slot.id_task if is_own else -1,
+        "n_prompt_tokens": slot.n_prompt_tokens if is_own else 0,
+        "n_prompt_tokens_processed": slot.n_prompt_tokens_processed if is_own else 0,
+        "n_prompt_tokens_cache": slot.n_prompt_tokens_cache if is_own else 0,
+        "next_token": [{"n_decoded": slot.n_decoded if is_own else 0}],
+    }
+
+
+def router(service: Service) -> APIRouter:
+    """The routes."""
+    routes = APIRouter()
+
+    @routes.head("/v1/health", response_model=None, include_in_schema=False)
+    @routes.head("/health", response_model=None, include_in_schema=False)
+    @routes.get("/v1/health", response_model=None)
+    @routes.get("/health", response_model=None)
+    async def health() -> Response:
+        """Say whether the model is loaded; while it loads, how far it is."""
+        if service.phase is LoadingPhase.READY:
+            return JSONResponse({"status": "ok"})
+        return error_response(service.unavailable(progress=round(service.progress, 3)), "/health")
+
+    @routes.head("/", response_model=None)
+    async def presence() -> Response:
+        """Say that a server is here; Claude Code asks."""
+        return Response()
+
+    @routes.get("/v1/models", response_model=None)
+    @routes.get("/models", response_model=None)
+    async def models() -> Response:
+        """Name the one model; `meta` is null while it loads."""
+        name = {"name": service.model_name, "model": service.model_name, "type": "model"}
+        model = {**name, "capabilities": ["completion"], "details": {"format": "gguf"}}
+        return JSONResponse({"models": [model], "object": "list", "data": [_model(service)]})
+
+    @routes.get("/v1/models/{model_id:path}", response_model=None)
+    @routes.get("/models/{model_id:path}", response_model=None)
+    async def model(model_id: str) -> Response:
+        """Describe the model if it has this name; `meta` is null while it loads."""
+        if model_id not in (service.model_name, *service.settings.alias):
+            message = f"The model '{model_id}' does not exist; GET /v1/models names the one that does"
+            details = {"param": "model"}
+            raise ApiError(INVALID_REQUEST, message, status=404, details=details, openai_code="model_not_found")
+        return JSONResponse(_model(service))
+
+    @routes.get("/props", response_model=None)
+    async def props() -> Response:
+        """Show the server's properties."""
+        return JSONResponse(_props(service))
+
+    @routes.get("/slots", response_model=None)
+    async def slots(http: Request, fail_on_no_slot: str = "") -> Response:
+        """Show what each slot does."""
+        if not service.settings.slots:
+            raise not_supported("GET /slots is switched off; start the server with --slots")
+        views = service.backend.loop.slots()
+        if fail_on_no_slot and all(view.is_processing for view in views):
+            raise ApiError(UNAVAILABLE, "No slot is idle")
+        return JSONResponse([_slot(view, http.state.cache_scope) for view in views])
+
+    @routes.get("/cache/explain/{job_id}", response_model=None)
+    async def explain(http: Request, job_id: str) -> Response:
+        """Tell what became of a prompt's tokens, for the last 256 requests; `job_id` is `cache.id` of the response."""
+        is_id = job_id.isascii() and job_id.isdigit() and len(job_id) < 20
+        end = service.reports.get(int(job_id), http.state.cache_scope) if is_id else None
+        if end is None:
+            raise ApiError(NOT_FOUND, "No request of this id is remembered")
+        return JSONResponse(
+            {
+                "id": int(job_id),
+                "id_slot": end.id_slot,
+                "reason": end.reason,
+                "timings": timings_json(end.timings),
+                "report": None if end.report is None else asdict(end.report),
+            }
+        )
+
+    return routes

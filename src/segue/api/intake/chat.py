@@ -1,0 +1,134 @@
+"""A chat's request: what is refused, what the pipeline is asked for, and what becomes of the replies."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from segue.api.intake.constraints import Wanted
+from segue.api.intake.prompts import checked
+from segue.api.intake.requests import ChatRequest
+from segue.api.intake.tool_choice import check_tool_choice, wanted_of_chat
+from segue.chat.breakpoints import Wish
+from segue.chat.memory.reply_memory import ReplyContext
+from segue.chat.pipeline import ChatInput, EncodedChat
+from segue.chat.reply.reply_format import ReplyFormat
+from segue.chat.template.sandbox import TemplateError
+from segue.chat.tokens.tokenizer import EncodedPrompt
+from segue.serving.backend import Backend
+from segue.serving.errors import invalid
+from segue.serving.events import FinishedReply, Keep, StopType, forget
+from segue.serving.service import Service
+
+_REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedChat:
+    """The prompt of a chat, the format of its replies, what they must look like, and what becomes of each."""
+
+    prompt: EncodedPrompt
+    reply_format: ReplyFormat
+    wanted: Wanted | None
+    keep: Keep
+
+
+def prepare_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> PreparedChat:
+    """What a chat asks for, in a cache scope. Slow on long chats. Raises ApiError."""
+    chat = encode_chat(service, request, scope, wishes)
+    checked(chat.prompt, service.backend)
+    wanted = wanted_of_chat(request, chat.reply_format, service.backend.controls)
+    keep = forget
+    if chat.context is not None:
+        keep = partial(_remember, service.backend, chat.context, bool(request.stream))
+    return PreparedChat(chat.prompt, chat.reply_format, wanted, keep)
+
+
+def encode_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> EncodedChat:
+    """The tokens of a chat, however many they are. Slow on long chats. Raises ApiError."""
+    chat = _chat_input(service, request, scope, wishes)
+    if service.settings.keep_replies:
+        service.farewells.wait(scope)
+    try:
+        return service.backend.chat.encode(chat)
+    except TemplateError as error:
+        raise _refused(error) from error
+
+
+def render_chat(service: Service, request: ChatRequest, scope: str) -> str:
+    """The text that the template makes of a chat. Raises ApiError."""
+    chat = _chat_input(service, request, scope)
+    try:
+        return service.backend.chat.render(chat).text
+    except TemplateError as error:
+        raise _refused(error) from error
+
+
+def _chat_input(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> ChatInput:
+    """A request's chat, checked, in the pipeline's form. Raises ApiError."""
+    _check_options(request)
+    _check_messages(request.messages)
+    return ChatInput(
+        scope=scope,
+        messages=request.messages,
+        tools=request.tools or (),
+        variables=_variables(request, service.settings.chat_template_kwargs),
+        can_continue=request.continue_final_message is not False,
+        add_generation_prompt=request.add_generation_prompt is not False,
+        may_call=request.tool_choice != "none",
+        parses_reasoning=request.reasoning_format != "none",
+        wishes=wishes,
+    )
+
+
+def _refused(error: TemplateError) -> Exception:
+    return invalid(f"The chat template refused the messages: {error}")
+
+
+def _remember(backend: Backend, context: ReplyContext, is_streamed: bool, reply: FinishedReply) -> None:
+    """Remember a reply as it was written; of one that was streamed or interrupted, the client may have a part only."""
+    tokens = [token for token in reply.all_tokens if not backend.vocabulary.is_eog(token)]
+    is_whole = reply.stop in (StopType.EOS, StopType.LIMIT)
+    may_be_cut = (is_streamed or not is_whole) and reply.end.error is None
+    backend.chat.remember(context, reply.all_text, tokens, is_whole=is_whole, may_be_cut=may_be_cut)
+
+
+def _variables(request: ChatRequest, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template gets beside messages and tools; it is told to think, unless asked not to."""
+    variables = {**defaults, **(request.chat_template_kwargs or {})}
+    if request.reasoning_effort == "none":
+        variables["enable_thinking"] = False
+        variables.pop("reasoning_effort", None)
+    elif request.reasoning_effort:
+        variables["reasoning_effort"] = request.reasoning_effort
+    reserved = variables.keys() & {"messages", "tools", "add_generation_prompt"}
+    if reserved:
+        raise invalid(f"Field 'chat_template_kwargs': {min(reserved)} has a field of its own")
+    return variables
+
+
+def _check_options(request: ChatRequest) -> None:
+    check_tool_choice(request)
+    if request.reasoning_format not in (None, *_REASONING_FORMATS):
+        raise invalid(f"Field 'reasoning_format': it must be one of {', '.join(_REASONING_FORMATS)}")
+    if request.top_logprobs is not None and not request.logprobs:
+        raise invalid("Field 'top_logprobs': it needs logprobs to be true")
+    if request.continue_final_message and request.add_generation_prompt:
+        raise invalid("Fields 'add_generation_prompt' and 'continue_final_message' exclude each other")
+
+
+def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what only a faulty client sends. What a model, a tool or a user may bring about is taken as it is."""
+    for i, message in enumerate(messages):
+        if not isinstance(message.get("role"), str):
+            raise invalid(f"Field 'messages.{i}.role': it must be a text")
+        calls = message.get("tool_calls") or []
+        if not (isinstance(calls, list) and all(isinstance(call, Mapping) for call in calls)):
+            raise invalid(f"Field 'messages.{i}.tool_calls': it must be a list of objects")
+        content = message.get("content")
+        if message["role"] == "tool" or content is None or isinstance(content, str):
+            continue
+        if not isinstance(content, list):
+            raise invalid(f"Field 'messages.{i}.content': it must be a text or a list of parts")
+        if not all(isinstance(part, str | Mapping) for part in content):
+            raise invalid(f"Field 'messages.{i}.content': each part must be an object, such as a text part")

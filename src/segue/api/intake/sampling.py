@@ -1,0 +1,144 @@
+"""A request's sampling fields, by llama-server's names, and what they make of the server's defaults."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from segue.api.intake.fields import Count, CountOrAll, Flag, Fraction, Int, NotNegative, Number, Positive, Text, Words
+from segue.chat.vocabulary import TokenVocabulary
+from segue.engine.sampling import SAMPLERS, SamplingParams
+from segue.serving.errors import invalid
+
+MAX_SAMPLERS = 64
+MAX_BIASED_CHARS = 512
+_LETTERS = {
+    "e": "penalties",
+    "d": "dry",
+    "s": "top_n_sigma",
+    "k": "top_k",
+    "y": "typ_p",
+    "p": "top_p",
+    "m": "min_p",
+    "x": "xtc",
+    "t": "temperature",
+    "i": "infill",
+    "a": "adaptive_p",
+}
+_KNOWN = (*SAMPLERS, "infill", "adaptive_p")
+_NAMES = {"nucleus": "top_p", "temp": "temperature", "typ": "typ_p"}
+for _name in _KNOWN:
+    _NAMES |= {_name: _name, _name.replace("_", "-"): _name, _name.replace("_", ""): _name}
+
+
+def _check_samplers(value: str | list[str]) -> str | list[str]:
+    sampler_names(value)
+    return value
+
+
+def sampler_names(value: str | Iterable[str]) -> tuple[str, ...]:
+    """Read a chain of samplers: names in any of llama.cpp's spellings, or one string of its letters, or names with `;`.
+
+    Raises ValueError for an unknown one, and for a chain without end.
+    """
+    if isinstance(value, str):
+        table, parts = (
+            (_NAMES, value.split(";")) if ";" in value or value.lower() in _NAMES else (_LETTERS, list(value))
+        )
+    else:
+        table, parts = _NAMES, list(value)
+    names = []
+    for part in parts:
+        name = table.get(part.lower())
+        if name is None:
+            raise ValueError(f"unknown sampler {part!r}; known are {', '.join(_KNOWN)}")
+        names.append(name)
+    if len(names) > MAX_SAMPLERS:
+        raise ValueError(f"a chain has {MAX_SAMPLERS} samplers at most")
+    return tuple(names)
+
+
+class SamplingFields(BaseModel):
+    """What a request may say about sampling; each field overrides the server's default."""
+
+    seed: Int | None = None
+    temperature: NotNegative | None = None
+    dynatemp_range: Number | None = None
+    dynatemp_exponent: Number | None = None
+    top_k: CountOrAll | None = None
+    top_p: Fraction | None = None
+    min_p: Fraction | None = None
+    top_n_sigma: Number | None = None
+    xtc_probability: Fraction | None = None
+    xtc_threshold: Fraction | None = None
+    typical_p: NotNegative | None = None
+    repeat_last_n: CountOrAll | None = None
+    repeat_penalty: Positive | None = None
+    presence_penalty: Number | None = None
+    frequency_penalty: Number | None = None
+    dry_multiplier: NotNegative | None = None
+    dry_base: Number | None = None
+    dry_allowed_length: Count | None = None
+    dry_penalty_last_n: CountOrAll | None = None
+    dry_sequence_breakers: Annotated[Words, Field(min_length=1)] | None = None
+    mirostat: Annotated[Int, Field(ge=0, le=2)] | None = None
+    mirostat_tau: NotNegative | None = None
+    mirostat_eta: NotNegative | None = None
+    adaptive_target: Annotated[Number, Field(le=1)] | None = None
+    adaptive_decay: Annotated[Number, Field(ge=0, le=0.99)] | None = None
+    min_keep: Count | None = None
+    ignore_eos: Flag | None = None
+    logit_bias: dict[str, Any] | list[Any] | None = None
+    samplers: Annotated[Text | Words, AfterValidator(_check_samplers)] | None = None
+
+    def sampling(self, defaults: SamplingParams, vocabulary: TokenVocabulary) -> SamplingParams:
+        """Lay these fields over `defaults`. Raises ApiError for a bias that names no token."""
+        given: dict[str, Any] = {
+            name: value for name in SamplingFields.model_fields if (value := getattr(self, name)) is not None
+        }
+        if "seed" in given:
+            given["seed"] = _seed(given["seed"])
+        if given.get("top_k") == -1:
+            given["top_k"] = 0
+        if given.get("dry_base", 1.0) < 1.0:
+            del given["dry_base"]
+        if "dry_sequence_breakers" in given:
+            given["dry_sequence_breakers"] = tuple(given["dry_sequence_breakers"])
+        if "samplers" in given:
+            given["samplers"] = sampler_names(given["samplers"])
+        if "logit_bias" in given:
+            given["logit_bias"] = tuple(_biases(given["logit_bias"], vocabulary))
+        return dataclasses.replace(defaults, **given)
+
+
+def _seed(value: int) -> int:
+    """Wrap as llama-server does: 32 bits, of which the largest value means a random seed."""
+    wrapped = value % 2**32
+    return -1 if wrapped == 2**32 - 1 else wrapped
+
+
+def _biases(value: Mapping[str, object] | list[object], vocabulary: TokenVocabulary) -> Iterator[tuple[int, float]]:
+    for item in value.items() if isinstance(value, Mapping) else value:
+        if not isinstance(item, (list, tuple)) or len(item) != 2:
+            raise invalid("Field 'logit_bias': each item of the list must be [token, bias]")
+        key, raw = item
+        bias = -math.inf if raw is False else raw
+        if isinstance(bias, bool) or not isinstance(bias, (int, float)) or not bias <= 1e38:
+            raise invalid("Field 'logit_bias': a bias must be a number, or false to forbid the token")
+        for token in _tokens(key, vocabulary):
+            yield token, float(max(bias, -1e38)) if raw is not False else -math.inf
+
+
+def _tokens(key: object, vocabulary: TokenVocabulary) -> list[int]:
+    if isinstance(key, str) and len(key) > MAX_BIASED_CHARS:
+        raise invalid(f"Field 'logit_bias': a text has {MAX_BIASED_CHARS} characters at most")
+    if isinstance(key, str) and not key.strip().removeprefix("-").isdecimal():
+        return [int(token) for token in vocabulary.tokenize(key, add_special=False, parse_special=True)]
+    if isinstance(key, bool) or not isinstance(key, (int, str)) or (isinstance(key, str) and len(key) > 20):
+        raise invalid("Field 'logit_bias': a token must be an id or a text")
+    token = int(key)
+    if not 0 <= token < vocabulary.n_tokens:
+        raise invalid(f"Field 'logit_bias': token {token} is not in the vocabulary of {vocabulary.n_tokens}")
+    return [token]

@@ -1,0 +1,82 @@
+"""What a chat's replies must look like: a call that the client demands, or what it wants of any reply."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from segue.api.intake.constraints import Wanted, wanted_by
+from segue.api.intake.requests import ChatRequest
+from segue.chat.reply.reply_format import ReplyFormat
+from segue.grammar.calls import CallableTool, Controls, calls_grammar
+from segue.grammar.errors import ConstraintError
+from segue.serving.errors import invalid
+
+_FINAL = "<|channel|>final<|message|>"
+"""What gpt-oss writes before its answer."""
+
+_WORDS = (None, "auto", "none", "required")
+Definitions = Sequence[Mapping[str, Any]]
+
+
+def check_tool_choice(request: ChatRequest) -> None:
+    """Refuse a choice that there is not. Raises ApiError."""
+    choice, names = request.tool_choice, [_name(tool) for tool in request.tools or ()]
+    if isinstance(choice, Mapping):
+        if _name(choice) not in names:
+            raise invalid(f"Field 'tool_choice': there is no tool {_name(choice)!r}")
+    elif choice not in _WORDS:
+        raise invalid("Field 'tool_choice': it must be auto, none, required, or name a tool")
+    elif choice == "required" and not names:
+        raise invalid("Field 'tool_choice': it is required, and there are no tools")
+
+
+def wanted_of_chat(request: ChatRequest, reply_format: ReplyFormat, controls: Controls) -> Wanted | None:
+    """What replies must look like, after any reasoning; None if they are free. Raises ApiError.
+
+    Arguments follow their schemas where a call is demanded, or where a tool is `strict`.
+    """
+    wanted, calls = wanted_by(request), _calls(request, reply_format, controls)
+    if wanted is not None and calls is not None:
+        raise invalid(
+            f"Fields '{wanted.field}' and '{calls.field}' exclude each other: both say what the reply must be"
+        )
+    wanted = wanted or calls
+    if wanted is None:
+        return None
+    end = _FINAL if reply_format.family.has_channels else reply_format.reasoning_end
+    return wanted._replace(constraint=wanted.constraint.after_text(end, controls)) if end else wanted
+
+
+def _calls(request: ChatRequest, reply_format: ReplyFormat, controls: Controls) -> Wanted | None:
+    choice, tools = request.tool_choice, reply_format.tools
+    is_required = choice == "required" or isinstance(choice, Mapping)
+    if choice == "none" or not (is_required or any(_is_strict(tool) for tool in tools)):
+        return None
+    named = [tool for tool in tools if not isinstance(choice, Mapping) or _name(tool) == _name(choice)]
+    field = "tool_choice" if is_required else "tools"
+    form = reply_format.family.own_form
+    if form is None:
+        raise invalid(f"Field '{field}': the calls that this model writes cannot be prescribed")
+    try:
+        grammar = calls_grammar(
+            form,
+            [CallableTool(_name(tool), _function(tool).get("parameters")) for tool in named],
+            controls,
+            is_required=is_required,
+            allows_several=request.parallel_tool_calls is not False and not isinstance(choice, Mapping),
+        )
+    except ConstraintError as error:
+        raise invalid(f"Field '{field}': {error}") from error
+    return Wanted(field, grammar)
+
+
+def _is_strict(tool: Mapping[str, Any]) -> bool:
+    return _function(tool).get("strict") is True
+
+
+def _function(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    function = tool.get("function")
+    return function if isinstance(function, Mapping) else {}
+
+
+def _name(tool: Mapping[str, Any]) -> str:
+    return str(_function(tool).get("name", ""))

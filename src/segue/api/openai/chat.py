@@ -1,0 +1,172 @@
+"""POST /v1/chat/completions."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from typing_extensions import override
+
+from segue.api.intake.body import JsonRoute
+from segue.api.intake.chat import prepare_chat
+from segue.api.intake.plan import make_chat_plan
+from segue.api.intake.requests import ChatRequest
+from segue.api.openai.envelope import envelope
+from segue.api.openai.message import delta_json, finish_reason, message_json
+from segue.api.replies.respond import respond
+from segue.api.replies.response_format import UnnamedFormat
+from segue.api.replies.serialization import (
+    JsonObject,
+    account_json,
+    probabilities_json,
+    progress_json,
+    timings_json,
+    usage_json,
+)
+from segue.chat.reply.parser import ReplyParser
+from segue.chat.reply.parts import CallOpened, Part
+from segue.chat.reply.reply_format import ReplyFormat
+from segue.chat.reply.whole import parts_whole
+from segue.loop.job import TokenOut
+from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece
+from segue.serving.plan import GenerationPlan
+from segue.serving.service import Service
+
+_OPENING: JsonObject = {"role": "assistant", "content": None}
+
+
+@dataclass(slots=True)
+class _Voice:
+    """How far a streamed choice is: what takes it apart, tokens that no chunk has carried yet, calls so far."""
+
+    parser: ReplyParser
+    waiting: list[TokenOut] = field(default_factory=list)
+    n_calls: int = 0
+
+
+class ChatFormat(UnnamedFormat):
+    """OpenAI's chat completions, with llama-server's `timings` and Segue's `cache` in the last object of a choice."""
+
+    done = b"data: [DONE]\n\n"
+
+    def __init__(self, service: Service, request: ChatRequest, n_top: int | None, reply_format: ReplyFormat) -> None:
+        self._vocabulary = service.backend.vocabulary
+        self._request = request
+        self._n_top = n_top
+        self._reply_format = reply_format
+        self._chunk = envelope(service, "chatcmpl", "chat.completion.chunk")
+        self._voices: dict[int, _Voice] = {}
+
+    @override
+    def reading(self, reading: PromptProgress) -> Iterator[JsonObject]:
+        delta: JsonObject = {} if reading.index in self._voices else _OPENING
+        self._voice(reading.index)
+        yield self._delta(reading.index, delta) | progress_json(
+            reading.progress, with_timings=self._request.timings_per_token
+        )
+
+    @override
+    def piece(self, piece: ReplyPiece) -> Iterator[JsonObject]:
+        yield from self._open(piece.index)
+        yield from self._deltas(piece.index, self._voice(piece.index).parser.feed(piece.text), piece.tokens)
+
+    @override
+    def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:
+        yield from self._open(reply.index)
+        voice = self._voice(reply.index)
+        yield from self._deltas(reply.index, voice.parser.feed(reply.text) + voice.parser.finish(), reply.tokens)
+        if voice.waiting and self._n_top is not None:
+            yield self._delta(reply.index, {}, self._logprobs(voice.waiting))
+        choice: JsonObject = {"finish_reason": finish_reason(reply, voice.n_calls), "index": reply.index, "delta": {}}
+        yield self._chunk | {"choices": [choice]} | ({} if self._has_closing_account else account_json(reply))
+
+    @override
+    def closing(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:
+        if self._includes_usage:
+            usage: JsonObject = {"choices": [], "usage": usage_json(replies, self._request.n_choices)}
+            yield self._chunk | usage | (account_json(replies[0]) if self._has_closing_account else {})
+
+    @override
+    def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:
+        choices: list[JsonObject] = []
+        for reply in replies:
+            parser = self._reply_format.parser()
+            said = parts_whole(parser.feed(reply.text) + parser.finish())
+            reason = finish_reason(reply, len(said.calls))
+            choice: JsonObject = {"finish_reason": reason, "index": reply.index, "message": message_json(said)}
+            choices.append(choice | self._logprobs(reply.tokens))
+        return {
+            "choices": choices,
+            **self._chunk,
+            "object": "chat.completion",
+            "usage": usage_json(replies, self._request.n_choices),
+            **account_json(replies[0]),
+        }
+
+    @property
+    def _includes_usage(self) -> bool:
+        options = self._request.stream_options
+        return options is not None and bool(options.include_usage)
+
+    @property
+    def _has_closing_account(self) -> bool:
+        """Whether the account of the only choice goes into the closing chunk, as in llama-server."""
+        return self._includes_usage and self._request.n_choices == 1
+
+    def _voice(self, index: int) -> _Voice:
+        return self._voices.setdefault(index, _Voice(self._reply_format.parser()))
+
+    def _open(self, index: int) -> Iterator[JsonObject]:
+        """The delta that says who speaks, once for each choice."""
+        if index not in self._voices:
+            self._voice(index)
+            yield self._delta(index, _OPENING)
+
+    def _deltas(self, index: int, parts: Sequence[Part], tokens: Sequence[TokenOut]) -> Iterator[JsonObject]:
+        """A chunk for each part; the first carries the tokens that came since the last one."""
+        voice = self._voice(index)
+        voice.waiting += tokens
+        for part in parts:
+            voice.n_calls += isinstance(part, CallOpened)
+            chunk = self._delta(index, delta_json(part), self._logprobs(voice.waiting))
+            if self._request.timings_per_token and voice.waiting and (timings := voice.waiting[-1].timings) is not None:
+                chunk["timings"] = timings_json(timings)
+            voice.waiting.clear()
+            yield chunk
+
+    def _delta(self, index: int, delta: JsonObject, extra: JsonObject | None = None) -> JsonObject:
+        choice: JsonObject = {"finish_reason": None, "index": index, "delta": delta}
+        return {"choices": [choice | extra if extra else choice], **self._chunk}
+
+    def _logprobs(self, tokens: Sequence[TokenOut]) -> JsonObject:
+        if self._n_top is None:
+            return {}
+        said = [token for token in tokens if not token.is_eog]
+        is_probability = bool(self._request.post_sampling_probs)
+        content = probabilities_json(said, self._vocabulary, n_top=self._n_top, is_probability=is_probability)
+        return {"logprobs": {"content": content}}
+
+
+def router(service: Service) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(route_class=JsonRoute)
+
+    @routes.post("/v1/chat/completions", response_model=None)
+    @routes.post("/chat/completions", response_model=None)
+    async def chat_completions(http: Request, request: ChatRequest) -> Response:
+        """Continue a conversation."""
+        n_top = request.n_top_logprobs
+
+        def prepare() -> tuple[GenerationPlan, ReplyFormat]:
+            scope: str = http.state.cache_scope
+            chat = prepare_chat(service, request, scope)
+            plan = make_chat_plan(service, request, chat, scope, n_probs=request.n_wanted_probs)
+            return plan, chat.reply_format
+
+        plan, reply_format = await run_in_threadpool(prepare)
+        return await respond(
+            http, service, plan, ChatFormat(service, request, n_top, reply_format), request.sse_ping_interval
+        )
+
+    return routes

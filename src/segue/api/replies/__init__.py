@@ -1,0 +1,1 @@
+"""From running jobs to a response: listened to, gathered, worded by a response format, sent."""

@@ -1,0 +1,1 @@
+"""What is remembered of conversations: replies as written, their time, the order of tools."""

@@ -1,0 +1,40 @@
+"""How the replies to one prompt are to be taken apart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from segue.chat.reply.family import Family
+from segue.chat.reply.parser import ReplyParser
+from segue.chat.vocabulary import TokenVocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFormat:
+    """Makes a parser for each reply to one prompt. `tools` are OpenAI's definitions of those that may be called.
+
+    `reasoning_end` ends the reasoning that a reply begins in, empty if it begins in none.
+    """
+
+    family: Family
+    tools: Sequence[Mapping[str, Any]]
+    reasoning_end: str
+
+    def parser(self) -> ReplyParser:
+        """A new parser."""
+        return ReplyParser(
+            self.family, tools=self.tools, is_reasoning=bool(self.reasoning_end), parses_calls=bool(self.tools)
+        )
+
+
+def reply_format_after(
+    family: Family, prompt: str, tools: Sequence[Mapping[str, Any]], *, parses_reasoning: bool = True
+) -> ReplyFormat:
+    """What a reply to the rendered `prompt` is like; without `parses_reasoning` that stays in the text as written."""
+    family = family if parses_reasoning else replace(family, reasoning=())
+    return ReplyFormat(family, tools, family.reasoning_end_after(prompt))
+
+
+def shown_tokens(family: Family, vocabulary: TokenVocabulary) -> frozenset[int]:
+    """The control tokens whose text the family's parser must see."""
+    return frozenset(token for piece, token in vocabulary.special_pieces().items() if piece in family.markers)

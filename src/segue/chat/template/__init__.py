@@ -1,0 +1,1 @@
+"""The model's chat template: run in a sandbox, and watched, so that message ends are known."""

@@ -1,0 +1,93 @@
+"""Calls of tools and their results, for templates that take them in other forms only, or not at all."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+
+from segue.chat.template.turns import Turn, turn_by
+
+_ID_CHARS = 9
+
+
+def retold(turn: Turn) -> Turn:
+    """A call or a result in plain words, for a template that knows no tools."""
+    if turn.role == "tool":
+        return _as_user(turn)
+    if not turn.calls:
+        return turn
+    said = [turn.text, *map(_told_call, turn.calls)]
+    message = {key: value for key, value in turn.message.items() if key != "tool_calls"}
+    return replace(turn, message=message).saying("\n".join(text for text in said if text))
+
+
+def _told_call(call: object) -> str:
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping):
+        return ""
+    arguments = function.get("arguments")
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    return f"[call of {function.get('name')}: {text}]"
+
+
+def _as_user(turn: Turn) -> Turn:
+    """What a tool said, told by the user."""
+    name = turn.message.get("name")
+    head = f"[result of {name}]" if isinstance(name, str) and name else "[result of a tool]"
+    return turn_by("user", f"{head}\n{turn.text}", turn.origin)
+
+
+def without_strays(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """Results whose call is not there are told by the user."""
+    is_answer = False
+    for turn in turns:
+        is_answer = bool(turn.calls) or (is_answer and turn.role == "tool")
+        yield turn if is_answer or turn.role != "tool" else _as_user(turn)
+
+
+def one_call_each(turns: Sequence[Turn]) -> Iterator[Turn]:
+    """Each call of a message that has several becomes a message of its own, with its result behind it."""
+    position = 0
+    while position < len(turns):
+        turn, position = turns[position], position + 1
+        if len(turn.calls) < 2:
+            yield turn
+            continue
+        results: list[Turn] = []
+        while position < len(turns) and turns[position].role == "tool":
+            results.append(turns[position])
+            position += 1
+        for number, call in enumerate(turn.calls):
+            said = turn.message if number == 0 else {"role": "assistant", "content": ""}
+            yield replace(turn, message={**said, "tool_calls": [call]})
+            index = _result_of(call, results)
+            if index is not None:
+                yield Turn(results.pop(index).message, turn.origin)
+        yield from results
+
+
+def _result_of(call: object, results: Sequence[Turn]) -> int | None:
+    number = call.get("id") if isinstance(call, Mapping) else None
+    return next((i for i, result in enumerate(results) if result.message.get("tool_call_id") == number), None)
+
+
+def with_short_ids(turn: Turn) -> Turn:
+    """Ids of nine letters or digits, on which some templates insist."""
+    message = dict(turn.message)
+    if isinstance(message.get("tool_call_id"), str):
+        message["tool_call_id"] = _short_id(message["tool_call_id"])
+    if turn.calls:
+        message["tool_calls"] = [
+            {**call, "id": _short_id(call["id"])}
+            if isinstance(call, Mapping) and isinstance(call.get("id"), str)
+            else call
+            for call in turn.calls
+        ]
+    return replace(turn, message=message)
+
+
+def _short_id(number: str) -> str:
+    """Nine letters or digits for an id: the same ones for the same id."""
+    if len(number) == _ID_CHARS and number.isascii() and number.isalnum():
+        return number
+    return blake2b(number.encode(), digest_size=8).hexdigest()[:_ID_CHARS]

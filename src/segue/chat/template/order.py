@@ -1,0 +1,95 @@
+"""Which sequences of messages a chat template takes, found by trying it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Message = dict[str, Any]
+FIRST = "segue-before"
+SECOND = "segue-trial"
+
+
+class Writes(Protocol):
+    """Whether a template writes messages in their order: what holds `FIRST`, then what holds `SECOND`."""
+
+    def __call__(self, messages: Sequence[Message], *, has_tools: bool = False) -> bool:
+        """Try it, with a tool on offer or without; with one in any case if a message is by a tool."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a template takes beside a plain alternation of user and assistant. The defaults refuse nothing.
+
+    `takes_second_system`: it writes a second system message behind the first. `takes_no_user`: it needs no message by
+    the user; `takes_no_user_with_tools`: not even where tools are on offer. `takes_any_order`: two messages by one role
+    may follow each other, and the assistant may begin. `takes_results`: it writes messages by tools;
+    `takes_stray_results`: without a call before them, too. `takes_several_calls`: in one message. `takes_any_id`: a
+    call's id need not have nine letters or digits. `takes_text_arguments`: a call's arguments need not be an object.
+    `takes_silence`: an assistant's message may be empty. `takes_channel_tags`: an assistant's text may hold the tags
+    of gpt-oss.
+    """
+
+    takes_second_system: bool = True
+    takes_no_user: bool = True
+    takes_no_user_with_tools: bool = True
+    takes_any_order: bool = True
+    takes_results: bool = True
+    takes_stray_results: bool = True
+    takes_several_calls: bool = True
+    takes_any_id: bool = True
+    takes_text_arguments: bool = True
+    takes_silence: bool = True
+    takes_channel_tags: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Writes the messages of a trial in the form that the template takes. `call` takes ids and arguments."""
+
+    content: Callable[[str], object]
+    call: Callable[[Sequence[str], object], Message]
+
+    def __call__(self, role: str, text: str = "x") -> Message:
+        """A message of `role`."""
+        return {"role": role, "content": self.content(text)}
+
+    def result(self, text: str, call_id: str = "call00001") -> Message:
+        """What a tool says."""
+        return {**self("tool", text), "tool_call_id": call_id}
+
+
+def find_order(say: Speaker, writes: Writes, *, takes_system: bool) -> Order:
+    """What the template takes that `writes` runs; the defaults for one that does not even write one message."""
+    user, reply = say("user"), say("assistant")
+
+    def takes_call(*between: Message, ids: Sequence[str] = ("call00001",), arguments: object = None) -> bool:
+        return writes([user, say.call(ids, {"key": "x"} if arguments is None else arguments), *between, reply, user])
+
+    def takes_no_user(*, has_tools: bool) -> bool:
+        trials = [[say("assistant", SECOND)]]
+        if takes_system:
+            trials += [[say("system", SECOND)], [say("system"), say("assistant", SECOND)]]
+        return all(writes(messages, has_tools=has_tools) for messages in trials)
+
+    takes_results = takes_call(say.result(SECOND))
+    two, long_id = ("call00001", "call00002"), "call_segue_trial_01"
+    order = Order(
+        takes_second_system=not takes_system or writes([say("system", FIRST), say("system", SECOND), user]),
+        takes_no_user=takes_no_user(has_tools=False),
+        takes_no_user_with_tools=takes_no_user(has_tools=True),
+        takes_any_order=writes([say("user", FIRST), say("user", SECOND), reply, user])
+        and writes([user, say("assistant", FIRST), say("assistant", SECOND), user])
+        and writes([say("assistant", SECOND), user]),
+        takes_results=takes_results,
+        takes_stray_results=takes_results and writes([user, say.result(SECOND), reply, user]),
+        takes_several_calls=not takes_results or takes_call(say.result(FIRST), say.result(SECOND, two[1]), ids=two),
+        takes_any_id=not takes_results or takes_call(say.result(SECOND, long_id), ids=(long_id,)),
+        takes_text_arguments=not takes_results
+        or takes_call(say.result(SECOND), arguments=f"{FIRST} {{")
+        # Some never write a call.
+        or not takes_call(say.result(SECOND), arguments={"key": FIRST}),
+        takes_silence=writes([user, say("assistant", ""), say("user", SECOND)]),
+        takes_channel_tags=writes([user, say("assistant", f"<|channel|>analysis<|message|>{SECOND}"), user]),
+    )
+    # Where the time for trials ran out, nothing is known.
+    return order if writes([say("user", SECOND)]) else Order()

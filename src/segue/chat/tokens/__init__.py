@@ -1,0 +1,1 @@
+"""Text to tokens, each text between two special tokens only once."""

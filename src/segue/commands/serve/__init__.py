@@ -1,0 +1,1 @@
+"""`segue serve`: flags, checks before loading, and the server's life."""

@@ -1,0 +1,173 @@
+"""`segue serve`: listen, load the model meanwhile, serve until a signal says stop."""
+
+import contextlib
+import ipaddress
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import uvicorn
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from segue.api.app import create_app
+from segue.commands.serve.start import (
+    LoadedModel,
+    StartError,
+    bind,
+    check_model_file,
+    check_slot_folder,
+    make_backend,
+    make_service,
+)
+from segue.engine.errors import EngineError
+from segue.loop.job import JobEnd
+from segue.serving.service import LoadingPhase, Service
+from segue.settings import Settings
+from segue.watch.log import configure, log_request
+
+GRACE_S = 2
+"""How long running requests may go on after a signal."""
+INTERRUPTED = 130
+_STACK_BYTES = 128 << 20
+"""What llguidance needs at most, on any thread, for a grammar of the sizes that are taken; it cannot be stopped."""
+
+Build = Callable[[Settings, Callable[[float], None], Callable[[int, JobEnd], None]], LoadedModel]
+
+log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings, build: Build) -> int:
+    """Serve until SIGINT (returns 130) or SIGTERM (0); 1 if the server cannot start, after one line that says why.
+
+    `build` loads the model, on a thread of its own, while requests are already answered with 503. Call from the main
+    thread.
+    """
+    console = Console(stderr=True)
+    configure(settings.verbosity, console)
+    threading.stack_size(_STACK_BYTES)
+    try:
+        check_model_file(settings)
+        check_slot_folder(settings)
+        service = make_service(settings)
+        listener = bind(settings)
+    except StartError as error:
+        print(f"segue: {error}", file=sys.stderr)
+        return 1
+    host, port = listener.getsockname()[:2]
+    if not (service.keys.has_keys or ipaddress.ip_address(host).is_loopback):
+        log.warning("whoever reaches %s may use this server: no --api-key is set", host)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    config = uvicorn.Config(
+        create_app(service),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = uvicorn.Server(config)
+    loader = _Loader(service, build, console, url, server)
+    signals = _Signals(server)
+    with listener, signals:
+        loader.start()
+        server.run(sockets=[listener])
+    loader.finish(signals.exit_code)
+    if service.phase is LoadingPhase.FAILED:
+        print(f"segue: {service.failure}", file=sys.stderr)
+        return 1
+    return signals.exit_code
+
+
+class _Signals:
+    """Takes the signals that uvicorn does not, and those that it raises again once it has stopped."""
+
+    def __init__(self, server: uvicorn.Server) -> None:
+        self._server = server
+        self.exit_code = 0
+
+    def __enter__(self) -> None:
+        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, _: FrameType | None) -> None:
+        self._server.should_exit = True
+        if number == signal.SIGINT:
+            self.exit_code = INTERRUPTED
+
+
+class _Loader:
+    """Loads the model on a thread of its own and makes the service ready, or stops the server."""
+
+    def __init__(self, service: Service, build: Build, console: Console, url: str, server: uvicorn.Server) -> None:
+        self._service = service
+        self._build = build
+        self._console = console
+        self._url = url
+        self._server = server
+        self._built: LoadedModel | None = None
+        self._thread = threading.Thread(target=self._load, name="segue-load", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load."""
+        self._thread.start()
+
+    def finish(self, exit_code: int) -> None:
+        """End what was loaded. libllama cannot be told to stop loading: then the process ends here and now."""
+        if self._thread.is_alive() and self._service.phase is LoadingPhase.LOADING:
+            sys.stderr.flush()
+            os._exit(exit_code)
+        self._thread.join()
+        if self._built is not None:
+            self._built.close()
+        if self._service.phase is LoadingPhase.READY:
+            self._service.backend.side_store.close()
+
+    def _load(self) -> None:
+        started = time.perf_counter()
+        try:
+            with self._progress_bar() as on_progress:
+                self._built = self._build(self._service.settings, on_progress, log_request)
+                backend = make_backend(self._built, self._service.settings)
+        except (StartError, EngineError) as error:
+            self._fail(str(error))
+        except Exception as error:
+            log.exception("loading failed")
+            self._fail(f"loading failed: {type(error).__name__}")
+        else:
+            self._service.attach(backend)
+            self._announce(time.perf_counter() - started)
+
+    def _fail(self, message: str) -> None:
+        self._service.fail(message)
+        self._server.should_exit = True
+
+    def _announce(self, seconds: float) -> None:
+        settings, loop = self._service.settings, self._service.backend.loop
+        name, n_ctx = self._service.model_name, loop.n_ctx
+        slots = "1 slot" if settings.parallel == 1 else f"{settings.parallel} slots"
+        line = f"{self._url} serves {name}: context {n_ctx:,}, {slots}, loaded in {seconds:.1f} s"
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def _progress_bar(self) -> Iterator[Callable[[float], None]]:
+        """Show a bar on a terminal, and tell the service how far loading is."""
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+        bar = Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True)
+        task = bar.add_task(f"Loading {self._service.model_name}", total=1.0)
+
+        def on_progress(share: float) -> None:
+            self._service.progress = share
+            bar.update(task, completed=share)
+
+        with bar if self._console.is_terminal else contextlib.nullcontext():
+            yield on_progress

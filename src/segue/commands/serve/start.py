@@ -1,0 +1,208 @@
+"""Starting a server: what can be checked before the model is loaded, and the pieces that text needs after."""
+
+import logging
+import socket
+from pathlib import Path
+from typing import Protocol
+
+from segue.api.intake.sampling import sampler_names
+from segue.chat.memory.conversation_clock import ConversationClock
+from segue.chat.memory.reply_memory import ReplyMemory
+from segue.chat.memory.side_store import SideStore
+from segue.chat.memory.tool_order import ToolOrder
+from segue.chat.pipeline import ChatPipeline
+from segue.chat.reply.families import find_family
+from segue.chat.reply.reply_format import shown_tokens
+from segue.chat.template.sandbox import TemplateError
+from segue.chat.template.template import CHATML, ChatTemplate
+from segue.chat.template.turn_marks import unknown_mark
+from segue.chat.tokens.tokenizer import PromptTokenizer
+from segue.grammar.compiler import Compiler
+from segue.grammar.marks import control_pieces
+from segue.loop.job import LoopFront
+from segue.serving.backend import Backend, Embeddings, ModelInfo, ModelVocabulary
+from segue.serving.keys import KeyRing
+from segue.serving.service import Service
+from segue.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_SIDE_STORE = "notes.sqlite"
+_SIDE_BYTES = 256 << 20
+_MAGIC = b"GGUF"
+_BACKLOG = 2048
+
+
+class StartError(Exception):
+    """The server cannot start; the message is one line that says what to do."""
+
+
+class LoadedModel(Protocol):
+    """A loaded model with its running loop."""
+
+    @property
+    def loop(self) -> LoopFront:
+        """The loop."""
+
+    @property
+    def vocabulary(self) -> ModelVocabulary:
+        """The model's vocabulary."""
+
+    @property
+    def compiler(self) -> Compiler:
+        """What makes grammars of this vocabulary."""
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """What embeds texts."""
+
+    @property
+    def model(self) -> ModelInfo:
+        """The model."""
+
+    @property
+    def can_generate(self) -> bool:
+        """Whether the model can generate replies."""
+
+    def close(self) -> None:
+        """End the loop and free the model."""
+
+
+def make_service(settings: Settings) -> Service:
+    """Make a service that waits for its model. Raises StartError for a setting that cannot work."""
+    keys = [*settings.api_key, *_file_keys(settings.api_key_file)]
+    try:
+        sampler_names(settings.samplers)
+    except ValueError as error:
+        raise StartError(f"--samplers: {error}") from error
+    try:
+        # With the model's own tokens it is compiled again; a wrong one should not cost the loading of a model.
+        ChatTemplate(_template_source(settings), "", "")
+    except TemplateError as error:
+        raise StartError(f"{error}; pass another one with --chat-template-file") from error
+    keyring = KeyRing(keys, is_shared=settings.cache_share_keys)
+    return Service(settings=settings, keys=keyring, sampling=settings.sampling())
+
+
+def make_backend(built: LoadedModel, settings: Settings) -> Backend:
+    """Add to a loaded model what turns text into tokens. Raises StartError for a template that cannot be used.
+
+    The log hears of one that does not suit the model.
+    """
+    vocabulary = built.vocabulary
+    source = _template_source(settings) or built.model.chat_template
+    try:
+        template = ChatTemplate(source, vocabulary.text(vocabulary.bos), vocabulary.text(vocabulary.eos))
+    except TemplateError as error:
+        raise StartError(f"{error}; pass another one with --chat-template-file") from error
+    if built.can_generate:
+        _warn(is_missing=not source, unknown=unknown_mark(template, vocabulary.special_pieces()))
+    else:
+        log.warning("the model has no logits, as an encoder: chats and completions are refused, embeddings are served")
+    family = find_family(template.source)
+    tokenizer = PromptTokenizer(vocabulary)
+    side_store = SideStore(settings.cache_dir / _SIDE_STORE if settings.cache_dir is not None else None, _SIDE_BYTES)
+    chat = ChatPipeline(
+        template=template,
+        tokenizer=tokenizer,
+        family=family,
+        replies=ReplyMemory(family, vocabulary, tokenizer, side_store) if settings.keep_replies else None,
+        tool_order=ToolOrder(side_store) if settings.keep_tool_order else None,
+        clock=ConversationClock(side_store) if settings.hold_time else None,
+    )
+    return Backend(
+        loop=built.loop,
+        vocabulary=vocabulary,
+        tokenizer=tokenizer,
+        chat=chat,
+        compiler=built.compiler,
+        embeddings=built.embeddings,
+        model=built.model,
+        side_store=side_store,
+        shown=shown_tokens(family, vocabulary),
+        controls=control_pieces(vocabulary),
+        can_generate=built.can_generate,
+    )
+
+
+def check_model_file(settings: Settings) -> None:
+    """Raise StartError unless the model is a GGUF file that can be read."""
+    if not settings.model:
+        raise StartError("no model: pass the GGUF file with -m, or set LLAMA_ARG_MODEL")
+    path = Path(settings.model)
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise StartError(f"cannot read the model {path}: {error.strerror}") from error
+    if magic != _MAGIC:
+        raise StartError(f"{path} is not a GGUF file")
+
+
+def check_slot_folder(settings: Settings) -> None:
+    """Raise StartError where slots are to be saved in what is no directory."""
+    folder = settings.slot_save_path
+    if folder is not None and not folder.is_dir():
+        wrong = "is not a directory" if folder.exists() else "is not there"
+        raise StartError(f"--slot-save-path: {folder} {wrong}; make that directory, or name another")
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Take the address before anything slow begins; who connects from now on waits for the server.
+
+    Raises StartError, for a port in use among others.
+    """
+    address = f"{settings.host}:{settings.port}"
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise StartError(f"cannot listen on {address}: {error.strerror}; check --host") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartError(f"cannot listen on {address}: {error.strerror}; choose another --port") from error
+    return listener
+
+
+def _file_keys(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    keys = [line.strip() for line in _read(path, "--api-key-file").splitlines()]
+    keys = [key for key in keys if key and not key.startswith("#")]
+    if not keys:
+        raise StartError(f"--api-key-file: {path} holds no key, which would open the server to all")
+    return keys
+
+
+def _template_source(settings: Settings) -> str:
+    if settings.chat_template_file is not None:
+        return _read(settings.chat_template_file, "--chat-template-file")
+    if settings.chat_template == "chatml":
+        return CHATML
+    if settings.chat_template and "{" not in settings.chat_template:
+        raise StartError(
+            f"--chat-template: {settings.chat_template!r} is neither chatml nor Jinja; for a file: --chat-template-file"
+        )
+    return settings.chat_template
+
+
+def _warn(*, is_missing: bool, unknown: str) -> None:
+    """Say what is wrong with the chat template; `unknown` is its mark that is no token."""
+    wrong = "the model has no chat template, and ChatML stands in" if is_missing else ""
+    if unknown:
+        wrong = f"{wrong or 'the chat template does not suit the model'}: replies may not end, {unknown} is no token"
+    if wrong:
+        log.warning("%s; pass the model's own template with --chat-template-file", wrong)
+
+
+def _read(path: Path, flag: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"{flag}: cannot read {path}: {getattr(error, 'strerror', None) or error}") from error

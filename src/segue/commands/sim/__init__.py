@@ -1,0 +1,1 @@
+"""`segue sim`: the command lines of the simulator."""

@@ -1,0 +1,22 @@
+"""What a request asks of the loop."""
+
+from dataclasses import dataclass
+
+from segue.loop.job import Job
+from segue.serving.events import Keep, forget
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationPlan:
+    """The jobs of all choices of all prompts, in order, and how to listen to them.
+
+    `is_live`: each piece is passed on at once. `shown` are control tokens whose text belongs to the reply. `keep` is
+    called with each reply.
+    """
+
+    jobs: tuple[Job, ...]
+    stops: tuple[str, ...]
+    t_max_predict_ms: int
+    is_live: bool
+    shown: frozenset[int] = frozenset()
+    keep: Keep = forget
