@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.engine.base import NO_TOKEN, Blob, Chunk, Logits, Mask, Tokens
+from segue.engine import marks
+from segue.engine.base import NO_TOKEN, Blob, Chunk, Logits, Mark, Mask, Tokens
 from segue.engine.cells import Cells as StoredCells
 from segue.engine.errors import EngineError, NoRoomError, StateError
 from segue.engine.sampling import SamplingParams
@@ -329,6 +330,15 @@ class FakeEngine:
         for cells in self.caches(seq):
             cells.remove(seq, n_tokens)
         self._lengths[seq] = n_tokens
+
+    def mark(self, seq: int, shadow: int) -> Mark:
+        return marks.mark(self, seq, shadow)
+
+    def roll_back(self, seq: int, mark: Mark) -> None:
+        marks.roll_back(self, seq, mark)
+
+    def release(self, mark: Mark) -> None:
+        marks.release(self, mark)
 
     def drop(self, seq: int) -> None:
         self._enter()

@@ -9,8 +9,8 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.engine import libllama
-from segue.engine.base import Blob, Chunk, Logits, Mask, Tokens
+from segue.engine import libllama, marks
+from segue.engine.base import Blob, Chunk, Logits, Mark, Mask, Tokens
 from segue.engine.batch import Batch
 from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, is_transposed, joined
 from segue.engine.chain import Chain
@@ -167,6 +167,15 @@ class Context:
         if not llama_cpp.llama_memory_seq_rm(self._memory, seq, n_tokens, -1):
             raise EngineError("libllama refused to drop the tail of a sequence")
         self._lengths[seq] = n_tokens
+
+    def mark(self, seq: int, shadow: int) -> Mark:  # noqa: D102
+        return marks.mark(self, seq, shadow)
+
+    def roll_back(self, seq: int, mark: Mark) -> None:  # noqa: D102
+        marks.roll_back(self, seq, mark)
+
+    def release(self, mark: Mark) -> None:  # noqa: D102
+        marks.release(self, mark)
 
     def drop(self, seq: int) -> None:  # noqa: D102
         self._require(seq)
