@@ -14,8 +14,8 @@ from segue.commands.serve.flags import FlagError, explain, serve_flags
 from segue.commands.sim.command import sim
 from segue.commands.warm.command import warm
 from segue.engine.errors import ModelError
-from segue.storage.errors import DiskError
 from segue.sim.traces.error import TraceError
+from segue.storage.errors import DiskError
 
 app = App(
     name="segue",

@@ -168,7 +168,15 @@ def chained_and_joined(context: Context, a: Tokens) -> None:
         context.put_part(0, part)
 
 
-RESTORES = [parked, borrowed, whole, borrowed_from_whole, chained, chained_and_joined]
+def rolled_back(context: Context, a: Tokens) -> None:
+    read(context, 0, a)
+    mark = context.mark(0, 5)
+    read(context, 0, text(9, 200), 4, 8)
+    context.roll_back(0, mark)
+    context.release(mark)
+
+
+RESTORES = [parked, rolled_back, borrowed, whole, borrowed_from_whole, chained, chained_and_joined]
 
 
 @pytest.mark.parametrize("restore", RESTORES)
@@ -190,6 +198,25 @@ def test_in_an_otherwise_equal_cache_logits_are_the_same_bit_for_bit(subject: Su
     context.drop(0)
     context.load(blob, 0)
     assert np.array_equal(read(context, 0, text(2, N_B)), subject.reference.logits)
+
+
+# A single token is read by other kernels than several, and a window is copied to other cells.
+@pytest.mark.parametrize("subject", names_where(lambda kind: not kind.has_window), indirect=True)
+@pytest.mark.parametrize("n_kept", [2, 3])
+def test_tokens_read_again_after_rolling_back_are_as_if_read_once(
+    subject: Subject, context: Context, n_kept: int
+) -> None:
+    read(context, 0, text(1, N_A))
+    mark = context.mark(0, 5)
+    draft = text(2, 4)
+    read(context, 0, draft)
+    context.roll_back(0, mark)
+    got = read(context, 0, draft[:n_kept])
+    alone = subject.context()
+    read(alone, 0, text(1, N_A))
+    assert np.array_equal(got, read(alone, 0, draft[:n_kept]))
+    assert state(context, 0) == state(alone, 0)
+    alone.close()
 
 
 @pytest.mark.parametrize("subject", [*names_where(lambda kind: kind.shares_cells), "gemma3-270m"], indirect=True)

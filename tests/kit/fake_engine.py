@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.engine.base import NO_TOKEN, Blob, Chunk, Logits, Mask, Tokens
+from segue.engine import marks
+from segue.engine.base import NO_TOKEN, Blob, Chunk, Logits, Mark, Mask, Tokens
 from segue.engine.cells import Cells as StoredCells
 from segue.engine.errors import EngineError, NoRoomError, StateError
 from segue.engine.sampling import SamplingParams
@@ -243,6 +244,7 @@ class FakeEngine:
         return self._lengths[seq]
 
     def span(self, seq: int) -> tuple[int, int]:
+        self._require(seq)
         spans = [cells.span(seq) for cells in (self.caches(seq)[-1:])]
         if self.shape.kind.has_recurrent:
             recurrent = self._recurrent[seq]
@@ -289,6 +291,7 @@ class FakeEngine:
 
     def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:
         self._enter()
+        self._require(src)
         self._require_unified_and_empty(dst)
         for cells in self.caches(src):
             cells.share(src, dst)
@@ -299,6 +302,7 @@ class FakeEngine:
 
     def borrow(self, src: int, dst: int, n_tokens: int, part: Blob | None) -> None:
         self._enter()
+        self._require(src)
         self._require_unified_and_empty(dst)
         if not 0 < n_tokens <= self._lengths[src]:
             raise ValueError(f"sequence {src} holds {self._lengths[src]} tokens, not {n_tokens}")
@@ -316,6 +320,7 @@ class FakeEngine:
 
     def rewind(self, seq: int, n_tokens: int) -> None:
         self._enter()
+        self._require(seq)
         if not 0 < n_tokens <= self._lengths[seq]:
             raise ValueError(f"sequence {seq} holds {self._lengths[seq]} tokens, not {n_tokens}")
         if self.shape.kind.has_recurrent:
@@ -326,18 +331,30 @@ class FakeEngine:
             cells.remove(seq, n_tokens)
         self._lengths[seq] = n_tokens
 
+    def mark(self, seq: int, shadow: int) -> Mark:
+        return marks.mark(self, seq, shadow)
+
+    def roll_back(self, seq: int, mark: Mark) -> None:
+        marks.roll_back(self, seq, mark)
+
+    def release(self, mark: Mark) -> None:
+        marks.release(self, mark)
+
     def drop(self, seq: int) -> None:
         self._enter()
+        self._require(seq)
         for cells in self.caches(seq):
             cells.remove(seq, 0)
         self._recurrent[seq] = None
         self._lengths[seq] = 0
 
     def state_bytes(self, seq: int, *, partial: bool) -> int:
+        self._require(seq)
         return self._get(seq, partial=partial).nbytes
 
     def save(self, seq: int, *, partial: bool) -> Blob:
         self._enter()
+        self._require(seq)
         if partial and not self.shape.kind.has_state_part:
             raise ValueError("plain attention has no partial state")
         return Blob(self._get(seq, partial=partial), self._lengths[seq], partial, *self.span(seq))
@@ -353,8 +370,10 @@ class FakeEngine:
 
     def save_cells(self, seq: int, start: int, end: int, via: int) -> StoredCells:
         self._enter()
+        self._require(seq)
         self._require_unified_and_empty(via)
-        assert 0 <= start < end <= self._lengths[seq]
+        if not 0 <= start < end <= self._lengths[seq]:
+            raise ValueError(f"sequence {seq} holds {self._lengths[seq]} tokens, not those from {start} to {end}")
         self._base[0].share(seq, via, end, start)
         slots = self._base[0].saved(via)
         data = np.concatenate([_bytes(self._base[0].pos[slots]), _bytes(self._base[0].values[slots])])
@@ -364,10 +383,13 @@ class FakeEngine:
 
     def put_cells(self, seq: int, parts: Sequence[StoredCells], end: int, part: Blob | None, via: int) -> None:
         self._enter()
+        self._require(seq)
         self._require_unified_and_empty(via)
-        assert all(a.end == b.start for a, b in pairwise(parts))
-        assert parts[0].start <= self._lengths[seq] < end <= parts[-1].end
-        assert (part is None) != self.shape.kind.has_state_part
+        follows = all(a.end == b.start for a, b in pairwise(parts))
+        if not follows or not parts[0].start <= self._lengths[seq] < end <= parts[-1].end:
+            raise ValueError(f"these cells do not follow the {self._lengths[seq]} of sequence {seq}")
+        if (part is None) == self.shape.kind.has_state_part:
+            raise ValueError("only plain attention stands anywhere without a state of its own")
         assert part is None or part.is_partial
         self._require_taken(via)
         base = self._base[0]
@@ -385,14 +407,16 @@ class FakeEngine:
 
     def put_part(self, seq: int, part: Blob) -> None:
         self._enter()
-        assert part.is_partial
-        assert part.n_tokens == self._lengths[seq]
+        self._require(seq)
+        if not part.is_partial or part.n_tokens != self._lengths[seq]:
+            raise ValueError("the state does not belong to this many tokens")
         self._require_taken(seq)
         self._set(seq, part.data, partial=True)
 
     def cut(self, cells: StoredCells, end: int, start: int | None = None) -> StoredCells:
         start = cells.start if start is None else start
-        assert cells.start <= start < end <= cells.end
+        if not cells.start <= start < end <= cells.end:
+            raise ValueError(f"cells from {cells.start} to {cells.end} cannot be cut to those from {start} to {end}")
         pos, values = _stored(cells)
         stays = (start <= pos) & (pos < end)
         return StoredCells(np.concatenate([_bytes(pos[stays]), _bytes(values[stays])]), start, end)
@@ -413,7 +437,12 @@ class FakeEngine:
         stream = 0 if self.is_unified else seq
         return [*self._base[stream : stream + 1], *self._window[stream : stream + 1]]
 
+    def _require(self, seq: int) -> None:
+        if not 0 <= seq < self.n_seq_max:
+            raise ValueError(f"sequences are numbered from 0 to {self.n_seq_max - 1}, and {seq} is none of them")
+
     def _require_empty(self, seq: int) -> None:
+        self._require(seq)
         if self._lengths[seq]:
             raise ValueError(f"sequence {seq} is in use")
 
@@ -423,6 +452,8 @@ class FakeEngine:
             raise ValueError("sequences of a context that is not unified share nothing")
 
     def _require_batch(self, chunks: list[Chunk]) -> None:
+        for chunk in chunks:
+            self._require(chunk.seq)
         n_tokens = [len(chunk.tokens) for chunk in chunks]
         if not all(n_tokens) or not 0 < sum(n_tokens) <= self.n_batch:
             raise ValueError(f"a batch holds 1 to {self.n_batch} tokens")

@@ -48,6 +48,14 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a running sequence, after `n_tokens`; `shadow` holds a copy of it, None where a count is enough."""
+
+    n_tokens: int
+    shadow: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """A set of tokens: these `ids`, ascending, or `is_rest` all others."""
 
@@ -142,7 +150,28 @@ class Engine(Protocol):
         """
 
     def rewind(self, seq: int, n_tokens: int) -> None:
-        """Drop the tail of `seq` after `n_tokens`; refused where the memory cannot."""
+        """Drop the tail of `seq` after `n_tokens`. Raises ValueError where the memory cannot: see `mark`."""
+
+    def mark(self, seq: int, shadow: int) -> Mark:
+        """Remember where `seq` stands, so that it can be rolled back to there on every kind of memory.
+
+        The caller gives the empty sequence `shadow`, one for each mark held at a time, and leaves it alone until
+        `release`. Where the memory rewinds, the mark is a token count, costs nothing, and holds until `seq` is emptied
+        or rewound to before it, also by a failed `decode`. Elsewhere `shadow` holds a copy: attention cells are
+        shared, so that those of the mark stay in use; a window takes cells of its own and the time to copy it;
+        recurrent state takes one of the `n_seq_max` cells, which is copied at the next decode. Such a mark holds until
+        `release`, even if `seq` is emptied. Raises ValueError for an empty `seq`, and, unless the memory rewinds,
+        where cells are not unified; NoRoomError with `shadow` empty if there are too few cells for a window.
+        """
+
+    def roll_back(self, seq: int, mark: Mark) -> None:
+        """Let `seq` stand at `mark` again, exactly, whatever it read after it; any number of times. Needs no room.
+
+        `seq` may be another sequence than the one that was marked, if the latter was moved there by `copy`.
+        """
+
+    def release(self, mark: Mark) -> None:
+        """Forget a mark; its shadow is empty then. A mark that is never released keeps its shadow in use."""
 
     def drop(self, seq: int) -> None:
         """Empty `seq`; its cells are freed unless another sequence shares them."""

@@ -9,8 +9,8 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.engine import libllama
-from segue.engine.base import Blob, Chunk, Logits, Mask, Tokens
+from segue.engine import libllama, marks
+from segue.engine.base import Blob, Chunk, Logits, Mark, Mask, Tokens
 from segue.engine.batch import Batch
 from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, is_transposed, joined
 from segue.engine.chain import Chain
@@ -111,6 +111,8 @@ class Context:
             raise EngineError("the model is an encoder: it embeds texts, and cannot generate any")
         for chunk in chunks:
             self._require(chunk.seq)
+        if len(chunks) > 1 and len({chunk.seq for chunk in chunks}) < len(chunks):
+            raise ValueError("a batch reads each sequence once")
         rows = self._batch.fill(chunks, self._lengths)
         status = llama_cpp.llama_decode(self._handle, self._batch.native)
         if status == _NO_ROOM:
@@ -137,6 +139,7 @@ class Context:
             self._set(dst, self._get(src, _PARTIAL), _PARTIAL)
 
     def borrow(self, src: int, dst: int, n_tokens: int, part: Blob | None) -> None:  # noqa: D102
+        self._require(src)
         self._require_empty(dst)
         if not self.is_unified:
             raise ValueError("sequences of a context that is not unified share nothing")
@@ -153,6 +156,7 @@ class Context:
             self._set(dst, part.data, _PARTIAL)
 
     def rewind(self, seq: int, n_tokens: int) -> None:  # noqa: D102
+        self._require(seq)
         if not 0 < n_tokens <= self._lengths[seq]:
             raise ValueError(f"sequence {seq} holds {self._lengths[seq]} tokens, not {n_tokens}")
         kind = self.shape.kind
@@ -164,6 +168,15 @@ class Context:
             raise EngineError("libllama refused to drop the tail of a sequence")
         self._lengths[seq] = n_tokens
 
+    def mark(self, seq: int, shadow: int) -> Mark:  # noqa: D102
+        return marks.mark(self, seq, shadow)
+
+    def roll_back(self, seq: int, mark: Mark) -> None:  # noqa: D102
+        marks.roll_back(self, seq, mark)
+
+    def release(self, mark: Mark) -> None:  # noqa: D102
+        marks.release(self, mark)
+
     def drop(self, seq: int) -> None:  # noqa: D102
         self._require(seq)
         if not llama_cpp.llama_memory_seq_rm(self._memory, seq, -1, -1):
@@ -171,9 +184,11 @@ class Context:
         self._lengths[seq] = 0
 
     def state_bytes(self, seq: int, *, partial: bool) -> int:  # noqa: D102
+        self._require(seq)
         return int(llama_cpp.llama_state_seq_get_size_ext(self._handle, seq, _PARTIAL if partial else 0))
 
     def save(self, seq: int, *, partial: bool) -> Blob:  # noqa: D102
+        self._require(seq)
         if partial and not self.shape.kind.has_state_part:
             raise ValueError("plain attention has no partial state")
         pos_min, pos_max = self.span(seq)
@@ -188,6 +203,7 @@ class Context:
         self._lengths[seq] = blob.n_tokens
 
     def save_cells(self, seq: int, start: int, end: int, via: int) -> Cells:  # noqa: D102
+        self._require(seq)
         self._require_empty(via)
         if not self.is_unified:
             raise ValueError("sequences of a context that is not unified share nothing")
@@ -200,6 +216,7 @@ class Context:
             self.drop(via)
 
     def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:  # noqa: D102
+        self._require(seq)
         self._require_empty(via)
         if not self.is_unified:
             raise ValueError("sequences of a context that is not unified share nothing")
@@ -223,6 +240,7 @@ class Context:
         return cut(cells, end, start)
 
     def put_part(self, seq: int, part: Blob) -> None:  # noqa: D102
+        self._require(seq)
         if not part.is_partial or part.n_tokens != self._lengths[seq]:
             raise ValueError("the state does not belong to this many tokens")
         self._set(seq, part.data, _PARTIAL)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from segue.api.admin import slots
-from segue.storage import blobfile
-from segue.storage.errors import DamagedError
 from segue.cache.snapshot import SnapshotError
 from segue.serving.service import Service
+from segue.storage import blobfile
+from segue.storage.errors import DamagedError
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import live
 from tests.kit.waiting import wait_until

@@ -9,10 +9,10 @@ from segue.api.replies.mailbox import Mailbox
 from segue.chat.reply.stream import TextStream
 from segue.engine.sampling import SamplingParams
 from segue.loop.job import EndReason, Job, JobEnd, Timings, TokenOut
+from segue.policy.placement import PromptMarks
 from segue.serving.events import Event, FinishedReply, ReplyPiece, StopType
 from segue.serving.plan import GenerationPlan
 from segue.serving.reports import Reports
-from segue.policy.placement import PromptMarks
 from tests.kit.byte_vocabulary import EOS, ByteVocabulary
 from tests.kit.fake_loop import FakeTicket
 

@@ -5,8 +5,8 @@ import dataclasses
 from segue.api.replies.serialization import encode, timings_json, usage_json
 from segue.api.responses.envelope import usage_of
 from segue.loop.job import EndReason, JobEnd, Timings
-from segue.serving.events import FinishedReply, StopType
 from segue.policy.reasons import explain
+from segue.serving.events import FinishedReply, StopType
 
 REPORT = explain(100, 60, 60, evicted_upto=0, needs_last=False)
 

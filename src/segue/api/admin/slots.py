@@ -15,12 +15,12 @@ from starlette.responses import JSONResponse, Response
 from segue.api.intake.body import JsonRoute
 from segue.api.intake.requests import SlotRequest
 from segue.api.replies.serialization import JsonObject
-from segue.storage import blobfile
-from segue.storage.codec import Bytes
-from segue.storage.errors import DamagedError, DiskError, disk_error
 from segue.cache.snapshot import SlotSnapshot, SnapshotError
 from segue.serving.errors import SERVER, UNAVAILABLE, ApiError, invalid, not_supported
 from segue.serving.service import Service
+from segue.storage import blobfile
+from segue.storage.codec import Bytes
+from segue.storage.errors import DamagedError, DiskError, disk_error
 
 log = logging.getLogger(__name__)
 
