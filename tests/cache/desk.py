@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from segue.cache.entry import NO_SEQ, Entry
+from segue.cache.entries.entry import NO_SEQ, Entry
 from segue.cache.planner import Plan
 from segue.cache.state_cache import StateCache
 from segue.engine.base import Chunk, Logits, Tokens

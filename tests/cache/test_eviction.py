@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
 from segue.memory import MemoryKind
 from segue.policy.restore import Restore
 from tests.cache.desk import Desk, Path, array, at, path

@@ -2,10 +2,10 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from segue.cache.entry import Entry
-from segue.cache.path_limit import PathLimit
+from segue.cache.entries.entry import Entry
 from segue.engine.errors import StateError
 from segue.memory import MemoryKind
+from segue.prefix.path_limit import PathLimit
 from tests.cache.cache_machine import KeeperMachine
 from tests.cache.desk import Desk, Path, array, at, path
 

@@ -9,8 +9,8 @@ from typing import Final
 
 import psutil
 
-from segue.cache.path_limit import PathLimit
 from segue.loop.job import EndReason
+from segue.prefix.path_limit import PathLimit
 from tests.kit.crowd import Crowd, leaving
 from tests.kit.rig import Heard, Rig
 

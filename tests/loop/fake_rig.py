@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from segue.cache.entry import NO_SEQ
+from segue.cache.entries.entry import NO_SEQ
 from segue.cache.state_cache import StateCache
 from segue.engine.sampling import SamplingParams
 from segue.loop.job import EndReason, Job

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Iterable
 
-from segue.cache.entries import Entries
-from segue.cache.entry import NO_SEQ, Entry
-from segue.cache.events import log_event
-from segue.cache.in_use import InUse
+from segue.cache.entries.entry import NO_SEQ, Entry
+from segue.cache.entries.events import log_event
+from segue.cache.entries.in_use import InUse
+from segue.cache.entries.namespaces import Namespaces
 from segue.cache.tiers.device import DeviceTier
 from segue.cache.tiers.host import HostTier
 from segue.cache.tiers.lower import LowerTier, NullTier
@@ -23,7 +23,7 @@ class Evictor:
     Nothing valid is dropped but for room, and nothing that is in use. `lower` is the tier below the host.
     """
 
-    def __init__(self, entries: Entries, device: DeviceTier, host: HostTier, retention: Retention) -> None:
+    def __init__(self, entries: Namespaces, device: DeviceTier, host: HostTier, retention: Retention) -> None:
         self.entries = entries
         self.device = device
         self.host = host

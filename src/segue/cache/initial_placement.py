@@ -1,6 +1,6 @@
 """The first home of a new checkpoint."""
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
 from segue.cache.eviction import Evictor
 
 _N_PARKED_FEW = 8

@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
+from segue.cache.entries.segment import Segment
 from segue.cache.eviction import Evictor
-from segue.cache.segment import Segment
 from segue.prefix.lineage import tokens_of
 
 

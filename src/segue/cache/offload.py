@@ -1,6 +1,6 @@
 """Idle branches on the device: libllama's attention spans their cells for everybody who runs."""
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
 from segue.cache.eviction import Evictor
 from segue.prefix.lineage import common
 

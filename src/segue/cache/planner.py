@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from segue.cache.entry import Entry
-from segue.cache.prices import Prices
+from segue.cache.entries.entry import Entry
 from segue.cache.tiers.device import DeviceTier
 from segue.engine.base import Logits, Tokens
+from segue.policy.prices import Prices
 from segue.policy.restore import Restore, restores
 from segue.prefix.match import Match
 from segue.prefix.tree import Tree

@@ -4,9 +4,9 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
+from segue.cache.entries.segment import Segment
 from segue.cache.eviction import Evictor
-from segue.cache.segment import Segment
 from segue.engine.cells import Cells
 from segue.engine.errors import NoRoomError, StateError
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
 from segue.cache.eviction import Evictor
 from segue.engine.base import Engine, Tokens
 from segue.engine.cells import Bytes, Cells

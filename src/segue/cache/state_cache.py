@@ -6,31 +6,31 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from segue.cache.entries import Clock, Entries
-from segue.cache.entry import Entry
-from segue.cache.events import log_event
+from segue.cache.entries.entry import Entry
+from segue.cache.entries.events import log_event
+from segue.cache.entries.namespaces import Clock, Namespaces
 from segue.cache.eviction import Evictor
 from segue.cache.initial_placement import InitialPlacement
 from segue.cache.integrity import check_integrity
 from segue.cache.offload import Offload
-from segue.cache.owners import Lane
-from segue.cache.path_limit import PathLimit
 from segue.cache.planner import Plan, Planner
 from segue.cache.prefetch import gather
-from segue.cache.prices import Prices
 from segue.cache.restoration import Restoration
 from segue.cache.snapshot import SlotSnapshot, SnapshotError, pack, unpack
 from segue.cache.tiers.budget import Budget
 from segue.cache.tiers.device import DeviceTier
 from segue.cache.tiers.disk.tier import DiskTier
 from segue.cache.tiers.host import HostTier
+from segue.cache.tiers.owners import Lane
 from segue.engine.base import Engine, Logits, Tokens
 from segue.engine.errors import NoRoomError, StateError
+from segue.policy.prices import Prices
 from segue.policy.retention import Retention
 from segue.policy.sessions import N_ENDS, Sessions
 from segue.prefix.checkpoint import Origin
 from segue.prefix.lineage import descendants
 from segue.prefix.match import deepest
+from segue.prefix.path_limit import PathLimit
 from segue.prefix.tree import Tree
 from segue.prefix.visit import Visit
 from segue.storage.directory import Directory
@@ -59,7 +59,7 @@ class StateCache:
     ) -> None:
         self.engine = engine
         self.kind = engine.shape.kind
-        self.entries = Entries(clock)
+        self.entries = Namespaces(clock)
         self.device = DeviceTier(engine, n_lanes, n_parked)
         self.host = HostTier(engine, Budget(limit_host_bytes), self.device.scratch)
         self.retention = Retention()

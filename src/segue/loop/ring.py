@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
 from segue.cache.state_cache import StateCache
 from segue.engine.base import Engine
 from segue.loop.slot import Slot

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
 
 Place = TypeVar("Place", contravariant=True)
 

@@ -1,8 +1,8 @@
 """The device tier: sequences that stand parked at entries."""
 
-from segue.cache.entry import NO_SEQ, Entry
-from segue.cache.owners import CellOwners
+from segue.cache.entries.entry import NO_SEQ, Entry
 from segue.cache.tiers.base import Usage
+from segue.cache.tiers.owners import CellOwners
 from segue.engine.base import Engine
 from segue.engine.errors import NoRoomError
 

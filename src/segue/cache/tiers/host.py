@@ -5,11 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from segue.cache.entry import Entry, Layout
-from segue.cache.segment import Segment
-from segue.cache.segment_tree import SegmentTree
+from segue.cache.entries.entry import Entry, Layout
+from segue.cache.entries.segment import Segment
 from segue.cache.tiers.base import Usage
 from segue.cache.tiers.budget import Budget
+from segue.cache.tiers.segment_tree import SegmentTree
 from segue.engine.base import Blob, Engine, Logits
 from segue.engine.cells import Bytes
 from segue.prefix.lineage import ancestors, tokens_of

@@ -2,9 +2,33 @@
 
 from typing import Protocol
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
+from segue.cache.entries.in_use import InUse
+from segue.cache.entries.namespaces import Namespaces
 from segue.cache.tiers.base import Tier, Usage
+from segue.cache.tiers.device import DeviceTier
 from segue.cache.tiers.host import HostTier
+from segue.policy.retention import Retention
+from segue.prefix.loss import Loss
+
+
+class UpperTiers(Protocol):
+    """The device and the host, as a lower tier sees them."""
+
+    entries: Namespaces
+    device: DeviceTier
+    host: HostTier
+    in_use: InUse
+    retention: Retention
+
+    def host_room(self, n_bytes: int) -> bool:
+        """Make room on the host by dropping what is worth least; False if it can never fit."""
+
+    def stored_room(self, n_bytes: int) -> bool:
+        """Make room on the host by dropping only copies that a lower tier has too."""
+
+    def evict(self, checkpoint: Entry, *, loss: Loss | None = Loss.EVICTED) -> None:
+        """Drop an entry from all tiers, and those that cannot live without its cells."""
 
 
 class LowerTier(Tier[HostTier], Protocol):

@@ -5,7 +5,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
 from segue.cache.tiers.disk.saving import _REST_S
 from segue.memory import MemoryKind
 from segue.prefix.checkpoint import Origin

@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import pytest
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
 from segue.memory import MemoryKind
 from segue.policy.retention import Retention
 from tests.cache.desk import Path, at, path

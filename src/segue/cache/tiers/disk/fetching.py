@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from segue.cache.entry import Entry
-from segue.cache.eviction import Evictor
-from segue.cache.prices import Prices
-from segue.cache.segment import Segment
+from segue.cache.entries.entry import Entry
+from segue.cache.entries.segment import Segment
 from segue.cache.tiers.disk.usage import DiskUsage
 from segue.cache.tiers.disk.worker import Worker
+from segue.cache.tiers.lower import UpperTiers
 from segue.engine.cells import Bytes, Cells
 from segue.memory import MemoryShape
+from segue.policy.prices import Prices
 from segue.prefix.loss import Loss
 from segue.storage.directory import Directory
 from segue.storage.errors import DamagedError
@@ -52,9 +52,9 @@ class Fetches:
     """The checkpoints that are on their way from the disk. Belongs to the engine's thread."""
 
     def __init__(
-        self, evictor: Evictor, shelf: DiskUsage, worker: Worker, directory: Directory, prices: Prices
+        self, above: UpperTiers, shelf: DiskUsage, worker: Worker, directory: Directory, prices: Prices
     ) -> None:
-        self._evictor = evictor
+        self._above = above
         self._usage = shelf
         self._worker = worker
         self._directory = directory
@@ -65,13 +65,13 @@ class Fetches:
 
     def cost(self, checkpoint: Entry, *, with_logits: bool) -> int:
         """What must come from the disk, in bytes of memory, before a checkpoint can be restored."""
-        shape = self._evictor.device.engine.shape
+        shape = self._above.device.engine.shape
         n_bytes = sum(
             shape.n_bytes_segment + len(segment.tokens) * shape.n_bytes_cell for segment in self._far(checkpoint)
         )
         if self._is_file_needed(checkpoint, with_logits):
             n_bytes += shape.n_bytes_state + shape.n_bytes_logits + _SLACK_BYTES
-            n_bytes += 0 if self._evictor.host.layout.is_segmented else checkpoint.n_tokens * shape.n_bytes_cell
+            n_bytes += 0 if self._above.host.layout.is_segmented else checkpoint.n_tokens * shape.n_bytes_cell
         return n_bytes + self._n_excess_bytes if n_bytes else 0
 
     def fetch(self, checkpoint: Entry, *, with_logits: bool) -> bool:
@@ -81,26 +81,26 @@ class Fetches:
         """
         if checkpoint in self._fetching:
             return True
-        if self._evictor.entries.clock() < checkpoint.fetch_after:
+        if self._above.entries.clock() < checkpoint.fetch_after:
             return False
-        self._evictor.in_use.acquire(checkpoint)
+        self._above.in_use.acquire(checkpoint)
         was_loaded = checkpoint.is_loaded
-        self._evictor.host.stay_on_host(checkpoint)
+        self._above.host.stay_on_host(checkpoint)
         n_reserved = self.cost(checkpoint, with_logits=with_logits)
-        with self._evictor.in_use.using(checkpoint):
-            if not self._evictor.host_room(n_reserved):
-                self._evictor.in_use.release(checkpoint)
+        with self._above.in_use.using(checkpoint):
+            if not self._above.host_room(n_reserved):
+                self._above.in_use.release(checkpoint)
                 if not was_loaded:
-                    self._evictor.host.leave_host(checkpoint)
+                    self._above.host.leave_host(checkpoint)
                 return False
-        self._evictor.host.budget.reserve(n_reserved)
+        self._above.host.budget.reserve(n_reserved)
         self._fetching.add(checkpoint)
         segments = [(segment, segment.file) for segment in self._far(checkpoint)]
         file = checkpoint.file if self._is_file_needed(checkpoint, with_logits) else ""
         n_disk_bytes = sum(segment.n_disk_bytes for segment, _ in segments) + (checkpoint.n_disk_bytes if file else 0)
-        check = partial(self._evictor.host.verify, has_logits=checkpoint.has_far_logits)
+        check = partial(self._above.host.verify, has_logits=checkpoint.has_far_logits)
         self._worker.submit(
-            partial(_read, self._directory, segments, file, self._evictor.device.engine.shape, check),
+            partial(_read, self._directory, segments, file, self._above.device.engine.shape, check),
             partial(self._fetched, checkpoint, n_reserved, n_disk_bytes),
             partial(self._failed, checkpoint, n_reserved),
         )
@@ -109,20 +109,20 @@ class Fetches:
     def let_go(self) -> None:
         """What has arrived before may be dropped again: who waited for it had a turn of the loop to open it."""
         while self._arrived:
-            self._evictor.in_use.release(self._arrived.pop())
+            self._above.in_use.release(self._arrived.pop())
 
     def _fetched(self, checkpoint: Entry, n_reserved: int, n_disk_bytes: int, fetched: Fetched) -> None:
         self._prices.note_disk(n_disk_bytes, fetched.seconds)
         self._end(checkpoint, n_reserved)
-        copies = self._evictor.host
+        copies = self._above.host
         # What went meanwhile is on no chain and on no disk: nothing of it is taken.
         chain = set(checkpoint.segment.up()) if checkpoint.segment is not None and checkpoint.is_loaded else set()
         cells = [(segment, data) for segment, data in fetched.cells if segment in chain and segment.cells is None]
         parts = fetched.parts if checkpoint.is_stored else ()
         n_bytes = sum(data.nbytes for _, data in cells) + sum(part.nbytes for part in parts)
         self._n_excess_bytes = max(self._n_excess_bytes, n_bytes - n_reserved)
-        with self._evictor.in_use.using(checkpoint):
-            if not self._evictor.host_room(n_bytes):
+        with self._above.in_use.using(checkpoint):
+            if not self._above.host_room(n_bytes):
                 return
         for segment, data in cells:
             copies.segments.put(segment, Cells(data, segment.start, segment.end))
@@ -140,7 +140,7 @@ class Fetches:
             return
         if not error.is_damage:
             log.warning("stored state stays on disk, but is read again for now: %s", error)
-            checkpoint.fetch_after = self._evictor.entries.clock() + _REST_S
+            checkpoint.fetch_after = self._above.entries.clock() + _REST_S
             return
         log.warning("stored state is lost, and will be read again: %s", error)
         if segment is not None:
@@ -151,14 +151,14 @@ class Fetches:
     def _end(self, checkpoint: Entry, n_reserved: int) -> None:
         self._fetching.discard(checkpoint)
         self._arrived.append(checkpoint)
-        self._evictor.host.budget.release(n_reserved)
+        self._above.host.budget.release(n_reserved)
 
     def _far(self, checkpoint: Entry) -> list[Segment]:
         """The segments that a restore needs and that are not in memory."""
         if (
             checkpoint.segment is None
             or checkpoint.is_parked
-            or self._evictor.device.owners.seq_over(checkpoint) is not None
+            or self._above.device.owners.seq_over(checkpoint) is not None
         ):
             return []
         return [segment for segment, _ in checkpoint.segment.chain(checkpoint.n_covered) if segment.cells is None]

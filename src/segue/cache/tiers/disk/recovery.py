@@ -5,9 +5,9 @@ import time
 
 import numpy as np
 
-from segue.cache.entry import Entry, Layout
-from segue.cache.eviction import Evictor
-from segue.cache.segment import Segment
+from segue.cache.entries.entry import Entry, Layout
+from segue.cache.entries.segment import Segment
+from segue.cache.tiers.lower import UpperTiers
 from segue.engine.base import Tokens
 from segue.prefix.checkpoint import Origin
 from segue.prefix.lineage import tokens_of
@@ -36,18 +36,18 @@ def row_of(checkpoint: Entry, scope: str, times: tuple[float, float], *, is_segm
     )
 
 
-def load(evictor: Evictor, index: Index, model: int) -> tuple[int, list[int]]:
+def load(above: UpperTiers, index: Index, model: int) -> tuple[int, list[int]]:
     """Make known all that an index has of a model; nothing but tokens comes into memory.
 
     How many checkpoints, and the rows of those that have no place in the tree.
     """
     segments: dict[int | None, Segment] = {}
     for row in index.segments(model):
-        root = evictor.host.segments.roots.setdefault(evictor.entries.tree(row.scope), Segment.root())
+        root = above.host.segments.roots.setdefault(above.entries.tree(row.scope), Segment.root())
         parent = root if row.parent is None else segments.get(row.parent)
         if parent is None or (row.start, int(row.tokens[0])) in parent.children:
             continue
-        segment = evictor.host.segments.add(parent, row.start, row.tokens, None)
+        segment = above.host.segments.add(parent, row.start, row.tokens, None)
         segment.row, segment.file, segment.n_disk_bytes = row.id, row.file, row.n_bytes
         segments[row.id] = segment
     n_loaded = 0
@@ -56,12 +56,12 @@ def load(evictor: Evictor, index: Index, model: int) -> tuple[int, list[int]]:
         assert found.id is not None
         tip = segments.get(found.segment)
         tokens = found.tokens if tip is None else _path(tip, found.n_tokens)
-        tree = evictor.entries.tree(found.scope)
+        tree = above.entries.tree(found.scope)
         if tokens is None or len(tokens) != found.n_tokens or tree.at(tokens) is not None:
             log.warning("stored checkpoint %d cannot be found a place, and is forgotten", found.id)
             misplaced.append(found.id)
             continue
-        entry = _entry(found, tree, evictor.host.layout, evictor.entries.clock())
+        entry = _entry(found, tree, above.host.layout, above.entries.clock())
         entry.segment, entry.n_covered = tip, found.n_tokens if tip else 0
         tree.attach(entry, tokens)
         if tip is not None:

@@ -8,14 +8,14 @@ from functools import partial
 
 import numpy as np
 
-from segue.cache.entry import Entry
-from segue.cache.events import log_event
-from segue.cache.eviction import Evictor
-from segue.cache.segment import Segment
+from segue.cache.entries.entry import Entry
+from segue.cache.entries.events import log_event
+from segue.cache.entries.segment import Segment
 from segue.cache.tiers.disk.recovery import row_of
 from segue.cache.tiers.disk.usage import DiskUsage
 from segue.cache.tiers.disk.worker import Worker
 from segue.cache.tiers.disk.writing import CompletedWrite, PendingWrite, most_bytes, write
+from segue.cache.tiers.lower import UpperTiers
 from segue.storage.directory import Directory
 from segue.storage.rows import SegmentRow
 
@@ -30,14 +30,14 @@ class SaveQueue:
 
     def __init__(
         self,
-        evictor: Evictor,
+        above: UpperTiers,
         shelf: DiskUsage,
         worker: Worker,
         directory: Directory,
         model: int,
         wall: Callable[[float], float],
     ) -> None:
-        self._evictor = evictor
+        self._above = above
         self._usage = shelf
         self._worker = worker
         self._directory = directory
@@ -68,7 +68,7 @@ class SaveQueue:
         if self.is_writing:
             return False
         has_room = True
-        for checkpoint in list(self._unsaved) if self._evictor.entries.clock() >= self._rests_until else ():
+        for checkpoint in list(self._unsaved) if self._above.entries.clock() >= self._rests_until else ():
             if not checkpoint.is_attached or not checkpoint.is_unsaved or not _can_be_copied(checkpoint):
                 del self._unsaved[checkpoint]
             elif _is_in_memory(checkpoint):
@@ -84,11 +84,11 @@ class SaveQueue:
         return False
 
     def _copy(self, checkpoint: Entry) -> bool:
-        seq = checkpoint.seq if checkpoint.is_parked else self._evictor.device.owners.seq_over(checkpoint)
+        seq = checkpoint.seq if checkpoint.is_parked else self._above.device.owners.seq_over(checkpoint)
         if seq is None:
             return True
-        with self._evictor.in_use.using(checkpoint):
-            return self._evictor.host.copy_next(checkpoint, seq, self._evictor.stored_room)
+        with self._above.in_use.using(checkpoint):
+            return self._above.host.copy_next(checkpoint, seq, self._above.stored_room)
 
     def _save(self, checkpoint: Entry) -> bool:
         chain = (
@@ -104,10 +104,10 @@ class SaveQueue:
                 [segment.n_bytes for segment in chain if segment.row is None], [part.nbytes for part in parts]
             )
 
-        self._evictor.in_use.acquire(checkpoint)
+        self._above.in_use.acquire(checkpoint)
         # Segments that only the disk has cannot be written again.
         if not self._usage.make_room(need, [segment for segment in chain if segment.cells is None]):
-            self._evictor.in_use.release(checkpoint)
+            self._above.in_use.release(checkpoint)
             if need() <= self._usage.limit_bytes:
                 self._unsaved[checkpoint] = None
             return False
@@ -115,7 +115,7 @@ class SaveQueue:
         self._usage.used_bytes += n_bytes
         for segment in chain:
             segment.is_being_written = True
-        scope = next(name for name, tree in self._evictor.entries.trees.items() if tree is checkpoint.tree)
+        scope = next(name for name, tree in self._above.entries.trees.items() if tree is checkpoint.tree)
         times = self._wall(checkpoint.created), self._wall(checkpoint.last_used)
         row = row_of(checkpoint, scope, times, is_segmented=bool(chain))
         segments = [
@@ -142,13 +142,13 @@ class SaveQueue:
     def _failed(self, checkpoint: Entry, chain: list[Segment], n_reserved: int, error: Exception) -> None:
         self._end(checkpoint, n_reserved)
         self._usage.give_up(checkpoint, chain)
-        self._rests_until = self._evictor.entries.clock() + _REST_S
+        self._rests_until = self._above.entries.clock() + _REST_S
         self._unsaved[checkpoint] = None
         log.warning("a checkpoint could not be stored: %s", error)
 
     def _end(self, checkpoint: Entry, n_reserved: int) -> None:
         self.is_writing = self.is_stuck = False
-        self._evictor.in_use.release(checkpoint)
+        self._above.in_use.release(checkpoint)
         self._usage.used_bytes -= n_reserved
 
 

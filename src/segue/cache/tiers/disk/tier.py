@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from segue.cache.entry import Entry
-from segue.cache.eviction import Evictor
-from segue.cache.prices import Prices
+from segue.cache.entries.entry import Entry
 from segue.cache.tiers.base import Usage
 from segue.cache.tiers.disk.fetching import Fetches
 from segue.cache.tiers.disk.foreign import ForeignEntries
@@ -18,7 +16,9 @@ from segue.cache.tiers.disk.usage import DiskUsage
 from segue.cache.tiers.disk.worker import Worker
 from segue.cache.tiers.disk.writing import remove
 from segue.cache.tiers.host import HostTier
+from segue.cache.tiers.lower import UpperTiers
 from segue.engine.fingerprint import differences
+from segue.policy.prices import Prices
 from segue.storage.directory import Directory
 from segue.storage.fingerprints import parsed
 from segue.storage.index import Index
@@ -34,31 +34,31 @@ class DiskTier:
 
     def __init__(
         self,
-        evictor: Evictor,
+        above: UpperTiers,
         directory: Directory,
         fingerprint: Mapping[str, str],
         limit_bytes: int,
         prices: Prices,
         wake: Callable[[], None],
     ) -> None:
-        self._evictor = evictor
+        self._above = above
         self._directory = directory
         model = directory.index.model_id(json.dumps(fingerprint, sort_keys=True))
         _explain_others(directory.index, model, fingerprint)
-        self._began = evictor.entries.clock()
-        self.n_loaded, misplaced = load(evictor, directory.index, model)
+        self._began = above.entries.clock()
+        self.n_loaded, misplaced = load(above, directory.index, model)
         for scope, tokens in directory.lost_paths(model):
-            evictor.entries.tree(scope).mark_damaged(tokens)
+            above.entries.tree(scope).mark_damaged(tokens)
         self._writer = Worker("segue-disk-write", wake)
         self._reader = Worker("segue-disk-read", wake)
         strangers = ForeignEntries(directory.index, model)
-        self._usage = DiskUsage(evictor, limit_bytes, directory.used_bytes, strangers, self._wall, self._remove)
-        self._saving = SaveQueue(evictor, self._usage, self._writer, directory, model, self._wall)
-        self._fetching = Fetches(evictor, self._usage, self._reader, directory, prices)
+        self._usage = DiskUsage(above, limit_bytes, directory.used_bytes, strangers, self._wall, self._remove)
+        self._saving = SaveQueue(above, self._usage, self._writer, directory, model, self._wall)
+        self._fetching = Fetches(above, self._usage, self._reader, directory, prices)
         if misplaced:
             self._remove(misplaced)
         self._usage.make_room(lambda: 0)
-        n_left = sum(checkpoint.is_stored for checkpoint in evictor.entries.all())
+        n_left = sum(checkpoint.is_stored for checkpoint in above.entries.all())
         if n_left < self.n_loaded:
             log.warning("%d stored checkpoints go: they take more than --cache-disk allows", self.n_loaded - n_left)
             self.n_loaded = n_left
@@ -130,7 +130,7 @@ class DiskTier:
             self._writer.wait()
         used = [
             (checkpoint.row, self._wall(checkpoint.last_used), checkpoint.n_hits)
-            for checkpoint in self._evictor.entries.all()
+            for checkpoint in self._above.entries.all()
             if checkpoint.row is not None and checkpoint.n_hits and checkpoint.last_used > self._began
         ]
         if used:
@@ -139,7 +139,7 @@ class DiskTier:
         self._directory.close()
 
     def _wall(self, at: float) -> float:
-        return time.time() - (self._evictor.entries.clock() - at)
+        return time.time() - (self._above.entries.clock() - at)
 
     def _remove(self, rows: Sequence[int]) -> None:
         self._writer.submit(partial(remove, self._directory, rows), lambda _: None, _warn)

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from segue.cache.entry import Entry
-from segue.cache.eviction import Evictor
-from segue.cache.segment import Segment
+from segue.cache.entries.entry import Entry
+from segue.cache.entries.segment import Segment
 from segue.cache.tiers.disk.foreign import ForeignEntries
 from segue.cache.tiers.disk.writing import CompletedWrite
+from segue.cache.tiers.lower import UpperTiers
 from segue.policy.victims import Victims
 from segue.prefix.loss import Loss
 
@@ -22,14 +22,14 @@ class DiskUsage:
 
     def __init__(
         self,
-        evictor: Evictor,
+        above: UpperTiers,
         limit_bytes: int,
         used_bytes: int,
         strangers: ForeignEntries,
         wall: Callable[[float], float],
         remove: Callable[[Sequence[int]], None],
     ) -> None:
-        self._evictor = evictor
+        self._above = above
         self.limit_bytes = limit_bytes
         self._strangers = strangers
         self._wall = wall
@@ -85,11 +85,11 @@ class DiskUsage:
         if checkpoint.is_stored:
             self.drop(checkpoint)
         if with_segment or not checkpoint.has_loaded_chain:
-            self._evictor.host.drop_segment(checkpoint)
+            self._above.host.drop_segment(checkpoint)
         else:
-            self._evictor.host.stay_on_host(checkpoint)
-        if checkpoint.is_attached and not self._evictor.device.owners.is_near(checkpoint):
-            self._evictor.evict(checkpoint, loss=loss)
+            self._above.host.stay_on_host(checkpoint)
+        if checkpoint.is_attached and not self._above.device.owners.is_near(checkpoint):
+            self._above.evict(checkpoint, loss=loss)
 
     def lose_segment(self, segment: Segment, but: Entry | None = None, *, loss: Loss = Loss.EVICTED) -> None:
         """Lose all whose chains pass through a segment that is gone."""
@@ -97,7 +97,7 @@ class DiskUsage:
         n_users = sum(one.n_users for one in below)
         if n_users == (but is not None and but.segment in below):
             return
-        for user in [c for c in self._evictor.entries.all() if c.segment in below and c is not but]:
+        for user in [c for c in self._above.entries.all() if c.segment in below and c is not but]:
             if user.is_attached:
                 self.lose(user, with_segment=True, loss=loss)
 
@@ -108,7 +108,7 @@ class DiskUsage:
         """
         if need() > self.limit_bytes:
             return False
-        now = self._evictor.entries.clock()
+        now = self._above.entries.clock()
         while self.used_bytes + need() > self.limit_bytes:
             victim = self._next_victim(keeping)
             stranger = self._strangers.first()
@@ -129,16 +129,16 @@ class DiskUsage:
 
     def _next_victim(self, keeping: Collection[Segment]) -> Entry | None:
         """The least valuable on disk."""
-        evictor, now = self._evictor, self._evictor.entries.clock()
+        above, now = self._above, self._above.entries.clock()
 
         def may_go(checkpoint: Entry) -> bool:
-            if not checkpoint.is_stored or evictor.in_use.has_copies_in_use(checkpoint):
+            if not checkpoint.is_stored or above.in_use.has_copies_in_use(checkpoint):
                 return False
             return not keeping or not any(segment in keeping for segment in self._freed_segments(checkpoint))
 
         def ranked(n_shares: int) -> list[Entry]:
-            stored = filter(may_go, evictor.entries.all())
-            return evictor.retention.ranked(stored, now, lambda c: max(1, self._freed_bytes(c)), n_shares)
+            stored = filter(may_go, above.entries.all())
+            return above.retention.ranked(stored, now, lambda c: max(1, self._freed_bytes(c)), n_shares)
 
         return self._victims.next(ranked, now, may_go)
 

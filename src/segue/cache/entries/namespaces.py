@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
 from segue.prefix.tree import Tree
 
 Clock = Callable[[], float]
 
 
-class Entries:
+class Namespaces:
     """The prefix tree of each namespace; state never crosses namespaces. Belongs to the engine's thread.
 
     `clock` gives monotonic seconds.

@@ -4,8 +4,8 @@ import logging
 
 import numpy as np
 
-from segue.cache.entry import Entry
-from segue.cache.segment import Segment
+from segue.cache.entries.entry import Entry
+from segue.cache.entries.segment import Segment
 from segue.cache.tiers.budget import Budget
 from segue.engine.base import Engine, Tokens
 from segue.engine.cells import Cells

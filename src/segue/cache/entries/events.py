@@ -3,7 +3,7 @@
 import logging
 import time
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
 
 log = logging.getLogger("segue.cache")
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segue.cache.path_limit import PathLimit
+from segue.prefix.path_limit import PathLimit
 from segue.prefix.tree import Tree
 from tests.prefix.naive import checkpoint, tokens
 

@@ -1,8 +1,8 @@
 import numpy as np
 
-from segue.cache.entry import NO_SEQ, Entry, Layout
-from segue.cache.owners import CellOwners, Lane
-from segue.cache.segment import Segment
+from segue.cache.entries.entry import NO_SEQ, Entry, Layout
+from segue.cache.entries.segment import Segment
+from segue.cache.tiers.owners import CellOwners, Lane
 from segue.engine.base import Blob
 from segue.prefix.checkpoint import Origin
 from segue.prefix.tree import Tree

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
 from segue.prefix.lineage import ancestors, common, is_prefix
 from segue.prefix.tree import Tree
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from segue.cache.entry import Entry
+from segue.cache.entries.entry import Entry
 from segue.prefix.lineage import is_prefix
 
 

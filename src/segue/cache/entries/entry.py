@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from segue.cache.segment import Segment
+from segue.cache.entries.segment import Segment
 from segue.engine.base import Blob
 from segue.prefix.checkpoint import Checkpoint
 from segue.prefix.tree import Tree
