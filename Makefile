@@ -35,10 +35,11 @@ demo: venv ## serve a tiny model and play an agent conversation against it
 test: venv ## run the tests
 	$(BIN)/pytest -n auto
 
-check: venv ## formatting, lint, types
+check: venv ## formatting, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/generate.py --check
 
 clients: venv ## install the real clients that tests run: 2 GB in ~/.cache, or CLIENTS=ci for a few
