@@ -1,1 +1,1 @@
-"""HTTP: requests in, replies out, in the shapes of OpenAI, Anthropic and llama-server."""
+"""HTTP: takes requests and sends replies in the formats of OpenAI, Anthropic and llama-server."""

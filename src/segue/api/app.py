@@ -1,4 +1,4 @@
-"""The application: every route and what stands before them."""
+"""The application: all routes, and the middleware before them."""
 
 from fastapi import FastAPI
 

@@ -1,4 +1,4 @@
-"""Where a client's wishes for the cache fall in a rendered prompt."""
+"""Places the breakpoints that a client asks for in a rendered prompt."""
 
 from collections.abc import Iterable
 from dataclasses import replace

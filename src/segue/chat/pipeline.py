@@ -1,4 +1,4 @@
-"""The whole way of a chat from messages to tokens, and of its replies into memory."""
+"""Leads a chat from messages to tokens, and its replies into memory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

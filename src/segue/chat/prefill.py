@@ -1,4 +1,4 @@
-"""A reply whose beginning the client has sent: the assistant's last message is continued, as in llama-server."""
+"""Splits off the beginning of a reply that the client has sent, as llama-server does."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

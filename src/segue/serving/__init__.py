@@ -1,1 +1,1 @@
-"""What serves a request, whatever API it comes by: the model with its text tools, plans, errors, reports."""
+"""What all APIs share below HTTP: the loaded model with its text tools, errors, API keys, plans and reports."""

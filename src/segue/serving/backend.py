@@ -1,4 +1,4 @@
-"""A loaded model with all that serving it takes."""
+"""A loaded model, and everything needed to serve it."""
 
 from collections.abc import Mapping
 from concurrent.futures import Future

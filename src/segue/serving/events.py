@@ -1,4 +1,4 @@
-"""What a request hears of its jobs, in order."""
+"""The events of a request's jobs, in order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

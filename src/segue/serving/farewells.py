@@ -1,4 +1,4 @@
-"""Replies that are still being noted although their clients have gone."""
+"""Interrupted replies that are still being stored after their clients have gone."""
 
 import asyncio
 import threading

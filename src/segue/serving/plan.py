@@ -1,4 +1,4 @@
-"""What a request asks of the loop."""
+"""The jobs of one request, and how to listen to them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What became of the last requests' prompts, for `GET /cache/explain/{id}`. Numbers only, never text."""
+"""What happened to the prompt tokens of recent requests, for `GET /cache/explain/{id}`. Numbers only, no text."""
 
 import threading
 from collections import OrderedDict

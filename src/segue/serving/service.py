@@ -1,4 +1,4 @@
-"""What the endpoints work with: the model once it is loaded, and until then how far loading is."""
+"""The state of one server: the model once it is loaded, and until then the progress of loading."""
 
 import time
 from dataclasses import dataclass, field

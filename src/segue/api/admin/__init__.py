@@ -1,1 +1,1 @@
-"""What the server says of itself, and what its operator can have done to a slot."""
+"""Endpoints about the server itself: health, models, properties, slots."""

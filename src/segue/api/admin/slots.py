@@ -1,4 +1,4 @@
-"""POST /slots/{id}?action=save, restore and erase: a slot's path with all of its checkpoints, to a file and back."""
+"""POST /slots/{id}: saves a slot's path with all its checkpoints to a file, restores it, or erases it."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What the server says of itself: health, models, properties, slots, and what became of a prompt's tokens."""
+"""Health, models, properties, slots, and the account of a request's prompt tokens."""
 
 from dataclasses import asdict
 

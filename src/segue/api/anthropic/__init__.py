@@ -1,1 +1,1 @@
-"""Anthropic's API, on the same path as OpenAI's chats."""
+"""Anthropic's Messages API, translated to OpenAI's chats."""

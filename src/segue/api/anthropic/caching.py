@@ -1,4 +1,4 @@
-"""`cache_control`: what a client wants to be kept, and for how long."""
+"""`cache_control`: what a client wants kept in the cache, and for how long."""
 
 from collections.abc import Sequence
 

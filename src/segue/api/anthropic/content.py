@@ -1,4 +1,4 @@
-"""What a model said, as Anthropic's content blocks: as events while it grows, and whole."""
+"""The parts of a reply as Anthropic's content blocks: as events while it grows, and whole."""
 
 import json
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""POST /v1/messages as a request to OpenAI's chat API, so that all that follows is the same."""
+"""Translates POST /v1/messages to a request of OpenAI's chat API."""
 
 from typing import Any
 

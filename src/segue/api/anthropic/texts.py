@@ -1,4 +1,4 @@
-"""How a tool's result that is an error reads."""
+"""The text of a tool result that is an error."""
 
 _N_HEAD = 40
 

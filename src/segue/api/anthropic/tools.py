@@ -1,4 +1,4 @@
-"""Anthropic's tools and tool choice as OpenAI's."""
+"""Translates Anthropic's tools and tool choice to OpenAI's."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

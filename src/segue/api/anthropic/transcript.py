@@ -1,4 +1,4 @@
-"""Anthropic's messages as OpenAI's, gathered block by block."""
+"""Translates Anthropic's messages to OpenAI's, block by block."""
 
 from typing import Any
 

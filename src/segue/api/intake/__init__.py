@@ -1,1 +1,1 @@
-"""From a request's body to jobs: fields and their types, prompts, constraints, the plan of generation."""
+"""Turns a request's body into jobs: checks its fields, reads its prompts and constraints, plans the generation."""

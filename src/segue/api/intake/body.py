@@ -1,4 +1,4 @@
-"""Request bodies: JSON, whatever the content type says, and nothing that breaks later."""
+"""Parses request bodies: strict JSON, whatever the content type says."""
 
 import json
 import math

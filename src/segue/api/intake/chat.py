@@ -1,4 +1,4 @@
-"""A chat's request: what is refused, what the pipeline is asked for, and what becomes of the replies."""
+"""Checks a chat request, passes it to the pipeline, and prepares what happens to the replies."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The jobs of a completion."""
+"""Plans the jobs of a completion."""
 
 from segue.api.intake.constraints import wanted_by
 from segue.api.intake.plan import make_plan

@@ -1,4 +1,4 @@
-"""What a request wants its replies to look like: one of five fields says it. Slow on large ones: a worker thread."""
+"""Reads what replies must look like from one of five fields. Slow on large constraints: use a worker thread."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

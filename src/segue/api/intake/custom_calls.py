@@ -1,4 +1,4 @@
-"""Calls of custom tools in a chat's history. Templates know functions only, so free text becomes a parameter."""
+"""Rewrites calls of custom tools in a chat's history as function calls, the only ones that templates know."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The types of request fields. A null is an absent field, and a number in quotes is no number, as in llama-server."""
+"""The types of request fields. As in llama-server, null means absent, and a number in quotes is not a number."""
 
 from typing import Annotated, Any, TypeVar
 

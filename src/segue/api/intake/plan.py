@@ -1,4 +1,4 @@
-"""From a request and its prompts to the jobs of the loop."""
+"""Makes the jobs of a request from its prompts."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Prompts that are no chats: from text and token ids to what a job reads. Slow on long ones: a worker thread."""
+"""Reads prompts that are not chats: text, token ids or both. Slow on long prompts: use a worker thread."""
 
 from collections.abc import Mapping
 from itertools import groupby

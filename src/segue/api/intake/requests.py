@@ -1,4 +1,4 @@
-"""The bodies of requests. Unknown fields are tolerated; known ones must have the right type and range."""
+"""The bodies of requests. Unknown fields are ignored; known ones must have the right type and range."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""A request's sampling fields, by llama-server's names, and what they make of the server's defaults."""
+"""A request's sampling fields, under llama-server's names, applied to the server's defaults."""
 
 import dataclasses
 import math

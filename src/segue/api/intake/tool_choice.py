@@ -1,4 +1,4 @@
-"""What a chat's replies must look like: a call that the client demands, or what it wants of any reply."""
+"""Derives a chat's constraint: the tool call that the client demands, or the format that it asks for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,1 +1,1 @@
-"""llama-server's own endpoints that plan on text."""
+"""llama-server's own endpoints for text."""

@@ -1,4 +1,4 @@
-"""POST /completion and /completions: llama-server's own shape."""
+"""POST /completion and /completions, in llama-server's format."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""llama-server's `generation_settings`, and the choice of a response's fields."""
+"""llama-server's `generation_settings`, and `response_fields`."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,4 @@
-"""POST /infill: fills a gap in a text, as llama-server does."""
+"""POST /infill: fills a gap in a text."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""POST /tokenize, /detokenize and /apply-template: text and tokens without a model run."""
+"""POST /tokenize, /detokenize and /apply-template: these do not run the model."""
 
 import numpy as np
 from fastapi import APIRouter, Request

@@ -1,1 +1,1 @@
-"""What stands before every route: CORS, errors, the gate while the model loads, API keys."""
+"""The layers before every route: CORS, errors, the gate while the model loads, API keys."""

@@ -1,4 +1,4 @@
-"""Cross-origin requests, answered as llama-server answers them."""
+"""Answers cross-origin requests as llama-server does."""
 
 from urllib.parse import urlsplit
 

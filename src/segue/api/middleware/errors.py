@@ -1,4 +1,4 @@
-"""How every failure becomes an answer."""
+"""Turns every failure into an error response."""
 
 import asyncio
 import logging

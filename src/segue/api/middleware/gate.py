@@ -1,4 +1,4 @@
-"""Until the model is loaded, almost every endpoint answers 503."""
+"""Answers 503 at almost every endpoint until the model is loaded."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 

@@ -1,4 +1,4 @@
-"""What OpenAI's two completion APIs have in common."""
+"""The fields that OpenAI's two completion APIs share."""
 
 import secrets
 import time

@@ -1,4 +1,4 @@
-"""What a model said, as OpenAI's chat API writes it."""
+"""The parts of a reply as OpenAI's chat API writes them."""
 
 from segue.api.openai.envelope import FINISH_REASONS
 from segue.api.replies.call_ids import call_id

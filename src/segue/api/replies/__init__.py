@@ -1,1 +1,1 @@
-"""From running jobs to a response: listened to, gathered, worded by a response format, sent."""
+"""Listens to running jobs, and sends their events in a response format."""

@@ -1,4 +1,4 @@
-"""The jobs of one request: submitted together, heard as one sequence of events, cancelled when nobody listens."""
+"""The running jobs of one request: submits them, merges their events, cancels them when the client leaves."""
 
 import asyncio
 import contextlib

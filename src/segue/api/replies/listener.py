@@ -1,4 +1,4 @@
-"""The listener of one job: tokens to text on the engine's thread, and from there to the request."""
+"""Listens to one job: turns tokens into text on the engine's thread and posts it to the request's mailbox."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""From the engine's thread to a task of the event loop, waking it once for many items."""
+"""Passes items from the engine's thread to a task of the event loop, with one wake-up for many items."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""From a plan to its response: a stream or one object."""
+"""Runs a plan and makes its response: a stream or one object."""
 
 import contextlib
 

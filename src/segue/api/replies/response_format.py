@@ -1,4 +1,4 @@
-"""How one API words the events of a request. An implementation knows nothing of connections or threads."""
+"""The contract of a response format, which words events for one API and knows nothing of connections or threads."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""The parts of a response that several APIs share, in llama-server's shapes."""
+"""JSON parts that several APIs share, in llama-server's format."""
 
 import dataclasses
 import json

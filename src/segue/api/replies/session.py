@@ -1,4 +1,4 @@
-"""The session that a request belongs to, as far as the client says so. A hint, which no reply depends on."""
+"""Reads a client's session from the headers. It is a hint: no reply depends on it."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Server-sent events: one request's reply as it grows."""
+"""Sends replies as server-sent events while they grow."""
 
 import asyncio
 from collections.abc import Iterator

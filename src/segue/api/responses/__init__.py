@@ -1,1 +1,1 @@
-"""OpenAI's Responses API: items in, items out, and what is kept between requests. The model sees a chat."""
+"""OpenAI's Responses API: items in, items out, stored between requests. The model sees a chat."""

@@ -1,4 +1,4 @@
-"""The response object: what is known of it before the model says anything, and what it comes to."""
+"""The response object, before and after the model has replied."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""One item of the output while it grows, and the events that tell of it."""
+"""One output item while it grows, and its events."""
 
 import json
 import secrets

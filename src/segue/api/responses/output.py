@@ -1,4 +1,4 @@
-"""From the parts of a reply to the items of the output, one after the other."""
+"""Turns the parts of a reply into output items."""
 
 from collections.abc import Iterable, Iterator
 

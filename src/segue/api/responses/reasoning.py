@@ -1,4 +1,4 @@
-"""Reasoning that travels: in plain text, and as `encrypted_content` that clients send back unread."""
+"""Reasoning in plain text, and as `encrypted_content`, which clients send back unread."""
 
 import base64
 from collections.abc import Iterator, Mapping

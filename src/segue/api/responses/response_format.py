@@ -1,4 +1,4 @@
-"""The events of a reply as this API words them."""
+"""The events of a reply in the Responses API."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""POST /v1/responses, and what was kept of former ones."""
+"""POST /v1/responses, and access to stored responses."""
 
 from collections.abc import Iterator
 from dataclasses import replace

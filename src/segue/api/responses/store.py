@@ -1,4 +1,4 @@
-"""Responses that clients may refer to later."""
+"""Keeps responses that clients may refer to later."""
 
 import json
 import threading

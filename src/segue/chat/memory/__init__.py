@@ -1,1 +1,1 @@
-"""What is remembered of conversations: replies as written, their time, the order of tools."""
+"""Remembers conversations: replies as the model wrote them, the time they began, the order of their tools."""

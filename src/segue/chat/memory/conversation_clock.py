@@ -1,4 +1,4 @@
-"""What time it is in a conversation: that of its beginning, so that a prompt which tells the time stays the same."""
+"""Tells a conversation the time at which it began, so that a prompt which states the time stays the same."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What messages say, whatever words and spacing a client puts it in."""
+"""Digests of messages that ignore how a client spells and spaces them."""
 
 import json
 from collections.abc import Mapping, Sequence

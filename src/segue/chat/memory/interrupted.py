@@ -1,4 +1,4 @@
-"""How much of an interrupted reply a client has, and the tokens of that much."""
+"""Finds how much of an interrupted reply a client has, and the tokens of that much."""
 
 import codecs
 from collections.abc import Callable, Iterator

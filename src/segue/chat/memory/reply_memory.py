@@ -1,4 +1,4 @@
-"""Clients send replies back in other words than the model wrote; here they become what it wrote."""
+"""Recognises replies that clients send back, and restores the model's own words for them."""
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is remembered of conversations, kept where the checkpoints of what was said in them are kept."""
+"""Stores what is remembered of conversations in a file beside their checkpoints, or in memory."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""Replies as the model wrote them, as they are kept."""
+"""A reply as the model wrote it, and its form in the side store."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Tools in the order in which they were first sent: some clients send the same ones in another order each time."""
+"""Restores the order in which tools were first sent: some clients shuffle them between requests."""
 
 import json
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""What a model says, taken apart: reasoning, text and calls of tools, in the form of its family."""
+"""Parses replies into reasoning, text and tool calls, in the notation of the model's family."""

@@ -1,4 +1,4 @@
-"""What a model said, taken apart: text, reasoning, and calls of tools, piece by piece as each becomes certain."""
+"""The parts of a reply: text, reasoning and tool calls, each as soon as it is certain."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How the replies to one prompt are to be taken apart."""
+"""How to parse the replies to one prompt."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Generated tokens to text, as soon as the text is certain."""
+"""Turns generated tokens into text as soon as the text is certain."""
 
 import codecs
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""The parts of a reply, joined."""
+"""Joins the parts of a reply."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""The model's chat template: run in a sandbox, and watched, so that message ends are known."""
+"""Runs the model's chat template in a sandbox, and observes it to learn where messages end."""

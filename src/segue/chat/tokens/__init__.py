@@ -1,1 +1,1 @@
-"""Text to tokens, each text between two special tokens only once."""
+"""Turns text into tokens, and each text between two special tokens only once."""

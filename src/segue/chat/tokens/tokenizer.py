@@ -1,4 +1,4 @@
-"""Prompts to token ids, each piece of text only once."""
+"""Tokenises prompts, each piece of text only once."""
 
 import re
 from bisect import bisect_right

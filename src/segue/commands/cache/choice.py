@@ -1,4 +1,4 @@
-"""Which checkpoints `segue cache prune` removes."""
+"""Chooses the checkpoints that `segue cache prune` removes."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A cache directory, opened to be changed."""
+"""Opens a cache directory to change it."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -1,4 +1,4 @@
-"""How the ends of stored prompts read."""
+"""The text at the end of stored prompts."""
 
 from pathlib import Path
 from typing import Final

@@ -1,4 +1,4 @@
-"""What would be left of a directory if checkpoints were removed."""
+"""What a directory would still hold if checkpoints were removed."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The removal of checkpoints from a directory, and what it came to."""
+"""Removes checkpoints from a directory, and counts what that frees."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

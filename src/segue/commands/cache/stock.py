@@ -1,4 +1,4 @@
-"""All that a cache directory holds."""
+"""Everything that a cache directory holds."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Flags of llama-server that Segue does not have: passed over, or refused with what to do instead."""
+"""Flags of llama-server that Segue does not have: ignored, or refused with advice."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""`segue serve`: listen, load the model meanwhile, serve until a signal says stop."""
+"""`segue serve`: listens, loads the model meanwhile, and serves until a signal arrives."""
 
 import contextlib
 import ipaddress

@@ -1,4 +1,4 @@
-"""Starting a server: what can be checked before the model is loaded, and the pieces that text needs after."""
+"""Prepares a server: checks what can be checked before the model is loaded, and builds the text tools after."""
 
 import logging
 import socket

@@ -1,4 +1,4 @@
-"""What the commands have in common on the command line."""
+"""Command-line parameters that the subcommands share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

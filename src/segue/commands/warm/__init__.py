@@ -1,1 +1,1 @@
-"""`segue warm`: have a server read prompts before anybody waits for them."""
+"""`segue warm`: has a server read prompts ahead."""
