@@ -21,6 +21,19 @@ COMMANDS = (
     *(f"sim {name}" for name in ("replay", "compare", "tune", "fleet")),
 )
 
+LAYERS = (
+    ("cli",),
+    ("commands",),
+    ("api", "build"),
+    ("serving", "demo", "watch"),
+    ("grammar", "loop"),
+    ("cache", "chat", "sim"),
+    ("policy", "settings"),
+    ("engine", "prefix", "storage"),
+    ("memory",),
+)
+"""The packages and modules that stand directly in `segue`, from the top layer to the lowest."""
+
 
 def flags() -> str:
     """The help text of every command, as the terminal shows it."""
@@ -35,21 +48,27 @@ def flags() -> str:
 
 
 def structure() -> str:
-    """Every module once, with the first sentence of its docstring."""
+    """Every module once, with the first sentence of its docstring; packages from the top layer to the lowest."""
     lines = [
         "# Structure\n",
-        "Generated from the modules' docstrings by `make docs`. Imports point downwards:",
-        "`cli → commands → api → serving → watch, grammar, loop → chat, homes → engine, state`;",
-        "`commands/cache → homes/disk, engine`; `commands/demo → demo`; `commands/sim → sim → state`;",
-        "`homes/disk` and `state` import nothing of Segue but themselves,",
-        "`engine` of it only the kinds of memory; only `engine` imports `llama_cpp`, only `grammar` `llguidance`.\n",
+        "Generated from the modules' docstrings by `make docs`. A package imports from lower layers only:\n",
+        *(f"{number}. {', '.join(f'`{name}`' for name in layer)}" for number, layer in enumerate(LAYERS, 1)),
+        "",
+        "Only `engine` imports `llama_cpp`, and only `grammar` imports `llguidance`.\n",
     ]
-    for folder in sorted(path.parent for path in SOURCE.rglob("__init__.py")):
+    rank = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+
+    def place(folder: Path) -> tuple[int, Path]:
+        inside = folder.relative_to(SOURCE).parts
+        return (rank[inside[0]] if inside else -1), folder
+
+    for folder in sorted((path.parent for path in SOURCE.rglob("__init__.py")), key=place):
         lines.append(f"## {folder.relative_to(SOURCE.parent)}\n\n{_first_sentence(folder / '__init__.py')}\n")
-        lines.append("| module | what |\n|---|---|")
         modules = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
-        lines += [f"| `{path.name}` | {_first_sentence(path)} |" for path in modules]
-        lines.append("")
+        if modules:
+            lines.append("| module | what |\n|---|---|")
+            lines += [f"| `{path.name}` | {_first_sentence(path)} |" for path in modules]
+            lines.append("")
     return "\n".join(lines)
 
 
