@@ -7,6 +7,7 @@ import ast
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,19 +21,6 @@ COMMANDS = (
     "sim",
     *(f"sim {name}" for name in ("replay", "compare", "tune", "fleet")),
 )
-
-LAYERS = (
-    ("cli",),
-    ("commands",),
-    ("api", "build"),
-    ("serving", "demo", "watch"),
-    ("grammar", "loop"),
-    ("cache", "chat", "sim"),
-    ("policy", "settings"),
-    ("engine", "prefix", "storage"),
-    ("memory",),
-)
-"""The packages and modules that stand directly in `segue`, from the top layer to the lowest."""
 
 
 def flags() -> str:
@@ -49,14 +37,15 @@ def flags() -> str:
 
 def structure() -> str:
     """Every module once, with the first sentence of its docstring; packages from the top layer to the lowest."""
+    layers = _layers()
     lines = [
         "# Structure\n",
         "Generated from the modules' docstrings by `make docs`. A package imports from lower layers only:\n",
-        *(f"{number}. {', '.join(f'`{name}`' for name in layer)}" for number, layer in enumerate(LAYERS, 1)),
+        *(f"{number}. {', '.join(f'`{name}`' for name in layer)}" for number, layer in enumerate(layers, 1)),
         "",
         "Only `engine` imports `llama_cpp`, and only `grammar` imports `llguidance`.\n",
     ]
-    rank = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    rank = {name: number for number, layer in enumerate(layers) for name in layer}
 
     def place(folder: Path) -> tuple[int, Path]:
         inside = folder.relative_to(SOURCE).parts
@@ -85,6 +74,14 @@ def endpoints() -> str:
             text = operation.get("description", "").split("\n\n")[0].replace("\n", " ")
             lines.append(f"| {method.upper()} | `{path}` | {text} |")
     return "\n".join(lines) + "\n"
+
+
+def _layers() -> list[list[str]]:
+    """What stands directly in `segue`, from the top layer to the lowest, as import-linter checks it."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract.get("containers") == ["segue"])
+    return [layer.split(" | ") for layer in layers]
 
 
 def _first_sentence(path: Path) -> str:
