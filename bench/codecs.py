@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from segue.engine.base import Chunk
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
+from segue.engine.measurement import measure
 from segue.engine.model import Model
 from segue.storage.codec import pack, unpack
 from tests.kit.models import gemma3_270m_path, model_path
@@ -113,7 +115,7 @@ def _state(path: Path, text: str, type_kv: str) -> Bytes:
     context = Context(model, params, measure(model, params))
     tokens = model.vocabulary.tokenize(text, add_special=True, parse_special=False)[:_N_TOKENS]
     for start in range(0, len(tokens), context.n_batch):
-        context.decode([Chunk(0, tokens[start : start + context.n_batch], wants_logits=False)])
+        context.decode([Chunk(0, tokens[start : start + context.n_batch])])
     state = context.save(0, partial=False).data
     context.close()
     model.close()

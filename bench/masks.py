@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from segue.engine.base import Choice, Chunk, Mask
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.base import LAST_ROW, Choice, Chunk, Mask
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
+from segue.engine.measurement import measure
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
 from segue.grammar.compiler import Compiler
@@ -101,7 +103,7 @@ def print_row(name: str, context: Context, mask: Mask, text: str) -> None:
     context.drop(0)
     tokens = prompt
     for token in reply:
-        row = context.decode([Chunk(0, tokens, wants_logits=True)])[0]
+        row = context.decode([Chunk(0, tokens, LAST_ROW)])[0][0]
         for chain, seconds in zip(chains, took_s, strict=True):
             seconds.append(0.0)
             with added_to(seconds):

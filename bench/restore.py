@@ -20,7 +20,9 @@ from bench.turns import in_turns
 from segue.cache.restoration import pieces
 from segue.engine.base import Blob, Chunk
 from segue.engine.cells import N_BLOB_HEADER, Cells
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
+from segue.engine.measurement import measure
 from segue.engine.model import Model
 from segue.storage import blobfile
 from tests.kit.models import model_path
@@ -60,7 +62,7 @@ def run(options: Options, advance: Callable[[], None]) -> list[Row]:
 def _measured(context: Context, folder: Path, n_tokens: int, n_rounds: int, advance: Callable[[], None]) -> list[Row]:
     rng = np.random.default_rng(0)
     for _ in range(0, n_tokens, context.n_batch):
-        context.decode([Chunk(_SOURCE, rng.integers(33, 127, context.n_batch, np.int32), wants_logits=False)])
+        context.decode([Chunk(_SOURCE, rng.integers(33, 127, context.n_batch, np.int32))])
     bounds = np.linspace(0, n_tokens, _N_LINKS + 1).astype(int).tolist()
     links = [context.save_cells(_SOURCE, a, b, _VIA) for a, b in pairwise(bounds)]
     part = context.save(_SOURCE, partial=True)

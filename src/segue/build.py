@@ -12,11 +12,13 @@ from pathlib import Path
 import psutil
 
 from segue.cache.state_cache import StateCache
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
 from segue.engine.embedder import Embedder, EmbedderParams
 from segue.engine.embedding_thread import EmbeddingThread
 from segue.engine.errors import ModelError
 from segue.engine.fingerprint import fingerprint
+from segue.engine.measurement import measure
 from segue.engine.model import Model, ModelParams
 from segue.engine.vocabulary import Vocabulary
 from segue.grammar.compiler import Compiler

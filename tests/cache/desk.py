@@ -7,7 +7,7 @@ import numpy as np
 from segue.cache.entries.entry import NO_SEQ, Entry
 from segue.cache.planner import Plan
 from segue.cache.state_cache import StateCache
-from segue.engine.base import Chunk, Logits, Tokens
+from segue.engine.base import LAST_ROW, Chunk, Logits, Tokens
 from segue.engine.errors import NoRoomError
 from segue.memory import MemoryKind, MemoryShape
 from segue.prefix.checkpoint import Origin
@@ -121,10 +121,10 @@ class Desk:
         """Read on; what comes out shows that the lane stood right. None, and the lane given up, if there is no room."""
         logits = None
         for i in range(0, len(tokens), self.engine.n_batch):
-            chunk = Chunk(lane, array(tokens[i : i + self.engine.n_batch]), wants_logits=True)
+            chunk = Chunk(lane, array(tokens[i : i + self.engine.n_batch]), LAST_ROW)
             while True:
                 try:
-                    row = self.engine.decode([chunk])[0]
+                    row = self.engine.decode([chunk])[0][0]
                     break
                 except NoRoomError:
                     if not self.cache.evictor.free_cells():

@@ -1,19 +1,22 @@
 """What every engine promises: subclass `EngineConformance` with the fixtures of one, and all of it is tested there."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from segue.engine.base import Blob, Chunk, Engine, Logits, Tokens
+from segue.engine.base import LAST_ROW, Blob, Chunk, Embeddings, Engine, Logits, Tokens
 from segue.engine.cells import Cells
 from segue.engine.errors import EngineError, NoRoomError, StateError
+from segue.engine.positions import Positions
 from segue.engine.sampling import SamplingParams
 
 N_SEQ = 6
 N_CELLS = 1024
 N_BATCH = 64
+N_ROWS = 16
 VIA = N_SEQ - 1
 NOTHING = (-1, -1)
 _GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
@@ -27,11 +30,15 @@ def text(seed: int, n: int) -> Tokens:
 class EngineConformance:
     """Needs the fixtures `engine`, whose sequences are empty, and `apart`, an engine whose cells are not unified.
 
-    Both have `N_SEQ` sequences, `N_CELLS` cells, and read `N_BATCH` inputs in a call.
+    Both have `N_SEQ` sequences, `N_CELLS` cells, and read `N_BATCH` inputs with `N_ROWS` rows in a call.
     """
 
     close: ClassVar[float] = 0.0
     """How far logits may move, relative to the largest, when cells lie elsewhere or batches are cut elsewhere."""
+
+    def embeddings(self, engine: Engine, tokens: Tokens) -> Embeddings:
+        """Embeddings that the engine can read, others for other tokens."""
+        return np.random.default_rng(tokens.tolist()).normal(size=(len(tokens), engine.n_embd)).astype(np.float32)
 
     def failing(self, engine: Engine, seq: int) -> list[Chunk]:
         """Chunks that the engine cannot decode, for `seq` alone; `decode` will raise EngineError at them."""
@@ -41,19 +48,162 @@ class EngineConformance:
         """A state that the engine refuses, or the same one if the engine refuses all states from now on."""
         raise NotImplementedError
 
+    def assert_same(self, engine: Engine, seq: int, other: int) -> None:
+        """Assert that two sequences stand at the same place, and that both go on alike; they read on."""
+        assert engine.length(seq) == engine.length(other)
+        assert engine.position(seq) == engine.position(other)
+        assert engine.span(seq)[1] == engine.span(other)[1]
+        tail = text(99, 12)
+        self.assert_close(self.read(engine, seq, tail), self.read(engine, other, tail))
+
     # Reading
 
     def test_decode_reads_on_from_where_each_sequence_stands(self, engine: Engine) -> None:
         a, b = text(1, 40), text(2, 30)
-        rows = engine.decode([Chunk(0, a[:20], wants_logits=False), Chunk(1, b[:10], wants_logits=True)])
-        assert rows[0] == -1
+        rows = engine.decode([Chunk(0, a[:20]), Chunk(1, b[:10], LAST_ROW)])
+        assert rows[0] == ()
         assert [engine.length(seq) for seq in range(3)] == [20, 10, 0]
-        rows = engine.decode([Chunk(0, a[20:], wants_logits=True), Chunk(1, b[10:], wants_logits=True)])
-        first, second = (engine.logits(row).copy() for row in rows)
+        rows = engine.decode([Chunk(0, a[20:], LAST_ROW), Chunk(1, b[10:], LAST_ROW)])
+        first, second = (engine.logits(row).copy() for (row,) in rows)
         assert first.shape == second.shape == (engine.n_vocab,)
         assert (engine.span(0)[1], engine.span(1)[1]) == (39, 29)
         self.assert_close(first, self.read(engine, 2, a))
         self.assert_close(second, self.read(engine, 3, b))
+
+    def test_any_rows_of_a_chunk_can_be_asked_for(self, engine: Engine) -> None:
+        a, b, c = text(1, 20), text(2, 10), text(3, 8)
+        rows = engine.decode([Chunk(0, a, (0, 7, -1)), Chunk(1, b), Chunk(2, c, tuple(range(8)))])
+        assert [len(found) for found in rows] == [3, 0, 8]
+        found: dict[tuple[int, int], Logits] = {}
+        for seq, at in ((0, (0, 7, 19)), (2, range(8))):
+            found |= {(seq, i): engine.logits(row).copy() for i, row in zip(at, rows[seq], strict=True)}
+        for (seq, i), logits in found.items():
+            self.assert_close(logits, self.read(engine, 3, (a, b, c)[seq][: i + 1]))
+            engine.drop(3)
+
+    def test_rows_out_of_place_are_refused(self, engine: Engine) -> None:
+        for logits_for in ((20,), (-21,), (3, 3), (-1, 0), (5, 4), tuple(range(N_ROWS + 1))):
+            with pytest.raises(ValueError, match="batch"):
+                engine.decode([Chunk(0, text(1, 20), logits_for)])
+        with pytest.raises(ValueError, match="batch"):
+            engine.decode([Chunk(0, text(1, 1), (1,))])
+        assert engine.length(0) == 0
+        assert engine.n_rows_max == N_ROWS
+
+    def test_embeddings_are_read_as_tokens_are(self, engine: Engine) -> None:
+        a, b, embeddings = text(1, 20), text(2, 10), self.embeddings(engine, text(3, 30))
+        assert embeddings.shape == (30, engine.n_embd)
+        for seq in (0, 1):
+            self.read(engine, seq, a)
+            rows = engine.decode([Chunk(seq, embeddings, (4, -1))])[0]
+            assert len(rows) == 2
+            assert engine.length(seq) == engine.position(seq) == 50
+        self.read(engine, 2, np.append(a, text(4, 30)))
+        blob = engine.save(0, partial=False)
+        engine.load(blob, 3)
+        tail = text(99, 12)
+        logits = [self.read(engine, seq, tail) for seq in range(4)]
+        self.assert_close(logits[1], logits[0])
+        self.assert_close(logits[3], logits[0])
+        assert not self.is_close(logits[2], logits[0])
+        for chunks in ([Chunk(0, b), Chunk(1, embeddings)], [Chunk(0, embeddings[:, 1:])]):
+            with pytest.raises(ValueError, match="batch"):
+                engine.decode(chunks)
+        self.assert_same(engine, 0, 1)
+
+    def test_positions_jump_only_where_the_engine_says_so(self, engine: Engine) -> None:
+        self.read(engine, 0, text(1, 20))
+        self.read(engine, 1, text(1, 20))
+        jump = Chunk(0, text(2, 5), LAST_ROW, Positions(np.arange(7, 12, dtype=np.int32), 12))
+        if not engine.takes_positions:
+            with pytest.raises(ValueError, match="positions"):
+                engine.decode([jump])
+            self.assert_same(engine, 0, 1)
+            return
+        for offsets, n_pos in (((0, 1, 2, 3), 5), ((0, 1, 2, 1, 4), 5), ((-1, 0, 1, 2, 3), 5), ((0, 1, 2, 3, 4), 4)):
+            with pytest.raises(ValueError, match="offsets"):
+                engine.decode([replace(jump, positions=Positions(np.array(offsets, np.int32), n_pos))])
+        row = engine.decode([jump])[0][0]
+        assert (engine.length(0), engine.position(0), engine.span(0)[1]) == (25, 32, 31)
+        assert not self.is_close(engine.logits(row).copy(), self.read(engine, 1, text(2, 5)))
+
+    @pytest.mark.parametrize("is_image", [False, True])
+    def test_a_path_whose_positions_jump_is_kept_exactly(self, engine: Engine, is_image: bool) -> None:
+        """Past a gap, or inputs that share their position: copied, saved, borrowed, stored in cells and rewound."""
+        if not engine.takes_positions:
+            pytest.skip("takes no positions")
+        kind, end = engine.shape.kind, 80
+        n_pos = 40 + (4 if is_image else 17)
+
+        def go(seq: int, until: int = end) -> None:
+            self.read(engine, seq, text(1, 30)[:until])
+            if until > 30 and is_image:
+                shared = Positions(np.zeros(10, np.int32), 4)
+                engine.decode([Chunk(seq, self.embeddings(engine, text(2, 10)), (), shared)])
+            elif until > 30:
+                gap = Positions(np.arange(7, 17, dtype=np.int32)[: until - 30], min(17, until - 23))
+                engine.decode([Chunk(seq, text(2, 10)[: until - 30], (), gap)])
+            if until > 40:
+                self.read(engine, seq, text(3, 40)[: until - 40])
+
+        go(0)
+        assert engine.length(0) == end
+        assert engine.position(0) == n_pos + 30
+        assert engine.span(0)[1] == n_pos + 29
+        whole, part = engine.save(0, partial=False), self.part(engine, 0)
+        mark = engine.mark(0, 4)
+        self.read(engine, 0, text(5, 30))
+
+        def check(seq: int, until: int = end) -> None:
+            go(3, until)
+            self.assert_same(engine, seq, 3)
+            engine.drop(seq)
+            engine.drop(3)
+
+        engine.load(whole, 1)
+        check(1)
+        if kind.shares_cells:
+            engine.borrow(0, 1, end, part)
+            check(1)
+            bounds = (0, 20, 30, 40, 60, end + 10)
+            cells = self.saved_cells(engine, 0, *bounds)
+            cells[-1] = engine.cut(cells[-1], end)
+            joint = engine.save_cells(0, 0, end + 10, VIA)
+            for parts in (cells, [engine.cut(joint, 40), engine.cut(joint, end, 40)]):
+                for one in parts:
+                    engine.put_cells(1, [one], one.end, part, VIA)
+                if kind.has_window:
+                    assert part is not None
+                    engine.put_part(1, part)
+                check(1)
+            engine.put_cells(1, cells, end, part, VIA)
+            engine.drop(1)
+            if is_image:
+                with pytest.raises(ValueError, match="belong together"):
+                    engine.cut(joint, 35)
+                with pytest.raises(ValueError, match="belong together"):
+                    engine.save_cells(0, 0, 35, VIA)
+            self.read(engine, 1, text(6, 20))
+            with pytest.raises(ValueError, match="do not follow"):
+                engine.put_cells(1, [joint], 18, part, VIA)
+            self.read(engine, 1, text(6, 40))
+            with pytest.raises(ValueError, match="do not follow"):
+                engine.put_cells(1, [joint], end, part, VIA)
+            engine.drop(1)
+        engine.roll_back(0, mark)
+        assert engine.position(0) == n_pos + 30
+        engine.copy(0, 1)
+        check(1)
+        if kind.rewinds:
+            for until in (75, 40, *(() if is_image else (35,)), 30, 12):
+                engine.copy(0, 1)
+                engine.rewind(1, until)
+                check(1, until)
+            if is_image:
+                with pytest.raises(ValueError, match="belong together"):
+                    engine.rewind(0, 35)
+        check(0)
+        engine.release(mark)
 
     def test_logits_tell_paths_apart(self, engine: Engine) -> None:
         path = text(1, 50)
@@ -64,10 +214,10 @@ class EngineConformance:
     def test_a_batch_of_nothing_or_too_much_is_refused(self, engine: Engine) -> None:
         for chunks in (
             [],
-            [Chunk(0, text(1, 0), True)],
-            [Chunk(0, text(1, N_BATCH + 1), True)],
-            [Chunk(0, text(1, N_BATCH), True), Chunk(1, text(1, 1), True)],
-            [Chunk(0, text(1, 2), True), Chunk(0, text(1, 2), True)],
+            [Chunk(0, text(1, 0), LAST_ROW)],
+            [Chunk(0, text(1, N_BATCH + 1), LAST_ROW)],
+            [Chunk(0, text(1, N_BATCH), LAST_ROW), Chunk(1, text(1, 1), LAST_ROW)],
+            [Chunk(0, text(1, 2), LAST_ROW), Chunk(0, text(1, 2), LAST_ROW)],
         ):
             with pytest.raises(ValueError, match="batch"):
                 engine.decode(chunks)
@@ -79,7 +229,7 @@ class EngineConformance:
         for seq in (-1, N_SEQ):
             for call in (
                 lambda seq=seq: engine.span(seq),
-                lambda seq=seq: engine.decode([Chunk(seq, text(1, 2), True)]),
+                lambda seq=seq: engine.decode([Chunk(seq, text(1, 2), LAST_ROW)]),
                 lambda seq=seq: engine.copy(seq, 1),
                 lambda seq=seq: engine.copy(0, seq),
                 lambda seq=seq: engine.borrow(seq, 1, 10, None),
@@ -114,7 +264,7 @@ class EngineConformance:
         before = [(engine.length(seq), engine.span(seq)) for seq in range(N_SEQ)]
         for seq in (0, 2):
             with pytest.raises(NoRoomError):
-                engine.decode([Chunk(seq, a[-20:], wants_logits=True)])
+                engine.decode([Chunk(seq, a[-20:], LAST_ROW)])
         assert [engine.length(seq) for seq in range(N_SEQ)] == [length for length, _ in before]
         if not engine.shape.kind.has_window:
             assert [engine.span(seq) for seq in range(N_SEQ)] == [span for _, span in before]
@@ -217,7 +367,7 @@ class EngineConformance:
             engine.roll_back(0, mark)
         assert np.array_equal(logits[0], logits[1])
         for token in text(5, 3):
-            engine.decode([Chunk(0, np.array([token]), wants_logits=False)])
+            engine.decode([Chunk(0, np.array([token]))])
             engine.roll_back(0, mark)
         engine.release(mark)
         assert engine.length(shadow) == 0
@@ -444,7 +594,7 @@ class EngineConformance:
     # Sampling
 
     def test_a_sampler_draws_from_a_row_as_from_its_logits(self, engine: Engine) -> None:
-        row = engine.decode([Chunk(0, text(1, 20), wants_logits=True)])[0]
+        row = engine.decode([Chunk(0, text(1, 20), LAST_ROW)])[0][0]
         logits = engine.logits(row).copy()
         sampler = engine.sampler(_GREEDY, text(1, 20))
         token = sampler.sample(row)
@@ -465,7 +615,7 @@ class EngineConformance:
         """Read tokens in as many calls as they take; the logits after the last."""
         row = -1
         for start in range(0, len(tokens), N_BATCH):
-            row = engine.decode([Chunk(seq, tokens[start : start + N_BATCH], wants_logits=True)])[0]
+            row = engine.decode([Chunk(seq, tokens[start : start + N_BATCH], LAST_ROW)])[0][0]
         return engine.logits(row).copy()
 
     @staticmethod

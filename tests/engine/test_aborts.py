@@ -9,8 +9,10 @@ from gguf import GGUFWriter, TokenType
 
 from segue.demo.model_file import Value, write_model
 from segue.demo.vocabulary import N_VOCAB, write_vocabulary
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
 from segue.engine.errors import ModelError
+from segue.engine.measurement import measure
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
 from tests.kit.apart import apart
@@ -33,10 +35,10 @@ def test_a_call_may_read_fewer_tokens_than_there_are_sequences(model_name: str) 
 context = make(model_path(sys.argv[1]), n_seq_max=40, n_batch=3, n_ubatch=2)
 assert context.n_batch == (2 if context.shape.kind.has_window else 3) and context.n_ubatch == 2
 for seq in range(40):
-    rows = context.decode([Chunk(seq, text(1, 2), wants_logits=True)])
-    assert np.isfinite(context.logits(rows[0])).all()
-rows = context.decode([Chunk(seq, text(2, 1), wants_logits=True) for seq in (0, 1)])
-assert np.isfinite(context.logits(rows[1])).all()
+    rows = context.decode([Chunk(seq, text(1, 2), LAST_ROW)])
+    assert np.isfinite(context.logits(rows[0][0])).all()
+rows = context.decode([Chunk(seq, text(2, 1), LAST_ROW) for seq in (0, 1)])
+assert np.isfinite(context.logits(rows[1][0])).all()
 """,
         model_name,
     )
@@ -50,8 +52,8 @@ def test_sizes_at_the_ends_of_their_ranges_work(sizes: str) -> None:
     apart(
         f"""
 context = make(model_path("llama"), {sizes})
-rows = context.decode([Chunk(0, text(1, 1), wants_logits=True)])
-assert np.isfinite(context.logits(rows[0])).all()
+rows = context.decode([Chunk(0, text(1, 1), LAST_ROW)])
+assert np.isfinite(context.logits(rows[0][0])).all()
 """
     )
 
@@ -103,7 +105,7 @@ def test_a_model_that_is_not_causal_reads_one_physical_batch(tmp_path: Path) -> 
     said = apart(
         """
 context = make(Path(sys.argv[1]), n_batch=256, n_ubatch=64)
-context.decode([Chunk(0, text(1, context.n_batch), wants_logits=True)])
+context.decode([Chunk(0, text(1, context.n_batch), LAST_ROW)])
 print(context.n_batch)
 """,
         str(path),
@@ -149,7 +151,7 @@ def test_penalties_look_no_farther_back_than_there_can_be_tokens() -> None:
         """
 import resource
 context = make(model_path("llama"))
-row = context.decode([Chunk(0, text(1, 40), wants_logits=True)])[0]
+row = context.decode([Chunk(0, text(1, 40), LAST_ROW)])[0][0]
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, resource.RLIM_INFINITY))
 for most in (2**31 - 1, 2**40):
     for params in (

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
-from segue.engine.base import NO_TOKEN, Choice, Chunk, Logits
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.base import LAST_ROW, NO_TOKEN, Choice, Chunk, Logits
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
+from segue.engine.measurement import measure
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
 from tests.kit.conversation import text
@@ -37,7 +39,7 @@ def context() -> Iterator[Context]:
     model = Model(model_path("qwen35"))
     params = ContextParams(n_cells=256, n_seq_max=1, n_batch=64, n_ubatch=64, **EXACT)
     context = Context(model, params, measure(model, params))
-    context.decode([Chunk(0, PROMPT, wants_logits=True)])
+    context.decode([Chunk(0, PROMPT, LAST_ROW)])
     yield context
     context.close()
     model.close()

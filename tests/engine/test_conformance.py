@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from gguf import GGUFReader
 
-from segue.engine.base import Blob, Chunk, Engine
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.base import LAST_ROW, Blob, Chunk, Embeddings, Engine, Tokens
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
 from segue.engine.errors import EngineError
+from segue.engine.measurement import measure
 from segue.engine.model import Model
 from segue.memory import MemoryKind
-from tests.engine.conformance import N_BATCH, N_CELLS, N_SEQ, EngineConformance
+from tests.engine.conformance import N_BATCH, N_CELLS, N_ROWS, N_SEQ, EngineConformance, text
 from tests.kit.fake_engine import FakeEngine
-from tests.kit.models import MODELS, model_path
+from tests.kit.models import ENGINE_MODELS, model_path
 from tests.kit.rig import EXACT
 
 
@@ -23,7 +27,7 @@ class TestFakeEngine(EngineConformance):
 
     @pytest.fixture
     def engine(self, kind: MemoryKind) -> FakeEngine:
-        return FakeEngine(kind, n_cells=N_CELLS, n_seq_max=N_SEQ, n_batch=N_BATCH, n_ubatch=N_BATCH)
+        return FakeEngine(kind, n_rows=N_ROWS, n_cells=N_CELLS, n_seq_max=N_SEQ, n_batch=N_BATCH, n_ubatch=N_BATCH)
 
     @pytest.fixture
     def apart(self, kind: MemoryKind) -> FakeEngine:
@@ -33,7 +37,7 @@ class TestFakeEngine(EngineConformance):
     def failing(self, engine: Engine, seq: int) -> list[Chunk]:
         assert isinstance(engine, FakeEngine)
         engine.failures.append(EngineError("failed"))
-        return [Chunk(seq, np.zeros(1, np.int32), wants_logits=True)]
+        return [Chunk(seq, np.zeros(1, np.int32), LAST_ROW)]
 
     def spoilt(self, engine: Engine, blob: Blob) -> Blob:
         assert isinstance(engine, FakeEngine)
@@ -41,11 +45,11 @@ class TestFakeEngine(EngineConformance):
         return blob
 
 
-@pytest.fixture(scope="module", params=list(MODELS))
+@pytest.fixture(scope="module", params=list(ENGINE_MODELS))
 def contexts(request: pytest.FixtureRequest) -> Iterator[dict[bool, Context]]:
     """Contexts of a model, by whether they are unified; all tests share them."""
     model = Model(model_path(request.param))
-    params = ContextParams(n_cells=N_CELLS, n_seq_max=N_SEQ, n_batch=N_BATCH, n_ubatch=N_BATCH, **EXACT)
+    params = ContextParams(n_cells=N_CELLS, n_seq_max=N_SEQ, n_batch=N_BATCH, n_ubatch=N_BATCH, n_rows=N_ROWS, **EXACT)
     shape = measure(model, params)
     found = {is_unified: Context(model, replace(params, is_unified=is_unified), shape) for is_unified in (True, False)}
     yield found
@@ -68,12 +72,30 @@ class TestContext(EngineConformance):
     def apart(self, contexts: dict[bool, Context]) -> Context:
         return emptied(contexts[False])
 
+    def test_embeddings_of_tokens_are_the_tokens(self, engine: Context) -> None:
+        tokens = text(1, 50)
+        embeddings = token_embeddings(engine.model.path, tokens)
+        rows = engine.decode([Chunk(0, tokens, LAST_ROW)])[0]
+        wanted = engine.logits(rows[0]).copy()
+        rows = engine.decode([Chunk(1, embeddings, LAST_ROW)])[0]
+        self.assert_close(engine.logits(rows[0]).copy(), wanted)
+        self.assert_same(engine, 0, 1)
+
     def failing(self, engine: Engine, seq: int) -> list[Chunk]:
-        return [Chunk(seq, np.array([1, engine.n_vocab], np.int32), wants_logits=True)]
+        return [Chunk(seq, np.array([1, engine.n_vocab], np.int32), LAST_ROW)]
 
     def spoilt(self, engine: Engine, blob: Blob) -> Blob:
         assert engine.n_vocab
         return replace(blob, data=blob.data[: len(blob.data) - 8])
+
+
+def token_embeddings(path: Path, tokens: Tokens) -> Embeddings:
+    """The rows of the file's table for these tokens, scaled where libllama scales what it looks up."""
+    reader = GGUFReader(path)
+    table = next(tensor.data for tensor in reader.tensors if tensor.name == "token_embd.weight")
+    architecture = bytes(reader.fields["general.architecture"].parts[-1]).decode()
+    rows: Embeddings = np.asarray(table[tokens], np.float32)
+    return rows * np.float32(np.sqrt(rows.shape[1])) if architecture == "gemma3" else rows
 
 
 def emptied(context: Context) -> Context:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from segue.engine.base import Chunk
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.base import LAST_ROW, Chunk
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
 from segue.engine.errors import EngineError, NoRoomError, StateError
+from segue.engine.measurement import measure
 from segue.engine.model import Model
 from segue.memory import MemoryKind
 from tests.kit.conversation import text
@@ -30,7 +32,7 @@ def context(model_name: str) -> Iterator[Context]:
 
 def test_measured_sizes_are_those_of_real_states(context: Context) -> None:
     shape = context.shape
-    context.decode([Chunk(0, text(1, 200), wants_logits=False)])
+    context.decode([Chunk(0, text(1, 200))])
     whole = context.save(0, partial=False).n_bytes
     expected = 200 * shape.n_bytes_cell + shape.n_bytes_state
     assert abs(whole - expected) < 400
@@ -48,7 +50,7 @@ def test_an_encoder_is_never_read() -> None:
     assert not context.can_generate
     assert context.has_flash_attention() is None
     with pytest.raises(EngineError, match="encoder"):
-        context.decode([Chunk(0, text(1, 10), wants_logits=True)])
+        context.decode([Chunk(0, text(1, 10), LAST_ROW)])
     context.close()
     model.close()
 
@@ -59,7 +61,7 @@ def test_the_kind_of_memory_is_known(context: Context, model_name: str) -> None:
 
 
 def test_a_recurrent_tail_cannot_be_cut(context: Context) -> None:
-    context.decode([Chunk(0, text(1, 200), wants_logits=False)])
+    context.decode([Chunk(0, text(1, 200))])
     if context.shape.kind.has_recurrent:
         with pytest.raises(ValueError, match="no tail"):
             context.rewind(0, 100)
@@ -75,7 +77,7 @@ def test_a_recurrent_tail_cannot_be_cut(context: Context) -> None:
 
 
 def test_a_sequence_in_use_is_not_overwritten(context: Context) -> None:
-    context.decode([Chunk(0, text(1, 50), wants_logits=False)])
+    context.decode([Chunk(0, text(1, 50))])
     context.copy(0, 1)
     blob = context.save(0, partial=False)
     with pytest.raises(ValueError, match="in use"):
@@ -88,7 +90,7 @@ def test_a_sequence_in_use_is_not_overwritten(context: Context) -> None:
     "model_name", names_where(lambda kind: kind.shares_cells and kind is not MemoryKind.ATTENTION), indirect=True
 )
 def test_a_partial_state_needs_its_cells(context: Context) -> None:
-    context.decode([Chunk(0, text(1, 50), wants_logits=False)])
+    context.decode([Chunk(0, text(1, 50))])
     part = context.save(0, partial=True)
     with pytest.raises(ValueError, match="borrow"):
         context.load(part, 1)
@@ -103,18 +105,18 @@ def test_a_partial_state_needs_its_cells(context: Context) -> None:
 @pytest.mark.parametrize("model_name", names_where(lambda kind: kind.shares_cells), indirect=True)
 def test_full_cells_change_nothing(context: Context) -> None:
     for seq, n in enumerate((256, 200)):
-        context.decode([Chunk(seq, text(seq, n), wants_logits=False)])
+        context.decode([Chunk(seq, text(seq, n))])
     with pytest.raises(NoRoomError):
-        context.decode([Chunk(2, text(2, 100), wants_logits=False)])
+        context.decode([Chunk(2, text(2, 100))])
     assert [context.length(seq) for seq in range(3)] == [256, 200, 0]
     context.drop(1)
-    row = context.decode([Chunk(2, text(2, 100), wants_logits=True)])[0]
+    row = context.decode([Chunk(2, text(2, 100), LAST_ROW)])[0][0]
     assert np.isfinite(context.logits(row)).all()
 
 
 @pytest.mark.parametrize("model_name", names_where(lambda kind: kind.shares_cells), indirect=True)
 def test_a_blob_that_does_not_fit_leaves_others_whole(context: Context) -> None:
-    context.decode([Chunk(0, text(0, 200), wants_logits=False)])
+    context.decode([Chunk(0, text(0, 200))])
     blob = context.save(0, partial=False)
     context.load(blob, 1)
     with pytest.raises(NoRoomError):
@@ -126,10 +128,10 @@ def test_a_blob_that_does_not_fit_leaves_others_whole(context: Context) -> None:
 @pytest.mark.parametrize("model_name", names_where(lambda kind: kind.shares_cells), indirect=True)
 def test_a_state_of_another_context_is_refused_and_leaves_others_whole(context: Context) -> None:
     kind = context.shape.kind
-    context.decode([Chunk(0, text(0, 50), wants_logits=False)])
+    context.decode([Chunk(0, text(0, 50))])
     other = Context(context.model, ContextParams(n_cells=512, n_seq_max=6, **EXACT | {"type_k": "f16"}), context.shape)
     try:
-        other.decode([Chunk(0, text(0, 50), wants_logits=False)])
+        other.decode([Chunk(0, text(0, 50))])
         blob, cells = other.save(0, partial=False), [other.save_cells(0, *ends, 5) for ends in ((0, 20), (20, 50))]
         part = None if kind is MemoryKind.ATTENTION else other.save(0, partial=True)
     finally:
@@ -146,11 +148,11 @@ def test_a_state_of_another_context_is_refused_and_leaves_others_whole(context: 
             context.borrow(0, 1, 50, part)
     assert [context.length(seq) for seq in range(6)] == [50, 0, 0, 0, 0, 0]
     assert context.span(1) == context.span(5) == (-1, -1)
-    assert np.isfinite(context.logits(context.decode([Chunk(0, text(1, 1), wants_logits=True)])[0])).all()
+    assert np.isfinite(context.logits(context.decode([Chunk(0, text(1, 1), LAST_ROW)])[0][0])).all()
 
 
 def test_ids_that_libllama_would_abort_at_are_refused(context: Context) -> None:
-    context.decode([Chunk(0, text(1, 20), wants_logits=False)])
+    context.decode([Chunk(0, text(1, 20))])
     for seq in (-1, 6):
         with pytest.raises(ValueError, match="numbered from 0 to 5"):
             context.span(seq)
@@ -161,22 +163,26 @@ def test_ids_that_libllama_would_abort_at_are_refused(context: Context) -> None:
         with pytest.raises(ValueError, match="numbered from 0 to 5"):
             context.copy(0, seq)
         with pytest.raises(ValueError, match="numbered from 0 to 5"):
-            context.decode([Chunk(seq, text(1, 2), wants_logits=True)])
+            context.decode([Chunk(seq, text(1, 2), LAST_ROW)])
     assert [context.length(seq) for seq in range(6)] == [20, 0, 0, 0, 0, 0]
 
 
 def test_a_batch_of_nothing_or_too_much_is_refused(context: Context) -> None:
-    for chunks in ([], [Chunk(0, text(1, 0), True)], [Chunk(0, text(1, 200), True), Chunk(1, text(1, 57), True)]):
+    for chunks in (
+        [],
+        [Chunk(0, text(1, 0), LAST_ROW)],
+        [Chunk(0, text(1, 200), LAST_ROW), Chunk(1, text(1, 57), LAST_ROW)],
+    ):
         with pytest.raises(ValueError, match="batch"):
             context.decode(chunks)
     assert context.length(0) == context.length(1) == 0
 
 
 def test_a_token_that_is_not_in_the_vocabulary_ends_its_call_only(context: Context) -> None:
-    context.decode([Chunk(0, text(1, 20), wants_logits=False)])
+    context.decode([Chunk(0, text(1, 20))])
     for token in (-1, context.n_vocab, 2**31 - 1):
         with pytest.raises(EngineError, match="could not decode"):
-            context.decode([Chunk(1, np.array([1, token], np.int32), wants_logits=True)])
+            context.decode([Chunk(1, np.array([1, token], np.int32), LAST_ROW)])
         assert context.length(1) == 0
     assert context.length(0) == 20
 
@@ -185,7 +191,7 @@ def test_sequences_that_share_nothing_take_no_cells(context: Context) -> None:
     """libllama aborts at a copy of a part."""
     if not context.shape.kind.shares_cells:
         pytest.skip("has no cells")
-    context.decode([Chunk(0, text(1, 20), wants_logits=False)])
+    context.decode([Chunk(0, text(1, 20))])
     cells = context.save_cells(0, 0, 20, 5)
     part = None if context.shape.kind is MemoryKind.ATTENTION else context.save(0, partial=True)
     params = ContextParams(n_cells=512, n_seq_max=6, is_unified=False, **EXACT)

@@ -8,10 +8,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from segue.engine.base import Blob, Chunk, Logits
+from segue.engine.base import LAST_ROW, Blob, Chunk, Logits
 from segue.engine.cells import Cells as StoredCells
 from segue.engine.cells import joined
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
+from segue.engine.measurement import measure
 from segue.engine.model import Model
 from segue.memory import MemoryKind, MemoryShape
 from tests.kit.blobs import Cells, cells
@@ -75,7 +77,7 @@ def read(context: Context, seq: int, tokens: Tokens, *cuts: int) -> Logits:
     """Read tokens with cuts at these counts; the logits after the last."""
     row = -1
     for start, end in pairwise([0, *cuts, len(tokens)]):
-        row = context.decode([Chunk(seq, tokens[start:end], wants_logits=True)])[0]
+        row = context.decode([Chunk(seq, tokens[start:end], LAST_ROW)])[0][0]
     return context.logits(row).copy()
 
 

@@ -11,9 +11,11 @@ import pytest
 
 from segue.demo.model_file import write_model
 from segue.engine.base import Chunk
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
 from segue.engine.fingerprint import differences, fingerprint
 from segue.engine.libllama import _ggml
+from segue.engine.measurement import measure
 from segue.engine.model import Model
 from tests.kit.architectures import Sizes, longrope
 from tests.kit.conversation import text
@@ -37,7 +39,7 @@ def write() -> Iterator[Write]:
         context = Context(model, params, measure(model, params))
         try:
             found = fingerprint(context, params)
-            context.decode([Chunk(0, text(1, 20), wants_logits=False)])
+            context.decode([Chunk(0, text(1, 20))])
             return found, np.asarray(context.save(0, partial=False).data).tobytes()
         finally:
             context.close()

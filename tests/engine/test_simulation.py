@@ -6,9 +6,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from segue.engine.base import Blob, Chunk, Engine
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.base import LAST_ROW, Blob, Chunk, Engine
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
 from segue.engine.errors import NoRoomError
+from segue.engine.measurement import measure
 from segue.engine.model import Model
 from tests.kit.fake_engine import FakeEngine
 from tests.kit.models import MODELS, model_path
@@ -48,7 +50,7 @@ class Pair:
         if operation == "decode":
             seqs = rng.sample(range(4), rng.randint(1, 3))
             n_tokens = rng.choice((1, 1, 2, 30)) if len(seqs) > 1 else rng.randint(1, 128)
-            chunks = [Chunk(seq, np.full(n_tokens, rng.randrange(3, 250), np.int32), True) for seq in seqs]
+            chunks = [Chunk(seq, np.full(n_tokens, rng.randrange(3, 250), np.int32), LAST_ROW) for seq in seqs]
             self.do(lambda engine: engine.decode(chunks))
         elif operation in ("copy", "copy_with_window") and src != dst:
             self.do(lambda engine: engine.copy(src, dst, own_window=operation == "copy_with_window"))

@@ -11,8 +11,10 @@ ROOT: Final = Path(__file__).parents[2]
 PRELUDE: Final = """
 import numpy as np
 from pathlib import Path
-from segue.engine.base import Chunk
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.base import LAST_ROW, Chunk
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
+from segue.engine.measurement import measure
 from segue.engine.embedder import Embedder, EmbedderParams
 from segue.engine.errors import EngineError
 from segue.engine.model import Model

@@ -38,6 +38,18 @@ def llama(s: Sizes) -> Architecture:
     return Architecture("llama", _common(s) | _heads(s), embeddings(s.n_embd), blocks)
 
 
+def qwen3vl(s: Sizes) -> Architecture:
+    """Attention in every layer, with positions that have several numbers, as images need them."""
+    blocks = [
+        norms(s.n_embd, "attn_norm", "ffn_norm")
+        + attention(s.n_embd, s.n_head, s.n_head_kv, s.d_head, normed=True)
+        + feed_forward(s.n_embd, s.n_ff)
+    ] * s.n_layer
+    third = s.d_head // 6
+    sections: dict[str, Value] = {"rope.dimension_sections": [s.d_head // 2 - 2 * third, third, third, 0]}
+    return Architecture("qwen3vl", _common(s) | _heads(s) | sections, embeddings(s.n_embd), blocks)
+
+
 def longrope(s: Sizes, *, n_ctx_original: int | None) -> Architecture:
     """Attention in every layer, whose keys are turned by other factors in a context longer than `n_ctx_original`."""
     plain = llama(s)

@@ -5,6 +5,7 @@ cells, the recurrent state. A gap, a foreign cell, a stale or a doubled one thus
 `expected_reply` computes the same from the path alone.
 """
 
+import hashlib
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -19,11 +20,13 @@ from segue.engine import marks
 from segue.engine.base import NO_TOKEN, Blob, Chunk, Logits, Mark, Mask, Tokens
 from segue.engine.cells import Cells as StoredCells
 from segue.engine.errors import EngineError, NoRoomError, StateError
+from segue.engine.positions import Track, jumps_until, pos_after
 from segue.engine.sampling import SamplingParams
 from segue.memory import MemoryShape, MemoryTraits
 
 N_VOCAB: Final = 32
 END_OF_REPLY: Final = N_VOCAB - 1
+N_EMBD: Final = 4
 N_SWA: Final = 8
 
 _MASK: Final = (1 << 64) - 1
@@ -214,6 +217,7 @@ class FakeEngine:
         n_seq_max: int = 8,
         n_batch: int = 32,
         n_ubatch: int = 16,
+        n_rows: int = 0,
         is_unified: bool = True,
         n_swa: int = N_SWA,
         n_pad: int = 1,
@@ -225,7 +229,10 @@ class FakeEngine:
         self.n_cells = n_cells
         self.n_batch = min(n_ubatch, n_batch) if kind.has_window else n_batch
         self.n_ubatch = min(n_ubatch, n_batch)
+        self.n_rows_max = max(n_seq_max, n_rows)
         self.n_vocab = N_VOCAB
+        self.n_embd = N_EMBD
+        self.takes_positions = True
         self.is_unified = is_unified
         self.n_open_samplers = 0
         self.decoded: list[dict[int, int]] = []
@@ -236,12 +243,15 @@ class FakeEngine:
         self._base = [Cells(n_cells, n_seq_max, 0) for _ in range(n_streams if kind.shares_cells else 0)]
         self._window = [Cells(n_window, n_seq_max, n_swa) for _ in range(n_streams if kind.has_window else 0)]
         self._recurrent: list[tuple[int, int] | None] = [None] * n_seq_max
-        self._lengths = [0] * n_seq_max
+        self._tracks = [Track() for _ in range(n_seq_max)]
         self._rows: dict[int, Logits] = {}
         self._thread: int | None = None
 
     def length(self, seq: int) -> int:
-        return self._lengths[seq]
+        return self._tracks[seq].n_tokens
+
+    def position(self, seq: int) -> int:
+        return self._tracks[seq].pos
 
     def span(self, seq: int) -> tuple[int, int]:
         self._require(seq)
@@ -258,13 +268,13 @@ class FakeEngine:
             held |= set(np.flatnonzero(cells.seqs.any(axis=0)).tolist())
         return held
 
-    def decode(self, chunks: list[Chunk]) -> list[int]:
+    def decode(self, chunks: list[Chunk]) -> list[tuple[int, ...]]:
         self._enter()
         self._require_batch(chunks)
         for row in self._rows.values():
             row.fill(np.nan)
         self._rows.clear()
-        if self.failures or any(self.span(chunk.seq)[1] + 1 != self._lengths[chunk.seq] for chunk in chunks):
+        if self.failures or any(self.span(chunk.seq)[1] != self._tracks[chunk.seq].pos_last for chunk in chunks):
             for chunk in chunks:
                 self.drop(chunk.seq)
             raise self.failures.popleft() if self.failures else EngineError("positions do not follow")
@@ -275,13 +285,9 @@ class FakeEngine:
                 self._read(_split(chunks, self.n_ubatch), chunks)
             except NoRoomError:
                 self._read(_split_equally(chunks, self.n_ubatch), chunks)
-        self.decoded.append({chunk.seq: len(chunk.tokens) for chunk in chunks})
-        rows = []
-        end = 0
-        for chunk in chunks:
-            end += len(chunk.tokens)
-            rows.append(end - 1 if chunk.wants_logits else -1)
-        return rows
+        self.decoded.append({chunk.seq: len(chunk.inputs) for chunk in chunks})
+        starts = [sum(len(chunk.inputs) for chunk in chunks[:number]) for number in range(len(chunks))]
+        return [tuple(start + i for i in chunk.offsets()) for start, chunk in zip(starts, chunks, strict=True)]
 
     def logits(self, row: int) -> Logits:
         self._enter()
@@ -296,24 +302,27 @@ class FakeEngine:
         for cells in self.caches(src):
             cells.share(src, dst)
         self._recurrent[dst] = self._recurrent[src]
-        self._lengths[dst] = self._lengths[src]
-        if own_window and self.shape.kind.has_window and self._lengths[src]:
+        track = self._tracks[src]
+        self._tracks[dst].stand(track.n_tokens, track.jumps)
+        if own_window and self.shape.kind.has_window and track.n_tokens:
             self._set(dst, self._get(src, partial=True), partial=True)
 
     def borrow(self, src: int, dst: int, n_tokens: int, part: Blob | None) -> None:
         self._enter()
         self._require(src)
         self._require_unified_and_empty(dst)
-        if not 0 < n_tokens <= self._lengths[src]:
-            raise ValueError(f"sequence {src} holds {self._lengths[src]} tokens, not {n_tokens}")
+        track = self._tracks[src]
+        if not 0 < n_tokens <= track.n_tokens:
+            raise ValueError(f"sequence {src} holds {track.n_tokens} tokens, not {n_tokens}")
+        pos = track.pos_after(n_tokens)
         if part is None:
             if self.shape.kind.has_state_part:
                 raise ValueError("only plain attention stands anywhere without a state of its own")
-        elif not part.is_partial or part.n_tokens != n_tokens:
+        elif not part.is_partial or part.n_tokens != n_tokens or part.jumps != jumps_until(n_tokens, track.jumps):
             raise ValueError("the state does not belong to this many tokens")
         for cells in self.caches(src):
-            cells.share(src, dst, n_tokens)
-        self._lengths[dst] = n_tokens
+            cells.share(src, dst, pos)
+        self._tracks[dst].stand(n_tokens, track.jumps)
         if part is not None:
             self._require_taken(dst)
             self._set(dst, part.data, partial=True)
@@ -321,15 +330,17 @@ class FakeEngine:
     def rewind(self, seq: int, n_tokens: int) -> None:
         self._enter()
         self._require(seq)
-        if not 0 < n_tokens <= self._lengths[seq]:
-            raise ValueError(f"sequence {seq} holds {self._lengths[seq]} tokens, not {n_tokens}")
+        track = self._tracks[seq]
+        if not 0 < n_tokens <= track.n_tokens:
+            raise ValueError(f"sequence {seq} holds {track.n_tokens} tokens, not {n_tokens}")
+        pos = track.pos_after(n_tokens)
         if self.shape.kind.has_recurrent:
             raise ValueError("recurrent state has no tail to drop")
-        if self.shape.kind.has_window and self.span(seq)[0] > max(0, n_tokens - self.shape.n_swa):
+        if self.shape.kind.has_window and self.span(seq)[0] > max(0, pos - self.shape.n_swa):
             raise ValueError("the window before that position is gone")
         for cells in self.caches(seq):
-            cells.remove(seq, n_tokens)
-        self._lengths[seq] = n_tokens
+            cells.remove(seq, pos)
+        track.stand(n_tokens, track.jumps)
 
     def mark(self, seq: int, shadow: int) -> Mark:
         return marks.mark(self, seq, shadow)
@@ -346,7 +357,7 @@ class FakeEngine:
         for cells in self.caches(seq):
             cells.remove(seq, 0)
         self._recurrent[seq] = None
-        self._lengths[seq] = 0
+        self._tracks[seq].stand(0, ())
 
     def state_bytes(self, seq: int, *, partial: bool) -> int:
         self._require(seq)
@@ -357,7 +368,8 @@ class FakeEngine:
         self._require(seq)
         if partial and not self.shape.kind.has_state_part:
             raise ValueError("plain attention has no partial state")
-        return Blob(self._get(seq, partial=partial), self._lengths[seq], partial, *self.span(seq))
+        track = self._tracks[seq]
+        return Blob(self._get(seq, partial=partial), track.n_tokens, partial, *self.span(seq), track.jumps)
 
     def load(self, blob: Blob, seq: int) -> None:
         self._enter()
@@ -366,28 +378,32 @@ class FakeEngine:
             raise ValueError("a partial state needs the attention cells below it: borrow them")
         self._require_taken(seq)
         self._set(seq, blob.data, partial=blob.is_partial)
-        self._lengths[seq] = blob.n_tokens
+        self._tracks[seq].stand(blob.n_tokens, blob.jumps)
 
     def save_cells(self, seq: int, start: int, end: int, via: int) -> StoredCells:
         self._enter()
         self._require(seq)
         self._require_unified_and_empty(via)
-        if not 0 <= start < end <= self._lengths[seq]:
-            raise ValueError(f"sequence {seq} holds {self._lengths[seq]} tokens, not those from {start} to {end}")
-        self._base[0].share(seq, via, end, start)
+        track = self._tracks[seq]
+        if not 0 <= start < end <= track.n_tokens:
+            raise ValueError(f"sequence {seq} holds {track.n_tokens} tokens, not those from {start} to {end}")
+        self._base[0].share(seq, via, track.pos_after(end), track.pos_after(start))
         slots = self._base[0].saved(via)
         data = np.concatenate([_bytes(self._base[0].pos[slots]), _bytes(self._base[0].values[slots])])
         self.drop(via)
         assert data.nbytes == (end - start) * self.shape.n_bytes_cell
-        return StoredCells(data, start, end)
+        return StoredCells(data, start, end, jumps_until(end, track.jumps))
 
     def put_cells(self, seq: int, parts: Sequence[StoredCells], end: int, part: Blob | None, via: int) -> None:
         self._enter()
         self._require(seq)
         self._require_unified_and_empty(via)
-        follows = all(a.end == b.start for a, b in pairwise(parts))
-        if not follows or not parts[0].start <= self._lengths[seq] < end <= parts[-1].end:
-            raise ValueError(f"these cells do not follow the {self._lengths[seq]} of sequence {seq}")
+        track, jumps = self._tracks[seq], parts[-1].jumps
+        length = track.n_tokens
+        follows = all(a.end == b.start for a, b in pairwise(parts)) and jumps_until(length, jumps) == track.jumps
+        if not follows or not parts[0].start <= length < end <= parts[-1].end:
+            raise ValueError(f"these cells do not follow the {length} of sequence {seq}")
+        pos_end = pos_after(end, jumps)
         if (part is None) == self.shape.kind.has_state_part:
             raise ValueError("only plain attention stands anywhere without a state of its own")
         assert part is None or part.is_partial
@@ -399,16 +415,17 @@ class FakeEngine:
             raise NoRoomError("no room for stored cells")
         base.place(slots, pos, np.full(len(pos), via))
         base.values[slots] = values
-        base.share(via, seq, end, self._lengths[seq])
+        base.share(via, seq, pos_end, track.pos)
         self.drop(via)
-        self._lengths[seq] = end
+        track.stand(end, jumps)
         if part is not None and self.shape.kind.has_recurrent:
             self._recurrent[seq] = _recurrent(part.data)
 
     def put_part(self, seq: int, part: Blob) -> None:
         self._enter()
         self._require(seq)
-        if not part.is_partial or part.n_tokens != self._lengths[seq]:
+        track = self._tracks[seq]
+        if not part.is_partial or (part.n_tokens, part.jumps) != (track.n_tokens, track.jumps):
             raise ValueError("the state does not belong to this many tokens")
         self._require_taken(seq)
         self._set(seq, part.data, partial=True)
@@ -418,8 +435,9 @@ class FakeEngine:
         if not cells.start <= start < end <= cells.end:
             raise ValueError(f"cells from {cells.start} to {cells.end} cannot be cut to those from {start} to {end}")
         pos, values = _stored(cells)
-        stays = (start <= pos) & (pos < end)
-        return StoredCells(np.concatenate([_bytes(pos[stays]), _bytes(values[stays])]), start, end)
+        stays = (pos_after(start, cells.jumps) <= pos) & (pos < pos_after(end, cells.jumps))
+        data = np.concatenate([_bytes(pos[stays]), _bytes(values[stays])])
+        return StoredCells(data, start, end, jumps_until(end, cells.jumps))
 
     def sampler(self, params: SamplingParams, prompt: Tokens, mask: Mask | None = None) -> FakeSampler:  # noqa: ARG002
         self._enter()
@@ -443,7 +461,7 @@ class FakeEngine:
 
     def _require_empty(self, seq: int) -> None:
         self._require(seq)
-        if self._lengths[seq]:
+        if self._tracks[seq].n_tokens:
             raise ValueError(f"sequence {seq} is in use")
 
     def _require_unified_and_empty(self, seq: int) -> None:
@@ -454,76 +472,102 @@ class FakeEngine:
     def _require_batch(self, chunks: list[Chunk]) -> None:
         for chunk in chunks:
             self._require(chunk.seq)
-        n_tokens = [len(chunk.tokens) for chunk in chunks]
-        if not all(n_tokens) or not 0 < sum(n_tokens) <= self.n_batch:
-            raise ValueError(f"a batch holds 1 to {self.n_batch} tokens")
+        n_inputs = [len(chunk.inputs) for chunk in chunks]
+        if not all(n_inputs) or not 0 < sum(n_inputs) <= self.n_batch:
+            raise ValueError(f"a batch holds 1 to {self.n_batch} inputs")
+        if len({chunk.inputs.ndim for chunk in chunks}) > 1:
+            raise ValueError("a batch holds tokens or embeddings, not both")
+        if any(chunk.inputs.ndim == 2 and chunk.inputs.shape[1] != self.n_embd for chunk in chunks):
+            raise ValueError(f"a batch of embeddings needs {self.n_embd} floats each")
+        if sum(len(chunk.offsets()) for chunk in chunks) > self.n_rows_max:
+            raise ValueError(f"a batch has up to {self.n_rows_max} rows of logits")
+        for chunk, n in zip(chunks, n_inputs, strict=True):
+            if chunk.positions is not None:
+                chunk.positions.require(n)
         if len({chunk.seq for chunk in chunks}) < len(chunks):
             raise ValueError("a sequence is read twice in one batch")
 
     def _read(self, ubatches: list[list[tuple[int, int, int]]], chunks: list[Chunk]) -> None:
         """Read physical batches, lists of chunk numbers with a part of each; NoRoomError before anything is read."""
+        positions = [self._positions(chunk) for chunk in chunks]
         prepared = []
         for caches in (self._base, self._window):
             for stream, cells in enumerate(caches):
-                places = [self._places(ubatch, chunks, None if self.is_unified else stream) for ubatch in ubatches]
+                places = [
+                    self._places(ubatch, chunks, positions, None if self.is_unified else stream) for ubatch in ubatches
+                ]
                 slots = cells.prepare(places)
                 if slots is None:
                     raise NoRoomError("the attention cells are full")
                 prepared.append((cells, places, slots))
-        starts = [self._lengths[chunk.seq] for chunk in chunks]
         for i, ubatch in enumerate(ubatches):
             for cells, places, slots in prepared:
                 if len(slots[i]):
                     cells.place(slots[i], *places[i])
             for number, first, last in ubatch:
-                tokens = chunks[number].tokens[first:last].tolist()
-                value = self._read_tokens(chunks[number].seq, starts[number] + first, tokens)
-                self._lengths[chunks[number].seq] += len(tokens)
-                if chunks[number].wants_logits and last == len(chunks[number].tokens):
-                    row = sum(len(chunk.tokens) for chunk in chunks[: number + 1]) - 1
-                    self._rows[row] = _logits(value)
+                chunk, row = chunks[number], sum(len(chunk.inputs) for chunk in chunks[:number])
+                values = self._read_inputs(chunk.seq, positions[number][first:last], _ids(chunk.inputs[first:last]))
+                for i in chunk.offsets():
+                    if first <= i < last:
+                        self._rows[row + i] = _logits(values[i - first])
+        for chunk in chunks:
+            self._tracks[chunk.seq].read(len(chunk.inputs), chunk.positions)
+
+    def _positions(self, chunk: Chunk) -> NDArray[np.int64]:
+        offsets = np.arange(len(chunk.inputs)) if chunk.positions is None else chunk.positions.offsets
+        return offsets.astype(np.int64) + self._tracks[chunk.seq].pos
 
     def _places(
-        self, ubatch: list[tuple[int, int, int]], chunks: list[Chunk], stream: int | None
+        self,
+        ubatch: list[tuple[int, int, int]],
+        chunks: list[Chunk],
+        positions: list[NDArray[np.int64]],
+        stream: int | None,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions and sequences of the tokens of a physical batch, of one stream only if it is named."""
         parts = [part for part in ubatch if stream is None or chunks[part[0]].seq == stream]
-        pos = [np.arange(first, last) + self._lengths[chunks[number].seq] for number, first, last in parts]
+        pos = [positions[number][first:last] for number, first, last in parts]
         seqs = [np.full(last - first, chunks[number].seq) for number, first, last in parts]
         nothing = np.empty(0, np.int64)
         return np.concatenate((nothing, *pos)), np.concatenate((nothing, *seqs))
 
-    def _read_tokens(self, seq: int, start: int, tokens: list[int]) -> int:
-        """Hash tokens, whose cells are placed, with what each of them sees; the value of the last one."""
+    def _read_inputs(self, seq: int, positions: NDArray[np.int64], ids: list[int]) -> list[int]:
+        """Hash inputs, whose cells are placed, with what each of them sees; the values of all."""
         kind, n_swa = self.shape.kind, self.shape.n_swa
+        start, last = int(positions[0]), int(positions[-1])
         base = self._seen(self._base, seq, 0, start) if kind.shares_cells else {}
         window = self._seen(self._window, seq, start - n_swa + 1, start) if kind.has_window else {}
         everything, in_window = sum(base.values()), sum(window.values())
         recurrent = (self._recurrent[seq] or (-1, 0))[1]
         values = []
-        for position, token in enumerate(tokens, start):
+        for position, token in zip(positions.tolist(), ids, strict=True):
+            while window and (oldest := next(iter(window))) <= position - n_swa:
+                in_window -= window.pop(oldest)
             value = _value(position, token, everything, in_window, recurrent)
             values.append(value)
             if kind.shares_cells:
                 everything += value
             if kind.has_window:
-                window[position] = value
-                in_window += value - window.pop(position - n_swa + 1, 0)
+                window[position] = window.get(position, 0) + value
+                in_window += value
             if kind.has_recurrent:
                 recurrent = _mix(recurrent, value)
         if kind.has_recurrent:
-            self._recurrent[seq] = (start + len(tokens) - 1, recurrent)
+            self._recurrent[seq] = (last, recurrent)
         for cells in self.caches(seq):
             slots = cells.of(seq)
-            slots = slots[(cells.pos[slots] >= start) & (cells.pos[slots] < start + len(tokens))]
-            cells.values[slots] = np.array(values, np.uint64)[cells.pos[slots] - start]
-        return values[-1]
+            slots = slots[(cells.pos[slots] >= start) & (cells.pos[slots] <= last)]
+            slots = slots[np.argsort(cells.pos[slots], kind="stable")]
+            # A window keeps only the last of them where it is short.
+            cells.values[slots] = np.array(values, np.uint64)[len(values) - len(slots) :]
+        return values
 
     def _seen(self, caches: list[Cells], seq: int, start: int, end: int) -> dict[int, int]:
         """By position, the values of the cells of a sequence in `[start, end)`, added up where one is doubled."""
         cells = caches[0 if self.is_unified else seq]
         seen: dict[int, int] = {}
-        for slot in cells.of(seq).tolist():
+        slots = cells.of(seq)
+        for slot in slots[np.argsort(cells.pos[slots], kind="stable")].tolist():
             position = int(cells.pos[slot])
             if start <= position < end:
                 seen[position] = seen.get(position, 0) + int(cells.values[slot])
@@ -573,6 +617,13 @@ class FakeEngine:
         return caches[len(self._base[:1]) :]
 
 
+def _ids(inputs: NDArray[np.generic]) -> list[int]:
+    """Tokens as they are; embeddings as numbers of their bytes."""
+    if inputs.ndim == 1:
+        return [int(token) for token in inputs]
+    return [int.from_bytes(hashlib.blake2b(row.tobytes(), digest_size=8).digest(), "little") for row in inputs]
+
+
 def _stored(cells: StoredCells) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Positions and values of stored cells."""
     n = cells.end - cells.start
@@ -591,11 +642,11 @@ def _split(chunks: list[Chunk], n_ubatch: int) -> list[list[tuple[int, int, int]
     room = 0
     for number, chunk in enumerate(chunks):
         first = 0
-        while first < len(chunk.tokens):
+        while first < len(chunk.inputs):
             if not room:
                 ubatches.append([])
                 room = n_ubatch
-            last = min(len(chunk.tokens), first + room)
+            last = min(len(chunk.inputs), first + room)
             ubatches[-1].append((number, first, last))
             room -= last - first
             first = last
@@ -606,8 +657,8 @@ def _split_equally(chunks: list[Chunk], n_ubatch: int) -> list[list[tuple[int, i
     """Physical batches with equally many tokens of each sequence in them."""
     done = [0] * len(chunks)
     ubatches = []
-    while active := [i for i, chunk in enumerate(chunks) if done[i] < len(chunk.tokens)][:n_ubatch]:
-        n = min(n_ubatch // len(active), *(len(chunks[i].tokens) - done[i] for i in active))
+    while active := [i for i, chunk in enumerate(chunks) if done[i] < len(chunk.inputs)][:n_ubatch]:
+        n = min(n_ubatch // len(active), *(len(chunks[i].inputs) - done[i] for i in active))
         ubatches.append([(i, done[i], done[i] + n) for i in active])
         for i in active:
             done[i] += n

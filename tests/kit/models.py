@@ -9,7 +9,7 @@ from typing import Final
 from segue.demo.model_file import Architecture, WeightType, write_model
 from segue.demo.tiny_model import write_qwen35
 from segue.memory import MemoryKind
-from tests.kit.architectures import Sizes, bert, falcon_h1, gemma3, lfm2, llama, mamba2, rwkv7
+from tests.kit.architectures import Sizes, bert, falcon_h1, gemma3, lfm2, llama, mamba2, qwen3vl, rwkv7
 from tests.kit.word_pieces import write_word_pieces
 from tests.kit.written_files import written_once
 
@@ -45,6 +45,11 @@ MODELS: Final[dict[str, TinyModel]] = {
         TinyModel("falcon-h1", MemoryKind.HYBRID, 0, _drawn(falcon_h1(Sizes()))),
         TinyModel("lfm2-window", MemoryKind.HYBRID_WINDOW, 64, _drawn(_LFM2(n_swa=64))),
     )
+}
+
+# For tests of the engine alone: positions may jump where there is plain attention, too.
+ENGINE_MODELS: Final = MODELS | {
+    "qwen3vl": TinyModel("qwen3vl", MemoryKind.ATTENTION, 0, _drawn(qwen3vl(Sizes()))),
 }
 
 _LARGER: Final = Sizes(n_layer=8, n_embd=512, n_ff=1792, n_head=8, n_head_kv=2, d_head=64)
@@ -97,8 +102,8 @@ def names_where(holds: Callable[[MemoryKind], bool]) -> list[str]:
 
 @cache
 def model_path(name: str) -> Path:
-    """The file of a model in `MODELS` or `LARGER_MODELS`, written if no earlier run or other process has done so."""
-    return written_once(f"{name}.gguf", (MODELS | LARGER_MODELS)[name].write)
+    """The file of one of `ENGINE_MODELS` or `LARGER_MODELS`, written if no earlier run or process has done so."""
+    return written_once(f"{name}.gguf", (ENGINE_MODELS | LARGER_MODELS)[name].write)
 
 
 @cache

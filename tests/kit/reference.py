@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.engine.base import Chunk, Logits
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.base import LAST_ROW, Chunk, Logits
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
+from segue.engine.measurement import measure
 from segue.engine.model import Model
 from segue.memory import MemoryShape
 from tests.kit.rig import EXACT, Heard
@@ -28,12 +30,12 @@ class Reference:
     def read(self, tokens: Tokens, cuts: tuple[int, ...] = (), seq: int = 0) -> Logits:
         """The logits after a prompt, read with these cuts; the sequence stands there afterwards."""
         bounds = [0, *cuts, len(tokens)]
-        rows = [-1]
+        rows: list[tuple[int, ...]] = []
         for start, end in pairwise(bounds):
             for i in range(start, end, self.engine.n_batch):
                 part = tokens[i : min(i + self.engine.n_batch, end)]
-                rows = self.engine.decode([Chunk(seq, part, wants_logits=i + len(part) == len(tokens))])
-        return self.engine.logits(rows[0]).copy()
+                rows = self.engine.decode([Chunk(seq, part, LAST_ROW if i + len(part) == len(tokens) else ())])
+        return self.engine.logits(rows[0][0]).copy()
 
     def reply(self, tokens: Tokens, n_predict: int) -> tuple[list[int], list[float]]:
         """Greedy reply, and by how much each token won over the second best."""
@@ -45,7 +47,7 @@ class Reference:
             second, best = np.partition(logits, -2)[-2:]
             said.append(int(logits.argmax()))
             margins.append(float(best - second))
-            row = self.engine.decode([Chunk(0, np.array(said[-1:], np.int32), wants_logits=True)])[0]
+            row = self.engine.decode([Chunk(0, np.array(said[-1:], np.int32), LAST_ROW)])[0][0]
             logits = self.engine.logits(row).copy()
             logits[self._ends()] = -np.inf
         self.engine.drop(0)
@@ -78,8 +80,8 @@ class Reference:
         for seq, prompt in enumerate(prompts):
             self.read(prompt[:400], seq=seq)
         for i in range(400, 416):
-            rows = self.engine.decode([Chunk(seq, p[i : i + 1], wants_logits=True) for seq, p in enumerate(prompts)])
-        for seq, (row, logits) in enumerate(zip(rows, whole, strict=True)):
+            rows = self.engine.decode([Chunk(seq, p[i : i + 1], LAST_ROW) for seq, p in enumerate(prompts)])
+        for seq, ((row,), logits) in enumerate(zip(rows, whole, strict=True)):
             most = max(most, float(np.abs(self.engine.logits(row) - logits).max()))
             self.engine.drop(seq)
         return 2 * most

@@ -10,8 +10,10 @@ from unittest.mock import patch
 import numpy as np
 
 from segue.cache.state_cache import StateCache
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
 from segue.engine.fingerprint import fingerprint
+from segue.engine.measurement import measure
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
 from segue.loop.inbox import Submission

@@ -29,7 +29,7 @@ class Waiting:
         self.admission.start(self.reading, plan, "")
         self.reading.phase = Phase.READING
         if n_read:
-            self.engine.decode([Chunk(0, self.reading.tokens[:n_read], wants_logits=False)])
+            self.engine.decode([Chunk(0, self.reading.tokens[:n_read])])
 
     def slot(self, number: int, prompt: list[int], *, scope: str = "", use_cache: bool = True) -> Slot:
         job = Job(np.asarray(prompt, np.int32), SamplingParams(), PromptMarks(), scope=scope, use_cache=use_cache)

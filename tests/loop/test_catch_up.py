@@ -46,7 +46,7 @@ def test_an_unexpected_error_ends_it_once(
         heard = rig.send(PROMPT, 1, marks=MARKS)
         decode, n_reads = rig.engine.decode, []
 
-        def failing(chunks: object) -> list[int]:
+        def failing(chunks: object) -> list[tuple[int, ...]]:
             if heard.ended.is_set():
                 n_reads.append(1)
                 raise RuntimeError("broken")

@@ -4,7 +4,9 @@ import logging
 
 import pytest
 
-from segue.engine.context import Context, ContextParams, measure
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
+from segue.engine.measurement import measure
 from segue.engine.model import Model
 from tests.kit.models import MODELS, model_path
 from tests.kit.rig import EXACT

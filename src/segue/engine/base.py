@@ -1,21 +1,25 @@
-"""The engine as the loop and the homes see it: sequences of token ids, their states, their logits."""
+"""The engine as the loop and the cache see it: sequences of inputs, their states, their logits."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.engine.cells import Cells
+from segue.engine.positions import Jumps, Positions
 from segue.engine.sampling import SamplingParams
 from segue.memory import MemoryShape
 
 Tokens = NDArray[np.int32]
+Embeddings = NDArray[np.float32]
 Logits = NDArray[np.float32]
 Vector = NDArray[np.float32]
 
 NO_TOKEN: Final = -1
+LAST_ROW: Final = (-1,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ class Blob:
     """The state of a sequence after `n_tokens`, copied to host memory.
 
     A partial blob holds only what cannot be shared between sequences, the recurrent or window part; it is of use
-    only together with the attention cells of the same path. Compare blobs by path, never by bytes.
+    only together with the attention cells of the same path. Compare blobs by path, never by bytes. `jumps` tell where
+    the path's positions differ from its count of tokens.
     """
 
     data: NDArray[np.uint8] = field(repr=False)
@@ -31,6 +36,7 @@ class Blob:
     is_partial: bool
     pos_min: int
     pos_max: int
+    jumps: Jumps = ()
 
     @property
     def n_bytes(self) -> int:
@@ -40,11 +46,24 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Tokens that follow what sequence `seq` holds; `wants_logits` asks for those after the last one."""
+    """Inputs that follow what sequence `seq` holds: token ids `[n]`, or embeddings `[n, n_embd]`.
+
+    `logits_for` names the inputs whose logits are wanted, by ascending index; -1 is the last, as in a list. `positions`
+    are the next ones, one for each input, unless others are given.
+    """
 
     seq: int
-    tokens: Tokens
-    wants_logits: bool
+    inputs: Tokens | Embeddings = field(repr=False)
+    logits_for: tuple[int, ...] = ()
+    positions: Positions | None = None
+
+    def offsets(self) -> tuple[int, ...]:
+        """The indices of `logits_for`, counted from the first input. Raises ValueError for any out of place."""
+        n = len(self.inputs)
+        found = tuple(i if i >= 0 else n + i for i in self.logits_for)
+        if any(a >= b for a, b in pairwise((-1, *found, n))):
+            raise ValueError(f"logits of a batch are asked for by ascending indices of {n} inputs")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +128,9 @@ class Sampler(Protocol):
 class Engine(Protocol):
     """A model with its context. Everything here belongs to one thread.
 
-    A sequence is named by an id in `[0, n_seq_max)` and holds the state after `length(seq)` tokens.
+    A sequence is named by an id in `[0, n_seq_max)` and holds the state after `length(seq)` inputs. Parameters called
+    `n_tokens`, `start` or `end` count inputs; only `span`, `position` and names with `pos` are positions. Both are the
+    same unless a chunk gave positions of its own; parting a path inside such a chunk raises ValueError.
     """
 
     shape: MemoryShape
@@ -117,18 +138,26 @@ class Engine(Protocol):
     n_cells: int
     n_batch: int
     n_ubatch: int
+    n_rows_max: int
     n_vocab: int
+    n_embd: int
+    takes_positions: bool
     is_unified: bool
 
     def length(self, seq: int) -> int:
-        """Tokens that `seq` has read; 0 for an empty one."""
+        """Tokens that `seq` has read, each input counted as one; 0 for an empty sequence."""
+
+    def position(self, seq: int) -> int:
+        """The position that the next input of `seq` takes."""
 
     def span(self, seq: int) -> tuple[int, int]:
         """`pos_min` and `pos_max` of what the memory of `seq` holds; -1, -1 if empty."""
 
-    def decode(self, chunks: list[Chunk]) -> list[int]:
-        """Read all chunks in one call; the logits row of each chunk, -1 where none was asked for.
+    def decode(self, chunks: list[Chunk]) -> list[tuple[int, ...]]:
+        """Read all chunks in one call, each of another sequence; for each chunk the rows of the logits it asked for.
 
+        A call reads tokens or embeddings, up to `n_batch` of them, with up to `n_rows_max` rows in all. Only where
+        `takes_positions` may chunks give positions of their own. ValueError for anything else, with nothing read.
         Raises NoRoomError with nothing changed if the cells are full; on any other failure the sequences of the
         batch are dropped and EngineError is raised.
         """

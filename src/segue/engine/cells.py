@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.engine.errors import StateError
+from segue.engine.positions import Jumps, jumps_until, pos_after
 
 Bytes = NDArray[np.uint8]
 
@@ -21,12 +22,13 @@ _META_BYTES = (12, 24)
 class Cells:
     """Attention cells of the tokens `[start, end)` of a path: a state blob up to the part that sequences cannot share.
 
-    Of use only behind those of `[0, start)`. `data` is not to be written to.
+    Of use only behind those of `[0, start)`. `data` is not to be written to. `jumps` are those of the path up to `end`.
     """
 
     data: Bytes = field(repr=False)
     start: int
     end: int
+    jumps: Jumps = ()
 
     @property
     def n_bytes(self) -> int:
@@ -88,14 +90,15 @@ def cut(cells: Cells, end: int, start: int | None = None) -> Cells:
     start = cells.start if start is None else start
     if not cells.start <= start < end <= cells.end:
         raise ValueError(f"cells from {cells.start} to {cells.end} cannot be cut to those from {start} to {end}")
+    pos, pos_end = pos_after(start, cells.jumps), pos_after(end, cells.jumps)
     data, layout = cells.data, _layout(cells.data)
     meta = data[layout.meta].reshape(layout.n_cells, -1)
     positions = meta[:, :4].copy().view(np.int32)[:, 0]
-    stays = np.flatnonzero((start <= positions) & (positions < end))
+    stays = np.flatnonzero((pos <= positions) & (positions < pos_end))
     pieces: list[Bytes] = [data[: N_BLOB_HEADER + 4], _number(len(stays)), meta[stays].reshape(-1), data[layout.counts]]
     for one in layout.fields:
         pieces += [data[one.head], one.matrix(data, layout.n_cells)[:, stays].reshape(-1)]
-    return Cells(np.concatenate(pieces), start, end)
+    return Cells(np.concatenate(pieces), start, end, jumps_until(end, cells.jumps))
 
 
 def is_transposed(data: Bytes) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import llama_cpp
 
 from segue.engine import libllama
-from segue.engine.context import Context, ContextParams
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
 
 
 def fingerprint(context: Context, params: ContextParams) -> dict[str, str]:

@@ -17,6 +17,7 @@ from segue.memory import MemoryKind
 _ROPE_FACTORS = ("rope_factors_long.weight", "rope_factors_short.weight")
 _SPLIT_MODES = {"none": 0, "layer": 1, "row": 2, "tensor": 3}
 _INT32_MAX = 2**31 - 1
+_SECTIONED_ROPES = (llama_cpp.LLAMA_ROPE_TYPE_MROPE, llama_cpp.LLAMA_ROPE_TYPE_IMROPE)
 _LOAD_MODES = {(True, False): 1, (False, False): 0, (True, True): 3, (False, True): 2}
 
 
@@ -38,6 +39,7 @@ class Model:
 
     `on_progress` hears the share loaded, 0 to 1, on the loading thread. `digest` tells the weights from others.
     Contexts longer than `n_ctx_short_rope` take other RoPE factors; None if the model has one set, or none.
+    Where it `has_sections`, positions have several numbers each, for images, and may jump forward (M-RoPE).
     `n_ctx_most` is how many tokens it can attend to: those of its training, or more where its file has RoPE scaling.
     """
 
@@ -63,6 +65,7 @@ class Model:
             raise ModelError(f"{path.name} is not a decoder-only language model; Segue cannot serve it")
         self.n_swa = int(llama_cpp.llama_model_n_swa(self.handle))
         self.kind = self._kind()
+        self.has_sections = llama_cpp.llama_model_rope_type(self.handle) in _SECTIONED_ROPES
         self.n_ctx_train = int(llama_cpp.llama_model_n_ctx_train(self.handle))
         self.n_ctx_most = max(self.n_ctx_train, self._n_ctx_scaled())
         self.n_ctx_short_rope = self._n_ctx_original() if has_rope_factors else None

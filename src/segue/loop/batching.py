@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from segue.engine.base import Chunk, Engine
+from segue.engine.base import LAST_ROW, Chunk, Engine
 from segue.loop.slot import Phase, Slot
 
 _N_SMALL = 128
@@ -46,9 +46,9 @@ class Batching:
             if n_taken >= room:
                 break
             chunk = self._chunk(slot, room - n_taken)
-            if n_taken and n_taken + len(chunk.tokens) > n_shared:
+            if n_taken and n_taken + len(chunk.inputs) > n_shared:
                 break
-            n_taken += len(chunk.tokens)
+            n_taken += len(chunk.inputs)
             members[slot.lane] = (chunk, slot)
         if members:
             ordered = [members[lane] for lane in sorted(members)]
@@ -73,16 +73,16 @@ class Batching:
         for slot in sorted(prompts, key=_age):
             if room > 0 and slot.phase is Phase.READING:
                 chunk = self._chunk(slot, room)
-                room -= len(chunk.tokens)
+                room -= len(chunk.inputs)
                 yield [chunk], [slot]
 
     def _chunk(self, slot: Slot, n_max: int) -> Chunk:
         """The next tokens of a slot, up to its next cut."""
         n_read = self._engine.length(slot.lane)
         if slot.phase is Phase.GENERATING:
-            return Chunk(slot.lane, slot.unread(n_read), wants_logits=True)
+            return Chunk(slot.lane, slot.unread(n_read), LAST_ROW)
         end = min(slot.cuts[0].n_tokens if slot.cuts else slot.n_target, slot.n_target, n_read + n_max)
-        return Chunk(slot.lane, slot.tokens[n_read:end], wants_logits=end == slot.n_target)
+        return Chunk(slot.lane, slot.tokens[n_read:end], LAST_ROW if end == slot.n_target else ())
 
 
 def _lane(slot: Slot) -> int:

@@ -92,7 +92,7 @@ class CatchUp:
             self.stop()
             return self.has_work
         upto = min(due, n_read + min(_CHUNK_TOKENS, self._engine.n_ubatch))
-        self._engine.decode([Chunk(_LANE, self._now.tokens[n_read:upto], wants_logits=False)])
+        self._engine.decode([Chunk(_LANE, self._now.tokens[n_read:upto])])
         if upto == due:
             taken = self._cache.take_passing(_LANE, self._now.tokens[:due], Origin.REWIND)
             if taken is not None:

@@ -136,8 +136,8 @@ class Loop:
                 self._tidy()
                 self._use_idle_time()
                 for chunks, slots in self._batching.fill(self._slots):
-                    for slot, row in zip(slots, self._decode(chunks, slots), strict=False):
-                        self._runner.settle(slot, row)
+                    for slot, rows in zip(slots, self._decode(chunks, slots), strict=False):
+                        self._runner.settle(slot, rows[-1] if rows else -1)
             except Exception:
                 log.exception("a turn of the loop failed")
                 self._finish(self._slots, EndReason.ERROR, INTERNAL_ERROR)
@@ -226,7 +226,7 @@ class Loop:
         self._is_tidy = not self.cache.tidy(_TIDY_SHARE * (now - self._turned))
         self._turned = time.perf_counter()
 
-    def _decode(self, chunks: list[Chunk], slots: list[Slot]) -> list[int]:
+    def _decode(self, chunks: list[Chunk], slots: list[Slot]) -> list[tuple[int, ...]]:
         """Read one batch, making room as long as that helps; no rows if it could not be read."""
         started = time.perf_counter()
         while True:
@@ -238,12 +238,12 @@ class Loop:
                     self._runner.give_way()
                     return []
             except EngineError:
-                log.exception("a batch of %d tokens failed", sum(len(chunk.tokens) for chunk in chunks))
+                log.exception("a batch of %d tokens failed", sum(len(chunk.inputs) for chunk in chunks))
                 self._finish(slots, EndReason.ERROR, INTERNAL_ERROR)
                 return []
         self._decoded = time.perf_counter()
         if all(slot.phase is Phase.READING for slot in slots):
-            self.cost.note_read(sum(len(chunk.tokens) for chunk in chunks), self._decoded - started)
+            self.cost.note_read(sum(len(chunk.inputs) for chunk in chunks), self._decoded - started)
             self.cache.prices.tokens_s = 1 / self.cost.token_s if self.cost.token_s else 0.0
         return rows
 

@@ -1,0 +1,45 @@
+"""What a model's memory weighs, measured in a small context."""
+
+import numpy as np
+
+from segue.engine.base import Chunk
+from segue.engine.cells import N_BLOB_HEADER
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
+from segue.engine.model import Model
+from segue.memory import MemoryShape
+
+
+def measure(model: Model, params: ContextParams) -> MemoryShape:
+    """What a token and a checkpoint of this model weigh, measured in a small context; also warms the weights up.
+
+    An encoder has neither.
+    """
+    small = ContextParams(
+        n_cells=256,
+        n_seq_max=1,
+        n_batch=64,
+        n_ubatch=64,
+        n_threads=params.n_threads,
+        n_threads_batch=params.n_threads_batch,
+        flash_attention=params.flash_attention,
+        type_k=params.type_k,
+        type_v=params.type_v,
+    )
+    n_bytes_logits = 4 * model.vocabulary.n_tokens
+    context = Context(model, small, MemoryShape(model.kind, model.n_swa, 0, 0, n_bytes_logits))
+    try:
+        if not context.can_generate:
+            return context.shape
+        sizes = []
+        for n in (2, 32):
+            context.decode([Chunk(0, np.zeros(n, np.int32))])
+            partial = context.state_bytes(0, partial=True) if model.kind.has_state_part else 0
+            sizes.append((context.state_bytes(0, partial=False) - max(0, partial - N_BLOB_HEADER), partial))
+    finally:
+        context.close()
+    (cells_2, part_2), (cells_34, part_34) = sizes
+    n_bytes_window = (part_34 - part_2) // 32 * max(0, model.n_swa - 2)
+    n_bytes_cell = (cells_34 - cells_2) // 32
+    n_bytes_segment = cells_2 - 2 * n_bytes_cell
+    return MemoryShape(model.kind, model.n_swa, n_bytes_cell, part_2 + n_bytes_window, n_bytes_logits, n_bytes_segment)
