@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from segue.cache.state_cache import StateCache
+from segue.cache.tiers.disk.shared import SharedDisk
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.embedder import Embedder, EmbedderParams
@@ -144,7 +145,7 @@ def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
             log.warning("%d stored checkpoints were damaged or lost a file, and are gone", len(directory.forgotten))
         free_bytes = shutil.disk_usage(path).free + directory.used_bytes
         limit_bytes = min(free_bytes // 4, _MOST_DISK_BYTES) if limit_mib is None else limit_mib << 20
-        n_found = loop.cache.open_disk(directory, limit_bytes, loop.wake)
+        n_found = loop.cache.open_disk(SharedDisk(directory, limit_bytes), loop.wake)
     except DiskError as error:
         raise ModelError(str(error)) from error
     log.info("%s may take %.0f MiB; checkpoints found in it: %d", path, limit_bytes / 2**20, n_found)

@@ -15,6 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 from segue.cache.planner import Plan
+from segue.cache.tiers.disk.shared import SharedDisk
 from segue.cache.tiers.disk.tier import DiskTier
 from segue.memory import MemoryKind
 from segue.prefix.checkpoint import Origin
@@ -105,10 +106,10 @@ class DiskDesk(Desk):
         self.directory = FlakyDirectory(self._at)
         self.cache.fingerprint = {"model": model}
         workers: Any = (
-            patch("segue.cache.tiers.disk.worker.ThreadPoolExecutor", self._hands) if self._hands else nullcontext()
+            patch("segue.cache.tiers.disk.shared.ThreadPoolExecutor", self._hands) if self._hands else nullcontext()
         )
         with workers:
-            self.n_found = self.cache.open_disk(self.directory, limit_disk_bytes, self._woken.set)
+            self.n_found = self.cache.open_disk(SharedDisk(self.directory, limit_disk_bytes), self._woken.set)
 
     @property
     def disk(self) -> DiskTier:
@@ -138,7 +139,7 @@ class DiskDesk(Desk):
         assert self.disk.usage().used_bytes <= self.limit_disk_bytes
         for checkpoint in self.cache.entries.all():
             if checkpoint.is_stored and checkpoint.segment is not None:
-                assert all(segment.row is not None for segment in checkpoint.segment.up())
+                assert all(segment.is_stored for segment in checkpoint.segment.up())
 
     def store(self) -> None:
         """Let everything be stored for which there is room."""

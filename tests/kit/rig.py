@@ -10,6 +10,7 @@ from unittest.mock import patch
 import numpy as np
 
 from segue.cache.state_cache import StateCache
+from segue.cache.tiers.disk.shared import SharedDisk
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.fingerprint import fingerprint
@@ -116,7 +117,7 @@ class Rig:
             )
         self.cache.fingerprint = fingerprint(self.engine, context)
         if cache_dir is not None:
-            self.cache.open_disk(Directory(cache_dir), n_disk_bytes, self.loop.wake)
+            self.cache.open_disk(SharedDisk(Directory(cache_dir), n_disk_bytes), self.loop.wake)
         self.has_ended = False
         self.loop.start()
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.storage.keys import entry_key
 from segue.storage.rows import EntryRow, SegmentRow
 
 
@@ -22,10 +23,25 @@ def segment(start: int, n: int, file: str, **more: object) -> SegmentRow:
 
 
 def on_chain(n_tokens: int, file: str | None = None, **more: object) -> EntryRow:
-    """A checkpoint of a chain that is given with it."""
-    return EntryRow("", n_tokens, 0, n_tokens - 1, "message_end", 1.5, 2.5, file=file, n_bytes=7, **more)  # type: ignore[arg-type]
+    """A checkpoint of a chain that is given with it; its key is that of the tokens from 0 on, unless one is given."""
+    values = {"key": key(n_tokens), "file": file, "n_bytes": 7} | more
+    return EntryRow(
+        scope="",
+        n_tokens=n_tokens,
+        pos_min=0,
+        pos_max=n_tokens - 1,
+        origin="message_end",
+        created=1.5,
+        last_used=2.5,
+        **values,  # type: ignore[arg-type]
+    )
 
 
 def alone(n_tokens: int, file: str | None = None, **more: object) -> EntryRow:
     """A checkpoint that needs no chain."""
     return on_chain(n_tokens, file, tokens=np.arange(n_tokens, dtype=np.int32), **more)
+
+
+def key(n_tokens: int) -> bytes:
+    """The key of so many tokens from 0 on."""
+    return entry_key("{}", "", np.arange(n_tokens, dtype=np.int32))

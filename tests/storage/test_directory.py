@@ -15,8 +15,8 @@ import pytest
 from segue.storage.directory import Directory
 from segue.storage.errors import DamagedError, DiskError, FullError
 from segue.storage.index import Index
-from segue.storage.rows import Added, EntryRow, SegmentRow
-from tests.storage.making import alone, halves, noise, on_chain, segment
+from segue.storage.rows import EntryRow, SegmentRow
+from tests.storage.making import alone, halves, key, noise, on_chain, segment
 
 
 @pytest.fixture
@@ -31,22 +31,24 @@ def directory(path: Path) -> Iterator[Directory]:
     directory.close()
 
 
-def store(directory: Directory, segments: list[SegmentRow], checkpoint: EntryRow) -> Added:
-    return directory.index.add(directory.index.model_id("{}"), segments, checkpoint)
+def store(directory: Directory, segments: list[SegmentRow], checkpoint: EntryRow) -> EntryRow:
+    """The row with the file of its segment."""
+    assert directory.index.add(directory.index.model_id("{}"), segments, checkpoint) == []
+    return replace(checkpoint, segment=segments[-1].file if segments else None)
 
 
-def written_segment(directory: Directory, start: int, n: int, parent: int | None = None) -> SegmentRow:
+def written_segment(directory: Directory, start: int, n: int) -> SegmentRow:
     name, n_bytes = directory.write_blob([halves(2 * n)])
-    return SegmentRow("", start, np.arange(start, start + n, dtype=np.int32), name, n_bytes, parent)
+    return SegmentRow("", start, np.arange(start, start + n, dtype=np.int32), name, n_bytes)
 
 
-def filled(directory: Directory) -> tuple[Added, Added]:
+def filled(directory: Directory) -> tuple[EntryRow, EntryRow]:
     """Two branches of one trunk, the second of which has a state of its own."""
     trunk = [written_segment(directory, 0, 100), written_segment(directory, 100, 50)]
     one = store(directory, trunk, on_chain(150))
     name, n_bytes = directory.write_blob([noise(100), halves(4000)])
-    branch = written_segment(directory, 100, 20, parent=one.segments[0])
-    two = store(directory, [branch], replace(on_chain(120, name, has_logits=True), n_bytes=n_bytes))
+    branch = written_segment(directory, 100, 20)
+    two = store(directory, [trunk[0], branch], replace(on_chain(120, name, has_logits=True), n_bytes=n_bytes))
     return one, two
 
 
@@ -127,14 +129,14 @@ def test_files_that_nothing_names_go(directory: Directory, path: Path) -> None:
 
 def test_rows_without_their_files_go(directory: Directory, path: Path) -> None:
     one, two = filled(directory)
-    tail = next(row for row in directory.index.segments(1) if row.id == one.segments[1])
-    (path / "blobs" / tail.file).unlink()
-    assert [str(path / "blobs" / tail.file) in line for line in directory.verify()] == [True]
+    assert one.segment is not None
+    (path / "blobs" / one.segment).unlink()
+    assert [str(path / "blobs" / one.segment) in line for line in directory.verify()] == [True]
     again = reopened(directory, path)
-    assert again.forgotten == [one.checkpoint]
+    assert again.forgotten == [one.key]
     assert [(scope, tokens.tolist()) for scope, tokens in again.lost_paths(1)] == [("", [*range(150)])]
     assert list(again.lost_paths(1)) == list(again.lost_paths(2)) == []
-    assert [row.id for row in again.index.checkpoints(1)] == [two.checkpoint]
+    assert [row.key for row in again.index.checkpoints(1)] == [two.key]
     assert again.verify() == []
     assert blobs(path) == again.index.files().keys()
     own = again.index.checkpoints(1)[0].file
@@ -169,34 +171,38 @@ def test_damage_is_told(directory: Directory, path: Path) -> None:
 
 
 def test_chains_that_lead_nowhere_are_told(directory: Directory, path: Path) -> None:
-    name, n_bytes = directory.write_blob([noise(3)])
-    store(directory, [segment(7, 3, name)], on_chain(10))
-    store(directory, [written_segment(directory, 0, 10)], on_chain(11))
-    store(directory, [written_segment(directory, 0, 10), written_segment(directory, 11, 3)], on_chain(12))
-    other = SegmentRow("tenant", 10, np.ones(3, np.int32), directory.write_blob([noise(3)])[0], n_bytes, parent=2)
-    store(directory, [other], on_chain(12))
+    gapped, short, trunk, gone, torn, foreign, base = (directory.write_blob([noise(3)])[0] for _ in range(7))
+    store(directory, [segment(7, 3, gapped)], on_chain(10))
+    store(directory, [segment(0, 10, short)], on_chain(11))
+    store(directory, [segment(0, 10, trunk), segment(10, 3, gone)], on_chain(13))
+    store(directory, [segment(0, 10, trunk), segment(11, 3, torn)], on_chain(12))
+    other = SegmentRow("tenant", 10, np.ones(3, np.int32), foreign, 10)
+    store(directory, [segment(0, 10, base), other], on_chain(12, key=b"of a tenant"))
     store(directory, [], replace(alone(4), n_tokens=5))
     directory.close()
-    database = sqlite3.connect(path / "index.sqlite")
-    database.execute("DELETE FROM segments WHERE id = 3")
-    database.commit()
-    database.close()
+    with closing(sqlite3.connect(path / "index.sqlite")) as database:
+        database.execute("DELETE FROM segments WHERE file = ?", (gone,))
+        database.commit()
     again = Directory(path)
-    assert again.forgotten == [3], "what hung on the segment that is gone"
+    assert again.forgotten == [key(13)], "what hung on the segment that is gone"
     lines = again.verify()
-    assert sorted(lines) == [
-        "checkpoint 2 does not stand on segment 2",
-        "checkpoint 4 does not stand on segment 5",
-        "checkpoint 5 does not stand on segment None",
-        "segment 1 does not continue segment None",
-        "segment 5 does not continue segment 2",
-    ]
+    assert sorted(lines) == sorted(
+        [
+            f"checkpoint {key(11).hex()} does not stand on segment {short}",
+            f"checkpoint {b'of a tenant'.hex()} does not stand on segment {foreign}",
+            f"checkpoint {key(4).hex()} does not stand on segment None",
+            f"segment {gapped} does not continue segment None",
+            f"segment {torn} does not continue segment {trunk}",
+            f"segment {foreign} does not continue segment {base}",
+        ]
+    )
     again.close()
 
 
 SEALED = {
     "segments": ["model", "scope", "parent", "start", "file", "n_bytes", "tokens"],
     "checkpoints": [
+        "key",
         "model",
         "scope",
         "segment",
@@ -215,7 +221,7 @@ SEALED = {
 
 # What a path is found by.
 WAY = [
-    *(("segments", column) for column in ("model", "parent", "start", "tokens")),
+    *(("segments", column) for column in ("model", "parent", "start", "file", "tokens")),
     *(("checkpoints", column) for column in ("model", "segment", "n_tokens")),
 ]
 
@@ -223,28 +229,47 @@ WAY = [
 @pytest.mark.parametrize(("table", "column"), [(table, column) for table in SEALED for column in SEALED[table]])
 def test_a_row_that_is_not_as_it_was_stored_goes(directory: Directory, path: Path, table: str, column: str) -> None:
     one, two = filled(directory)
+    files, trunk = directory.index.files(), directory.index.segments(1)[0].file
     directory.index.model_id("another")
     directory.close()
-    row = two.checkpoint if table == "checkpoints" else two.segments[0]
-    new = {"model": 2, "scope": "x", "parent": None, "segment": 1, "file": "0" * 16, "origin": "mess", "cuts": "1"}
+    name, row = ("key", two.key) if table == "checkpoints" else ("file", two.segment)
+    new = {"model": 2, "scope": "x", "parent": None, "segment": trunk, "file": "0" * 16, "origin": "mess"}
+    new |= {"cuts": "1", "key": b"another key"}
     with closing(sqlite3.connect(path / "index.sqlite")) as database:
         if column == "tokens":
-            ((tokens,),) = database.execute("SELECT tokens FROM segments WHERE id = ?", (row,)).fetchall()
-            database.execute("UPDATE segments SET tokens = ? WHERE id = ?", (bytes([tokens[0] ^ 1]) + tokens[1:], row))
-        elif column in new:
-            database.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (new[column], row))
+            ((tokens,),) = database.execute("SELECT tokens FROM segments WHERE file = ?", (row,)).fetchall()
+            new["tokens"] = bytes([tokens[0] ^ 1]) + tokens[1:]
+        if column in new:
+            changed = database.execute(f"UPDATE {table} SET {column} = ? WHERE {name} = ?", (new[column], row))
         else:
-            database.execute(f"UPDATE {table} SET {column} = NOT {column} WHERE id = ?", (row,))
+            changed = database.execute(f"UPDATE {table} SET {column} = NOT {column} WHERE {name} = ?", (row,))
+        assert changed.rowcount == 1
         database.commit()
     again = Directory(path)
-    assert again.forgotten == [two.checkpoint]
+    assert again.forgotten == [new["key"] if column == "key" else two.key]
     told = [tokens.tolist() for _, tokens in again.lost_paths(1)]
     if (table, column) in WAY:
         assert [*range(120)] not in told
     else:
         assert told == [[*range(120)]]
-    assert [row.id for row in again.index.checkpoints(1)] == [one.checkpoint]
+    assert [row.key for row in again.index.checkpoints(1)] == [one.key]
     assert again.verify() == []
+    assert blobs(path) == again.index.files().keys() == files.keys() - {two.file, two.segment}
+    again.close()
+
+
+def test_a_flipped_parent_that_leads_elsewhere(directory: Directory, path: Path) -> None:
+    one, two = filled(directory)
+    third = store(directory, [written_segment(directory, 0, 100)], on_chain(99))
+    directory.close()
+    with closing(sqlite3.connect(path / "index.sqlite")) as database:
+        database.execute("UPDATE segments SET parent = ? WHERE file = ?", (third.segment, two.segment))
+        database.commit()
+    again = Directory(path)
+    assert again.forgotten == [two.key]
+    assert [row.key for row in again.index.checkpoints(1)] == [one.key, third.key]
+    assert again.verify() == []
+    assert blobs(path) == again.index.files().keys()
     again.close()
 
 
@@ -252,19 +277,19 @@ def test_tokens_that_were_cut_short_lead_nowhere(directory: Directory, path: Pat
     one, two = filled(directory)
     directory.close()
     with closing(sqlite3.connect(path / "index.sqlite")) as database:
-        database.execute("UPDATE segments SET tokens = substr(tokens, 1, 7) WHERE id = ?", (two.segments[0],))
+        database.execute("UPDATE segments SET tokens = substr(tokens, 1, 7) WHERE file = ?", (two.segment,))
         database.commit()
     again = Directory(path)
-    assert again.forgotten == [two.checkpoint]
+    assert again.forgotten == [two.key]
     assert list(again.lost_paths(1)) == []
-    assert [row.id for row in again.index.checkpoints(1)] == [one.checkpoint]
+    assert [row.key for row in again.index.checkpoints(1)] == [one.key]
     again.close()
 
 
 def test_what_changes_in_a_row_is_not_sealed(directory: Directory, path: Path) -> None:
     one, two = filled(directory)
-    directory.index.touch(one.checkpoint, 77.5, 3)
-    directory.index.pin(two.checkpoint, True)
+    directory.index.touch(one.key, 77.5, 3)
+    directory.index.pin(two.key, True)
     again = reopened(directory, path)
     assert not again.forgotten
     assert [(row.n_hits, row.pinned) for row in again.index.checkpoints(1)] == [(3, False), (0, True)]
@@ -325,19 +350,19 @@ def test_a_full_disk_can_be_emptied(directory: Directory, path: Path, n_full: in
     remove, own = Index.remove, directory.index.checkpoints(1)[1].file
     full = [FullError("the disk is full")] * n_full
 
-    def remove_if_there_is_room(index: Index, checkpoints: Iterable[int]) -> list[str]:
+    def remove_if_there_is_room(index: Index, keys: Iterable[bytes]) -> list[str]:
         if full:
             raise full.pop()
-        return remove(index, checkpoints)
+        return remove(index, keys)
 
     with patch.object(Index, "remove", remove_if_there_is_room):
         if n_full == 1:
-            directory.remove([two.checkpoint])
+            directory.remove([two.key])
         else:
             with pytest.raises(FullError):
-                directory.remove([two.checkpoint])
+                directory.remove([two.key])
     assert own not in blobs(path)
     again = reopened(directory, path)
-    assert [row.id for row in again.index.checkpoints(1)] == [one.checkpoint]
+    assert [row.key for row in again.index.checkpoints(1)] == [one.key]
     assert again.verify() == []
     again.close()

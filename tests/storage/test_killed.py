@@ -20,23 +20,34 @@ directory = Directory(Path(sys.argv[1]))
 rng = random.Random(int(sys.argv[2]))
 index = directory.index
 model = index.model_id("{}")
+keys = [bytes([n]) * 16 for n in range(12)]
+
+def chain_of(tip):
+    by_file = {segment.file: segment for segment in segments}
+    chain = []
+    while tip is not None:
+        chain.append(tip)
+        tip = by_file.get(tip.parent)
+    return reversed(chain)
+
 print("open", flush=True)
 while True:
     segments = index.segments(model)
     parent = rng.choice([None, *segments])
     start = parent.end if parent else 0
-    chain = []
+    chain = list(chain_of(parent))
     for i in range(rng.randint(1, 3)):
         data = np.random.default_rng(i).normal(size=rng.randint(1, 200_000)).astype(np.float16).view(np.uint8)
         name, n_bytes = directory.write_blob([data])
-        chain.append(SegmentRow("", start, np.arange(9, dtype=np.int32), name, n_bytes, parent.id if parent else None))
+        chain.append(SegmentRow("", start, np.arange(9, dtype=np.int32), name, n_bytes))
         start += 9
     name, n_bytes = directory.write_blob([data, data[:100]])
-    index.add(model, chain, EntryRow("", start, 0, start - 1, "fork", 0.0, 0.0, file=name, n_bytes=n_bytes))
+    row = EntryRow(rng.choice(keys), "", start, 0, start - 1, "fork", 0.0, 0.0, file=name, n_bytes=n_bytes)
+    directory.delete_blobs(index.add(model, chain, row))
     print("added", flush=True)
     rows = index.checkpoints(model)
     if len(rows) > 8:
-        directory.delete_blobs(index.remove([row.id for row in rng.sample(rows, 4)]))
+        directory.delete_blobs(index.remove([row.key for row in rng.sample(rows, 4)]))
 """
 
 

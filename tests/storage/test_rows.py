@@ -5,7 +5,7 @@ from segue.storage.rows import EntryRow, SegmentRow, columns, loaded, stored
 from tests.storage.making import alone, on_chain, segment
 
 
-@pytest.mark.parametrize("row", [on_chain(3, segment=1, pinned=True), alone(4, "f", cuts="1", id=9)])
+@pytest.mark.parametrize("row", [on_chain(3, segment="e", pinned=True), alone(4, "f", cuts="1", key=b"other")])
 def test_checkpoints_are_stored_and_loaded(row: EntryRow) -> None:
     values = stored(row)
     assert ", ".join(values) == columns(EntryRow)
@@ -15,7 +15,7 @@ def test_checkpoints_are_stored_and_loaded(row: EntryRow) -> None:
 
 
 def test_links_are_stored_and_loaded() -> None:
-    values = stored(segment(3, 4, "f", parent=2, id=5))
+    values = stored(segment(3, 4, "f", parent="e"))
     assert ", ".join(values) == columns(SegmentRow)
     assert stored(loaded(SegmentRow, list(values.values()))) == values
 

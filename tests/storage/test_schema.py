@@ -12,7 +12,7 @@ import pytest
 from segue.storage.errors import DiskError
 from segue.storage.index import Index
 from segue.storage.schema import VERSION, connect, connect_reader
-from tests.storage.making import alone
+from tests.storage.making import alone, key
 
 
 @pytest.fixture
@@ -41,13 +41,19 @@ def test_what_the_file_is(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_another_version_is_refused(path: Path) -> None:
+@pytest.mark.parametrize("version", [2, VERSION + 1])
+def test_another_version_is_refused(path: Path, version: int) -> None:
     database = sqlite3.connect(path)
-    database.execute("PRAGMA user_version = 99")
+    database.execute(f"PRAGMA user_version = {version}")
     database.close()
     before = path.read_bytes()
-    with pytest.raises(DiskError, match=r"another version of Segue .*delete the directory, or use another --cache-dir"):
-        Index(path)
+    for read_only in (False, True):
+        with pytest.raises(DiskError) as caught:
+            Index(path, read_only=read_only)
+        assert str(caught.value) == (
+            f"{path} was written by another version of Segue (format {version}, not {VERSION}); "
+            "delete the directory, or use another --cache-dir"
+        )
     assert path.read_bytes() == before
 
 
@@ -115,10 +121,14 @@ def test_bytes_that_were_altered_anywhere_are_an_error_of_the_disk(path: Path) -
 def test_a_reader_sees_what_was_there_and_changes_nothing(path: Path) -> None:
     with closing(Index(path)) as index, closing(Index(path, read_only=True)) as reader:
         files = reader.files()
-        index.remove([1])
+        index.remove([key(1)])
         assert reader.files() == files
         assert reader.files() != index.files()
-        for change in (lambda: reader.remove([2]), lambda: reader.pin(2, pinned=True), lambda: reader.model_id("[]")):
+        for change in (
+            lambda: reader.remove([key(2)]),
+            lambda: reader.pin(key(2), pinned=True),
+            lambda: reader.model_id("[]"),
+        ):
             with pytest.raises(DiskError):
                 change()
         assert len(index.files()) == len(files) - 1
@@ -126,7 +136,7 @@ def test_a_reader_sees_what_was_there_and_changes_nothing(path: Path) -> None:
 
 def test_a_reader_sees_what_a_killed_process_wrote(path: Path, tmp_path: Path) -> None:
     index = Index(path)
-    index.remove([1])
+    index.remove([key(1)])
     copy = tmp_path / "copy"
     copy.mkdir()
     for file in (path, path.with_name("index.sqlite-wal")):

@@ -43,10 +43,9 @@ class Restoration:
         if self._pieces is not None:
             self._load()
         elif checkpoint.is_parked:
-            engine.copy(checkpoint.seq, self.lane)
+            self._evictor.device.get(checkpoint, self.lane)
         elif checkpoint.is_whole:
-            assert checkpoint.blob is not None
-            engine.load(checkpoint.blob, self.lane)
+            self._evictor.host.get(checkpoint, self.lane)
         elif (src := self._evictor.device.owners.seq_over(checkpoint)) is not None:
             engine.borrow(src, self.lane, checkpoint.n_tokens, checkpoint.blob)
         else:

@@ -119,7 +119,7 @@ def unpack(evictor: Evictor, tree: Tree[Entry], parcel: SlotSnapshot) -> int:
 
 
 def _cells(evictor: Evictor, checkpoint: Entry) -> Iterable[Cells]:
-    seq = checkpoint.seq if checkpoint.is_parked else evictor.device.owners.seq_over(checkpoint)
+    seq = evictor.device.owners.source(checkpoint)
     if seq is not None:
         yield evictor.device.engine.save_cells(seq, 0, checkpoint.n_tokens, evictor.device.scratch)
         return

@@ -19,6 +19,7 @@ from segue.cache.restoration import Restoration
 from segue.cache.snapshot import SlotSnapshot, SnapshotError, pack, unpack
 from segue.cache.tiers.budget import Budget
 from segue.cache.tiers.device import DeviceTier
+from segue.cache.tiers.disk.shared import SharedDisk
 from segue.cache.tiers.disk.tier import DiskTier
 from segue.cache.tiers.host import HostTier
 from segue.cache.tiers.owners import Lane
@@ -33,7 +34,6 @@ from segue.prefix.match import deepest
 from segue.prefix.path_limit import PathLimit
 from segue.prefix.tree import Tree
 from segue.prefix.visit import Visit
-from segue.storage.directory import Directory
 
 log = logging.getLogger("segue.cache")
 
@@ -76,15 +76,15 @@ class StateCache:
         self._visits: dict[int, Visit] = {}
         self._fresh: dict[int, list[Entry]] = {}
 
-    def open_disk(self, directory: Directory, limit_bytes: int, wake: Callable[[], None]) -> int:
-        """Let a directory be the home below the host, before anything else is done; how many checkpoints it has.
+    def open_disk(self, disk: SharedDisk, wake: Callable[[], None]) -> int:
+        """Use a disk as the tier below the host, before anything else is done; how many entries it has.
 
-        What it has of another `fingerprint` than the cache's is never used.
-        `wake` is called, from any thread, when `tidy` has something to do again.
+        Entries of another `fingerprint` than the cache's are never used. `wake` is called, from any thread, when there
+        is something to maintain again.
         """
-        disk = DiskTier(self.evictor, directory, self.fingerprint, limit_bytes, self.prices, wake)
-        self.evictor.lower = disk
-        return disk.n_loaded
+        tier = DiskTier(self.evictor, disk, self.fingerprint, self.prices, wake)
+        self.evictor.lower = tier
+        return tier.n_loaded
 
     def plan(
         self,

@@ -3,7 +3,7 @@
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -29,8 +29,8 @@ class Directory:
     """
 
     def __init__(self, path: Path) -> None:
-        self.forgotten: Sequence[int] = ()
-        self._lost: dict[int, tuple[list[EntryRow], dict[int, SegmentRow]]] = {}
+        self.forgotten: Sequence[bytes] = ()
+        self._lost: dict[int, tuple[list[EntryRow], dict[str, SegmentRow]]] = {}
         self._blobs = path / "blobs"
         with ExitStack() as opened:
             opened.callback(DirectoryLock(path).close)
@@ -76,15 +76,15 @@ class Directory:
         """The arrays of a file, all verified. Raises DamagedError where it is not what was written."""
         return blobfile.read(self._path(name))
 
-    def remove(self, checkpoints: Iterable[int]) -> None:
+    def remove(self, keys: Iterable[bytes]) -> None:
         """Forget checkpoints, and delete the files that only they needed."""
-        ids = list(checkpoints)
+        keys = list(keys)
         try:
-            files = self.index.remove(ids)
+            files = self.index.remove(keys)
         except FullError:
             # To forget them takes room, which their files give; what lost its file is forgotten at the next opening.
-            self.delete_blobs(self.index.own_files(ids))
-            files = self.index.remove(ids)
+            self.delete_blobs(self.index.own_files(keys))
+            files = self.index.remove(keys)
         self.delete_blobs(files)
 
     def delete_blobs(self, names: Iterable[str]) -> None:
@@ -109,11 +109,13 @@ class Directory:
                 wrong.append(str(error))
             on_read(n_bytes)
         for model in self.index.fingerprints():
-            segments = {segment.id: segment for segment in self.index.segments(model)}
-            wrong += [f"segment {segment.id} does not continue segment {segment.parent}" for segment in _torn(segments)]
+            segments = {segment.file: segment for segment in self.index.segments(model)}
+            wrong += [
+                f"segment {segment.file} does not continue segment {segment.parent}" for segment in _torn(segments)
+            ]
             for checkpoint in self.index.checkpoints(model):
                 if not _stands(checkpoint, segments):
-                    wrong.append(f"checkpoint {checkpoint.id} does not stand on segment {checkpoint.segment}")
+                    wrong.append(f"checkpoint {checkpoint.key.hex()} does not stand on segment {checkpoint.segment}")
         return wrong
 
     def _path(self, name: str) -> Path:
@@ -124,37 +126,38 @@ class Directory:
     def _clean(self) -> None:
         """Forget what lost its file or is damaged, delete the files that nothing names; other programs' files stay."""
         present = set(os.listdir(self._blobs))
-        lost = self.index.checkpoint_ids() - self._whole(present)
+        lost = self.index.keys() - self._whole(present)
         if lost:
             self.forgotten = sorted(lost)
             for model in self.index.fingerprints():
                 segments, checkpoints = self.index.found(model)
-                by_id = {segment.id: segment for segment in segments if segment.id is not None}
-                self._lost[model] = [row for row in checkpoints if row.id in lost], by_id
+                by_file = {segment.file: segment for segment in segments}
+                self._lost[model] = [row for row in checkpoints if row.key in lost], by_file
             self.index.remove(self.forgotten)
+        self.index.remove_loose_segments()
         left_over = {name for name in present if _LEFT_OVER.fullmatch(name)} - self.index.files().keys()
         for name in left_over:
             (self._blobs / name).unlink()
 
-    def _whole(self, present: set[str]) -> set[int]:
-        """The checkpoints whose files are among these, those of their segments too."""
-        found: set[int] = set()
+    def _whole(self, present: set[str]) -> set[bytes]:
+        """The keys of checkpoints whose files are among these, those of their segments too."""
+        found: set[bytes] = set()
         files = {None, *present}
         for model in self.index.fingerprints():
-            segments: set[int | None] = {None}
+            segments: set[str | None] = {None}
             for segment in self.index.segments(model):
                 if segment.file in present and segment.parent in segments:
-                    segments.add(segment.id)
+                    segments.add(segment.file)
             rows = self.index.checkpoints(model)
-            found |= {row.id for row in rows if row.id and row.file in files and row.segment in segments}
+            found |= {row.key for row in rows if row.file in files and row.segment in segments}
         return found
 
 
-def _torn(segments: dict[int | None, SegmentRow]) -> list[SegmentRow]:
+def _torn(segments: Mapping[str, SegmentRow]) -> list[SegmentRow]:
     """Segments that do not begin where their parent leads to."""
     torn = []
     for segment in segments.values():
-        parent = segments.get(segment.parent)
+        parent = segments.get(segment.parent or "")
         if parent is None:
             is_whole = segment.parent is None and segment.start == 0
         else:
@@ -164,11 +167,11 @@ def _torn(segments: dict[int | None, SegmentRow]) -> list[SegmentRow]:
     return torn
 
 
-def _stands(checkpoint: EntryRow, segments: dict[int | None, SegmentRow]) -> bool:
+def _stands(checkpoint: EntryRow, segments: Mapping[str, SegmentRow]) -> bool:
     """Whether its chain, or its own tokens, lead to where it stands."""
     if checkpoint.tokens is not None:
         return len(checkpoint.tokens) == checkpoint.n_tokens
-    segment = segments.get(checkpoint.segment)
+    segment = segments.get(checkpoint.segment or "")
     return (
         segment is not None and segment.scope == checkpoint.scope and segment.start < checkpoint.n_tokens <= segment.end
     )

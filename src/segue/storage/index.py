@@ -3,19 +3,24 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
 from segue.storage.errors import index_error
-from segue.storage.rows import Added, EntryRow, SegmentRow, columns, loaded, seal, stored
+from segue.storage.rows import EntryRow, SegmentRow, columns, loaded, seal, stored
 from segue.storage.schema import connect, connect_reader
 
 _FILES = "(SELECT file, n_bytes FROM segments UNION ALL SELECT file, n_bytes FROM checkpoints WHERE file IS NOT NULL)"
 _Row = TypeVar("_Row", SegmentRow, EntryRow)
-_DROP_SEGMENT = """DELETE FROM segments WHERE id = :id
-    AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE segment = :id)
-    AND NOT EXISTS (SELECT 1 FROM segments AS child WHERE child.parent = :id)
+_DROP_LOOSE_SEGMENTS = """WITH RECURSIVE needed (file) AS (
+        SELECT segment FROM checkpoints
+        UNION SELECT parent FROM segments JOIN needed USING (file))
+    DELETE FROM segments WHERE file NOT IN (SELECT file FROM needed WHERE file IS NOT NULL)"""
+_DROP_SEGMENT = """DELETE FROM segments WHERE file = :file
+    AND NOT EXISTS (SELECT 1 FROM checkpoints WHERE segment = :file)
+    AND NOT EXISTS (SELECT 1 FROM segments AS child WHERE child.parent = :file)
     RETURNING parent, file"""
 
 
@@ -47,23 +52,23 @@ class Index:
         """All models that were ever seen, by number."""
         return dict(self._rows("SELECT id, fingerprint FROM models ORDER BY id"))
 
-    def add(self, model: int, segments: Sequence[SegmentRow], checkpoint: EntryRow) -> Added:
-        """Store a checkpoint and those of its segments that have no id yet, root first: their files are written.
+    def add(self, model: int, segments: Sequence[SegmentRow], checkpoint: EntryRow) -> list[str]:
+        """Store a checkpoint, in the place of one of the same key, and those of its segments that are new.
 
-        The first segment hangs on its `parent`, every other on the one before it, and the checkpoint stands on the
-        last; without segments it stands on its own `segment`, or has tokens.
+        All files are written. The segments are a chain, root first, on whose last one the checkpoint stands; without
+        segments it has tokens. Returns the files of the checkpoint that was replaced, to be deleted now.
         """
         with self._change() as database:
-            above = segments[0].parent if segments else checkpoint.segment
-            ids: list[int] = []
+            parent: str | None = None
             for row in segments:
-                if row.id is None:
-                    above = _insert(database, "segments", {**stored(row), "model": model, "parent": above})
-                else:
-                    above = row.id
-                ids.append(above)
-            id_ = _insert(database, "checkpoints", {**stored(checkpoint), "model": model, "segment": above})
-            return Added(tuple(ids), id_)
+                values = stored(replace(row, parent=parent)) | {"model": model}
+                if not database.execute("SELECT 1 FROM segments WHERE file = ?", (row.file,)).fetchone():
+                    _insert(database, "segments", values)
+                parent = row.file
+            query = "DELETE FROM checkpoints WHERE key = ? RETURNING segment, file"
+            old = database.execute(query, (checkpoint.key,)).fetchone()
+            _insert(database, "checkpoints", {**stored(checkpoint), "model": model, "segment": parent})
+            return _drop_files(database, *old) if old else []
 
     def segments(self, model: int) -> list[SegmentRow]:
         """All segments of a model that are as they were stored, parents before their children."""
@@ -77,43 +82,42 @@ class Index:
         """All segments and checkpoints of a model as they are now, which need not be as they were stored."""
         return self._found(SegmentRow, "segments", model), self._found(EntryRow, "checkpoints", model)
 
-    def checkpoint_ids(self) -> set[int]:
+    def keys(self) -> set[bytes]:
         """Those of all checkpoints, damaged ones included."""
-        return {int(id_) for (id_,) in self._rows("SELECT id FROM checkpoints")}
+        return {bytes(key) for (key,) in self._rows("SELECT key FROM checkpoints")}
 
     def all_checkpoints(self) -> dict[int, list[EntryRow]]:
         """All checkpoints by the model's number, those without any left out."""
         return {model: rows for model in self.fingerprints() if (rows := self.checkpoints(model))}
 
-    def remove(self, checkpoints: Iterable[int]) -> list[str]:
+    def remove(self, keys: Iterable[bytes]) -> list[str]:
         """Forget checkpoints, and segments that nothing needs any more; returns their files, to be deleted now."""
-        files: list[str | None] = []
+        files: list[str] = []
         with self._change() as database:
-            for checkpoint in checkpoints:
-                query = "DELETE FROM checkpoints WHERE id = ? RETURNING segment, file"
-                segment, file = database.execute(query, (checkpoint,)).fetchone() or (None, None)
-                files.append(file)
-                while segment is not None:
-                    segment, file = database.execute(_DROP_SEGMENT, {"id": segment}).fetchone() or (None, None)
-                    files.append(file)
-        return [file for file in files if file is not None]
+            for key in keys:
+                query = "DELETE FROM checkpoints WHERE key = ? RETURNING segment, file"
+                files += _drop_files(database, *(database.execute(query, (key,)).fetchone() or (None, None)))
+        return files
 
-    def own_files(self, checkpoints: Iterable[int]) -> list[str]:
+    def remove_loose_segments(self) -> None:
+        """Forget segments that no chain leads to, such as those to which a damaged row led."""
+        with self._change() as database:
+            database.execute(_DROP_LOOSE_SEGMENTS)
+
+    def own_files(self, keys: Iterable[bytes]) -> list[str]:
         """The files of checkpoints, without those of their segments."""
-        query = "SELECT file FROM checkpoints WHERE id = ? AND file IS NOT NULL"
-        return [file for checkpoint in checkpoints for (file,) in self._rows(query, checkpoint)]
+        query = "SELECT file FROM checkpoints WHERE key = ? AND file IS NOT NULL"
+        return [file for key in keys for (file,) in self._rows(query, key)]
 
-    def touch(self, checkpoint: int, last_used: float, n_hits: int) -> None:
+    def touch(self, key: bytes, last_used: float, n_hits: int) -> None:
         """Note when a checkpoint was last used, in wall-clock seconds, and how often in all."""
         with self._change() as database:
-            database.execute(
-                "UPDATE checkpoints SET last_used = ?, n_hits = ? WHERE id = ?", (last_used, n_hits, checkpoint)
-            )
+            database.execute("UPDATE checkpoints SET last_used = ?, n_hits = ? WHERE key = ?", (last_used, n_hits, key))
 
-    def pin(self, checkpoint: int, pinned: bool) -> None:
+    def pin(self, key: bytes, pinned: bool) -> None:
         """Note whether a checkpoint is pinned."""
         with self._change() as database:
-            database.execute("UPDATE checkpoints SET pinned = ? WHERE id = ?", (pinned, checkpoint))
+            database.execute("UPDATE checkpoints SET pinned = ? WHERE key = ?", (pinned, key))
 
     def used_bytes(self) -> int:
         """What all files take."""
@@ -140,9 +144,9 @@ class Index:
         return rows
 
     def _sealed(self, kind: type[_Row], table: str, model: int) -> list[Any]:
-        return self._rows(f"SELECT seal, {columns(kind)} FROM {table} WHERE model = ? ORDER BY id", model)
+        return self._rows(f"SELECT seal, {columns(kind)} FROM {table} WHERE model = ? ORDER BY rowid", model)
 
-    def _rows(self, query: str, *values: int) -> list[Any]:
+    def _rows(self, query: str, *values: int | bytes) -> list[Any]:
         with self._lock, self._explained():
             return self._database.execute(query, values).fetchall()
 
@@ -160,8 +164,16 @@ class Index:
             raise index_error(self._path, error) from error
 
 
-def _insert(database: sqlite3.Connection, table: str, row: Mapping[str, object]) -> int:
+def _drop_files(database: sqlite3.Connection, segment: str | None, file: str | None) -> list[str]:
+    """The file of a deleted checkpoint, and those of its segments that nothing needs any more, now deleted."""
+    files = [file]
+    while segment is not None:
+        segment, file = database.execute(_DROP_SEGMENT, {"file": segment}).fetchone() or (None, None)
+        files.append(file)
+    return [file for file in files if file is not None]
+
+
+def _insert(database: sqlite3.Connection, table: str, row: Mapping[str, object]) -> None:
     values = {**row, "seal": seal(row)}
     names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
-    query = f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id"
-    return int(database.execute(query, values).fetchone()[0])
+    database.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)

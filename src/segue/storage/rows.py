@@ -13,9 +13,9 @@ Tokens = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentRow:
-    """Attention cells of the tokens from `start` on, behind those of `parent`; `n_bytes` is what `file` takes on disk.
+    """Attention cells of the tokens from `start` on, behind those of the segment in the file `parent`.
 
-    `id` is None until it is stored.
+    `file` names it ("" until it is written) and takes `n_bytes` on disk.
     """
 
     scope: str
@@ -23,8 +23,7 @@ class SegmentRow:
     tokens: Tokens = field(repr=False)
     file: str
     n_bytes: int
-    parent: int | None = None
-    id: int | None = None
+    parent: str | None = None
 
     @property
     def end(self) -> int:
@@ -34,12 +33,13 @@ class SegmentRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EntryRow:
-    """A checkpoint whose first `n_tokens` are those of the chain that ends in `segment`, or, without one, `tokens`.
+    """A checkpoint whose tokens are the first `n_tokens` of the chain that ends in the file `segment`, or `tokens`.
 
     `file` holds its own part and its logits, `n_bytes` on disk; None: there is neither. Times are wall-clock seconds,
-    given by the caller. `cuts` is opaque. `id` is None until it is stored.
+    given by the caller. `cuts` is opaque. `key` names it by its content (`keys.entry_key`).
     """
 
+    key: bytes
     scope: str
     n_tokens: int
     pos_min: int
@@ -47,7 +47,7 @@ class EntryRow:
     origin: str
     created: float
     last_used: float
-    segment: int | None = None
+    segment: str | None = None
     tokens: Tokens | None = field(default=None, repr=False)
     file: str | None = None
     n_bytes: int = 0
@@ -55,20 +55,11 @@ class EntryRow:
     n_hits: int = 0
     pinned: bool = False
     cuts: str | None = None
-    id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """The ids of a chain's segments, in its order, and of the checkpoint that stands on it."""
-
-    segments: tuple[int, ...]
-    checkpoint: int
 
 
 _Row = TypeVar("_Row", SegmentRow, EntryRow)
 _FLAGS = ("has_logits", "pinned")
-_CHANGING = frozenset({"id", "last_used", "n_hits", "pinned"})
+_CHANGING = frozenset({"last_used", "n_hits", "pinned"})
 _N_SEAL_BYTES = 16
 
 

@@ -7,29 +7,28 @@ from pathlib import Path
 
 from segue.storage.errors import DAMAGED_INDEX, DiskError, disk_error
 
-VERSION = 2
+VERSION = 3
 _APPLICATION = 0x53454755
 """`SEGU`, in the header of every index: no other program's database is taken for one."""
 
-# Tokens stand last: SQLite then sums sizes without reading them. A parent is always older than its children. Of a
+# Tokens stand last: SQLite then sums sizes without reading them. A parent has a smaller rowid than its children. Of a
 # strict table, quick_check notices values of the wrong type too.
 _TABLES = (
     "CREATE TABLE models (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE) STRICT",
     """CREATE TABLE segments (
-        id INTEGER PRIMARY KEY,
+        file TEXT NOT NULL PRIMARY KEY,
         model INTEGER NOT NULL REFERENCES models,
         scope TEXT NOT NULL,
-        parent INTEGER REFERENCES segments CHECK (parent < id),
+        parent TEXT REFERENCES segments,
         start INTEGER NOT NULL,
-        file TEXT NOT NULL UNIQUE,
         n_bytes INTEGER NOT NULL,
         seal BLOB NOT NULL,
         tokens BLOB NOT NULL) STRICT""",
     """CREATE TABLE checkpoints (
-        id INTEGER PRIMARY KEY,
+        key BLOB NOT NULL PRIMARY KEY,
         model INTEGER NOT NULL REFERENCES models,
         scope TEXT NOT NULL,
-        segment INTEGER REFERENCES segments,
+        segment TEXT REFERENCES segments,
         n_tokens INTEGER NOT NULL,
         pos_min INTEGER NOT NULL,
         pos_max INTEGER NOT NULL,

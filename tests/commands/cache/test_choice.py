@@ -2,11 +2,12 @@ import pytest
 
 from segue.commands.cache.choice import PruneChoice
 from segue.commands.cache.stock import Stock
-from tests.commands.cache.making import DAY_S, NOW
+from tests.commands.cache.making import DAY_S, NOW, NUMBERS
 
 
 def chosen(stock: Stock, choice: PruneChoice) -> list[int]:
-    return [holding.id for holding in choice.of(stock, NOW)]
+    """The numbers of the checkpoints that it chooses."""
+    return [NUMBERS[holding.id] for holding in choice.of(stock, NOW)]
 
 
 def test_conditions(stock: Stock) -> None:

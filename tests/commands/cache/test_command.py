@@ -4,22 +4,25 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from segue.cli import main
 from segue.commands.cache.stock import Stock
-from tests.commands.cache.making import fill, filled
+from segue.storage.directory import Directory
+from tests.commands.cache.making import IDS, fill, filled
 from tests.kit.waiting import PATIENCE_S
+from tests.storage.making import alone
 
 COMMANDS = {
     "ls": ["ls"],
-    "show": ["show", "1"],
+    "show": ["show", IDS[1]],
     "verify": ["verify"],
-    "rm": ["rm", "1"],
+    "rm": ["rm", IDS[1]],
     "prune": ["prune", "--older-than", "30d"],
-    "pin": ["pin", "1"],
+    "pin": ["pin", IDS[1]],
 }
 
 
@@ -35,13 +38,15 @@ def test_one_directory_from_look_to_removal(path: Path) -> None:
     assert (listed.returncode, listed.stderr) == (0, "")
     assert listed.stdout.splitlines()[-1].startswith("6 checkpoints of 2 models: ")
     assert segue_cache("verify", **at).stdout.startswith("9 files of ")
-    removed = segue_cache("rm", "1", "3", **at)
+    shown = segue_cache("show", IDS[2][:4], **at)
+    assert shown.stdout.split()[:2] == ["checkpoint", IDS[2]]
+    removed = segue_cache("rm", IDS[1], IDS[3][:8], **at)
     assert removed.stdout.startswith("2 checkpoints removed: ")
-    assert segue_cache("pin", "4", **at).stdout == "1 checkpoint pinned\n"
+    assert segue_cache("pin", IDS[4][:4].upper(), **at).stdout == "1 checkpoint pinned\n"
     pruned = segue_cache("prune", "--older-than", "30d", "--to-mib", "0", **at)
     assert pruned.stdout.startswith("2 checkpoints removed: ")
     report = json.loads(segue_cache("ls", "--json", **at).stdout)
-    assert [(entry["id"], entry["is_pinned"]) for entry in report["checkpoints"]] == [(4, True), (5, True)]
+    assert [(entry["id"], entry["is_pinned"]) for entry in report["checkpoints"]] == [(IDS[4], True), (IDS[5], True)]
     assert segue_cache("verify", **at).stdout.endswith(": all clean\n")
 
 
@@ -97,10 +102,24 @@ def test_what_is_no_cache_directory(name: str, tmp_path: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("name", ["show", "rm", "pin"])
+def test_an_id_that_two_begin_with_changes_nothing(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(Directory(tmp_path)) as directory:
+        for key in (15 * b"a" + b"1", 15 * b"a" + b"2"):
+            directory.index.add(directory.index.model_id('{"model": "a"}'), [], alone(1, key=key))
+    assert "has several checkpoints 61616161; give more digits" in failing(
+        capsys, name, "61616161", "--cache-dir", str(tmp_path)
+    )
+    assert [holding.row.pinned for holding in Stock.look(tmp_path).holdings] == [False, False]
+    assert main(["cache", name, 15 * "61" + "32", "--cache-dir", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize("name", ["show", "rm", "pin"])
 def test_a_wrong_id_changes_nothing(name: str, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    more = ["1"] if name != "show" else []
-    assert "has no checkpoint 99;" in failing(capsys, name, *more, "99", "--cache-dir", str(path))
-    assert [holding.row.pinned for holding in Stock.look(path).find([1])] == [False]
+    more = [IDS[1]] if name != "show" else []
+    assert "has no checkpoint 9999;" in failing(capsys, name, *more, "9999", "--cache-dir", str(path))
+    assert [holding.row.pinned for holding in Stock.look(path).find([IDS[1]])] == [False]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -115,25 +134,25 @@ def test_a_damaged_index(name: str, share: float, path: Path, capsys: pytest.Cap
 
 
 def test_verify_says_what_is_wrong(path: Path, stock: Stock, capsys: pytest.CaptureFixture[str]) -> None:
-    torn, gone = stock.find([2])[0].row.file, stock.find([3])[0].row.file
+    torn, gone = stock.find([IDS[2]])[0].row.file, stock.find([IDS[3]])[0].row.file
     assert torn is not None
     assert gone is not None
     (path / "blobs" / torn).write_bytes((path / "blobs" / torn).read_bytes()[:-1])
     (path / "blobs" / gone).unlink()
     assert main(["cache", "verify", "--cache-dir", str(path)]) == 1
     lost, damaged, last = capsys.readouterr().out.splitlines()
-    assert lost == "checkpoint 3 has lost a file, and is forgotten"
+    assert lost == f"checkpoint {IDS[3]} has lost a file, and is forgotten"
     assert f"{torn} is damaged" in damaged
     assert last.endswith(" read: 2 things wrong")
-    assert main(["cache", "rm", "2", "--cache-dir", str(path)]) == 0
+    assert main(["cache", "rm", IDS[2], "--cache-dir", str(path)]) == 0
     assert main(["cache", "verify", "--cache-dir", str(path)]) == 0
 
 
 def test_pins_come_and_go(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for off, line in ((["--off"], "2 checkpoints no longer pinned"), ([], "2 checkpoints pinned")):
-        assert main(["cache", "pin", "5", "1", *off, "--cache-dir", str(path)]) == 0
+        assert main(["cache", "pin", IDS[5], IDS[1], *off, "--cache-dir", str(path)]) == 0
         assert capsys.readouterr().out.strip() == line
-        assert {holding.row.pinned for holding in Stock.look(path).find([1, 5])} == {not off}
+        assert {holding.row.pinned for holding in Stock.look(path).find([IDS[1], IDS[5]])} == {not off}
 
 
 def test_prune_keeps_what_was_used_since(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,7 +160,7 @@ def test_prune_keeps_what_was_used_since(path: Path, capsys: pytest.CaptureFixtu
     for more in (["--dry-run"], []):
         assert main(["cache", "prune", "--other-models", *more, "--cache-dir", str(path)]) == 0
         assert capsys.readouterr().out.startswith(f"1 checkpoint {'would be ' * len(more)}removed: ")
-    assert {holding.id for holding in Stock.look(path).holdings} == {1, 2, 3, 4, 5}
+    assert {holding.id for holding in Stock.look(path).holdings} == {IDS[number] for number in range(1, 6)}
     assert Stock.look(path).used_bytes < before
 
 
@@ -154,7 +173,11 @@ def test_prune_keeps_what_was_used_since(path: Path, capsys: pytest.CaptureFixtu
         (["ls", "--preview"], "--preview and --model go together"),
         (["ls", "-m", "x.gguf"], "--preview and --model go together"),
         (["rm"], "IDS"),
-        (["show", "one"], "ID"),
+        (["show", "nonsense"], "'nonsense' is no id: give at least 4 of the digits that segue cache ls shows"),
+        (["show", "abc"], "'abc' is no id"),
+        (["show", "abcd\n"], "is no id"),
+        (["rm", "abcd", "1"], "'1' is no id"),
+        (["pin", "abcd%"], "'abcd%' is no id"),
         (["lss"], "lss"),
     ],
 )

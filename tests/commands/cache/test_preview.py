@@ -10,9 +10,9 @@ from segue.engine.errors import ModelError
 from segue.engine.model import open_vocabulary
 from segue.engine.model_files import digest
 from segue.storage.directory import Directory
-from segue.storage.rows import EntryRow
-from tests.commands.cache.making import NEW, add
+from tests.commands.cache.making import NEW, add, id_of
 from tests.kit.models import model_path
+from tests.storage.making import on_chain
 
 TEXT = "never seen" * 30 + "\x1b[31m red\n\tand  a long tail that ends. " + "z" * 160
 
@@ -27,15 +27,16 @@ def test_the_end_of_a_prompt(tmp_path: Path, model: Path) -> None:
         tokens = vocabulary.tokenize(TEXT, add_special=False, parse_special=False)
         end = b"".join(vocabulary.piece(int(token)) for token in tokens[-200:]).decode()
     tokens = np.array([*tokens, -7, 10**6], np.int32)
-    row = EntryRow("", len(tokens), 0, len(tokens) - 1, "message_end", 0, 0, tokens=tokens)
+    row = on_chain(len(tokens), tokens=tokens)
     with closing(Directory(tmp_path / "cache")) as directory:
         add(directory, {"model": digest(model)}, [], row)
         add(directory, NEW, [], row)
     texts = previews(Stock.look(tmp_path / "cache"), model)
-    assert list(texts) == [1]
-    assert len(texts[1]) <= 60
-    assert texts[1].isprintable()
-    assert texts[1][:10] in " ".join(end.split())
+    assert list(texts) == [id_of({"model": digest(model)}, tokens)]
+    (text,) = texts.values()
+    assert len(text) <= 60
+    assert text.isprintable()
+    assert text[:10] in " ".join(end.split())
 
 
 def test_a_model_that_is_none(stock: Stock, tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ from rich.console import Console
 
 from segue.commands.cache.sheet import sheet
 from segue.commands.cache.stock import Stock
-from tests.commands.cache.making import NOW
+from tests.commands.cache.making import IDS, NOW
 
 
-def shown(stock: Stock, id_: int) -> str:
+def shown(stock: Stock, number: int) -> str:
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(sheet(stock.find([id_])[0], stock, NOW))
+    console.print(sheet(stock.find([IDS[number]])[0], stock, NOW))
     return " ".join(console.export_text().split())
 
 
@@ -17,7 +17,7 @@ def test_everything_about_a_chain(stock: Stock) -> None:
     text = shown(stock, 2)
     for part in (
         *(
-            "checkpoint 2",
+            f"checkpoint {IDS[2]}",
             "tokens 75, those of its segments",
             "positions in memory 0 to 74",
             "scope shared",
@@ -25,7 +25,7 @@ def test_everything_about_a_chain(stock: Stock) -> None:
         ),
         *("(2 d ago)", "(3 d ago)", "hits 0", "logits no", "cuts none", "0 to 59 of 99", "60 to 74 of 79"),
         *("model aaaaaaaa-1", "libllama 0.3.36", f"model {'a' * 32}"),
-        *(segment.file for segment in stock.find([2])[0].chain),
+        *("segment positions size needed by", *(segment.file for segment in stock.find([IDS[2]])[0].chain)),
     ):
         assert part in text
     assert "logits yes" in shown(stock, 1)

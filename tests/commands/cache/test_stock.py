@@ -1,6 +1,7 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,12 @@ import pytest
 from segue.commands.cache.stock import Stock
 from segue.storage.directory import Directory
 from segue.storage.errors import DiskError
-from tests.commands.cache.making import NEW, add, filled
+from tests.commands.cache.making import IDS, KEYS, NEW, NUMBERS, add, filled
 from tests.storage.making import alone
 
 
 def test_what_a_directory_holds(stock: Stock) -> None:
-    assert [holding.id for holding in stock.holdings] == [2, 1, 6, 3, 4, 5]
+    assert [NUMBERS[holding.id] for holding in stock.holdings] == [2, 1, 6, 3, 4, 5]
     assert [len(holding.chain) for holding in stock.holdings] == [2, 2, 0, 0, 1, 0]
     assert stock.n_files == 9
     assert stock.models[1] == NEW
@@ -30,9 +31,9 @@ def test_a_directory_in_use_is_seen_as_it_was_and_goes_on(tmp_path: Path) -> Non
         assert len(Stock.look(tmp_path).holdings) == 6
         add(directory, NEW, [], alone(7))
         assert len(Stock.look(tmp_path).holdings) == 7
-        directory.index.remove([1, 2])
+        directory.index.remove([KEYS[1], KEYS[2]])
         assert len(Stock.look(tmp_path).holdings) == 5
-        directory.index.pin(3, pinned=True)
+        directory.index.pin(KEYS[3], pinned=True)
         assert directory.verify() == []
 
 
@@ -68,6 +69,34 @@ def test_a_fingerprint_that_is_none(path: Path) -> None:
 
 
 def test_wrong_ids_are_named_once(stock: Stock) -> None:
-    with pytest.raises(DiskError, match="has no checkpoint 9, 7; segue cache ls"):
-        stock.find([9, 1, 7, 9])
-    assert [holding.id for holding in stock.find([3, 1, 3])] == [3, 1]
+    with pytest.raises(DiskError, match="has no checkpoint 99999, 77777; segue cache ls"):
+        stock.find(["99999", IDS[1], "77777", "99999"])
+    assert [holding.id for holding in stock.find([IDS[3], IDS[1], IDS[3]])] == [IDS[3], IDS[1]]
+
+
+def test_any_beginning_in_either_case_will_do(stock: Stock) -> None:
+    for n_digits in (4, 8, 32):
+        for id_ in IDS.values():
+            found = stock.find([id_[:n_digits], id_[:n_digits].upper(), id_])
+            assert [holding.id for holding in found] == [id_]
+    with pytest.raises(DiskError, match="has no checkpoint"):
+        stock.find([IDS[1] + "0"])
+
+
+def alike(stock: Stock, *ids: str) -> Stock:
+    """Checkpoints that are one but for their ids."""
+    (one, *_) = stock.holdings
+    holdings = [replace(one, row=replace(one.row, key=bytes.fromhex(id_))) for id_ in ids]
+    return replace(stock, holdings=tuple(holdings))
+
+
+def test_ids_that_begin_alike_take_more_digits(stock: Stock) -> None:
+    one, two, three = "0123456789" + 22 * "0", "01234567ab" + 22 * "0", 32 * "f"
+    few = alike(stock, two, three, one)
+    with pytest.raises(DiskError, match=r"has several checkpoints 012345; give more digits, as segue cache ls shows$"):
+        few.find([three, "012345"])
+    for beginning in ("012345678", "01234567a", "ffff"):
+        (found,) = few.find([beginning])
+        assert found.id.startswith(beginning)
+    assert few.short_ids == {one: "012345678", two: "01234567a", three: 8 * "f"}
+    assert [few.find([short])[0].id for short in few.short_ids.values()] == [*few.short_ids]

@@ -5,7 +5,7 @@ from rich.console import Console, RenderableType
 
 from segue.commands.cache.stock import Stock
 from segue.commands.cache.table import table, text_table, totals
-from tests.commands.cache.making import NOW
+from tests.commands.cache.making import IDS, NOW
 
 
 def shown(what: RenderableType) -> list[list[str]]:
@@ -17,9 +17,9 @@ def shown(what: RenderableType) -> list[list[str]]:
 def test_a_row_for_each_checkpoint(stock: Stock) -> None:
     lines = shown(table(stock, NOW))
     assert lines[0] == ["id", "tokens", "origin", "size", "age", "used", "hits", "pinned", "model"]
-    freed = stock.find([2])[0].row.n_bytes + stock.find([2])[0].chain[1].n_bytes
+    freed = stock.find([IDS[2]])[0].row.n_bytes + stock.find([IDS[2]])[0].chain[1].n_bytes
     assert lines[2] == [
-        "2",
+        IDS[2][:8],
         "75",
         "message",
         "end",
@@ -32,20 +32,18 @@ def test_a_row_for_each_checkpoint(stock: Stock) -> None:
         "0",
         "aaaaaaaa-1",
     ]
-    assert [line[0] for line in lines[2:]] == ["2", "1", "6", "3", "4", "5"]
+    assert [line[0] for line in lines[2:]] == [IDS[number][:8] for number in (2, 1, 6, 3, 4, 5)]
     assert lines[-1][-2:] == ["yes", "aaaaaaaa-1"]
 
 
 def test_the_widest_row_fits(stock: Stock) -> None:
-    row = replace(
-        stock.holdings[0].row, n_tokens=1_000_000, origin="message_end", n_bytes=999 << 30, n_hits=9_999, id=99_999
-    )
+    row = replace(stock.holdings[0].row, n_tokens=1_000_000, origin="message_end", n_bytes=999 << 30, n_hits=9_999)
     wide = replace(stock, holdings=(replace(stock.holdings[0], row=row, chain=()),))
     assert "…" not in str(shown(table(wide, NOW - 100)))
 
 
 def test_totals(stock: Stock) -> None:
-    shared = stock.find([1])[0].chain[0].n_bytes
+    shared = stock.find([IDS[1]])[0].chain[0].n_bytes
     line = (
         f"6 checkpoints of 2 models: {stock.used_bytes / 1024:.1f} KiB in 9 files, {shared / 1024:.1f} KiB of it shared"
     )
@@ -53,5 +51,5 @@ def test_totals(stock: Stock) -> None:
     assert totals(Stock(stock.path, (), {}, 0, 0)) == "0 checkpoints of 0 models: 0 B in 0 files, 0 B of it shared"
 
 
-def test_texts_are_no_markup() -> None:
-    assert shown(text_table({3: "[bold]x[/]"}))[-1] == ["3", "[bold]x[/]"]
+def test_texts_are_no_markup(stock: Stock) -> None:
+    assert shown(text_table({IDS[3]: "[bold]x[/]"}, stock))[-1] == [IDS[3][:8], "[bold]x[/]"]

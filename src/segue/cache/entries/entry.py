@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from segue.cache.entries.segment import Segment
+from segue.cache.entries.stored import Stored
 from segue.engine.base import Blob
 from segue.prefix.checkpoint import Checkpoint
 from segue.prefix.tree import Tree
@@ -29,9 +30,8 @@ class Entry(Checkpoint):
     On the device it is parked as sequence `seq`, or its cells are those of another sequence whose path passes through
     it (`CellOwners`). On the host `blob` is the state that sequences cannot share, or all of it (`is_whole`); its cells
     are the first `n_covered` of the chain that ends in `segment`, and `is_loaded` keeps that chain in memory as far as
-    it is there. On disk it is `row` of the index; blob and logits are `file` of `n_disk_bytes` ("": there are none),
-    and `stores_logits` says whether that has logits. After a failed read nothing is fetched before `fetch_after`, in
-    monotonic seconds. `tree` is that of its namespace.
+    it is there. `stored` is what a lower tier has of it. After a failed read nothing is fetched before `fetch_after`,
+    in monotonic seconds. `tree` is that of its namespace.
     """
 
     tree: "Tree[Entry]" = field(repr=False, kw_only=True)
@@ -41,10 +41,7 @@ class Entry(Checkpoint):
     segment: Segment | None = None
     n_covered: int = 0
     is_loaded: bool = False
-    row: int | None = None
-    file: str = ""
-    n_disk_bytes: int = 0
-    stores_logits: bool = False
+    stored: Stored | None = None
     fetch_after: float = -math.inf
 
     @property
@@ -55,7 +52,12 @@ class Entry(Checkpoint):
     @property
     def is_stored(self) -> bool:
         """Whether all of it but perhaps its logits is on disk."""
-        return self.row is not None
+        return self.stored is not None
+
+    @property
+    def stores_logits(self) -> bool:
+        """Whether a lower tier has its logits."""
+        return self.stored is not None and self.stored.has_logits
 
     @property
     def is_whole(self) -> bool:
@@ -101,6 +103,11 @@ class Entry(Checkpoint):
     def is_unsaved(self) -> bool:
         """Whether the disk lacks something of it that is elsewhere."""
         return not self.is_stored or (self.logits is not None and not self.stores_logits)
+
+    @property
+    def chain(self) -> list[Segment]:
+        """The segments that its cells are in, root first."""
+        return [] if self.segment is None else [segment for segment, _ in self.segment.chain(self.n_covered)]
 
     @property
     def host_bytes(self) -> int:

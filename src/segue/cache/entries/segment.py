@@ -15,10 +15,10 @@ from segue.engine.cells import Cells
 class Segment:
     """The cells of the tokens `[start, end)` of a path whose first `start` tokens are those that `parent` leads to.
 
-    `cells` are in host memory, or None. On disk it is `row` of the index, in `file` of `n_disk_bytes`; its parents are
-    there too. A child begins where its path leaves this one, at its end or before: `children[start, first token]`. Of
+    `cells` are in host memory, or None. A lower tier keeps it as `file` of `n_stored_bytes` ("": it does not), and its
+    parents too. A child begins where its path leaves this one, at its end or before: `children[start, first token]`. Of
     the checkpoints whose chain ends here `n_users` counts all, `n_host` those that are in memory, `n_stored` those on
-    disk. One that `is_being_written`, or written upon, stays on disk as it is. A root holds no tokens.
+    a lower tier. One that `is_being_written`, or written upon, stays there as it is. A root holds no tokens.
     """
 
     parent: Segment | None
@@ -29,9 +29,8 @@ class Segment:
     n_users: int = 0
     n_host: int = 0
     n_stored: int = 0
-    row: int | None = None
     file: str = ""
-    n_disk_bytes: int = 0
+    n_stored_bytes: int = 0
     is_being_written: bool = False
 
     @classmethod
@@ -43,6 +42,11 @@ class Segment:
     def end(self) -> int:
         """The position after the last token."""
         return self.start + len(self.tokens)
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether a lower tier has it."""
+        return bool(self.file)
 
     @property
     def n_bytes(self) -> int:
@@ -60,9 +64,9 @@ class Segment:
         return self.n_host > 0 or any(child.cells is not None for child in self.children.values())
 
     @property
-    def is_needed_on_disk(self) -> bool:
-        """Whether a checkpoint or a child on disk lives on it, or one that is just being written."""
-        has_child = any(child.row is not None for child in self.children.values())
+    def is_needed_below(self) -> bool:
+        """Whether a checkpoint or a child on a lower tier lives on it, or one that is just being written."""
+        has_child = any(child.is_stored for child in self.children.values())
         return self.n_stored > 0 or has_child or self.is_being_written
 
     def up(self) -> Iterator[Segment]:

@@ -46,6 +46,21 @@ class HostTier:
         """Copy the next piece of an entry at which sequence `source` stands, until it `is_copied`."""
         return entry.is_copied or self.copy_next(entry, source, self.budget.fits)
 
+    def get(self, entry: Entry, target: int, *, with_logits: bool = True) -> bool:  # noqa: ARG002
+        """Make the empty sequence `target` stand at an entry that is here, at once (`Restoration` does it in pieces).
+
+        Raises NoRoomError or StateError, with `target` empty.
+        """
+        if entry.is_whole:
+            assert entry.blob is not None
+            self._engine.load(entry.blob, target)
+            return True
+        cells = [segment.cells for segment in entry.chain if segment.cells is not None]
+        self._engine.put_cells(target, cells, entry.n_covered, entry.blob, self._via)
+        if entry.blob is not None and self._engine.shape.kind.has_window:
+            self._engine.put_part(target, entry.blob)
+        return True
+
     def drop(self, entry: Entry) -> None:
         """Give up all that host memory has of an entry, its logits included."""
         self.drop_logits(entry)
@@ -118,6 +133,11 @@ class HostTier:
             self.budget.take(logits.nbytes)
             checkpoint.logits, checkpoint.has_far_logits = logits.copy(), False
             checkpoint.n_bytes += logits.nbytes
+
+    def arrays(self, checkpoint: Entry) -> list[Bytes]:
+        """What `take_back` takes: the blob and the logits, as far as the host has them."""
+        blob = [] if checkpoint.blob is None else [checkpoint.blob.data]
+        return blob + ([] if checkpoint.logits is None else [checkpoint.logits.view(np.uint8)])
 
     def drop_logits(self, checkpoint: Entry) -> None:
         """Give up the logits of a checkpoint, which then needs one token read for them if the disk has none."""

@@ -1,5 +1,6 @@
 """The tier below the host: slower, larger, and never waited for."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from segue.cache.entries.entry import Entry
@@ -26,6 +27,9 @@ class UpperTiers(Protocol):
 
     def stored_room(self, n_bytes: int) -> bool:
         """Make room on the host by dropping only copies that a lower tier has too."""
+
+    def copy_all(self, checkpoint: Entry, seq: int, room: Callable[[int], bool]) -> bool:
+        """Copy all of an entry that `seq` stands at to the host; False if there is no room, with nothing copied."""
 
     def evict(self, checkpoint: Entry, *, loss: Loss | None = Loss.EVICTED) -> None:
         """Drop an entry from all tiers, and those that cannot live without its cells."""

@@ -64,6 +64,10 @@ class CellOwners:
         parked = self.parked_over(checkpoint)
         return self.lane_over(checkpoint) if parked is None else parked.seq
 
+    def source(self, checkpoint: Entry) -> int | None:
+        """The sequence to copy it from: the one that it is parked on, or one that holds its cells."""
+        return checkpoint.seq if checkpoint.is_parked else self.seq_over(checkpoint)
+
     def is_on_device(self, checkpoint: Entry) -> bool:
         """Whether nothing but a copy of its blob, which is on the host, keeps it from being read on at once."""
         if checkpoint.is_parked:

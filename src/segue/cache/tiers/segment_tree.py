@@ -80,8 +80,21 @@ class SegmentTree:
             del parent.children[segment.start, int(segment.tokens[0])]
             segment = parent
         self._leave_host(segment)
-        if not segment.n_users and segment.row is None and not segment.is_being_written:
+        if not segment.n_users and not segment.is_stored and not segment.is_being_written:
             self._trim(segment)
+
+    def leave_below(self, segment: Segment) -> list[Segment]:
+        """Let the lower tier forget the segments, from one up, that nothing there needs; returns them, deepest first.
+
+        They say that they are stored no longer. Those without cells are lost: what lives on them must go.
+        """
+        gone = []
+        for one in segment.up():
+            if not one.is_stored or one.is_needed_below:
+                break
+            one.file = ""
+            gone.append(one)
+        return gone
 
     def freed_bytes(self, segment: Segment) -> int:
         """What `release` would free in memory: segments that only one checkpoint lives on, but for trimmed tails."""
@@ -104,13 +117,13 @@ class SegmentTree:
                 parent = segment.parent
                 if parent is not None:
                     assert segment.is_needed, "a segment is kept for nobody"
-                    assert segment.cells is not None or segment.row is not None
+                    assert segment.cells is not None or segment.is_stored
                     assert segment.cells is None or (segment.cells.start, segment.cells.end) == (
                         segment.start,
                         segment.end,
                     )
-                    assert parent.parent is None or segment.row is None or parent.row is not None
-                    assert segment.is_needed_on_host or segment.cells is None or segment.row is None
+                    assert parent.parent is None or not segment.is_stored or parent.is_stored
+                    assert segment.is_needed_on_host or segment.cells is None or not segment.is_stored
                     assert parent.start < segment.start <= parent.end or parent.parent is None
                 for (start, token), child in segment.children.items():
                     assert child.parent is segment
@@ -121,7 +134,7 @@ class SegmentTree:
     def _leave_host(self, segment: Segment) -> None:
         """Drop the cells, from a segment up, that are on disk and that nobody in memory lives on."""
         for one in segment.up():
-            if one.is_needed_on_host or one.row is None:
+            if one.is_needed_on_host or not one.is_stored:
                 break
             self._drop_cells(one)
 

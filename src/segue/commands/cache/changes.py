@@ -90,6 +90,6 @@ def pin(
     with opened(cache_dir) as (directory, stock):
         holdings = stock.find(ids)
         for holding in holdings:
-            directory.index.pin(holding.id, not off)
+            directory.index.pin(holding.row.key, not off)
     print(f"{counted(len(holdings), 'checkpoint')} {'no longer pinned' if off else 'pinned'}")
     return 0

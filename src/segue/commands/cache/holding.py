@@ -16,10 +16,9 @@ class Holding:
     chain: tuple[SegmentRow, ...]
 
     @property
-    def id(self) -> int:
-        """Its number, by which the commands know it."""
-        assert self.row.id is not None
-        return self.row.id
+    def id(self) -> str:
+        """Its key in hexadecimal, by which the commands know it."""
+        return self.row.key.hex()
 
     @property
     def ends(self) -> tuple[int, ...]:

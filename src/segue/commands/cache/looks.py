@@ -48,7 +48,7 @@ def ls(
     from segue.commands.cache.table import table, text_table, totals
 
     stock = Stock.look(cache_dir)
-    texts: dict[int, str] = {}
+    texts: dict[str, str] = {}
     if preview and model is not None:
         from segue.commands.cache.preview import previews
 
@@ -60,7 +60,7 @@ def ls(
     if stock.holdings:
         console.print(table(stock, time.time()), "")
     if texts:
-        console.print(text_table(texts), "")
+        console.print(text_table(texts, stock), "")
     console.print(totals(stock))
     return 0
 

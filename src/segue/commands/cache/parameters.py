@@ -5,6 +5,23 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from segue.commands.cache.ids import check_beginnings
+
 CacheDir = Annotated[Path, Parameter(env_var="SEGUE_CACHE_DIR", help="The server's --cache-dir.")]
-Id = Annotated[int, Parameter(name="ID", help="The checkpoint's number, as ls shows it.")]
-Ids = Annotated[list[int], Parameter(name="IDS", help="The checkpoints' numbers, as ls shows them.", negative=())]
+Id = Annotated[
+    str,
+    Parameter(
+        name="ID",
+        help="The checkpoint's id as ls shows it; the first 4 or more digits will do if no other begins so.",
+        validator=check_beginnings,
+    ),
+]
+Ids = Annotated[
+    list[str],
+    Parameter(
+        name="IDS",
+        help="The checkpoints' ids as ls shows them; the first 4 or more digits will do if no other begins so.",
+        validator=check_beginnings,
+        negative=(),
+    ),
+]

@@ -11,7 +11,7 @@ _N_TOKENS: Final = 200
 _N_CHARACTERS: Final = 60
 
 
-def previews(stock: Stock, model: Path) -> dict[int, str]:
+def previews(stock: Stock, model: Path) -> dict[str, str]:
     """By id, how the last tokens of each checkpoint of this model begin, as one line; others have no text.
 
     Reads the model's vocabulary only. Raises ModelError.

@@ -35,4 +35,4 @@ class Removal:
 
 def remove(directory: Directory, holdings: Sequence[Holding]) -> None:
     """Remove checkpoints, and what only they needed. Raises DiskError; what the index still names is whole then."""
-    directory.remove(holding.id for holding in holdings)
+    directory.remove(holding.row.key for holding in holdings)

@@ -9,7 +9,7 @@ from segue.commands.cache.remainder import Remainder
 from segue.commands.cache.stock import Stock
 
 
-def as_json(stock: Stock, texts: Mapping[int, str]) -> str:
+def as_json(stock: Stock, texts: Mapping[str, str]) -> str:
     """All that the table shows, and the models' fingerprints; `texts` by id. Times are seconds since 1970."""
     remainder = stock.remainder()
     report = {

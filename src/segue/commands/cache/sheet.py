@@ -25,7 +25,7 @@ def sheet(holding: Holding, stock: Stock, now: float) -> Group:
 def _facts(holding: Holding, remainder: Remainder, now: float) -> dict[str, str]:
     row = holding.row
     return {
-        "checkpoint": str(holding.id),
+        "checkpoint": holding.id,
         "tokens": f"{row.n_tokens:,}, " + ("those of its segments" if row.tokens is None else "stored with it"),
         "positions in memory": f"{row.pos_min:,} to {row.pos_max:,}",
         "origin": row.origin.replace("_", " "),
@@ -42,15 +42,11 @@ def _facts(holding: Holding, remainder: Remainder, now: float) -> dict[str, str]
 
 
 def _segments(holding: Holding, remainder: Remainder) -> Table:
-    made = grid(
-        ("segment", "right", "bold"), ("positions", "left", ""), ("file", "left", ""), ("size", "right", "yellow")
-    )
+    made = grid(("segment", "left", "bold"), ("positions", "left", ""), ("size", "right", "yellow"))
     made.add_column("needed by", justify="right")
     for segment, end in zip(holding.chain, holding.ends, strict=True):
         positions = f"{segment.start:,} to {end - 1:,}" + (f" of {segment.end - 1:,}" if end < segment.end else "")
-        made.add_row(
-            str(segment.id), positions, segment.file, size(segment.n_bytes), f"{remainder.n_needing[segment.id]:,}"
-        )
+        made.add_row(segment.file, positions, size(segment.n_bytes), f"{remainder.n_needing[segment.file]:,}")
     return made
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segue.commands.cache.holding import Holding
+from segue.commands.cache.ids import shortened
 from segue.commands.cache.remainder import Remainder
 from segue.storage.errors import DamagedError, DiskError
 from segue.storage.fingerprints import parsed
@@ -41,13 +42,21 @@ class Stock:
         finally:
             index.close()
 
-    def find(self, ids: Iterable[int]) -> list[Holding]:
-        """The checkpoints of these ids. Raises DiskError if there is none of one."""
-        by_id = {holding.id: holding for holding in self.holdings}
-        wanted = dict.fromkeys(ids)
-        if missing := [str(id_) for id_ in wanted if id_ not in by_id]:
+    def find(self, beginnings: Iterable[str]) -> list[Holding]:
+        """The checkpoints whose ids begin so, in either case. Raises DiskError unless each fits exactly one."""
+        fitting = {beginning.lower(): self._beginning_with(beginning.lower()) for beginning in beginnings}
+        if missing := [beginning for beginning, holdings in fitting.items() if not holdings]:
             raise DiskError(f"{self.path} has no checkpoint {', '.join(missing)}; segue cache ls shows those it has")
-        return [by_id[id_] for id_ in wanted]
+        if unclear := [beginning for beginning, holdings in fitting.items() if len(holdings) > 1]:
+            raise DiskError(
+                f"{self.path} has several checkpoints {', '.join(unclear)}; give more digits, as segue cache ls shows"
+            )
+        return list({holding.id: holding for (holding,) in fitting.values()}.values())
+
+    @property
+    def short_ids(self) -> dict[str, str]:
+        """As much of each checkpoint's id as ls shows."""
+        return shortened(holding.id for holding in self.holdings)
 
     def model_name(self, number: int) -> str:
         """The beginning of a model file's digest; with the number if other settings of the same file are here too."""
@@ -59,6 +68,9 @@ class Stock:
         """What is left as long as nothing is removed."""
         return Remainder(self.holdings)
 
+    def _beginning_with(self, digits: str) -> list[Holding]:
+        return [holding for holding in self.holdings if holding.id.startswith(digits)]
+
 
 def _fields(text: str, path: Path) -> dict[str, str]:
     fields = parsed(text)
@@ -68,13 +80,13 @@ def _fields(text: str, path: Path) -> dict[str, str]:
 
 
 def _holdings(index: Index, model: int) -> list[Holding]:
-    segments = {segment.id: segment for segment in index.segments(model)}
+    segments = {segment.file: segment for segment in index.segments(model)}
     found = []
     for row in index.checkpoints(model):
         chain: list[SegmentRow] = []
-        segment = segments.get(row.segment)
+        segment = segments.get(row.segment or "")
         while segment is not None:
             chain.append(segment)
-            segment = segments.get(segment.parent)
+            segment = segments.get(segment.parent or "")
         found.append(Holding(row, model, tuple(reversed(chain))))
     return found

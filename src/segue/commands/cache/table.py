@@ -12,7 +12,7 @@ from segue.commands.cache.stock import Stock
 from segue.commands.cache.units import counted, size, span
 
 _COLUMNS: Final[tuple[tuple[str, JustifyMethod, str], ...]] = (
-    ("id", "right", "bold"),
+    ("id", "left", "bold"),
     ("tokens", "right", ""),
     ("origin", "left", ""),
     ("size", "right", "yellow"),
@@ -35,11 +35,11 @@ def grid(*columns: tuple[str, JustifyMethod, str]) -> Table:
 def table(stock: Stock, now: float) -> Table:
     """A row for each checkpoint."""
     made = grid(*_COLUMNS)
-    remainder = stock.remainder()
+    remainder, short_ids = stock.remainder(), stock.short_ids
     for holding in stock.holdings:
         row = holding.row
         made.add_row(
-            str(holding.id),
+            short_ids[holding.id],
             f"{row.n_tokens:,}",
             row.origin.replace("_", " "),
             size(remainder.freed_bytes(holding)),
@@ -52,11 +52,12 @@ def table(stock: Stock, now: float) -> Table:
     return made
 
 
-def text_table(texts: Mapping[int, str]) -> Table:
-    """A row for each checkpoint's text."""
-    made = grid(("id", "right", "bold"), ("how its last 200 tokens begin", "left", ""))
+def text_table(texts: Mapping[str, str], stock: Stock) -> Table:
+    """A row for each checkpoint's text; `texts` by id."""
+    made = grid(("id", "left", "bold"), ("how its last 200 tokens begin", "left", ""))
+    short_ids = stock.short_ids
     for id_, text in texts.items():
-        made.add_row(str(id_), Text(text))
+        made.add_row(short_ids[id_], Text(text))
     return made
 
 

@@ -18,7 +18,7 @@ def verify(*, cache_dir: CacheDir) -> int:
     columns = TextColumn("Reading"), BarColumn(), DownloadColumn(binary_units=True), TimeRemainingColumn()
     console = Console(stderr=True)
     with opened(cache_dir) as (directory, stock):
-        wrong = [f"checkpoint {id_} has lost a file, and is forgotten" for id_ in directory.forgotten]
+        wrong = [f"checkpoint {key.hex()} has lost a file, and is forgotten" for key in directory.forgotten]
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("", total=stock.used_bytes)
             wrong += directory.verify(lambda n_bytes: bar.advance(task, n_bytes))

@@ -154,10 +154,10 @@ def test_of_two_rows_for_one_path_the_second_is_forgotten(
     index = desk.directory.index
     (model,) = index.fingerprints()
     (row,) = index.checkpoints(model)
-    index.add(model, [], replace(row, id=None, file=None))
+    index.add(model, index.segments(model), replace(row, key=bytes(16), file=None))
     desk.restart()
-    assert "cannot be found a place" in caplog.text
-    assert [left.id for left in desk.directory.index.checkpoints(model)] == [row.id]
+    assert "has no place in the tree" in caplog.text
+    assert [left.key for left in desk.directory.index.checkpoints(model)] == [row.key]
     assert serve(desk, path(1, 30)) == 0
 
 
@@ -485,7 +485,8 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
     desk.restart()
     found = at(desk, path(1, 30))
     assert found is not None
-    file = found.file
+    assert found.stored is not None
+    file = found.stored.file
     with late_reads(monkeypatch, fail=fail, of=file):
         assert desk.cache.fetch(found)
         assert desk.start(0, path(1, 30), use_cache=False)
@@ -495,7 +496,7 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
         def is_replaced() -> bool:
             desk.cache.tidy(0.0)
             desk.cache.settle()
-            return found.file not in ("", file)
+            return found.stored is not None and found.stored.file != file
 
         wait_until(is_replaced, "another file")
     desk.store()
@@ -529,8 +530,7 @@ def test_a_clock_that_jumped_back_makes_nothing_young_for_ever(make: MakeDesk) -
     serve(desk, path(1, 30))
     desk.store()
     (row,) = next(iter(desk.directory.index.all_checkpoints().values()))
-    assert row.id is not None
-    desk.directory.index.touch(row.id, time.time() + 1e6, 1)
+    desk.directory.index.touch(row.key, time.time() + 1e6, 1)
     desk.restart()
     found = at(desk, path(1, 30))
     assert found is not None

@@ -76,8 +76,7 @@ def use_all(desk: DiskDesk, at_s: float) -> None:
     """Let all that is stored have been used last at a time of the wall clock."""
     for rows in desk.directory.index.all_checkpoints().values():
         for row in rows:
-            assert row.id is not None
-            desk.directory.index.touch(row.id, at_s, 0)
+            desk.directory.index.touch(row.key, at_s, 0)
 
 
 @pytest.mark.parametrize("idle_s", [1e6, -1e6])
@@ -132,7 +131,7 @@ def test_what_is_pinned_outlives_the_other_model_s(make: MakeDesk) -> None:
     desk.store()
     use_all(desk, time.time() - 1e6)
     (rows,) = desk.directory.index.all_checkpoints().values()
-    desk.directory.index.pin(rows[0].id or 0, True)
+    desk.directory.index.pin(rows[0].key, True)
     desk.restart(model="another")
     for first in range(1, 9):
         desk.leave(path(first, 20))

@@ -8,9 +8,9 @@ from functools import partial
 
 from segue.cache.entries.entry import Entry
 from segue.cache.entries.segment import Segment
-from segue.cache.tiers.disk.usage import DiskUsage
 from segue.cache.tiers.disk.worker import Worker
 from segue.cache.tiers.lower import UpperTiers
+from segue.cache.tiers.stored_entries import StoredEntries
 from segue.engine.cells import Bytes, Cells
 from segue.memory import MemoryShape
 from segue.policy.prices import Prices
@@ -52,10 +52,10 @@ class Fetches:
     """The checkpoints that are on their way from the disk. Belongs to the engine's thread."""
 
     def __init__(
-        self, above: UpperTiers, shelf: DiskUsage, worker: Worker, directory: Directory, prices: Prices
+        self, above: UpperTiers, stored: StoredEntries, worker: Worker, directory: Directory, prices: Prices
     ) -> None:
         self._above = above
-        self._usage = shelf
+        self._stored = stored
         self._worker = worker
         self._directory = directory
         self._prices = prices
@@ -96,8 +96,11 @@ class Fetches:
         self._above.host.budget.reserve(n_reserved)
         self._fetching.add(checkpoint)
         segments = [(segment, segment.file) for segment in self._far(checkpoint)]
-        file = checkpoint.file if self._is_file_needed(checkpoint, with_logits) else ""
-        n_disk_bytes = sum(segment.n_disk_bytes for segment, _ in segments) + (checkpoint.n_disk_bytes if file else 0)
+        stored = checkpoint.stored if self._is_file_needed(checkpoint, with_logits) else None
+        file = stored.file if stored is not None else ""
+        n_disk_bytes = sum(segment.n_stored_bytes for segment, _ in segments) + (
+            stored.n_bytes if stored is not None else 0
+        )
         check = partial(self._above.host.verify, has_logits=checkpoint.has_far_logits)
         self._worker.submit(
             partial(_read, self._directory, segments, file, self._above.device.engine.shape, check),
@@ -134,7 +137,8 @@ class Fetches:
         self._end(checkpoint, n_reserved)
         segment = error.segment
         # What went meanwhile, or was stored anew, has another file or none.
-        if (segment.file if segment is not None else checkpoint.file) != error.file:
+        stored = checkpoint.stored
+        if (segment.file if segment is not None else stored.file if stored is not None else "") != error.file:
             return
         if segment is not None and segment.cells is not None:
             return
@@ -144,9 +148,9 @@ class Fetches:
             return
         log.warning("stored state is lost, and will be read again: %s", error)
         if segment is not None:
-            self._usage.lose_segment(segment, loss=Loss.DAMAGED)
+            self._stored.lose_segment(segment, loss=Loss.DAMAGED)
         else:
-            self._usage.lose(checkpoint, loss=Loss.DAMAGED)
+            self._stored.lose(checkpoint, loss=Loss.DAMAGED)
 
     def _end(self, checkpoint: Entry, n_reserved: int) -> None:
         self._fetching.discard(checkpoint)
@@ -161,11 +165,12 @@ class Fetches:
             or self._above.device.owners.seq_over(checkpoint) is not None
         ):
             return []
-        return [segment for segment, _ in checkpoint.segment.chain(checkpoint.n_covered) if segment.cells is None]
+        return [segment for segment in checkpoint.chain if segment.cells is None]
 
     def _is_file_needed(self, checkpoint: Entry, with_logits: bool) -> bool:
         lacks_blob = not checkpoint.has_blob and not checkpoint.is_parked
-        return bool(checkpoint.file) and (lacks_blob or (with_logits and checkpoint.has_far_logits))
+        has_file = checkpoint.stored is not None and bool(checkpoint.stored.file)
+        return has_file and (lacks_blob or (with_logits and checkpoint.has_far_logits))
 
 
 def _read(

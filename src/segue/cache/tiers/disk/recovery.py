@@ -2,25 +2,28 @@
 
 import logging
 import time
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from segue.cache.entries.entry import Entry, Layout
 from segue.cache.entries.segment import Segment
+from segue.cache.entries.stored import Stored
 from segue.cache.tiers.lower import UpperTiers
 from segue.engine.base import Tokens
 from segue.prefix.checkpoint import Origin
 from segue.prefix.lineage import tokens_of
 from segue.prefix.tree import Tree
-from segue.storage.index import Index
-from segue.storage.rows import EntryRow
+from segue.storage.rows import EntryRow, SegmentRow
 
 log = logging.getLogger("segue.cache")
 
 
-def row_of(checkpoint: Entry, scope: str, times: tuple[float, float], *, is_segmented: bool) -> EntryRow:
+def row_of(key: bytes, checkpoint: Entry, scope: str, times: tuple[float, float], *, is_segmented: bool) -> EntryRow:
     """The row of a checkpoint that has no file yet; `times` are when it was made and used last."""
     return EntryRow(
+        key=key,
         scope=scope,
         n_tokens=checkpoint.n_tokens,
         pos_min=checkpoint.pos_min,
@@ -36,30 +39,39 @@ def row_of(checkpoint: Entry, scope: str, times: tuple[float, float], *, is_segm
     )
 
 
-def load(above: UpperTiers, index: Index, model: int) -> tuple[int, list[int]]:
+class Rows(Protocol):
+    """What is known of stored entries; an `Index` is one."""
+
+    def segments(self, model: int) -> Sequence[SegmentRow]:
+        """All segments of a model, parents before their children."""
+
+    def checkpoints(self, model: int) -> Sequence[EntryRow]:
+        """All entries of a model."""
+
+
+def load(above: UpperTiers, index: Rows, model: int) -> tuple[int, list[bytes]]:
     """Make known all that an index has of a model; nothing but tokens comes into memory.
 
-    How many checkpoints, and the rows of those that have no place in the tree.
+    How many checkpoints, and the keys of those that have no place in the tree.
     """
-    segments: dict[int | None, Segment] = {}
+    segments: dict[str | None, Segment] = {}
     for row in index.segments(model):
         root = above.host.segments.roots.setdefault(above.entries.tree(row.scope), Segment.root())
         parent = root if row.parent is None else segments.get(row.parent)
         if parent is None or (row.start, int(row.tokens[0])) in parent.children:
             continue
         segment = above.host.segments.add(parent, row.start, row.tokens, None)
-        segment.row, segment.file, segment.n_disk_bytes = row.id, row.file, row.n_bytes
-        segments[row.id] = segment
+        segment.file, segment.n_stored_bytes = row.file, row.n_bytes
+        segments[row.file] = segment
     n_loaded = 0
-    misplaced: list[int] = []
+    misplaced: list[bytes] = []
     for found in index.checkpoints(model):
-        assert found.id is not None
         tip = segments.get(found.segment)
         tokens = found.tokens if tip is None else _path(tip, found.n_tokens)
         tree = above.entries.tree(found.scope)
         if tokens is None or len(tokens) != found.n_tokens or tree.at(tokens) is not None:
-            log.warning("stored checkpoint %d cannot be found a place, and is forgotten", found.id)
-            misplaced.append(found.id)
+            log.warning("stored checkpoint %s has no place in the tree, and is forgotten", found.key.hex())
+            misplaced.append(found.key)
             continue
         entry = _entry(found, tree, above.host.layout, above.entries.clock())
         entry.segment, entry.n_covered = tip, found.n_tokens if tip else 0
@@ -87,10 +99,7 @@ def _entry(row: EntryRow, tree: Tree[Entry], layout: Layout, now: float) -> Entr
         has_far_logits=row.has_logits,
         pinned=row.pinned,
         cuts=None if row.cuts is None else int(row.cuts),
-        row=row.id,
-        file=row.file or "",
-        n_disk_bytes=row.n_bytes,
-        stores_logits=row.has_logits,
+        stored=Stored(row.key, row.n_bytes, row.has_logits, row.file or ""),
     )
 
 

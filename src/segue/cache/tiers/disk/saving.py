@@ -6,17 +6,18 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
-
 from segue.cache.entries.entry import Entry
 from segue.cache.entries.events import log_event
 from segue.cache.entries.segment import Segment
 from segue.cache.tiers.disk.recovery import row_of
 from segue.cache.tiers.disk.usage import DiskUsage
 from segue.cache.tiers.disk.worker import Worker
-from segue.cache.tiers.disk.writing import CompletedWrite, PendingWrite, most_bytes, write
+from segue.cache.tiers.disk.writing import EntryWrite, most_bytes, write
 from segue.cache.tiers.lower import UpperTiers
+from segue.cache.tiers.stored_entries import StoredEntries
+from segue.prefix.lineage import tokens_of
 from segue.storage.directory import Directory
+from segue.storage.keys import entry_key
 from segue.storage.rows import SegmentRow
 
 log = logging.getLogger("segue.cache")
@@ -31,17 +32,21 @@ class SaveQueue:
     def __init__(
         self,
         above: UpperTiers,
-        shelf: DiskUsage,
+        stored: StoredEntries,
+        usage: DiskUsage,
         worker: Worker,
         directory: Directory,
         model: int,
+        fingerprint: str,
         wall: Callable[[float], float],
     ) -> None:
         self._above = above
-        self._usage = shelf
+        self._stored = stored
+        self._usage = usage
         self._worker = worker
         self._directory = directory
         self._model = model
+        self._fingerprint = fingerprint
         self._wall = wall
         self._unsaved: dict[Entry, None] = {}
         self._rests_until = -math.inf
@@ -53,6 +58,10 @@ class SaveQueue:
         if checkpoint.is_unsaved:
             self._unsaved[checkpoint] = None
             self.is_stuck = False
+
+    def try_again(self) -> None:
+        """Look again for room: something has changed."""
+        self.is_stuck = False
 
     def retry(self) -> None:
         """Rest no longer from a write that has failed."""
@@ -84,46 +93,38 @@ class SaveQueue:
         return False
 
     def _copy(self, checkpoint: Entry) -> bool:
-        seq = checkpoint.seq if checkpoint.is_parked else self._above.device.owners.seq_over(checkpoint)
+        seq = self._above.device.owners.source(checkpoint)
         if seq is None:
             return True
         with self._above.in_use.using(checkpoint):
             return self._above.host.copy_next(checkpoint, seq, self._above.stored_room)
 
     def _save(self, checkpoint: Entry) -> bool:
-        chain = (
-            [segment for segment, _ in checkpoint.segment.chain(checkpoint.n_covered)]
-            if checkpoint.segment is not None
-            else []
-        )
-        parts = [] if checkpoint.blob is None else [checkpoint.blob.data]
-        parts += [] if checkpoint.logits is None else [checkpoint.logits.view(np.uint8)]
+        chain = checkpoint.chain
+        parts = self._above.host.arrays(checkpoint)
 
         def need() -> int:
             return most_bytes(
-                [segment.n_bytes for segment in chain if segment.row is None], [part.nbytes for part in parts]
+                [segment.n_bytes for segment in chain if not segment.is_stored], [part.nbytes for part in parts]
             )
 
         self._above.in_use.acquire(checkpoint)
         # Segments that only the disk has cannot be written again.
-        if not self._usage.make_room(need, [segment for segment in chain if segment.cells is None]):
+        if not self._usage.reserve(need, [segment for segment in chain if segment.cells is None]):
             self._above.in_use.release(checkpoint)
-            if need() <= self._usage.limit_bytes:
+            if need() <= self._usage.share.disk.limit_bytes:
                 self._unsaved[checkpoint] = None
             return False
         n_bytes = need()
-        self._usage.used_bytes += n_bytes
         for segment in chain:
             segment.is_being_written = True
-        scope = next(name for name, tree in self._above.entries.trees.items() if tree is checkpoint.tree)
+        scope = self._above.entries.namespace(checkpoint)
         times = self._wall(checkpoint.created), self._wall(checkpoint.last_used)
-        row = row_of(checkpoint, scope, times, is_segmented=bool(chain))
-        segments = [
-            SegmentRow(scope, segment.start, segment.tokens, segment.file, segment.n_disk_bytes, id=segment.row)
-            for segment in chain
-        ]
-        cells = [segment.cells.data if segment.cells is not None and segment.row is None else None for segment in chain]
-        writing = PendingWrite(row, tuple(segments), tuple(cells), tuple(parts))
+        key = entry_key(self._fingerprint, scope, tokens_of(checkpoint))
+        row = row_of(key, checkpoint, scope, times, is_segmented=bool(chain))
+        segments = [SegmentRow(scope, s.start, s.tokens, s.file, s.n_stored_bytes) for s in chain]
+        cells = [s.cells.data if s.cells is not None and not s.is_stored else None for s in chain]
+        writing = EntryWrite(row, tuple(segments), tuple(cells), tuple(parts))
         self.is_writing = True
         self._worker.submit(
             partial(write, self._directory, self._model, writing),
@@ -132,16 +133,17 @@ class SaveQueue:
         )
         return True
 
-    def _written(self, checkpoint: Entry, chain: list[Segment], n_reserved: int, written: CompletedWrite) -> None:
+    def _written(self, checkpoint: Entry, chain: list[Segment], n_reserved: int, written: EntryWrite) -> None:
+        # Counted twice for a moment, so that no other tier takes the room meanwhile.
+        self._stored.add(checkpoint, chain, written.row, written.segments)
         self._end(checkpoint, n_reserved)
-        self._usage.put(checkpoint, chain, written)
         log_event("stored", checkpoint, checkpoint.home, time.perf_counter())
         if checkpoint.is_attached:
             self.add(checkpoint)
 
     def _failed(self, checkpoint: Entry, chain: list[Segment], n_reserved: int, error: Exception) -> None:
         self._end(checkpoint, n_reserved)
-        self._usage.give_up(checkpoint, chain)
+        self._stored.give_up(checkpoint, chain)
         self._rests_until = self._above.entries.clock() + _REST_S
         self._unsaved[checkpoint] = None
         log.warning("a checkpoint could not be stored: %s", error)
@@ -149,7 +151,7 @@ class SaveQueue:
     def _end(self, checkpoint: Entry, n_reserved: int) -> None:
         self.is_writing = self.is_stuck = False
         self._above.in_use.release(checkpoint)
-        self._usage.used_bytes -= n_reserved
+        self._usage.share.add(-n_reserved)
 
 
 def _is_in_memory(checkpoint: Entry) -> bool:

@@ -9,17 +9,16 @@ from functools import partial
 from segue.cache.entries.entry import Entry
 from segue.cache.tiers.base import Usage
 from segue.cache.tiers.disk.fetching import Fetches
-from segue.cache.tiers.disk.foreign import ForeignEntries
 from segue.cache.tiers.disk.recovery import load
 from segue.cache.tiers.disk.saving import SaveQueue
+from segue.cache.tiers.disk.shared import SharedDisk
 from segue.cache.tiers.disk.usage import DiskUsage
 from segue.cache.tiers.disk.worker import Worker
-from segue.cache.tiers.disk.writing import remove
 from segue.cache.tiers.host import HostTier
 from segue.cache.tiers.lower import UpperTiers
+from segue.cache.tiers.stored_entries import StoredEntries
 from segue.engine.fingerprint import differences
 from segue.policy.prices import Prices
-from segue.storage.directory import Directory
 from segue.storage.fingerprints import parsed
 from segue.storage.index import Index
 
@@ -27,7 +26,9 @@ log = logging.getLogger("segue.cache")
 
 
 class DiskTier:
-    """What of a space is on disk. Its two threads touch files alone; all else belongs to the engine's thread.
+    """Entries on disk, written behind the host and fetched back into it. Belongs to the engine's thread.
+
+    The disk's two threads touch files alone.
 
     What they have done is taken over by `settle`; `wake` is called, from any thread, when there is something.
     """
@@ -35,29 +36,32 @@ class DiskTier:
     def __init__(
         self,
         above: UpperTiers,
-        directory: Directory,
+        disk: SharedDisk,
         fingerprint: Mapping[str, str],
-        limit_bytes: int,
         prices: Prices,
         wake: Callable[[], None],
     ) -> None:
         self._above = above
-        self._directory = directory
-        model = directory.index.model_id(json.dumps(fingerprint, sort_keys=True))
+        self._disk = disk
+        directory = self._directory = disk.directory
+        text = json.dumps(fingerprint, sort_keys=True)
+        model = directory.index.model_id(text)
         _explain_others(directory.index, model, fingerprint)
         self._began = above.entries.clock()
         self.n_loaded, misplaced = load(above, directory.index, model)
         for scope, tokens in directory.lost_paths(model):
             above.entries.tree(scope).mark_damaged(tokens)
-        self._writer = Worker("segue-disk-write", wake)
-        self._reader = Worker("segue-disk-read", wake)
-        strangers = ForeignEntries(directory.index, model)
-        self._usage = DiskUsage(above, limit_bytes, directory.used_bytes, strangers, self._wall, self._remove)
-        self._saving = SaveQueue(above, self._usage, self._writer, directory, model, self._wall)
-        self._fetching = Fetches(above, self._usage, self._reader, directory, prices)
+        self._writer = Worker(disk.writer, wake)
+        self._reader = Worker(disk.reader, wake)
+        self._share = disk.join(model, wake)
+        self._share.adopt(_stored_bytes(above))
+        self._stored = StoredEntries(above, self._share.add, self._remove)
+        self._usage = DiskUsage(above, self._share, self._stored, self._wall, self._remove)
+        self._saving = SaveQueue(above, self._stored, self._usage, self._writer, directory, model, text, self._wall)
+        self._fetching = Fetches(above, self._stored, self._reader, directory, prices)
         if misplaced:
             self._remove(misplaced)
-        self._usage.make_room(lambda: 0)
+        self._usage.reserve(lambda: 0)
         n_left = sum(checkpoint.is_stored for checkpoint in above.entries.all())
         if n_left < self.n_loaded:
             log.warning("%d stored checkpoints go: they take more than --cache-disk allows", self.n_loaded - n_left)
@@ -96,11 +100,11 @@ class DiskTier:
     def drop(self, entry: Entry) -> None:
         """Forget what is stored of an entry."""
         if entry.is_stored:
-            self._usage.drop(entry)
+            self._stored.drop(entry)
 
     def usage(self) -> Usage:
         """Bytes of all files, those of other models and the one that is being written included."""
-        return Usage(self._usage.used_bytes, self._usage.limit_bytes)
+        return Usage(self._disk.used_bytes, self._disk.limit_bytes)
 
     def maintain(self) -> bool:
         """Copy one piece of an entry to the host, or hand a copied one to the writer; False if nothing can be done."""
@@ -111,6 +115,9 @@ class DiskTier:
         self._fetching.let_go()
         self._writer.settle()
         self._reader.settle()
+        self._usage.give()
+        if self._share.was_answered():
+            self._saving.try_again()
 
     def step(self) -> bool:
         """Copy one piece of an unsaved checkpoint to the host, or hand a copied one to the writer; False if idle."""
@@ -125,31 +132,37 @@ class DiskTier:
                 time.sleep(0.002)
             self.settle()
         # What is settled may ask the writer for more.
-        self._reader.close()
-        while self._writer.n_pending:
-            self._writer.wait()
+        self._reader.finish()
+        self._writer.finish()
         used = [
-            (checkpoint.row, self._wall(checkpoint.last_used), checkpoint.n_hits)
+            (checkpoint.stored.key, self._wall(checkpoint.last_used), checkpoint.n_hits)
             for checkpoint in self._above.entries.all()
-            if checkpoint.row is not None and checkpoint.n_hits and checkpoint.last_used > self._began
+            if checkpoint.stored is not None and checkpoint.n_hits and checkpoint.last_used > self._began
         ]
         if used:
             self._writer.submit(partial(self._touch, used, give_up), lambda _: None, _warn)
-        self._writer.close()
-        self._directory.close()
+        self._writer.finish()
+        self._disk.leave(self._share)
 
     def _wall(self, at: float) -> float:
         return time.time() - (self._above.entries.clock() - at)
 
-    def _remove(self, rows: Sequence[int]) -> None:
-        self._writer.submit(partial(remove, self._directory, rows), lambda _: None, _warn)
+    def _remove(self, keys: Sequence[bytes]) -> None:
+        self._writer.submit(partial(self._directory.remove, keys), lambda _: None, _warn)
 
-    def _touch(self, used: Sequence[tuple[int, float, int]], give_up: float) -> None:
+    def _touch(self, used: Sequence[tuple[bytes, float, int]], give_up: float) -> None:
         """On the writer's thread."""
-        for row, last_used, n_hits in used:
-            self._directory.index.touch(row, last_used, n_hits)
+        for key, last_used, n_hits in used:
+            self._directory.index.touch(key, last_used, n_hits)
             if time.monotonic() > give_up:
                 return
+
+
+def _stored_bytes(above: UpperTiers) -> int:
+    """What the files of all entries take."""
+    segments = {one for entry in above.entries.all() if entry.segment is not None for one in entry.segment.up()}
+    n_bytes = sum(segment.n_stored_bytes for segment in segments)
+    return n_bytes + sum(entry.stored.n_bytes for entry in above.entries.all() if entry.stored is not None)
 
 
 def _warn(error: Exception) -> None:

@@ -1,7 +1,7 @@
 """A thread for what is slow; what it has done is taken over on the engine's thread."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeVar
@@ -10,15 +10,15 @@ _T = TypeVar("_T")
 
 
 class Worker:
-    """Does jobs one after another. All its methods belong to the engine's thread.
+    """Does jobs one after another on a thread that others may use too. Belongs to the engine's thread.
 
     `wake` is called from the worker's thread after each job: then there is something to settle.
     """
 
-    def __init__(self, name: str, wake: Callable[[], None]) -> None:
+    def __init__(self, thread: Executor, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._done: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._thread = ThreadPoolExecutor(1, name)
+        self._thread = thread
         self.n_pending = 0
 
     def submit(self, job: Callable[[], _T], then: Callable[[_T], None], failed: Callable[[Exception], None]) -> None:
@@ -39,10 +39,10 @@ class Worker:
         """Wait for a job that is under way, and take it over."""
         self._take(self._done.get())
 
-    def close(self) -> None:
-        """Let all jobs be done, and the thread go."""
-        self._thread.shutdown()
-        self.settle()
+    def finish(self) -> None:
+        """Wait until all jobs are done, and take them over."""
+        while self.n_pending:
+            self.wait()
 
     def _take(self, done: Callable[[], None]) -> None:
         self.n_pending -= 1

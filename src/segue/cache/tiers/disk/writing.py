@@ -7,30 +7,21 @@ from dataclasses import dataclass, replace
 from segue.engine.cells import Bytes
 from segue.storage.directory import Directory
 from segue.storage.errors import DiskError
-from segue.storage.rows import Added, EntryRow, SegmentRow
+from segue.storage.rows import EntryRow, SegmentRow
 
 
 @dataclass(frozen=True, slots=True)
-class PendingWrite:
-    """A checkpoint to be stored with its chain, root first.
+class EntryWrite:
+    """An entry to be stored with its chain, root first; once written, what the index says of it.
 
-    Of `segments` those without an id are new; `cells` has their bytes, and None for the others. `parts` are the blob
+    Of `segments` those without a file are new; `cells` has their bytes, and None for the others. `parts` are the blob
     and the logits, as far as there are any. Nothing in it changes any more, so any thread may read it.
     """
 
     row: EntryRow
     segments: tuple[SegmentRow, ...]
-    cells: tuple[Bytes | None, ...]
-    parts: tuple[Bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CompletedWrite:
-    """The rows as they are in the index now, with their ids in `added`."""
-
-    row: EntryRow
-    segments: tuple[SegmentRow, ...]
-    added: Added
+    cells: tuple[Bytes | None, ...] = ()
+    parts: tuple[Bytes, ...] = ()
 
 
 def most_bytes(new: Sequence[int], parts: Sequence[int]) -> int:
@@ -38,8 +29,8 @@ def most_bytes(new: Sequence[int], parts: Sequence[int]) -> int:
     return sum(Directory.most_bytes([n]) for n in new) + (Directory.most_bytes(parts) if parts else 0)
 
 
-def write(directory: Directory, model: int, writing: PendingWrite) -> CompletedWrite:
-    """Write files, and then the rows that name them. On a disk's thread; raises DiskError, and nothing stays then."""
+def write(directory: Directory, model: int, writing: EntryWrite) -> EntryWrite:
+    """Write files, then the rows that name them, and return these. Raises DiskError, with all undone; disk's thread."""
     names: list[str] = []
 
     def put(parts: Sequence[Bytes]) -> tuple[str, int]:
@@ -56,13 +47,12 @@ def write(directory: Directory, model: int, writing: PendingWrite) -> CompletedW
         if writing.parts:
             name, n_bytes = put(writing.parts)
             row = replace(row, file=name, n_bytes=n_bytes)
-        return CompletedWrite(row, tuple(segments), directory.index.add(model, segments, row))
+        replaced = directory.index.add(model, segments, row)
     except BaseException:
         with suppress(DiskError):
             directory.delete_blobs(names)
         raise
-
-
-def remove(directory: Directory, rows: Sequence[int]) -> None:
-    """Forget checkpoints and delete what was theirs alone. On a disk's thread; raises DiskError."""
-    directory.remove(rows)
+    # What cannot be deleted now is gone when the directory is opened again.
+    with suppress(DiskError):
+        directory.delete_blobs(replaced)
+    return EntryWrite(row, tuple(segments))
