@@ -111,7 +111,14 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     n_seq_max = settings.parallel + (1 + sizes.n_parked if is_unified else 0)
     engine_params = params(sizes.n_cells, n_seq_max)
     engine = Context(model, engine_params, shape)
-    cache = StateCache(engine, settings.parallel, sizes.n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
+    cache = StateCache(
+        engine,
+        settings.parallel,
+        sizes.n_parked,
+        sizes.n_host_bytes,
+        sizes.n_idle_cells,
+        fingerprint=fingerprint(engine, engine_params),
+    )
     loop = Loop(
         engine,
         cache,
@@ -120,7 +127,6 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         is_reproducible=settings.reproducible,
         on_end=on_end,
     )
-    cache.fingerprint = fingerprint(engine, engine_params)
     if settings.cache_dir is not None:
         _open_disk(loop, settings.cache_dir, settings.cache_disk)
     log.info(

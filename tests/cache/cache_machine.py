@@ -81,11 +81,11 @@ class KeeperMachine(RuleBasedStateMachine):
 
     @rule()
     def free_cells(self) -> None:
-        self.desk.cache.evictor.free_cells()
+        self.desk.cache.make_room()
 
     @rule()
     def tidy(self) -> None:
-        self.desk.cache.tidy(0.0)
+        self.desk.cache.maintain(0.0)
 
     @invariant()
     def is_whole(self) -> None:

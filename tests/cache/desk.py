@@ -1,11 +1,13 @@
 """A cache on simulated memory, and whoever uses it by hand: every token read proves that its lane stood right."""
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 
 from segue.cache.entries.entry import NO_SEQ, Entry
 from segue.cache.planner import Plan
+from segue.cache.restoration import Restoration
 from segue.cache.state_cache import StateCache
 from segue.engine.base import LAST_ROW, Chunk, Logits, Tokens
 from segue.engine.errors import NoRoomError
@@ -56,6 +58,7 @@ class Desk:
         n_cells: int = 400,
         n_idle_cells: int = 400,
         is_unified: bool = True,
+        fingerprint: Mapping[str, str] | None = None,
     ):
         self.kind = kind
         self.paths: dict[int, Path] = {}
@@ -66,7 +69,13 @@ class Desk:
         )
         clock = itertools.count()
         self.cache = StateCache(
-            self.engine, N_LANES, n_parked, limit_host_bytes, n_idle_cells, lambda: float(next(clock))
+            self.engine,
+            N_LANES,
+            n_parked,
+            limit_host_bytes,
+            n_idle_cells,
+            fingerprint=fingerprint,
+            clock=lambda: float(next(clock)),
         )
 
     def check(self) -> None:
@@ -82,7 +91,7 @@ class Desk:
         parked = [c.seq for c in checkpoints if c.seq != NO_SEQ]
         assert sorted(parked + evictor.device.free_seqs) == list(range(N_LANES + 1, self.engine.n_seq_max))
         assert self.engine.occupied() <= {*parked, *self.paths}
-        assert set(evictor.device.owners.lanes) == set(self.paths)
+        assert set(evictor.device.owners.running) == set(self.paths)
 
     def idle_lane(self) -> int:
         """The lowest lane that is not in use."""
@@ -93,9 +102,9 @@ class Desk:
         plan = self.plan(prompt, scope, use_cache=use_cache)
         self.paths[lane], self.scopes[lane] = prompt[: plan.n_start], scope
         try:
-            self.cache.open(lane, plan)
-            while not self.cache.is_open(lane):
-                self.cache.step(lane)
+            restoration = self.cache.restore(lane, plan)
+            while not restoration.is_done:
+                restoration.step()
         except NoRoomError:
             assert len(self.paths) > 1, "alone, a request must always find room to start"
             self.forget(lane)
@@ -108,7 +117,7 @@ class Desk:
 
     def plan(self, prompt: Path, scope: str, *, use_cache: bool = True) -> Plan:
         """Where a prompt starts, which is as deep as can be."""
-        plan = self.cache.plan(scope, array(prompt), use_cache=use_cache)
+        plan = self.cache.match(scope, array(prompt), use_cache=use_cache)
         self.assert_deepest(plan, prompt, scope if use_cache else None)
         return plan
 
@@ -127,7 +136,7 @@ class Desk:
                     row = self.engine.decode([chunk])[0][0]
                     break
                 except NoRoomError:
-                    if not self.cache.evictor.free_cells():
+                    if not self.cache.make_room():
                         self.forget(lane)
                         return None
             self.paths[lane] += tokens[i : i + self.engine.n_batch]
@@ -135,18 +144,32 @@ class Desk:
             assert np.array_equal(logits, expected_logits(self.kind, self.paths[lane]))
         return logits
 
+    def begin(self, lane: int, prompt: Path) -> Restoration:
+        """Take the first step of opening a lane, where the cache has the prompt deepest."""
+        restoration = self.cache.restore(lane, self.plan(prompt, ""))
+        restoration.step()
+        return restoration
+
+    def is_near(self, entry: Entry, *, with_logits: bool = True) -> bool:
+        """Whether nothing of an entry must be fetched from the disk before it can be restored."""
+        return not self.cache.evictor.lower.cost(entry, with_logits=with_logits)
+
+    def fetch(self, entry: Entry) -> bool:
+        """Begin to fetch an entry; False if that is not possible now."""
+        return self.cache.evictor.lower.get(entry, self.cache.host)
+
     def forget(self, lane: int) -> None:
-        self.cache.discard(lane)
+        self.cache.release(lane)
         del self.paths[lane], self.scopes[lane]
         assert self.engine.length(lane) == 0
 
     def take(self, lane: int, origin: Origin = Origin.MESSAGE_END, **options: object) -> None:
         """Keep what a lane has read."""
-        self.cache.take(lane, array(self.paths[lane]), origin, **options)  # type: ignore[arg-type]
+        self.cache.save(lane, array(self.paths[lane]), origin, **options)  # type: ignore[arg-type]
 
     def close(self, lane: int) -> None:
         """Empty a lane and keep what it has read."""
-        self.cache.close(lane, array(self.paths.pop(lane)), Origin.REPLY_END)
+        self.cache.release(lane, keep=array(self.paths.pop(lane)))
         del self.scopes[lane]
         assert self.engine.length(lane) == 0
 
@@ -160,7 +183,7 @@ class Desk:
 
     def move(self, src: int, dst: int) -> None:
         """Go on with a lane under another number."""
-        self.cache.move(src, dst)
+        self.cache.running.move(src, dst)
         self.paths[dst], self.scopes[dst] = self.paths.pop(src), self.scopes.pop(src)
         assert self.engine.length(src) == 0
 

@@ -98,13 +98,12 @@ class DiskDesk(Desk):
         self._boot(kind, limit_disk_bytes, model, room)
 
     def _boot(self, kind: MemoryKind, limit_disk_bytes: int, model: str, room: dict[str, Any]) -> None:
-        super().__init__(kind, **room)
+        super().__init__(kind, fingerprint={"model": model}, **room)
         self._room = room
         self.limit_disk_bytes = limit_disk_bytes
         self.model = model
         self._woken = Event()
         self.directory = FlakyDirectory(self._at)
-        self.cache.fingerprint = {"model": model}
         workers: Any = (
             patch("segue.cache.tiers.disk.shared.ThreadPoolExecutor", self._hands) if self._hands else nullcontext()
         )
@@ -145,8 +144,8 @@ class DiskDesk(Desk):
         """Let everything be stored for which there is room."""
         for _ in range(10_000):
             self._woken.clear()
-            self.cache.settle()
-            if self.cache.tidy(0.0):
+            self.cache.collect()
+            if self.cache.maintain(0.0):
                 continue
             if self.disk.is_idle:
                 break
@@ -197,7 +196,7 @@ class DiskDesk(Desk):
         if self._hands:
             self._hands.is_eager = True
             self._hands.shutdown()
-        self.cache.end(timeout_s)
+        self.cache.close(timeout_s)
         if self._hands:
             self._hands.is_eager = False
 
@@ -214,7 +213,7 @@ class DiskDesk(Desk):
             if self.disk.is_busy:
                 if self._hands:
                     self._hands.work()
-                self.disk.settle()
+                self.disk.collect()
             return not self.disk.is_busy
 
         wait_until(is_done, "threads that are done")
@@ -223,28 +222,25 @@ class DiskDesk(Desk):
         """Where a prompt starts; what must be fetched for it is fetched, if there is room."""
         for _ in range(_N_TRIES):
             self._woken.clear()
-            self.disk.settle()
+            self.disk.collect()
             plan = super().plan(prompt, scope, use_cache=use_cache)
-            if plan.restore is None:
+            if plan.is_near:
                 return plan
-            checkpoint, with_logits = plan.restore.checkpoint, plan.restore.with_logits
-            if self.cache.is_near(checkpoint, with_logits=with_logits):
-                return plan
-            if not self.cache.fetch(checkpoint, with_logits=with_logits):
+            if not plan.fetch():
                 return self._near_plan(prompt, scope)
             self.check()
             self._wait()
         raise AssertionError("fetching does not end")
 
     def _near_plan(self, prompt: Path, scope: str) -> Plan:
-        plan = self.cache.plan(scope, array(prompt), only_near=True)
+        plan = self.cache.match(scope, array(prompt), only_near=True)
         checkpoints = list(self.cache.entries.tree(scope).checkpoints())
         # Without its last token a prompt ends nowhere, and needs no logits.
         ways = [
             n_restorable(checkpoint, asked, self.engine.shape)
             for asked, with_logits in ((prompt, True), ((*prompt[:-1], -1), False))
             for checkpoint in checkpoints
-            if self.cache.is_near(checkpoint, with_logits=with_logits)
+            if self.is_near(checkpoint, with_logits=with_logits)
         ]
         assert plan.n_start == max(ways, default=0)
         return plan

@@ -72,8 +72,8 @@ class VaultMachine(KeeperMachine):
         for _ in range(n_jobs):
             self.hands.work()
         for _ in range(n_steps):
-            self.desk.cache.settle()
-            self.desk.cache.tidy(0.0)
+            self.desk.cache.collect()
+            self.desk.cache.maintain(0.0)
 
     @precondition(lambda self: bool(self.desk.files))
     @rule()
@@ -106,9 +106,9 @@ class VaultMachine(KeeperMachine):
     @rule(data=st.data(), scope=st.sampled_from(SCOPES))
     def fetch(self, data: st.DataObject, scope: str) -> None:
         """Begin to fetch something that nobody waits for."""
-        far = [c for c in self.desk.cache.entries.tree(scope).checkpoints() if not self.desk.cache.is_near(c)]
+        far = [c for c in self.desk.cache.entries.tree(scope).checkpoints() if not self.desk.is_near(c)]
         if far:
-            self.desk.cache.fetch(data.draw(st.sampled_from(sorted(far, key=lambda c: tokens_of(c).tolist()))))
+            self.desk.fetch(data.draw(st.sampled_from(sorted(far, key=lambda c: tokens_of(c).tolist()))))
 
     @rule(data=st.data())
     def leave_memory(self, data: st.DataObject) -> None:

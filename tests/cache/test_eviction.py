@@ -153,7 +153,7 @@ def test_freeing_the_cells_of_a_tail_leaves_them_to_the_checkpoint_below(kind: M
     desk.close(0)
     assert home(desk, path(1, 30)) == "parked"
     desk.cache.host.budget.limit_bytes = desk.cache.host.budget.used_bytes
-    assert desk.cache.evictor.free_cells()
+    assert desk.cache.make_room()
     assert home(desk, path(1, 20)) == "parked"
     assert home(desk, path(1, 30)) == ""
     desk.check()
@@ -165,7 +165,7 @@ def test_freeing_the_cells_of_a_tail_leaves_them_to_the_checkpoint_below(kind: M
 def test_nothing_is_freed_where_nothing_is_parked() -> None:
     desk = Desk(MemoryKind.HYBRID, n_parked=0)
     desk.leave(path(1, 10))
-    assert not desk.cache.evictor.free_cells()
+    assert not desk.cache.make_room()
     assert home(desk, path(1, 10)) == "host"
 
 
@@ -232,8 +232,8 @@ def test_a_pin_that_is_renewed_outlives_one_that_is_not() -> None:
         desk.read(0, path(first, 20))
         desk.take(0, pin_s=1.0)
         desk.close(0)
-    desk.cache.pin("", array(path(0, 20)), 1e6)
-    desk.cache.pin("", array(path(5, 20)), 1e6)
+    desk.cache.pins.renew("", array(path(0, 20)), 1e6)
+    desk.cache.pins.renew("", array(path(5, 20)), 1e6)
     for first in range(2, 9):
         desk.leave(path(first, 20))
     assert [home(desk, path(first, 20)) for first in (0, 1)] == ["host", ""]
@@ -248,8 +248,8 @@ def test_a_rewound_lane_holds_no_more_when_what_it_started_from_goes() -> None:
     assert start is not None
     evictor = desk.cache.evictor
     plan = desk.plan((*path(1, 10), 9), "")
-    desk.cache.open(0, replace(plan, restore=Restore(start, 10, with_logits=False)))
+    desk.cache.restore(0, replace(plan, restore=Restore(start, 10, with_logits=False))).step()
     evictor.evict(start)
-    assert evictor.device.owners.lanes[0].anchor is above
-    assert evictor.device.owners.n_on_lanes(above) == 10
-    assert evictor.device.owners.lane_over(above) is None
+    assert evictor.device.owners.running[0].anchor is above
+    assert evictor.device.owners.n_on_running(above) == 10
+    assert evictor.device.owners.running_over(above) is None

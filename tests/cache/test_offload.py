@@ -41,7 +41,7 @@ def test_the_branch_used_last_is_copied_while_nobody_runs_and_leaves_in_one_step
     assert parked.home == "parked"
     assert parked.is_copied
     assert desk.start(0, path(2, 20))
-    desk.cache.tidy(0.0)
+    desk.cache.maintain(0.0)
     assert _n_used(desk) == 0
     desk.read(0, path(2, 20))
     desk.check()
@@ -56,7 +56,7 @@ def test_a_long_branch_is_copied_piece_by_piece(kind: MemoryKind, monkeypatch: p
     parked = at(desk, path(1, 200))
     assert parked is not None
     linked = []
-    while desk.cache.tidy(0.0):
+    while desk.cache.maintain(0.0):
         linked.append(parked.n_covered)
         desk.check()
     assert linked[:4] == [64, 128, 192, 200]
@@ -124,7 +124,7 @@ def test_checkpoints_of_an_idle_branch_live_on_its_end(kind: MemoryKind) -> None
 
 def tidy(desk: Desk) -> None:
     """Let the cache do all that can wait."""
-    while desk.cache.tidy(0.0):
+    while desk.cache.maintain(0.0):
         desk.check()
 
 

@@ -26,8 +26,8 @@ def packed(desk: DiskDesk) -> SlotSnapshot:
     """The path's parcel, asked for until it is there: with each time that it is not, one more has come to stay."""
     for _ in range(N_ENDS + 1):
         desk._woken.clear()
-        desk.disk.settle()
-        parcel = desk.cache.pack("", array(PROMPT))
+        desk.disk.collect()
+        parcel = desk.cache.snapshots.pack("", array(PROMPT))
         desk.check()
         if parcel is not None:
             return parcel
@@ -38,7 +38,7 @@ def packed(desk: DiskDesk) -> SlotSnapshot:
 def unpacked(kind: MemoryKind, parcel: SlotSnapshot, limit_host_bytes: int = 1 << 20) -> tuple[Desk, int]:
     """A new desk with a parcel in it, and how many tokens that is said to have brought."""
     desk = Desk(kind, limit_host_bytes=limit_host_bytes)
-    n_restored = desk.cache.unpack("", parse(parcel.arrays(), parcel.fingerprint))
+    n_restored = desk.cache.snapshots.unpack("", parse(parcel.arrays(), parcel.fingerprint))
     desk.check()
     return desk, n_restored
 
@@ -90,13 +90,13 @@ def fetched(desk: DiskDesk, prefix: Path) -> bool:
     """Whether a checkpoint has come from the disk, or is there."""
     found = at(desk, prefix)
     assert found is not None
-    if not desk.cache.is_near(found):
+    if not desk.is_near(found):
         desk._woken.clear()
-        desk.disk.settle()
-        if not desk.cache.fetch(found):
+        desk.disk.collect()
+        if not desk.fetch(found):
             return False
         desk._wait()
-        desk.disk.settle()
+        desk.disk.collect()
     return True
 
 
@@ -122,7 +122,7 @@ def test_what_is_pinned_gives_way_to_what_is_packed(kind: MemoryKind, make: Make
     desk.restart(limit_host_bytes=9000)
     for other in others:
         fetched(desk, other)
-        desk.cache.pin("", array(other), 1e9)
+        desk.cache.pins.renew("", array(other), 1e9)
     assert len(packed(desk).checkpoints) == N_ENDS
 
 
@@ -154,13 +154,13 @@ def test_what_cannot_be_read_is_left_out(make: MakeDesk, caplog: pytest.LogCaptu
 def test_arrays_that_are_not_a_checkpoint_s_leave_nothing_behind(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     serve(desk, PROMPT[:30])
-    parcel = desk.cache.pack("", array(PROMPT[:30]))
+    parcel = desk.cache.snapshots.pack("", array(PROMPT[:30]))
     assert parcel is not None
     ((one, (blob, logits)),) = parcel.checkpoints
     for wrong in ((), (blob, logits[:-4]), (blob, logits, logits)):
         other = Desk(kind)
         with pytest.raises(DamagedError, match="bytes are not those of a checkpoint"):
-            other.cache.unpack("", replace(parcel, checkpoints=((one, wrong),)))
+            other.cache.snapshots.unpack("", replace(parcel, checkpoints=((one, wrong),)))
         other.check()
         assert not list(other.cache.entries.all())
 
@@ -182,7 +182,7 @@ def test_logits_that_should_come_from_the_disk_and_do_not_are_noticed(make: Make
 def test_a_checkpoint_beside_the_path_is_no_parcel(n_tokens: int, make: MakeDesk) -> None:
     desk = make(MemoryKind.HYBRID)
     serve(desk, PROMPT[:30])
-    parcel = desk.cache.pack("", array(PROMPT[:30]))
+    parcel = desk.cache.snapshots.pack("", array(PROMPT[:30]))
     assert parcel is not None
     ((one, arrays),) = parcel.checkpoints
     wrong = replace(parcel, checkpoints=((replace(one, n_tokens=n_tokens), arrays),))

@@ -3,6 +3,7 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from segue.cache.entries.entry import Entry
+from segue.cache.restoration import Restoration
 from segue.engine.errors import StateError
 from segue.memory import MemoryKind
 from segue.prefix.path_limit import PathLimit
@@ -46,7 +47,7 @@ def test_what_a_checkpoint_goes_on_living_on_is_not_dropped_for_its_sake() -> No
     desk = Desk(MemoryKind.HYBRID, n_parked=2, limit_host_bytes=450)
     desk.leave(path(1, 10))
     desk.leave(path(1, 20))
-    assert desk.cache.evictor.free_cells()
+    assert desk.cache.make_room()
     assert [checkpoint_at(desk, path(1, n)).home for n in (10, 20)] == ["parked", "host"]
     desk.cache.evictor.demote(checkpoint_at(desk, path(1, 10)))
     desk.check()
@@ -55,7 +56,7 @@ def test_what_a_checkpoint_goes_on_living_on_is_not_dropped_for_its_sake() -> No
 def test_a_checkpoint_that_needs_no_other_can_always_be_restored() -> None:
     desk = Desk(MemoryKind.HYBRID, n_parked=1, n_cells=24)
     desk.leave(path(1, 10))
-    assert desk.cache.evictor.free_cells()
+    assert desk.cache.make_room()
     desk.leave(path(1, 20))
     assert [checkpoint_at(desk, path(1, n)).home for n in (10, 20)] == ["host", "parked"]
     assert desk.start(0, (*path(1, 10), 9))
@@ -142,7 +143,7 @@ def test_what_is_being_restored_keeps_its_cells_while_room_is_made() -> None:
     desk = Desk(MemoryKind.HYBRID, n_parked=2, n_cells=36)
     desk.leave(path(1, 10))
     desk.leave(path(1, 20))
-    assert desk.cache.evictor.free_cells()
+    assert desk.cache.make_room()
     desk.cache.evictor.demote(checkpoint_at(desk, path(1, 10)))
     desk.leave(path(2, 20))
     assert [checkpoint_at(desk, path(1, n)).home for n in (10, 20)] == ["host", "host"]
@@ -161,7 +162,7 @@ def test_a_parked_window_that_was_left_to_a_checkpoint_below_may_lose_that_cell_
     desk.read(0, path(1, 30)[8:])
     desk.close(0)
     desk.cache.host.budget.limit_bytes = desk.cache.host.budget.used_bytes
-    assert desk.cache.evictor.free_cells()
+    assert desk.cache.make_room()
     seq = checkpoint_at(desk, path(1, 8)).seq
     assert desk.engine.span(seq)[1] == 7
     assert desk.start(0, path(2, 56))
@@ -178,8 +179,8 @@ def test_the_last_token_can_be_left_to_be_read(kind: MemoryKind) -> None:
     desk.read(0, path(1, 19))
     desk.take(0)
     desk.take(0, logits=desk.read(0, path(1, 20)[19:]))
-    assert desk.cache.plan("", array(path(1, 20))).n_start == 20
-    assert desk.cache.plan("", array(path(1, 20)), reads_last=True).n_start == 19
+    assert desk.cache.match("", array(path(1, 20))).n_start == 20
+    assert desk.cache.match("", array(path(1, 20)), reads_last=True).n_start == 19
 
 
 def test_paths_without_checkpoints_are_not_known_for_ever() -> None:
@@ -190,7 +191,7 @@ def test_paths_without_checkpoints_are_not_known_for_ever() -> None:
         assert desk.cache.entries.tree("").n_tokens <= 160
 
 
-def being_opened() -> tuple[Desk, Path]:
+def being_opened() -> tuple[Desk, Path, Restoration]:
     """A desk whose lane 0 is half way to the end of a path that is on the host, and lane 1 has read it anew."""
     desk = Desk(MemoryKind.HYBRID)
     prompts = [(*path(1, 20), *path(first, 10)) for first in (2, 3)]
@@ -201,32 +202,32 @@ def being_opened() -> tuple[Desk, Path]:
     assert desk.start(1, prompts[1], use_cache=False)
     desk.read(1, prompts[1])
     desk.paths[0], desk.scopes[0] = prompts[1], ""
-    desk.cache.open(0, desk.plan((*prompts[1], 9), ""))
-    assert not desk.cache.is_open(0), "a chain that is followed to within a segment is put back in two pieces"
-    return desk, prompts[1]
+    restoration = desk.begin(0, (*prompts[1], 9))
+    assert not restoration.is_done, "a chain that is followed to within a segment is put back in two pieces"
+    return desk, prompts[1], restoration
 
 
-def go_on(desk: Desk) -> None:
+def go_on(desk: Desk, restoration: Restoration) -> None:
     """Open lane 0, and show that it stands right."""
-    while not desk.cache.is_open(0):
-        desk.cache.step(0)
+    while not restoration.is_done:
+        restoration.step()
     desk.check()
     assert desk.read(0, (9,)) is not None
 
 
 def test_what_is_being_restored_keeps_its_copies_when_another_lane_ends_there() -> None:
-    desk, _ = being_opened()
+    desk, _, restoration = being_opened()
     desk.close(1)
-    go_on(desk)
+    go_on(desk, restoration)
 
 
 def test_what_is_being_restored_is_not_erased() -> None:
-    desk, prompt = being_opened()
+    desk, prompt, restoration = being_opened()
     desk.forget(1)
-    assert desk.cache.erase("", array(prompt)) == 0
-    go_on(desk)
+    assert desk.cache.snapshots.erase("", array(prompt)) == 0
+    go_on(desk, restoration)
     desk.forget(0)
-    assert desk.cache.erase("", array(prompt)) == len(prompt)
+    assert desk.cache.snapshots.erase("", array(prompt)) == len(prompt)
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
@@ -248,15 +249,15 @@ def test_what_the_engine_refuses_goes_alone_and_only_what_is_parked_helps(kind: 
 
 
 def test_what_the_engine_refuses_half_way_goes_for_all_who_open_it() -> None:
-    desk, prompt = being_opened()
+    desk, prompt, first = being_opened()
     desk.forget(1)
     desk.paths[1], desk.scopes[1] = prompt, ""
-    desk.cache.open(1, desk.plan((*prompt, 9), ""))
-    assert not desk.cache.is_open(1)
+    second = desk.begin(1, (*prompt, 9))
+    assert not second.is_done
     desk.engine.refuses_states = True
-    for lane in (0, 1):
+    for lane, restoration in enumerate((first, second)):
         with pytest.raises(StateError):
-            desk.cache.step(lane)
+            restoration.step()
         assert at(desk, prompt) is None
         desk.forget(lane)
     desk.check()

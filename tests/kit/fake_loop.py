@@ -87,14 +87,14 @@ class FakeLoop:
     def slots(self) -> tuple[SlotView, ...]:
         return tuple(SlotView(i, "", False, -1, self.n_ctx, 0, 0, 0, 0) for i in range(self.n_slots))
 
-    def save_slot(self, id_slot: int, scope: str) -> "Future[SlotSnapshot | None]":  # noqa: ARG002
+    def save_slot(self, id_slot: int, namespace: str) -> "Future[SlotSnapshot | None]":  # noqa: ARG002
         tokens = np.array([1, 2, 3], np.int32)
         return _done(SlotSnapshot({}, tokens, (), ()))
 
-    def restore_slot(self, id_slot: int, scope: str, arrays: Sequence[Bytes]) -> "Future[int]":  # noqa: ARG002
+    def restore_slot(self, id_slot: int, namespace: str, arrays: Sequence[Bytes]) -> "Future[int]":  # noqa: ARG002
         return _done(len(parse(arrays, {}).tokens))
 
-    def erase_slot(self, id_slot: int, scope: str) -> "Future[int]":  # noqa: ARG002
+    def erase_slot(self, id_slot: int, namespace: str) -> "Future[int]":  # noqa: ARG002
         return _done(7)
 
     def close(self) -> None:
@@ -169,9 +169,9 @@ class FakeLoop:
 
     def _report(self, job: Job) -> CacheReport:
         tokens = job.tokens.tolist()
-        paths = self._known.setdefault(job.scope, []) if job.use_cache else []
+        paths = self._known.setdefault(job.namespace, []) if job.use_cache else []
         n_known = max((_common(tokens, path) for path in paths), default=0)
-        self._known.setdefault(job.scope, []).append(tokens)
+        self._known.setdefault(job.namespace, []).append(tokens)
         n_read = len(tokens) - n_known
         origin, home, age_s = ("prompt_end", "parked", 1.0) if n_known else ("", "", 0.0)
         return CacheReport(len(tokens), n_known, n_known, n_read, n_read, 0, 0, 0, 0, 0, 0, 0, origin, home, age_s)

@@ -105,7 +105,14 @@ class Rig:
         )
         self.shape = measure(self.model, context)
         self.engine = Context(self.model, context, self.shape)
-        self.cache = StateCache(self.engine, n_slots, 0 if reproducible else n_parked, n_host_bytes, n_idle_cells)
+        self.cache = StateCache(
+            self.engine,
+            n_slots,
+            0 if reproducible else n_parked,
+            n_host_bytes,
+            n_idle_cells,
+            fingerprint=fingerprint(self.engine, context),
+        )
         with patch("segue.loop.loop.CutCost", Unmeasured):
             self.loop = Loop(
                 self.engine,
@@ -115,7 +122,6 @@ class Rig:
                 is_reproducible=reproducible,
                 idle_s=idle_s,
             )
-        self.cache.fingerprint = fingerprint(self.engine, context)
         if cache_dir is not None:
             self.cache.open_disk(SharedDisk(Directory(cache_dir), n_disk_bytes), self.loop.wake)
         self.has_ended = False

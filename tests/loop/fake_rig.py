@@ -128,7 +128,7 @@ class FakeRig:
         parked = [c.seq for c in evictor.entries.all() if c.seq != NO_SEQ]
         everyone = range(self.sizes.n_slots + 1, self.sizes.n_slots + 1 + evictor.device.n_parked)
         assert sorted(parked + evictor.device.free_seqs) == list(everyone)
-        assert self.engine.occupied() <= {*parked, *evictor.device.owners.lanes}
+        assert self.engine.occupied() <= {*parked, *evictor.device.owners.running}
         assert self.engine.n_open_samplers == sum(
             view.is_processing and view.n_decoded > 0 for view in self.loop.slots()
         )
@@ -137,7 +137,7 @@ class FakeRig:
         """End the loop; everything that ran is over and nothing of it is left in lanes."""
         self.loop.close()
         self.cache.check_integrity()
-        assert not self.cache.device.owners.lanes
+        assert not self.cache.device.owners.running
         assert self.engine.n_open_samplers == 0
 
 

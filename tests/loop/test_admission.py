@@ -7,7 +7,7 @@ from segue.loop.admission import Admission
 from segue.loop.cost import CutCost
 from segue.loop.inbox import Inbox, Submission
 from segue.loop.job import Job
-from segue.loop.slot import Phase, Slot
+from segue.loop.request import Phase, Request
 from segue.memory import MemoryKind
 from segue.policy.placement import PromptMarks
 from tests.kit.fake_engine import FakeEngine
@@ -16,32 +16,31 @@ from tests.loop.fake_rig import text
 
 
 class Waiting:
-    """A slot that reads a prompt, and others that ask whether to wait for it."""
+    """A request that reads a prompt, and others that ask whether to wait for it."""
 
-    def __init__(self, kind: MemoryKind, prompt: list[int], n_read: int, *, scope: str = "") -> None:
+    def __init__(self, kind: MemoryKind, prompt: list[int], n_read: int, *, namespace: str = "") -> None:
         self.engine = FakeEngine(kind, n_ubatch=32)
         self.cache = StateCache(self.engine, 4, 3, 1 << 20, 1 << 20)
-        self.admission = Admission(self.cache, CutCost(), is_reproducible=False)
-        self.reading = self.slot(0, prompt, scope=scope)
+        self.admission = Admission(self.engine, self.cache, CutCost(), is_reproducible=False)
+        self.reading = self.request(0, prompt, namespace=namespace)
         plan = self.admission.plan(self.reading)
-        self.reading.lane = 0
-        self.cache.open(0, plan)
-        self.admission.start(self.reading, plan, "")
-        self.reading.phase = Phase.READING
+        self.reading.seq = 0
+        self.admission.start(self.reading, plan, self.cache.restore(0, plan))
+        self.reading.phase = Phase.PREFILL
         if n_read:
             self.engine.decode([Chunk(0, self.reading.tokens[:n_read])])
 
-    def slot(self, number: int, prompt: list[int], *, scope: str = "", use_cache: bool = True) -> Slot:
-        job = Job(np.asarray(prompt, np.int32), SamplingParams(), PromptMarks(), scope=scope, use_cache=use_cache)
-        slot = Slot(number)
-        slot.begin(Submission(number, job, Heard(), Inbox()))
-        return slot
+    def request(self, number: int, prompt: list[int], *, namespace: str = "", use_cache: bool = True) -> Request:
+        job = Job(
+            np.asarray(prompt, np.int32), SamplingParams(), PromptMarks(), namespace=namespace, use_cache=use_cache
+        )
+        return Request(Submission(number, job, Heard(), Inbox()), number)
 
-    def waits_until(self, prompt: list[int], *, scope: str = "", use_cache: bool = True) -> int:
+    def waits_until(self, prompt: list[int], *, namespace: str = "", use_cache: bool = True) -> int:
         """How far the one that reads must have read; 0 if nobody waits."""
-        follower = self.slot(1, prompt, scope=scope, use_cache=use_cache)
+        follower = self.request(1, prompt, namespace=namespace, use_cache=use_cache)
         leader = self.admission.leader(follower, self.admission.plan(follower), [self.reading, follower])
-        assert leader is None or leader[0] is self.reading.submission
+        assert leader is None or leader[0] is self.reading
         return leader[1] if leader else 0
 
 
@@ -69,17 +68,17 @@ def test_the_last_token_of_a_shorter_prompt_is_left_for_its_logits(kind: MemoryK
 
 def test_nobody_waits_for_another_scope_or_without_the_cache(kind: MemoryKind) -> None:
     prompt = text(1, 60)
-    desk = Waiting(kind, prompt, 20, scope="mine")
-    assert desk.waits_until(prompt, scope="yours") == 0
-    assert desk.waits_until(prompt, scope="mine", use_cache=False) == 0
-    assert desk.waits_until(prompt, scope="mine") == 60
+    desk = Waiting(kind, prompt, 20, namespace="mine")
+    assert desk.waits_until(prompt, namespace="yours") == 0
+    assert desk.waits_until(prompt, namespace="mine", use_cache=False) == 0
+    assert desk.waits_until(prompt, namespace="mine") == 60
 
 
 def test_what_is_read_is_shared_within_a_scope_alone(kind: MemoryKind) -> None:
     prompt = text(1, 60)
-    desk = Waiting(kind, prompt, 20, scope="mine")
-    for scope, is_shared in (("yours", False), ("mine", kind is MemoryKind.ATTENTION)):
-        asking = desk.slot(1, prompt[:30] + text(2, 9), scope=scope)
+    desk = Waiting(kind, prompt, 20, namespace="mine")
+    for namespace, is_shared in (("yours", False), ("mine", kind is MemoryKind.ATTENTION)):
+        asking = desk.request(1, prompt[:30] + text(2, 9), namespace=namespace)
         found = desk.admission.publish(asking, desk.admission.plan(asking), [desk.reading, asking])
         assert found == is_shared
         assert len(desk.cache.entries.tree("mine")) == is_shared

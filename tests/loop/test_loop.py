@@ -132,10 +132,10 @@ def test_requests_still_in_the_queue_can_be_cancelled(make_fake_rig: MakeFakeRig
 def test_scopes_share_nothing(make_fake_rig: MakeFakeRig) -> None:
     rig = make_fake_rig()
     prompt = text(20, 40)
-    assert rig.ask(prompt, scope="a").n_read == 40
-    assert rig.ask(prompt, scope="b").n_read == 40
+    assert rig.ask(prompt, namespace="a").n_read == 40
+    assert rig.ask(prompt, namespace="b").n_read == 40
     with rig.held():
-        asked = [rig.send(text(21, 40), scope=scope) for scope in ("a", "b", "a", "b")]
+        asked = [rig.send(text(21, 40), namespace=namespace) for namespace in ("a", "b", "a", "b")]
     assert sum(heard.wait().timings.prompt_n for heard in asked) == 80
     rig.check()
 
@@ -310,7 +310,7 @@ def test_a_turn_that_fails_tells_clients_nothing_of_the_server(
         raise OSError(5, "a disk failed", "/srv/cache")
 
     heard = Heard()
-    heard.on_each = lambda: monkeypatch.setattr(rig.cache, "tidy", fail) if len(heard.tokens) == 1 else None
+    heard.on_each = lambda: monkeypatch.setattr(rig.cache, "maintain", fail) if len(heard.tokens) == 1 else None
     rig.send(text(45, 40), 50, heard=heard)
     assert heard.wait().error is INTERNAL_ERROR
     assert "/srv/cache" in caplog.text
@@ -412,7 +412,7 @@ def test_probabilities_are_those_of_the_path(make_fake_rig: MakeFakeRig) -> None
 
 def test_a_failure_while_the_disk_is_settled_loses_neither_jobs_nor_calls(make_fake_rig: MakeFakeRig) -> None:
     rig = make_fake_rig()
-    settle, n_settled, is_settled = rig.cache.settle, 0, threading.Event()
+    settle, n_settled, is_settled = rig.cache.collect, 0, threading.Event()
 
     def fail_once() -> None:
         nonlocal n_settled
@@ -423,7 +423,7 @@ def test_a_failure_while_the_disk_is_settled_loses_neither_jobs_nor_calls(make_f
         is_settled.set()
 
     with rig.held():
-        rig.cache.settle = fail_once  # type: ignore[method-assign]
+        rig.cache.collect = fail_once  # type: ignore[method-assign]
         heard = rig.send(text(85, 20))
         called = rig.loop.call(lambda: 7)
     assert called.result(timeout=PATIENCE_S) == 7

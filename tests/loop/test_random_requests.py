@@ -125,7 +125,7 @@ def run(kind: MemoryKind, seed: int, n_rounds: int) -> None:
                 clients[-1].ask(
                     rig,
                     random_marks(rng, len(prompt)),
-                    scope=rng.choice(("", "", "", "other")),
+                    namespace=rng.choice(("", "", "", "other")),
                     id_slot=rng.choice((-1, -1, -1, 0, 1, 99)),
                     use_cache=rng.random() > 0.08,
                     wants_progress=rng.random() < 0.5,

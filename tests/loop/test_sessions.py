@@ -16,7 +16,7 @@ def crowded(make_fake_rig: MakeFakeRig, kind: MemoryKind) -> FakeRig:
     return make_fake_rig(n_cells=600, n_host_bytes=600)
 
 
-def busy_hour(rig: FakeRig, session: str, *, scope: str = "") -> int:
+def busy_hour(rig: FakeRig, session: str, *, namespace: str = "") -> int:
     """An agent waits for its helpers while strangers come and go; what it then reads of its conversation."""
     now = [0.0]
     rig.loop.call(lambda: setattr(rig.cache.entries, "clock", lambda: now[0])).result()
@@ -25,7 +25,7 @@ def busy_hour(rig: FakeRig, session: str, *, scope: str = "") -> int:
     for i in range(10):
         now[0] += 300
         rig.ask(text(10 + i, n_stranger))
-        rig.ask(text(30 + i, 20), session=session, scope=scope)
+        rig.ask(text(30 + i, 20), session=session, namespace=namespace)
     return rig.ask(CONVERSATION + reply + MORE, session="agent").n_read
 
 
@@ -33,6 +33,6 @@ def test_helpers_keep_the_conversation_that_they_serve(make_fake_rig: MakeFakeRi
     assert busy_hour(crowded(make_fake_rig, kind), "agent") <= N_REPLY + len(MORE)
 
 
-@pytest.mark.parametrize(("session", "scope"), [("", ""), ("other", ""), ("agent", "another key")])
-def test_nobody_else_does(make_fake_rig: MakeFakeRig, kind: MemoryKind, session: str, scope: str) -> None:
-    assert busy_hour(crowded(make_fake_rig, kind), session, scope=scope) >= len(CONVERSATION)
+@pytest.mark.parametrize(("session", "namespace"), [("", ""), ("other", ""), ("agent", "another key")])
+def test_nobody_else_does(make_fake_rig: MakeFakeRig, kind: MemoryKind, session: str, namespace: str) -> None:
+    assert busy_hour(crowded(make_fake_rig, kind), session, namespace=namespace) >= len(CONVERSATION)

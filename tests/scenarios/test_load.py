@@ -187,9 +187,9 @@ def test_s23_twice_as_much_as_fits(make_rig: MakeRig, reference: Reference, n_pa
 def test_s24_scopes_share_nothing(make_rig: MakeRig, reference: Reference) -> None:
     rig = make_rig()
     prompt = chat(SYSTEM, ("user", text(91, 50)))
-    assert ask(rig, reference, prompt, scope="a").n_read == prompt.n
-    assert ask(rig, reference, prompt, scope="b").n_read == prompt.n
-    assert ask(rig, reference, prompt, scope="a").n_read == 0
+    assert ask(rig, reference, prompt, namespace="a").n_read == prompt.n
+    assert ask(rig, reference, prompt, namespace="b").n_read == prompt.n
+    assert ask(rig, reference, prompt, namespace="a").n_read == 0
 
 
 def test_s25_clients_that_vanish_at_any_moment(make_rig: MakeRig, reference: Reference) -> None:

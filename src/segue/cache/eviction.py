@@ -133,8 +133,8 @@ class Evictor:
         self.host.drop_blob(checkpoint)
         self.host.drop_segment(checkpoint)
 
-    def settle(self, checkpoint: Entry) -> None:
-        """A lane is gone that had read up to a checkpoint: those that lived on its cells move to a chain, or go."""
+    def rehome_below(self, checkpoint: Entry) -> None:
+        """A sequence is gone that had read up to a checkpoint: entries on its cells move to a chain, or go."""
         left = [checkpoint, *ancestors(checkpoint)]
         self._rehome(c for c in left if not c.has_cells and self.device.owners.seq_over(c) is None)
 
@@ -183,10 +183,10 @@ class Evictor:
     def _forget(self, checkpoint: Entry, *, loss: Loss | None = Loss.EVICTED) -> None:
         started = time.perf_counter()
         heir = nearest_ancestor(checkpoint)
-        for lane in self.device.owners.lanes.values():
-            if lane.anchor is checkpoint:
-                lane.anchor = heir
-                lane.n_anchor = min(lane.n_anchor, heir.n_tokens) if heir else 0
+        for running in self.device.owners.running.values():
+            if running.anchor is checkpoint:
+                running.anchor = heir
+                running.n_anchor = min(running.n_anchor, heir.n_tokens) if heir else 0
         log_event((loss or Loss.EVICTED).value, checkpoint, checkpoint.home, started)
         self.lower.drop(checkpoint)
         self.host.drop(checkpoint)

@@ -8,9 +8,9 @@ from segue.prefix.lineage import common
 class Offload:
     """Moves idle branches to the host, as far as there is room, while they keep more than `n_cells_most` cells.
 
-    A branch is idle if no running lane is on it. While none runs at all, the one used last may stay: it is likely to go
-    on, and slows nobody. It is copied all the same, so that it can leave at once when another is asked for. Nothing is
-    dropped for the sake of speed. Belongs to the engine's thread.
+    A branch is idle if no running sequence is on it. While none runs at all, the one used last may stay: it is likely
+    to go on, and slows nobody. It is copied all the same, so that it can leave at once when another is asked for.
+    Nothing is dropped for the sake of speed. Belongs to the engine's thread.
     """
 
     def __init__(self, evictor: Evictor, n_cells_most: int) -> None:
@@ -24,7 +24,7 @@ class Offload:
         n_cells = 0
         for checkpoint in parked:
             n_shared = max((common(checkpoint, other) for other in counted), default=0)
-            n_cells += checkpoint.n_tokens - max(n_shared, self._evictor.device.owners.n_on_lanes(checkpoint))
+            n_cells += checkpoint.n_tokens - max(n_shared, self._evictor.device.owners.n_on_running(checkpoint))
             counted.append(checkpoint)
         return n_cells
 
@@ -53,6 +53,6 @@ class Offload:
             return evictor.host.copy_next(checkpoint, checkpoint.seq, evictor.host.budget.fits)
 
     def _spared(self, parked: list[Entry]) -> list[Entry]:
-        if self._evictor.device.owners.lanes or not parked:
+        if self._evictor.device.owners.running or not parked:
             return []
         return [max(parked, key=lambda checkpoint: checkpoint.last_used)]

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 from segue.cache.entries.entry import Entry
 from segue.cache.tiers.device import DeviceTier
+from segue.cache.tiers.host import HostTier
+from segue.cache.tiers.lower import LowerTier
 from segue.engine.base import Logits, Tokens
 from segue.policy.prices import Prices
 from segue.policy.restore import Restore, restores
@@ -13,6 +16,14 @@ from segue.prefix.match import Match
 from segue.prefix.tree import Tree
 
 _N_PRICED = 8
+
+
+class Tiers(Protocol):
+    """The tiers that a prompt can start from."""
+
+    device: DeviceTier
+    host: HostTier
+    lower: LowerTier
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +34,7 @@ class Plan:
     could be restored, but are read sooner, and `n_not_fetched` how many more could be if they were not on disk.
     """
 
+    tiers: Tiers
     tree: Tree[Entry]
     match: Match[Entry]
     restore: Restore[Entry] | None
@@ -40,17 +52,31 @@ class Plan:
         """The logits after the whole prompt, if nothing of it need be read."""
         return self.restore.checkpoint.logits if self.restore and self.restore.with_logits else None
 
+    @property
+    def is_near(self) -> bool:
+        """Whether nothing must be fetched from a lower tier before the plan can be carried out."""
+        if self.restore is None:
+            return True
+        return not self.tiers.lower.cost(self.restore.checkpoint, with_logits=self.restore.with_logits)
+
+    def fetch(self) -> bool:
+        """Begin to fetch what is not near, unless that is under way; False if that is not possible now."""
+        assert self.restore is not None, "an empty sequence needs nothing"
+        lower, host = self.tiers.lower, self.tiers.host
+        return lower.get(self.restore.checkpoint, host, with_logits=self.restore.with_logits)
+
+    def has_checkpoint(self, tokens: Tokens) -> bool:
+        """Whether a checkpoint stands at the end of these tokens, in the prompt's namespace."""
+        return self.tree.at(tokens) is not None
+
 
 class Planner:
-    """Chooses among the checkpoints of a tree. Changes nothing.
+    """Chooses among the checkpoints of a tree. Changes nothing."""
 
-    `far_bytes` says what of one must be fetched first, with its logits or without.
-    """
-
-    def __init__(self, device: DeviceTier, prices: Prices, far_bytes: Callable[[Entry, bool], int]) -> None:
-        self._device = device
+    def __init__(self, tiers: Tiers, prices: Prices) -> None:
+        self._tiers = tiers
+        self._device = tiers.device
         self._prices = prices
-        self._far_bytes = far_bytes
 
     def plan(
         self,
@@ -85,10 +111,10 @@ class Planner:
         n_start = restore.n_tokens if restore else 0
         needs_last = is_known and (n_start == len(tokens) - 1 if rewinds else tree.at(tokens) is not None)
         n_cheaper = n_deepest - n_start
-        return Plan(tree, match, restore, needs_last and not n_cheaper, n_cheaper, n_not_fetched)
+        return Plan(self._tiers, tree, match, restore, needs_last and not n_cheaper, n_cheaper, n_not_fetched)
 
     def _is_near(self, checkpoint: Entry, with_logits: bool) -> bool:
-        return not self._far_bytes(checkpoint, with_logits)
+        return not self._tiers.lower.cost(checkpoint, with_logits=with_logits)
 
     def _soonest(self, found: Iterator[Restore[Entry]], n_prompt: int) -> tuple[Restore[Entry] | None, int]:
         """The cheapest of the deepest ways to go on, reading what is left included, and how deep the deepest is."""
@@ -108,7 +134,7 @@ class Planner:
             return 0.0
         shape = self._device.engine.shape
         n_host_bytes = shape.n_bytes_state + restore.checkpoint.n_covered * shape.n_bytes_cell
-        n_disk_bytes = self._far_bytes(restore.checkpoint, restore.with_logits)
+        n_disk_bytes = self._tiers.lower.cost(restore.checkpoint, with_logits=restore.with_logits)
         return self._prices.restore_s(n_host_bytes, n_disk_bytes)
 
 

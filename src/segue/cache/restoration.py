@@ -1,92 +1,158 @@
 """A sequence on its way to an entry: at once where cells can be shared, else piece by piece from segments."""
 
+import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from segue.cache.entries.entry import Entry
+from segue.cache.entries.events import log_event
 from segue.cache.entries.segment import Segment
 from segue.cache.eviction import Evictor
+from segue.cache.tiers.owners import RunningSequence
 from segue.engine.cells import Cells
 from segue.engine.errors import NoRoomError, StateError
+from segue.policy.prices import Prices
+from segue.policy.restore import Restore
+
+log = logging.getLogger("segue.cache")
 
 Piece = tuple[list[Cells], int]
 
 
 class Restoration:
-    """Makes the empty `lane` stand at the first `n_tokens` of a checkpoint's path.
+    """Makes an empty running sequence stand at a checkpoint, or somewhere on its path; leaves it empty for none.
 
-    All that it needs is in memory, and must stay there until it is done. `n_loaded_bytes` were put into the context in
-    `loading_s`. Belongs to the engine's thread.
+    `source` names the tier that the checkpoint is on, "" for none. All that it needs must be in memory, and stays there
+    until it is done. `clear` empties a running sequence. Belongs to the engine's thread.
     """
 
-    def __init__(self, evictor: Evictor, lane: int, checkpoint: Entry, n_tokens: int) -> None:
-        self.lane = lane
-        self.checkpoint = checkpoint
-        self.n_tokens = n_tokens
-        self.tree = checkpoint.tree
-        self.started = time.perf_counter()
-        self.is_done = False
-        self.n_loaded_bytes = 0
-        self.loading_s = 0.0
+    def __init__(
+        self,
+        evictor: Evictor,
+        running: RunningSequence,
+        restore: Restore[Entry] | None,
+        *,
+        prices: Prices,
+        clear: Callable[[int], None],
+    ) -> None:
+        self.is_done = restore is None
+        self.source = ""
         self._evictor = evictor
+        self._engine = evictor.device.engine
+        self._running = running
+        self._prices = prices
+        self._clear = clear
         self._pieces: deque[Piece] | None = None
+        self._started = time.perf_counter()
+        self._n_loaded_bytes = 0
+        self._loading_s = 0.0
+        if restore is not None:
+            self._checkpoint, self._n_tokens = restore.checkpoint, restore.n_tokens
+            self.source = restore.checkpoint.home
+            running.restoring = restore.checkpoint
+            evictor.in_use.acquire(restore.checkpoint)
+            if restore.checkpoint.has_loaded_chain:
+                evictor.host.stay_on_host(restore.checkpoint)
+
+    @property
+    def age_s(self) -> float:
+        """How long ago the checkpoint was saved; 0 for none."""
+        return self._evictor.entries.clock() - self._checkpoint.created if self.source else 0.0
 
     def step(self) -> None:
-        """Take one step. Raises NoRoomError if the cells are full: make room and step again.
+        """Go on by a piece of bounded size. Harmless once it is done.
 
-        Raises StateError if the engine does not take the state, or if the checkpoint was dropped for that meanwhile.
+        Raises NoRoomError, with the sequence empty, if the cells are full and nothing can be freed. Raises StateError,
+        with the sequence empty and the saved state dropped, if the engine refuses that: match again.
         """
-        engine, checkpoint = self._evictor.device.engine, self.checkpoint
+        while not self.is_done:
+            try:
+                self._advance()
+                break
+            except NoRoomError:
+                with self._evictor.in_use.using(self._checkpoint):
+                    if not self._evictor.free_cells():
+                        self._engine.drop(self._running.seq)
+                        raise
+            except StateError as error:
+                self._give_up(error)
+                raise
+
+    def _advance(self) -> None:
+        seq, checkpoint = self._running.seq, self._checkpoint
         if not checkpoint.is_attached:
             raise StateError("the checkpoint was dropped")
         if self._pieces is not None:
             self._load()
         elif checkpoint.is_parked:
-            self._evictor.device.get(checkpoint, self.lane)
+            self._evictor.device.get(checkpoint, seq)
         elif checkpoint.is_whole:
-            self._evictor.host.get(checkpoint, self.lane)
+            self._evictor.host.get(checkpoint, seq)
         elif (src := self._evictor.device.owners.seq_over(checkpoint)) is not None:
-            engine.borrow(src, self.lane, checkpoint.n_tokens, checkpoint.blob)
+            self._engine.borrow(src, seq, checkpoint.n_tokens, checkpoint.blob)
         else:
             assert checkpoint.segment is not None, "a checkpoint in the tree has lost its cells"
             # Plain attention can stop anywhere; what has a state of its own must first stand where that belongs.
-            n_load = self.n_tokens if checkpoint.blob is None else checkpoint.n_covered
-            self._pieces = deque(
-                pieces(_cells(checkpoint.segment.chain(checkpoint.n_covered)), n_load, engine.shape.n_bytes_cells_most)
-            )
+            n_load = self._n_tokens if checkpoint.blob is None else checkpoint.n_covered
+            chain = _cells(checkpoint.segment.chain(checkpoint.n_covered))
+            self._pieces = deque(pieces(chain, n_load, self._engine.shape.n_bytes_cells_most))
             self._load()
-        self.is_done = not self._pieces
-        if self.is_done and self.n_tokens < engine.length(self.lane):
-            engine.rewind(self.lane, self.n_tokens)
+        if not self._pieces:
+            if self._n_tokens < self._engine.length(seq):
+                self._engine.rewind(seq, self._n_tokens)
+            self._finish()
 
-    def refused(self) -> list[Entry]:
+    def _finish(self) -> None:
+        running, checkpoint = self._running, self._checkpoint
+        self.is_done = True
+        running.restoring = None
+        self._evictor.in_use.release(checkpoint)
+        running.stand_at(checkpoint, self._n_tokens)
+        if running.visit is not None:
+            checkpoint.n_hits += 1
+            self._evictor.retention.note_hit(checkpoint, running.visit)
+            checkpoint.last_used = self._evictor.entries.clock()
+        self._prices.note_host(self._n_loaded_bytes, self._loading_s)
+        log_event("restored", checkpoint, checkpoint.home, self._started)
+
+    def _give_up(self, error: StateError) -> None:
+        # New checkpoints would build on refused cells as long as anybody kept them.
+        refused = [one for one in self._refused() if one.is_attached]
+        self._clear(self._running.seq)
+        if refused:
+            log.warning("saved state is of no use, and will be read again (checkpoints: %d): %s", len(refused), error)
+        for one in refused:
+            self._evictor.lose_copies(one)
+
+    def _refused(self) -> list[Entry]:
         """After a StateError: who needs what was refused, the checkpoint and all on the same cells of a chain."""
-        if self._pieces is None or self.checkpoint.segment is None:
-            return [self.checkpoint]
-        length = self._evictor.device.engine.length(self.lane)
+        if self._pieces is None or self._checkpoint.segment is None:
+            return [self._checkpoint]
+        length = self._engine.length(self._running.seq)
         segment = next(
-            (segment for segment, end in self.checkpoint.segment.chain(self.checkpoint.n_covered) if end > length), None
+            (segment for segment, end in self._checkpoint.segment.chain(self._checkpoint.n_covered) if end > length),
+            None,
         )
         if segment is None:
-            return [self.checkpoint]
+            return [self._checkpoint]
         below = set(segment.below())
         return [one for one in self._evictor.entries.all() if one.segment in below]
 
     def _load(self) -> None:
         assert self._pieces
-        engine, part = self._evictor.device.engine, self.checkpoint.blob
+        engine, seq, part = self._engine, self._running.seq, self._checkpoint.blob
         cells, end = self._pieces[0]
-        if engine.length(self.lane) < end:
+        if engine.length(seq) < end:
             started = time.perf_counter()
-            engine.put_cells(self.lane, cells, end, part, self._evictor.device.scratch)
-            self.loading_s += time.perf_counter() - started
-            self.n_loaded_bytes += sum(one.n_bytes for one in cells)
+            engine.put_cells(seq, cells, end, part, self._evictor.device.scratch)
+            self._loading_s += time.perf_counter() - started
+            self._n_loaded_bytes += sum(one.n_bytes for one in cells)
         if len(self._pieces) == 1 and part is not None and engine.shape.kind.has_window:
             try:
-                engine.put_part(self.lane, part)
+                engine.put_part(seq, part)
             except NoRoomError:
-                self._pieces = None  # the lane was emptied: from the start again
+                self._pieces = None  # the sequence was emptied: from the start again
                 raise
         self._pieces.popleft()
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from segue.engine.base import LAST_ROW, Chunk, Engine
-from segue.loop.slot import Phase, Slot
+from segue.loop.request import Phase, Request
 
 _N_SMALL = 128
 
@@ -22,14 +22,14 @@ class Batching:
         self._engine = engine
         self._is_reproducible = is_reproducible
 
-    def fill(self, slots: list[Slot]) -> Iterator[tuple[list[Chunk], list[Slot]]]:
+    def fill(self, requests: list[Request]) -> Iterator[tuple[list[Chunk], list[Request]]]:
         """The decode calls of one turn; reproducible output needs a call of its own for every sequence."""
-        replies = [slot for slot in slots if slot.phase is Phase.GENERATING]
-        prompts = [slot for slot in slots if slot.phase is Phase.READING]
+        replies = [request for request in requests if request.phase is Phase.DECODE]
+        prompts = [request for request in requests if request.phase is Phase.PREFILL]
         if self._is_reproducible:
-            for slot in replies + prompts:
-                if slot.phase in (Phase.GENERATING, Phase.READING):
-                    yield [self._chunk(slot, self._engine.n_ubatch)], [slot]
+            for request in replies + prompts:
+                if request.phase in (Phase.DECODE, Phase.PREFILL):
+                    yield [self._chunk(request, self._engine.n_ubatch)], [request]
             return
         if not prompts:
             yield from self._replies(replies)
@@ -39,55 +39,55 @@ class Batching:
         if has_window or room < 1:
             yield from self._one_by_one(replies, prompts, room if room > 0 else self._engine.n_ubatch)
             return
-        members = {slot.lane: (self._chunk(slot, 1), slot) for slot in replies}
+        members = {request.seq: (self._chunk(request, 1), request) for request in replies}
         n_shared = _N_SMALL if self._engine.shape.kind.has_recurrent else room
         n_taken = 0
-        for slot in sorted(prompts, key=_age):
+        for request in sorted(prompts, key=_id):
             if n_taken >= room:
                 break
-            chunk = self._chunk(slot, room - n_taken)
+            chunk = self._chunk(request, room - n_taken)
             if n_taken and n_taken + len(chunk.inputs) > n_shared:
                 break
             n_taken += len(chunk.inputs)
-            members[slot.lane] = (chunk, slot)
+            members[request.seq] = (chunk, request)
         if members:
-            ordered = [members[lane] for lane in sorted(members)]
-            yield [chunk for chunk, _ in ordered], [slot for _, slot in ordered]
+            ordered = [members[seq] for seq in sorted(members)]
+            yield [chunk for chunk, _ in ordered], [request for _, request in ordered]
 
-    def _replies(self, replies: list[Slot]) -> Iterator[tuple[list[Chunk], list[Slot]]]:
+    def _replies(self, replies: list[Request]) -> Iterator[tuple[list[Chunk], list[Request]]]:
         """The next token of each reply; one that a call before ended is left out of the next."""
         n_most = self._engine.n_batch
-        while replies := sorted((slot for slot in replies if slot.phase is Phase.GENERATING), key=_lane):
+        while replies := sorted((request for request in replies if request.phase is Phase.DECODE), key=_seq):
             members, replies = replies[:n_most], replies[n_most:]
-            yield [self._chunk(slot, 1) for slot in members], members
+            yield [self._chunk(request, 1) for request in members], members
 
     def _one_by_one(
-        self, replies: list[Slot], prompts: list[Slot], room: int
-    ) -> Iterator[tuple[list[Chunk], list[Slot]]]:
+        self, replies: list[Request], prompts: list[Request], room: int
+    ) -> Iterator[tuple[list[Chunk], list[Request]]]:
         """All replies in as few calls as go, then each prompt in its own.
 
         libllama would split any other batch into several physical ones, and while it finds cells for the later ones it
         forgets window cells that the first one still needs.
         """
         yield from self._replies(replies)
-        for slot in sorted(prompts, key=_age):
-            if room > 0 and slot.phase is Phase.READING:
-                chunk = self._chunk(slot, room)
+        for request in sorted(prompts, key=_id):
+            if room > 0 and request.phase is Phase.PREFILL:
+                chunk = self._chunk(request, room)
                 room -= len(chunk.inputs)
-                yield [chunk], [slot]
+                yield [chunk], [request]
 
-    def _chunk(self, slot: Slot, n_max: int) -> Chunk:
-        """The next tokens of a slot, up to its next cut."""
-        n_read = self._engine.length(slot.lane)
-        if slot.phase is Phase.GENERATING:
-            return Chunk(slot.lane, slot.unread(n_read), LAST_ROW)
-        end = min(slot.cuts[0].n_tokens if slot.cuts else slot.n_target, slot.n_target, n_read + n_max)
-        return Chunk(slot.lane, slot.tokens[n_read:end], LAST_ROW if end == slot.n_target else ())
-
-
-def _lane(slot: Slot) -> int:
-    return slot.lane
+    def _chunk(self, request: Request, n_max: int) -> Chunk:
+        """The next tokens of a request, up to its next checkpoint position."""
+        n_read = self._engine.length(request.seq)
+        if request.phase is Phase.DECODE:
+            return Chunk(request.seq, request.unread(n_read), LAST_ROW)
+        end = min(request.cuts[0].n_tokens if request.cuts else request.n_target, request.n_target, n_read + n_max)
+        return Chunk(request.seq, request.tokens[n_read:end], LAST_ROW if end == request.n_target else ())
 
 
-def _age(slot: Slot) -> int:
-    return slot.submission.id if slot.submission else 0
+def _seq(request: Request) -> int:
+    return request.seq
+
+
+def _id(request: Request) -> int:
+    return request.id

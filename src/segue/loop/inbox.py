@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class Submission:
-    """A job on its way, and the ticket of whoever submitted it."""
+    """A job that was submitted, and the ticket of whoever submitted it."""
 
     id: int
     job: Job
@@ -83,7 +83,7 @@ class Inbox:
             self.is_closed = True
             self._condition.notify()
 
-    def take(self, wait_s: float | None) -> tuple[list[Submission], list[Callable[[], None]]]:
+    def drain(self, wait_s: float | None) -> tuple[list[Submission], list[Callable[[], None]]]:
         """All that has come in; blocks for so long, None for ever, unless there is something or this is the end.
 
         Engine's thread only.

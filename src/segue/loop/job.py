@@ -1,4 +1,4 @@
-"""What the outside hands to the loop, and what the loop says back: token ids only, no text."""
+"""What other threads hand to the loop, and what it tells them: token ids only, no text."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -24,20 +24,20 @@ class Job:
     """One prompt to read and one reply to generate.
 
     `n_predict`: tokens to generate at most; -1 until the context is full, 0 only reads (and so warms the cache).
-    `scope`: the cache scope; state never crosses scopes. `session`: the client's name for what the request belongs to,
-    empty for none. `id_slot`: the slot wanted, -1 for any. `use_cache`: False reads the whole prompt again, with the
-    same cuts. `n_probs`: how many of the best tokens to report with each generated one, 0 for none (the sampled token's
-    own is then not reported either). `wants_timings`: with each token and all progress too, not only at the end.
-    `may_be_interrupted`: the client sees the reply grow, or stop strings end it, so the next prompt may go on from
-    inside it. `make_mask`: makes what the reply must follow, on the engine's thread, so it has to be quick; None for
-    nothing.
+    `namespace`: whose cache it uses; state never crosses namespaces. `session`: the client's name for what the request
+    belongs to, empty for none. `id_slot`: the slot wanted, -1 for any. `use_cache`: False reads the whole prompt again,
+    with the same checkpoint positions. `n_probs`: how many of the best tokens to report with each generated one, 0 for
+    none (the sampled token's own is then not reported either). `wants_timings`: with each token and all progress too,
+    not only at the end. `may_be_interrupted`: the client sees the reply grow, or stop strings end it, so the next
+    prompt may go on from inside it. `make_mask`: makes what the reply must follow, on the engine's thread, so it has to
+    be quick; None for nothing.
     """
 
     tokens: Tokens
     sampling: SamplingParams
     marks: PromptMarks
     n_predict: int = -1
-    scope: str = ""
+    namespace: str = ""
     session: str = ""
     id_slot: int = -1
     use_cache: bool = True
@@ -169,7 +169,7 @@ def context_exceeded(n_prompt: int, n_ctx: int) -> JobError:
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
-    """The last word on a job. `truncated`: the context was full before the reply ended."""
+    """How a job ended. `truncated`: the context was full before the reply ended."""
 
     reason: EndReason
     timings: Timings
@@ -205,10 +205,10 @@ class Ticket(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
-    """What `/slots` shows of one slot. The counts are those of the running request, whose scope is `scope`, or 0."""
+    """What `/slots` shows of one slot. `namespace` and the counts are those of its request; "" and 0 without one."""
 
     id: int
-    scope: str
+    namespace: str
     is_processing: bool
     id_task: int
     n_ctx: int
@@ -227,19 +227,19 @@ class LoopFront(Protocol):
     def slots(self) -> tuple[SlotView, ...]:
         """A snapshot of the slots."""
 
-    def save_slot(self, id_slot: int, scope: str) -> "Future[SlotSnapshot | None]":
-        """Pack the path that a slot served last, empty if it was another scope's; None: ask again in a moment.
+    def save_slot(self, id_slot: int, namespace: str) -> "Future[SlotSnapshot | None]":
+        """Pack the path that a slot served last, empty if it was in another namespace; None: ask again in a moment.
 
-        SnapshotError if there is something and nothing of it can be had (`StateCache.pack`).
+        SnapshotError if there is something and nothing of it can be had (`SlotSnapshots.pack`).
         """
 
-    def restore_slot(self, id_slot: int, scope: str, arrays: Sequence[Bytes]) -> "Future[int]":
-        """Unpack a parcel's arrays; how many tokens. Raises SnapshotError for what cannot be used here.
+    def restore_slot(self, id_slot: int, namespace: str, arrays: Sequence[Bytes]) -> "Future[int]":
+        """Unpack a snapshot's arrays; how many tokens. Raises SnapshotError for what cannot be used here.
 
-        The future's error is DamagedError where arrays are not what the parcel says.
+        The future's error is DamagedError where arrays are not what the snapshot says.
         """
 
-    def erase_slot(self, id_slot: int, scope: str) -> "Future[int]":
+    def erase_slot(self, id_slot: int, namespace: str) -> "Future[int]":
         """Forget the end of the path that a slot served last; how many tokens."""
 
     @property

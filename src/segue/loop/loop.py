@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
-from segue.cache.snapshot import SlotSnapshot, parse
+from segue.cache.snapshot import SlotSnapshot
 from segue.cache.state_cache import StateCache
 from segue.engine.base import Chunk, Engine, Tokens
 from segue.engine.cells import Bytes
@@ -27,13 +27,14 @@ from segue.loop.job import (
     SlotView,
     context_exceeded,
 )
+from segue.loop.request import Phase, Request
 from segue.loop.runner import OnEnd, Runner
-from segue.loop.slot import Phase, Slot
+from segue.loop.slot import Slot
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_TIDY_SHARE = 0.1
+_MAINTENANCE_SHARE = 0.1
 _LONG_PAUSE_S = 0.005
 _END_S = 20.0
 _IDLE_S = 0.1
@@ -76,7 +77,7 @@ class Loop:
             catch_up=self.catch_up,
             on_end=on_end,
         )
-        self._is_tidy = True
+        self._is_maintained = True
         self._has_put_off = False
         self._turned = self._decoded = time.perf_counter()
         self._thread = threading.Thread(target=self._run, name="segue-engine", daemon=True)
@@ -106,41 +107,41 @@ class Loop:
         """A snapshot of the slots; any thread."""
         return tuple(slot.view(self.n_ctx) for slot in self._slots)
 
-    def save_slot(self, id_slot: int, scope: str) -> "Future[SlotSnapshot | None]":
+    def save_slot(self, id_slot: int, namespace: str) -> "Future[SlotSnapshot | None]":
         """Pack the path that a slot served last; any thread."""
-        return self.call(lambda: self.cache.pack(scope, self._path(id_slot, scope)))
+        return self.call(lambda: self.cache.snapshots.pack(namespace, self._path(id_slot, namespace)))
 
-    def restore_slot(self, id_slot: int, scope: str, arrays: Sequence[Bytes]) -> "Future[int]":
-        """Unpack a parcel, which becomes the slot's path; any thread."""
-        parcel = parse(arrays, self.cache.fingerprint)
+    def restore_slot(self, id_slot: int, namespace: str, arrays: Sequence[Bytes]) -> "Future[int]":
+        """Unpack a snapshot, which becomes the slot's path; any thread."""
+        snapshot = self.cache.snapshots.parse(arrays)
 
         def restore() -> int:
-            self._slots[id_slot].last = (scope, parcel.tokens)
-            return self.cache.unpack(scope, parcel)
+            self._slots[id_slot].last = (namespace, snapshot.tokens)
+            return self.cache.snapshots.unpack(namespace, snapshot)
 
         return self.call(restore)
 
-    def erase_slot(self, id_slot: int, scope: str) -> "Future[int]":
+    def erase_slot(self, id_slot: int, namespace: str) -> "Future[int]":
         """Forget the end of the path that a slot served last; any thread."""
-        return self.call(lambda: self.cache.erase(scope, self._path(id_slot, scope)))
+        return self.call(lambda: self.cache.snapshots.erase(namespace, self._path(id_slot, namespace)))
 
-    def _path(self, id_slot: int, scope: str) -> Tokens:
-        last_scope, tokens = self._slots[id_slot].last
-        return tokens if last_scope == scope else tokens[:0]
+    def _path(self, id_slot: int, namespace: str) -> Tokens:
+        last, tokens = self._slots[id_slot].last
+        return tokens if last == namespace else tokens[:0]
 
     def _run(self) -> None:
         while not self._inbox.is_closed:
             try:
                 self._receive()
                 self._plan()
-                self._tidy()
+                self._maintain()
                 self._use_idle_time()
-                for chunks, slots in self._batching.fill(self._slots):
-                    for slot, rows in zip(slots, self._decode(chunks, slots), strict=False):
-                        self._runner.settle(slot, rows[-1] if rows else -1)
+                for chunks, requests in self._batching.fill(self._runner.requests):
+                    for request, rows in zip(requests, self._decode(chunks, requests), strict=False):
+                        self._runner.settle(request, rows[-1] if rows else -1)
             except Exception:
                 log.exception("a turn of the loop failed")
-                self._finish(self._slots, EndReason.ERROR, INTERNAL_ERROR)
+                self._finish(self._runner.requests, EndReason.ERROR, INTERNAL_ERROR)
         self._end()
 
     def _receive(self) -> None:
@@ -148,13 +149,13 @@ class Loop:
         may_rest = self._may_rest()
         if not (may_rest or self._inbox.is_awake):
             return
-        jobs, calls = self._inbox.take(self._rest_s() if may_rest else 0.0)
+        jobs, calls = self._inbox.drain(self._rest_s() if may_rest else 0.0)
         # They are in no other queue: whatever fails from here on, each job is answered and each call made.
         self._queue.extend(jobs)
         try:
-            self.cache.settle()
+            self.cache.collect()
         except Exception:
-            # What it did not come to would lie there until another thread had something to say.
+            # Otherwise unfinished work waits for the next wake-up.
             self._inbox.wake()
             raise
         finally:
@@ -163,15 +164,15 @@ class Loop:
         for submission in [queued for queued in self._queue if queued.is_cancelled]:
             self._queue.remove(submission)
             self._runner.refuse(submission, EndReason.CANCELLED)
-        for slot in self._slots:
-            if slot.submission is not None and slot.submission.is_cancelled:
-                self._runner.finish(slot, EndReason.CANCELLED)
+        for request in self._runner.requests:
+            if request.submission.is_cancelled:
+                self._runner.finish(request, EndReason.CANCELLED)
 
     def _may_rest(self) -> bool:
         """Whether there is nothing to do until another thread has done something."""
-        if not self._is_tidy or any(slot.phase is not Phase.IDLE and not slot.is_fetching for slot in self._slots):
+        if not self._is_maintained or any(not request.is_fetching for request in self._runner.requests):
             return False
-        return not self._queue or all(slot.phase is not Phase.IDLE for slot in self._slots)
+        return not self._queue or all(slot.request is not None for slot in self._slots)
 
     def _rest_s(self) -> float | None:
         """How long to sleep where there is nothing else to do; None until something comes in."""
@@ -182,15 +183,15 @@ class Loop:
     @property
     def _is_idle(self) -> bool:
         """Whether there is no request at all."""
-        return not self._queue and all(slot.phase is Phase.IDLE for slot in self._slots)
+        return not self._queue and all(slot.request is None for slot in self._slots)
 
     def _use_idle_time(self) -> None:
         """Use the time in which there is no request for the checkpoints that were too dear before."""
         if self._is_idle and not self._rest_s():
-            self.catch_up.step()
+            self.catch_up.work()
 
     def _plan(self) -> None:
-        """Give idle slots to queued jobs, and start every slot that need not wait."""
+        """Give idle slots to queued jobs, and start every request that need not wait."""
         if self._queue:
             self.catch_up.stop()
         for submission in tuple(self._queue):
@@ -203,14 +204,14 @@ class Loop:
                 slot.begin(submission)
             else:
                 self._runner.refuse(submission, EndReason.ERROR, _does_not_fit(n_prompt, self.n_ctx))
-        pending = [slot for slot in self._slots if slot.phase is Phase.LOADING or slot.phase is Phase.WAITING]
-        for slot in sorted(pending, key=_age):
-            if slot.phase is Phase.LOADING:
-                self._runner.load(slot)
+        pending = [one for one in self._runner.requests if one.phase in (Phase.RESTORING, Phase.WAITING)]
+        for request in sorted(pending, key=_id):
+            if request.phase is Phase.RESTORING:
+                self._runner.restore(request)
             else:
-                self._runner.start(slot)
+                self._runner.start(request)
 
-    def _tidy(self) -> None:
+    def _maintain(self) -> None:
         """Use a small part of the time for what can wait, and all of it while nobody waits.
 
         After a slow move that delayed others, it skips one turn, but never two in a row.
@@ -221,12 +222,12 @@ class Loop:
         now = time.perf_counter()
         self._has_put_off = not self._has_put_off and now - self._decoded > _LONG_PAUSE_S
         if self._has_put_off:
-            self._is_tidy = False
+            self._is_maintained = False
             return
-        self._is_tidy = not self.cache.tidy(_TIDY_SHARE * (now - self._turned))
+        self._is_maintained = not self.cache.maintain(_MAINTENANCE_SHARE * (now - self._turned))
         self._turned = time.perf_counter()
 
-    def _decode(self, chunks: list[Chunk], slots: list[Slot]) -> list[tuple[int, ...]]:
+    def _decode(self, chunks: list[Chunk], requests: list[Request]) -> list[tuple[int, ...]]:
         """Read one batch, making room as long as that helps; no rows if it could not be read."""
         started = time.perf_counter()
         while True:
@@ -234,49 +235,49 @@ class Loop:
                 rows = self.engine.decode(chunks)
                 break
             except NoRoomError:
-                if not self.cache.evictor.free_cells():
-                    self._runner.give_way()
+                if not self.cache.make_room():
+                    self._runner.preempt()
                     return []
             except EngineError:
                 log.exception("a batch of %d tokens failed", sum(len(chunk.inputs) for chunk in chunks))
-                self._finish(slots, EndReason.ERROR, INTERNAL_ERROR)
+                self._finish(requests, EndReason.ERROR, INTERNAL_ERROR)
                 return []
         self._decoded = time.perf_counter()
-        if all(slot.phase is Phase.READING for slot in slots):
+        if all(request.phase is Phase.PREFILL for request in requests):
             self.cost.note_read(sum(len(chunk.inputs) for chunk in chunks), self._decoded - started)
-            self.cache.prices.tokens_s = 1 / self.cost.token_s if self.cost.token_s else 0.0
+            self.cache.prices.token_s = self.cost.token_s
         return rows
 
-    def _finish(self, slots: list[Slot], reason: EndReason, error: JobError | None = None) -> None:
-        """End the requests of these slots, even if their lanes cannot be emptied any more."""
-        for slot in slots:
-            if slot.submission is not None:
+    def _finish(self, requests: list[Request], reason: EndReason, error: JobError | None = None) -> None:
+        """End these requests, even if their sequences cannot be emptied any more."""
+        for request in requests:
+            if request.phase is not Phase.ENDED:
                 try:
-                    self._runner.finish(slot, reason, error)
+                    self._runner.finish(request, reason, error)
                 except Exception:
-                    log.exception("slot %d could not be left as it should", slot.id)
+                    log.exception("slot %d could not be left as it should", request.id_slot)
 
     def _end(self) -> None:
-        self._finish(self._slots, EndReason.CANCELLED)
+        self._finish(self._runner.requests, EndReason.CANCELLED)
         self.catch_up.stop()
-        jobs, calls = self._inbox.take(0.0)
+        jobs, calls = self._inbox.drain(0.0)
         for call in calls:
             call()
         for submission in (*self._queue, *jobs):
             error = JobError(ErrorType.UNAVAILABLE, "the server is shutting down")
             self._runner.refuse(submission, EndReason.ERROR, error)
-        self.cache.end(_END_S)
+        self.cache.close(_END_S)
 
     def _idle_slot(self, job: Job) -> Slot | None:
         """The slot asked for, or any; None while there is none idle."""
-        idle = [slot for slot in self._slots if slot.phase is Phase.IDLE]
+        idle = [slot for slot in self._slots if slot.request is None]
         if 0 <= job.id_slot < len(self._slots):
             idle = [slot for slot in idle if slot.id == job.id_slot]
         return idle[0] if idle else None
 
 
-def _age(slot: Slot) -> int:
-    return slot.submission.id if slot.submission is not None else 0
+def _id(request: Request) -> int:
+    return request.id
 
 
 def _does_not_fit(n_prompt: int, n_ctx: int) -> JobError:

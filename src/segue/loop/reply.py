@@ -1,47 +1,45 @@
-"""Generating: the next token of a slot, what is said of it, and whether it is the last."""
+"""Decoding: the next token of a request, what is said of it, and whether it is the last."""
 
 import numpy as np
 
 from segue.engine.base import NO_TOKEN, Engine, Logits
 from segue.loop.job import Candidate, EndReason, TokenOut
-from segue.loop.slot import Slot
+from segue.loop.request import Request
 
 
 class Reply:
-    """Draws tokens for slots and tells their listeners. Belongs to the engine's thread."""
+    """Draws tokens for requests and tells their listeners. Belongs to the engine's thread."""
 
     def __init__(self, engine: Engine, n_ctx: int) -> None:
         self._engine = engine
         self._n_ctx = n_ctx
 
-    def first(self, slot: Slot, row: int | None, logits: Logits) -> EndReason | None:
+    def first(self, request: Request, row: int | None, logits: Logits) -> EndReason | None:
         """Draw the first token, from a row of the last decode or from logits that were kept."""
-        assert slot.submission is not None
-        job = slot.submission.job
+        job = request.job
         mask = None if job.make_mask is None else job.make_mask()
-        slot.sampler = self._engine.sampler(job.sampling, slot.tokens, mask)
-        return self._next(slot, row, logits)
+        request.sampler = self._engine.sampler(job.sampling, request.tokens, mask)
+        return self._next(request, row, logits)
 
-    def next(self, slot: Slot, row: int) -> EndReason | None:
+    def next(self, request: Request, row: int) -> EndReason | None:
         """Draw one more token from a row of the last decode; why it is the last, if it is."""
-        return self._next(slot, row, None)
+        return self._next(request, row, None)
 
-    def _next(self, slot: Slot, row: int | None, logits: Logits | None) -> EndReason | None:
-        assert slot.submission is not None
-        assert slot.sampler is not None
-        job = slot.submission.job
+    def _next(self, request: Request, row: int | None, logits: Logits | None) -> EndReason | None:
+        assert request.sampler is not None
+        job = request.job
         top: tuple[Candidate, ...] = ()
         logprob = None
         if job.n_probs > 0:
             if logits is None:
                 assert row is not None
                 logits = self._engine.logits(row)
-            ids, logprobs = self._distribution(slot, logits)
+            ids, logprobs = self._distribution(request, logits)
         if row is not None:
-            token = slot.sampler.sample(row)
+            token = request.sampler.sample(row)
         else:
             assert logits is not None
-            token = slot.sampler.sample_from(logits)
+            token = request.sampler.sample_from(logits)
         if token == NO_TOKEN:
             return EndReason.EOS
         if job.n_probs > 0:
@@ -50,24 +48,23 @@ class Reply:
             )
             own = logprobs[ids == token]
             logprob = float(own[0]) if len(own) else float("-inf")
-        slot.append(token)
+        request.append(token)
         is_eog = self._engine.is_eog(token)
-        timings = slot.timings() if job.wants_timings else None
-        stop = slot.submission.listener.on_token(TokenOut(token, is_eog, logprob, top, slot.n_generated, timings))
+        timings = request.timings() if job.wants_timings else None
+        stop = request.listener.on_token(TokenOut(token, is_eog, logprob, top, request.n_generated, timings))
         if is_eog:
             return EndReason.EOS
         if stop:
             return EndReason.WORD
-        if 0 <= job.n_predict <= slot.n_generated or slot.n_tokens >= self._n_ctx:
+        if 0 <= job.n_predict <= request.n_generated or request.n_tokens >= self._n_ctx:
             return EndReason.LIMIT
         return None
 
-    def _distribution(self, slot: Slot, logits: Logits) -> tuple[np.ndarray, np.ndarray]:
+    def _distribution(self, request: Request, logits: Logits) -> tuple[np.ndarray, np.ndarray]:
         """Token ids and natural log-probabilities, best first."""
-        assert slot.submission is not None
-        assert slot.sampler is not None
-        if slot.submission.job.post_sampling_probs:
-            ids, probabilities = slot.sampler.candidates(logits)
+        assert request.sampler is not None
+        if request.job.post_sampling_probs:
+            ids, probabilities = request.sampler.candidates(logits)
             with np.errstate(divide="ignore"):
                 return ids, np.log(probabilities)
         order = np.argsort(-logits, kind="stable").astype(np.int32)

@@ -5,7 +5,7 @@ from collections import deque
 from segue.cache.entries.entry import Entry
 from segue.cache.state_cache import StateCache
 from segue.engine.base import Engine
-from segue.loop.slot import Slot
+from segue.loop.request import Request
 from segue.prefix.checkpoint import Origin
 
 _N_SPACING = 40
@@ -27,32 +27,31 @@ class Ring:
         self._states: dict[int, deque[Entry]] = {}
         self._over: dict[int, deque[Entry]] = {}
 
-    def turn(self, slot: Slot) -> None:
-        """Take a state of a reply if one is due, and let one go that is not needed any more; the lane has just read."""
-        assert slot.submission is not None
-        job = slot.submission.job
+    def update(self, request: Request) -> None:
+        """After a token was read: save a state of a reply if one is due, and drop one that is no longer needed."""
+        job = request.job
         if self._is_off or not job.may_be_interrupted:
             return
-        n_read = self._engine.length(slot.lane)
+        n_read = self._engine.length(request.seq)
         n_reply = n_read - len(job.tokens)
-        states = self._states.get(slot.id)
+        states = self._states.get(request.id_slot)
         if states and len(states) > 1 and states[1].n_tokens <= n_read - _N_COVERED:
-            self._cache.let_go(states.popleft())
+            self._cache.temporary.drop(states.popleft())
         if n_reply > 0 and n_reply % _N_SPACING == 0:
-            taken = self._cache.take_passing(slot.lane, slot.tokens[:n_read], Origin.STRIDE)
-            if taken is not None:
-                self._states.setdefault(slot.id, deque()).append(taken)
+            saved = self._cache.save(request.seq, request.tokens[:n_read], Origin.STRIDE, is_temporary=True)
+            if saved is not None:
+                self._states.setdefault(request.id_slot, deque()).append(saved)
 
-    def begin(self, slot: Slot) -> None:
-        """The next request of a slot stands where it starts: the states of the last reply go that nobody has used."""
-        for checkpoint in self._over.pop(slot.id, ()):
-            self._cache.let_go(checkpoint)
+    def begin(self, request: Request) -> None:
+        """The next request of a slot stands where it starts: drop the states of its last reply that nobody has used."""
+        for checkpoint in self._over.pop(request.id_slot, ()):
+            self._cache.temporary.drop(checkpoint)
 
-    def end(self, slot: Slot, *, is_interrupted: bool) -> None:
+    def end(self, request: Request, *, is_interrupted: bool) -> None:
         """The reply of a slot is over: its states stay for good if its client surely lacks the end of it."""
-        states = self._states.pop(slot.id, None)
+        states = self._states.pop(request.id_slot, None)
         if states and is_interrupted:
             for checkpoint in states:
-                self._cache.keep(checkpoint)
+                self._cache.temporary.keep(checkpoint)
         elif states:
-            self._over[slot.id] = states
+            self._over[request.id_slot] = states

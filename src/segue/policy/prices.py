@@ -7,11 +7,11 @@ _SHARE = 0.2
 
 @dataclass(slots=True)
 class Prices:
-    """Running means, in bytes and tokens a second; the first guesses are those of a small computer."""
+    """Running means, in bytes a second and seconds a token; the first guesses are those of a small computer."""
 
     host_bytes_s: float = 2e9
     disk_bytes_s: float = 3e8
-    tokens_s: float = 0.0
+    token_s: float = 0.0
 
     def restore_s(self, n_host_bytes: int, n_disk_bytes: int) -> float:
         """How long it takes to fetch so much from the disk and to put so much into the context."""
@@ -21,7 +21,7 @@ class Prices:
         """How long it takes to read tokens; for ever as long as nothing was read, so that what is known is used."""
         if not n_tokens:
             return 0.0
-        return n_tokens / self.tokens_s if self.tokens_s else float("inf")
+        return n_tokens * self.token_s if self.token_s else float("inf")
 
     def note_host(self, n_bytes: int, seconds: float) -> None:
         """Hear how long it took to put bytes into the context."""

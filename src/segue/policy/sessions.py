@@ -15,7 +15,7 @@ _REST_S = 3600.0
 """How long a path stays the main one of a session that goes other ways."""
 
 Key = tuple[str, str]
-"""A cache scope and the session's name in it."""
+"""A namespace and the session's name in it."""
 
 
 @dataclass(frozen=True, slots=True)

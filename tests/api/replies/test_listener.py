@@ -17,7 +17,7 @@ from tests.kit.byte_vocabulary import EOS, ByteVocabulary
 from tests.kit.fake_loop import FakeTicket
 
 NOTHING = Timings(0, 0, 0.0, 0, 0.0)
-JOB = Job(np.array([1], np.int32), SamplingParams(), PromptMarks(), scope="scope")
+JOB = Job(np.array([1], np.int32), SamplingParams(), PromptMarks(), namespace="scope")
 
 
 def hear(

@@ -95,8 +95,8 @@ class ToyDesk(Desk):
 
     def plan(self, prompt: Path, scope: str, *, use_cache: bool = True) -> Plan:
         plan = super().plan(prompt, scope, use_cache=use_cache)
-        if plan.restore is not None and not self.cache.is_near(plan.restore.checkpoint):
-            assert self.cache.fetch(plan.restore.checkpoint)
+        if not plan.is_near:
+            assert plan.fetch()
             return super().plan(prompt, scope, use_cache=use_cache)
         return plan
 

@@ -2,7 +2,7 @@ import numpy as np
 
 from segue.cache.entries.entry import NO_SEQ, Entry, Layout
 from segue.cache.entries.segment import Segment
-from segue.cache.tiers.owners import CellOwners, Lane
+from segue.cache.tiers.owners import CellOwners, RunningSequence
 from segue.engine.base import Blob
 from segue.prefix.checkpoint import Origin
 from segue.prefix.tree import Tree
@@ -34,23 +34,23 @@ def test_a_checkpoint_lives_on_whatever_passes_through_it() -> None:
     parked = add(coverage, tree, TRUNK, seq=4)
     assert coverage.parked_over(low) is parked
     assert coverage.parked_over(parked) is parked
-    coverage.lanes[0] = Lane(tree, other, 4)
-    assert coverage.lane_over(low) is None
-    assert coverage.lane_over(other) == 0
+    coverage.running[0] = RunningSequence(0, tree, other, 4)
+    assert coverage.running_over(low) is None
+    assert coverage.running_over(other) == 0
     assert coverage.seq_over(other) == 0
-    coverage.lanes[1] = Lane(tree, parked, 3)
-    assert coverage.lane_over(low) == 1
+    coverage.running[1] = RunningSequence(1, tree, parked, 3)
+    assert coverage.running_over(low) == 1
     assert coverage.seq_over(low) == 4
-    assert coverage.lane_over(host) is None
+    assert coverage.running_over(host) is None
 
 
 def test_another_tree_keeps_nothing() -> None:
     coverage, tree, scope = CellOwners(), Tree[Entry](), Tree[Entry]()
     mine = add(coverage, tree, TRUNK[:3])
     theirs = add(coverage, scope, TRUNK, seq=4)
-    coverage.lanes[0] = Lane(scope, theirs, 8)
+    coverage.running[0] = RunningSequence(0, scope, theirs, 8)
     assert coverage.parked_over(mine) is None
-    assert coverage.lane_over(mine) is None
+    assert coverage.running_over(mine) is None
     assert coverage.n_shared(mine) == 0
 
 
@@ -61,9 +61,9 @@ def test_shared_cells_are_those_of_the_path_in_common() -> None:
     add(coverage, tree, TRUNK[:2], seq=5)
     add(coverage, tree, (*TRUNK[:4], 9), linked=True)
     assert coverage.n_shared(mine) == 2, "a copy on the host keeps no cells on the device"
-    coverage.lanes[0] = Lane(tree, mine, 6)
+    coverage.running[0] = RunningSequence(0, tree, mine, 6)
     assert coverage.n_shared(mine) == 6
-    coverage.lanes[1] = Lane(tree)
+    coverage.running[1] = RunningSequence(1, tree)
     assert coverage.n_shared(mine) == 6
 
 
@@ -72,7 +72,7 @@ def test_orphans_are_those_below_that_nothing_else_keeps() -> None:
     low, middle = add(coverage, tree, TRUNK[:2]), add(coverage, tree, TRUNK[:5])
     top = add(coverage, tree, TRUNK, seq=4)
     assert list(coverage.orphans(top)) == [middle, low]
-    coverage.lanes[0] = Lane(tree, middle, 3)
+    coverage.running[0] = RunningSequence(0, tree, middle, 3)
     assert list(coverage.orphans(top)) == [middle]
     add(coverage, tree, TRUNK[:6], linked=True)
     assert list(coverage.orphans(top)) == [middle], "one with a chain of its own is no orphan"

@@ -66,7 +66,7 @@ def _props(service: Service) -> JsonObject:
 
 def _slot(slot: SlotView, scope: str) -> JsonObject:
     """A slot, without counts of a request in another scope: they would tell what its client has sent before."""
-    is_own = slot.scope == scope
+    is_own = slot.namespace == scope
     return {
         "id": slot.id,
         "n_ctx": slot.n_ctx,

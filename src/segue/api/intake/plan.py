@@ -48,7 +48,7 @@ def make_plan(
             marks=prompt.marks,
             sampling=replace(sampling, seed=seed),
             n_predict=request.limit(settings.n_predict),
-            scope=scope,
+            namespace=scope,
             id_slot=id_slot,
             use_cache=settings.cache_prompt if request.cache_prompt is None else request.cache_prompt,
             n_probs=n_probs,

@@ -121,7 +121,7 @@ class Generation:
             listener.cancel()
         self._begin_farewell()
         if self._says_farewell:
-            self._service.farewells.run(self._plan.jobs[0].scope, self._say_farewell())
+            self._service.farewells.run(self._plan.jobs[0].namespace, self._say_farewell())
 
     def _begin_farewell(self) -> None:
         """The client is gone: what it may have of the replies is to be noted, unless it has nothing or nobody notes."""
@@ -129,7 +129,7 @@ class Generation:
         has_any = any(listener.has_begun for listener in self._listeners)
         if is_noted and has_any and self._is_left and not self._says_farewell:
             self._says_farewell = True
-            self._service.farewells.begin(self._plan.jobs[0].scope)
+            self._service.farewells.begin(self._plan.jobs[0].namespace)
 
     @property
     def _is_left(self) -> bool:

@@ -29,7 +29,7 @@ class JobListener:
         reports: Reports,
     ) -> None:
         self._index = index
-        self._scope = plan.jobs[index].scope
+        self._scope = plan.jobs[index].namespace
         self._plan = plan
         self._stream = stream
         self._mailbox = mailbox

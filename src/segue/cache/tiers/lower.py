@@ -36,7 +36,7 @@ class UpperTiers(Protocol):
 
 
 class LowerTier(Tier[HostTier], Protocol):
-    """A tier that works in the background: `put` and `get` only ask, and `maintain` and `settle` do the work.
+    """A tier that works in the background: `put` and `get` only ask, and `maintain` and `collect` do the work.
 
     While it has an entry, `Entry.stored` says so. Belongs to the engine's thread, like every tier.
     """
@@ -48,7 +48,7 @@ class LowerTier(Tier[HostTier], Protocol):
     def maintain(self) -> bool:
         """Do one short step of what `put` asked for; False if nothing can be done now."""
 
-    def settle(self) -> None:
+    def collect(self) -> None:
         """Take over what has come back or has been stored since the last call.
 
         An entry that has come back stays on the host until the second call after that.
@@ -93,7 +93,7 @@ class NullTier:
         """There is nothing to do."""
         return False
 
-    def settle(self) -> None:
+    def collect(self) -> None:
         """Nothing comes."""
 
     def close(self, timeout_s: float) -> None:

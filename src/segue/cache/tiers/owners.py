@@ -1,27 +1,41 @@
 """Which sequences keep the attention cells that checkpoints live on."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from segue.cache.entries.entry import Entry
 from segue.prefix.lineage import ancestors, common, is_prefix
 from segue.prefix.tree import Tree
+from segue.prefix.visit import Visit
 
 
-@dataclass(slots=True)
-class Lane:
-    """A running sequence. Its path passes through `anchor` up to `n_anchor` tokens (0: nothing known of it)."""
+@dataclass(slots=True, eq=False)
+class RunningSequence:
+    """A sequence of the engine that something reads on. Its path passes through `anchor` up to `n_anchor` tokens.
 
+    `n_anchor` is 0 while nothing is known of its path. `visit` is the request that runs on it, None where the server
+    reads for itself. `restoring` is the entry that it is being restored from; `fresh` are entries saved from it that
+    stay fresh while it runs.
+    """
+
+    seq: int
     tree: Tree[Entry]
     anchor: Entry | None = None
     n_anchor: int = 0
+    visit: Visit | None = None
+    restoring: Entry | None = None
+    fresh: list[Entry] = field(default_factory=list)
+
+    def stand_at(self, entry: Entry, n_tokens: int) -> None:
+        """Note that the sequence has read the first `n_tokens` of an entry's path."""
+        self.anchor, self.n_anchor = entry, n_tokens
 
 
 class CellOwners:
-    """All that keeps attention cells on the device: parked checkpoints, and the running lanes."""
+    """All that keeps attention cells on the device: parked checkpoints and running sequences."""
 
     def __init__(self) -> None:
-        self.lanes: dict[int, Lane] = {}
+        self.running: dict[int, RunningSequence] = {}
         self._parked: dict[Tree[Entry], dict[Entry, None]] = {}
 
     def parked(self, tree: Tree[Entry]) -> dict[Entry, None]:
@@ -39,15 +53,15 @@ class CellOwners:
         else:
             self.parked(checkpoint.tree).pop(checkpoint, None)
 
-    def lane_over(self, checkpoint: Entry) -> int | None:
+    def running_over(self, checkpoint: Entry) -> int | None:
         """A running sequence that holds the checkpoint's cells."""
         tree = checkpoint.tree
-        for seq, lane in self.lanes.items():
+        for seq, running in self.running.items():
             if (
-                lane.tree is tree
-                and lane.anchor is not None
-                and lane.n_anchor >= checkpoint.n_tokens
-                and is_prefix(checkpoint, lane.anchor)
+                running.tree is tree
+                and running.anchor is not None
+                and running.n_anchor >= checkpoint.n_tokens
+                and is_prefix(checkpoint, running.anchor)
             ):
                 return seq
         return None
@@ -62,7 +76,7 @@ class CellOwners:
     def seq_over(self, checkpoint: Entry) -> int | None:
         """A sequence that holds the checkpoint's cells, a parked one if there is any."""
         parked = self.parked_over(checkpoint)
-        return self.lane_over(checkpoint) if parked is None else parked.seq
+        return self.running_over(checkpoint) if parked is None else parked.seq
 
     def source(self, checkpoint: Entry) -> int | None:
         """The sequence to copy it from: the one that it is parked on, or one that holds its cells."""
@@ -80,19 +94,19 @@ class CellOwners:
 
     def n_shared(self, checkpoint: Entry) -> int:
         """How many of the checkpoint's first cells other sequences keep as well."""
-        n_shared = self.n_on_lanes(checkpoint)
+        n_shared = self.n_on_running(checkpoint)
         for parked in self.parked(checkpoint.tree):
             if parked is not checkpoint:
                 n_shared = max(n_shared, common(checkpoint, parked))
         return n_shared
 
-    def n_on_lanes(self, checkpoint: Entry) -> int:
-        """How many of the checkpoint's first cells running lanes keep."""
+    def n_on_running(self, checkpoint: Entry) -> int:
+        """How many of the checkpoint's first cells running sequences keep."""
         n_shared = 0
         tree = checkpoint.tree
-        for lane in self.lanes.values():
-            if lane.tree is tree and lane.anchor is not None:
-                n_shared = max(n_shared, min(lane.n_anchor, common(checkpoint, lane.anchor)))
+        for running in self.running.values():
+            if running.tree is tree and running.anchor is not None:
+                n_shared = max(n_shared, min(running.n_anchor, common(checkpoint, running.anchor)))
         return n_shared
 
     def orphans(self, checkpoint: Entry) -> Iterator[Entry]:

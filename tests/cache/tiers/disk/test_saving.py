@@ -47,7 +47,7 @@ def test_others_make_room_for_what_goes_on_from_the_disk(kind: MemoryKind, is_pa
     desk.read(0, onward)
     desk.close(0)
     while not known(desk, onward).is_copied:
-        assert desk.cache.tidy(0.0)
+        assert desk.cache.maintain(0.0)
     if not is_parked:
         desk.cache.evictor.demote(known(desk, onward))
     desk.store()
@@ -157,4 +157,4 @@ def test_logits_out_of_reach_do_not_keep_a_prompt_from_going_on(kind: MemoryKind
     assert found.is_parked
     assert found.has_far_logits
     onward = np.array((*PROMPT, 9, 9, 9), np.int32)
-    assert desk.cache.plan("", onward, only_near=True).n_start == len(PROMPT)
+    assert desk.cache.match("", onward, only_near=True).n_start == len(PROMPT)

@@ -21,8 +21,7 @@ class Tenant(Desk):
     """A desk of one model on a disk that others use too. Hardly anything fits into its memory."""
 
     def __init__(self, disk: SharedDisk, model: str, kind: MemoryKind = MemoryKind.RECURRENT) -> None:
-        super().__init__(kind, n_parked=1, limit_host_bytes=2000)
-        self.cache.fingerprint = {"model": model * 32}
+        super().__init__(kind, n_parked=1, limit_host_bytes=2000, fingerprint={"model": model * 32})
         self.disk = disk
         self.woken = Event()
         self.n_found = self.cache.open_disk(disk, self.woken.set)
@@ -30,8 +29,8 @@ class Tenant(Desk):
     def turn(self) -> None:
         """What a loop does once."""
         self.woken.clear()
-        self.cache.settle()
-        while self.cache.tidy(0.0):
+        self.cache.collect()
+        while self.cache.maintain(0.0):
             pass
 
     def n_stored(self) -> int:
@@ -70,7 +69,7 @@ def limit_for(n_entries: int) -> int:
         tenant = Tenant(SharedDisk(Directory(other), 1 << 20), "c")
         tenant.fill(range(1, 2))
         n_bytes = tenant.disk.used_bytes
-        tenant.cache.end(PATIENCE_S)
+        tenant.cache.close(PATIENCE_S)
     return n_bytes * n_entries + n_bytes // 2
 
 
@@ -84,7 +83,7 @@ def test_two_models_keep_their_own_as_long_as_there_is_room(directory: File) -> 
     stock = Stock.look(directory)
     assert sorted(stock.model_name(one.model) for one in stock.holdings) == ["a" * 8] * 4 + ["b" * 8] * 4
     for tenant in (a, b):
-        tenant.cache.end(PATIENCE_S)
+        tenant.cache.close(PATIENCE_S)
     with closing(Directory(directory)) as left:
         assert left.used_bytes == sum(left.index.files().values()) == disk.used_bytes
 
@@ -100,7 +99,7 @@ def test_a_model_that_came_first_gives_the_second_its_fair_share_and_no_more(dir
         store(a, b)
     assert (a.n_stored(), b.n_stored()) == (4, 4)
     for tenant in (a, b):
-        tenant.cache.end(PATIENCE_S)
+        tenant.cache.close(PATIENCE_S)
 
 
 def test_who_has_more_than_a_fair_share_makes_room_itself(directory: File) -> None:
@@ -112,7 +111,7 @@ def test_who_has_more_than_a_fair_share_makes_room_itself(directory: File) -> No
         store(a, b)
     assert (a.n_stored(), b.n_stored()) == (6, 2)
     for tenant in (a, b):
-        tenant.cache.end(PATIENCE_S)
+        tenant.cache.close(PATIENCE_S)
 
 
 def test_what_a_model_leaves_behind_is_there_when_it_comes_back_and_makes_room_first(directory: File) -> None:
@@ -120,16 +119,16 @@ def test_what_a_model_leaves_behind_is_there_when_it_comes_back_and_makes_room_f
     a, b = Tenant(disk, "a"), Tenant(disk, "b")
     a.fill(range(1, 4))
     b.fill(range(1, 4))
-    a.cache.end(PATIENCE_S)
+    a.cache.close(PATIENCE_S)
     again = Tenant(disk, "a")
     assert again.n_found == 3
     for entry in again.cache.entries.all():
         assert entry.stored is not None
         disk.directory.index.touch(entry.stored.key, time.time() - 1e6, 0)
-    again.cache.end(PATIENCE_S)
+    again.cache.close(PATIENCE_S)
     b.fill(range(4, 9))
     assert b.n_stored() == 8
     last = Tenant(disk, "a")
     assert last.n_found == 0
     for tenant in (last, b):
-        tenant.cache.end(PATIENCE_S)
+        tenant.cache.close(PATIENCE_S)

@@ -277,8 +277,8 @@ def test_damage_is_found_for_all_who_wait(kind: MemoryKind, make: MakeDesk) -> N
         damage(desk.files, i, Damage.DELETED)
     found = at(desk, path(1, 30))
     assert found is not None
-    assert desk.cache.fetch(found)
-    assert desk.cache.fetch(found)
+    assert desk.fetch(found)
+    assert desk.fetch(found)
     desk.store()
     assert at(desk, path(1, 30)) is None
     assert serve(desk, path(1, 30)) == 30
@@ -300,14 +300,14 @@ def test_what_the_disk_fails_to_read_is_a_miss_and_stays(
     for prompt in conversations():
         found = at(desk, prompt)
         assert found is not None
-        assert desk.cache.fetch(found)
+        assert desk.fetch(found)
         desk.store()
-        assert not desk.cache.fetch(found), "it is left alone for a while"
+        assert not desk.fetch(found), "it is left alone for a while"
         assert found.is_stored
     assert "stored state stays on disk" in caplog.text
     assert "Input/output error" in caplog.text
     assert "is lost" not in caplog.text
-    plan = desk.cache.plan("", array(conversations()[0]), only_near=True)
+    plan = desk.cache.match("", array(conversations()[0]), only_near=True)
     assert (plan.n_start, plan.n_not_fetched) == (0, len(conversations()[0]))
     assert serve(desk, (*path(4, 25), 1)) == 26
     desk.store()
@@ -325,11 +325,11 @@ def test_what_the_disk_failed_to_read_is_tried_again(kind: MemoryKind, make: Mak
     found = at(desk, path(1, 30))
     assert found is not None
     desk.directory.fails = True
-    assert desk.cache.fetch(found)
+    assert desk.fetch(found)
     desk.store()
     desk.directory.fails = False
     # Each look at the clock of a desk is a second.
-    assert any(desk.cache.fetch(found) for _ in range(100))
+    assert any(desk.fetch(found) for _ in range(100))
     desk.store()
     assert serve(desk, path(1, 30)) == 0
 
@@ -403,7 +403,7 @@ def test_what_is_evicted_while_it_is_written_leaves_nothing(kind: MemoryKind, ma
     desk = make(kind)
     serve(desk, path(1, 30))
     while not desk.disk.is_busy:
-        assert desk.cache.tidy(0.0)
+        assert desk.cache.maintain(0.0)
     for checkpoint in list(desk.cache.entries.all()):
         desk.cache.evictor.evict(checkpoint)
     desk.store()
@@ -418,7 +418,7 @@ def test_what_is_evicted_while_it_is_fetched_is_read(kind: MemoryKind, make: Mak
     desk.restart()
     found = at(desk, path(1, 30))
     assert found is not None
-    assert desk.cache.fetch(found)
+    assert desk.fetch(found)
     desk.check()
     desk.cache.evictor.evict(found)
     desk.store()
@@ -463,12 +463,12 @@ def test_a_file_that_goes_with_its_checkpoint_while_it_is_fetched_is_no_loss(
     found = at(desk, path(1, 30))
     assert found is not None
     with late_reads(monkeypatch, fail=fail):
-        assert desk.cache.fetch(found)
+        assert desk.fetch(found)
         desk.cache.evictor.evict(found)
         desk.leave(path(1, 30))
-        desk.disk.settle()
+        desk.disk.collect()
         while desk.disk.step():
-            desk.disk.settle()
+            desk.disk.collect()
     desk.store()
     assert "stored state is lost" not in caplog.text
     desk.restart()
@@ -488,14 +488,14 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
     assert found.stored is not None
     file = found.stored.file
     with late_reads(monkeypatch, fail=fail, of=file):
-        assert desk.cache.fetch(found)
+        assert desk.fetch(found)
         assert desk.start(0, path(1, 30), use_cache=False)
         desk.take(0, logits=desk.read(0, path(1, 30)))
         desk.close(0)
 
         def is_replaced() -> bool:
-            desk.cache.tidy(0.0)
-            desk.cache.settle()
+            desk.cache.maintain(0.0)
+            desk.cache.collect()
             return found.stored is not None and found.stored.file != file
 
         wait_until(is_replaced, "another file")
@@ -515,7 +515,7 @@ def test_what_is_being_fetched_stays_on_disk_whoever_wants_room(
     found = at(desk, path(1, 30))
     assert found is not None
     with late_reads(monkeypatch, fail=False):
-        assert desk.cache.fetch(found)
+        assert desk.fetch(found)
         desk.leave(path(2, 30))
         while desk.disk.step():
             pass
@@ -541,8 +541,8 @@ def test_a_parked_checkpoint_gives_its_cells_while_it_is_written(make: MakeDesk)
     desk = make(MemoryKind.HYBRID, n_parked=1, n_cells=48)
     desk.leave(path(1, 30))
     while not desk.disk.is_busy:
-        assert desk.cache.tidy(0.0)
-    assert desk.cache.evictor.free_cells()
+        assert desk.cache.maintain(0.0)
+    assert desk.cache.make_room()
     desk.store()
     found = at(desk, path(1, 30))
     assert found is not None
@@ -559,7 +559,7 @@ def test_what_is_held_stays_in_memory_whoever_wants_room(kind: MemoryKind, make:
     evictor = desk.cache.evictor
     found = at(desk, path(1, 30))
     assert found is not None
-    assert desk.cache.fetch(found)
+    assert desk.fetch(found)
     desk.store()
     assert serve(desk, path(1, 30)) == 0
     evictor.in_use.acquire(found)

@@ -28,7 +28,7 @@ def on_a_stored_segment(desk: DiskDesk) -> tuple[Entry, Entry]:
     assert stored is not None
     assert onward is not None
     while not onward.is_copied:
-        assert desk.cache.tidy(0.0)
+        assert desk.cache.maintain(0.0)
     assert not onward.is_stored
     assert not onward.has_loaded_chain, "the cells of the first segment are on disk alone"
     return stored, onward

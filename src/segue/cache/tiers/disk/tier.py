@@ -30,7 +30,7 @@ class DiskTier:
 
     The disk's two threads touch files alone.
 
-    What they have done is taken over by `settle`; `wake` is called, from any thread, when there is something.
+    What they have done is taken over by `collect`; `wake` is called, from any thread, when there is something.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class DiskTier:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a thread has something to do, or has done something that is not settled."""
+        """Whether a thread has something to do, or has done something that is not collected."""
         return self._writer.n_pending > 0 or self._reader.n_pending > 0
 
     @property
@@ -110,11 +110,11 @@ class DiskTier:
         """Copy one piece of an entry to the host, or hand a copied one to the writer; False if nothing can be done."""
         return self._saving.step()
 
-    def settle(self) -> None:
+    def collect(self) -> None:
         """Take over what the threads have done."""
         self._fetching.let_go()
-        self._writer.settle()
-        self._reader.settle()
+        self._writer.collect()
+        self._reader.collect()
         self._usage.give()
         if self._share.was_answered():
             self._saving.try_again()
@@ -130,8 +130,8 @@ class DiskTier:
         while not self.is_idle and time.monotonic() < give_up:
             if not self.maintain():
                 time.sleep(0.002)
-            self.settle()
-        # What is settled may ask the writer for more.
+            self.collect()
+        # What is collected may ask the writer for more.
         self._reader.finish()
         self._writer.finish()
         used = [

@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 class Worker:
     """Does jobs one after another on a thread that others may use too. Belongs to the engine's thread.
 
-    `wake` is called from the worker's thread after each job: then there is something to settle.
+    `wake` is called from the worker's thread after each job: then there is something to collect.
     """
 
     def __init__(self, thread: Executor, wake: Callable[[], None]) -> None:
@@ -22,11 +22,11 @@ class Worker:
         self.n_pending = 0
 
     def submit(self, job: Callable[[], _T], then: Callable[[_T], None], failed: Callable[[Exception], None]) -> None:
-        """Queue a job; `settle` calls `then` with what it returned, or `failed` with what it raised."""
+        """Queue a job; `collect` calls `then` with what it returned, or `failed` with what it raised."""
         self.n_pending += 1
         self._thread.submit(self._run, job, then, failed)
 
-    def settle(self) -> None:
+    def collect(self) -> None:
         """Take over what is done."""
         while True:
             try:

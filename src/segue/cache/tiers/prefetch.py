@@ -4,37 +4,37 @@ from collections.abc import Sequence
 
 from segue.cache.entries.entry import Entry
 from segue.cache.entries.segment import Segment
-from segue.cache.eviction import Evictor
+from segue.cache.tiers.lower import LowerTier, UpperTiers
 
 
-def gather(evictor: Evictor, path: Sequence[Entry]) -> bool:
+def gather(above: UpperTiers, lower: LowerTier, path: Sequence[Entry]) -> bool:
     """Fetch checkpoints, given deepest first, as far as the host can have them all at once; False once none is coming.
 
     None of them goes for another one that is still to come: so, called again while it is True, this ends.
     """
-    together = _together(evictor, path)
+    together = _together(above, lower, path)
     for checkpoint in together:
-        evictor.in_use.acquire(checkpoint)
+        above.in_use.acquire(checkpoint)
     try:
         # All of them are asked for at once; those that cannot come stay where they are.
-        far = [c for c in together if evictor.lower.cost(c, with_logits=True)]
-        coming = [evictor.lower.get(checkpoint, evictor.host) for checkpoint in far]
+        far = [c for c in together if lower.cost(c, with_logits=True)]
+        coming = [lower.get(checkpoint, above.host) for checkpoint in far]
     finally:
         for checkpoint in together:
-            evictor.in_use.release(checkpoint)
+            above.in_use.release(checkpoint)
     return any(coming)
 
 
-def _together(evictor: Evictor, path: Sequence[Entry]) -> list[Entry]:
+def _together(above: UpperTiers, lower: LowerTier, path: Sequence[Entry]) -> list[Entry]:
     """Those that fit into the host beside all deeper ones that do, if everything else goes.
 
     What is far takes no more once it has come: so those that were chosen once give way to deeper ones only.
     """
-    n_left, now = evictor.host.budget.limit_bytes, evictor.entries.clock()
+    n_left, now = above.host.budget.limit_bytes, above.entries.clock()
     counted: set[Segment] = set()
     chosen = []
     for checkpoint in path:
-        n_far_bytes = evictor.lower.cost(checkpoint, with_logits=True)
+        n_far_bytes = lower.cost(checkpoint, with_logits=True)
         if n_far_bytes and now < checkpoint.fetch_after:
             continue
         segment = checkpoint.segment

@@ -1,0 +1,180 @@
+"""Copying what is cached of a path out of the cache, and back into one."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from segue.cache.entries.entry import Entry
+from segue.cache.eviction import Evictor
+from segue.cache.snapshot import SlotSnapshot, SnapshotEntry, SnapshotError, parse
+from segue.cache.tiers.prefetch import gather
+from segue.engine.base import Engine, Tokens
+from segue.engine.cells import Bytes, Cells
+from segue.prefix.checkpoint import Origin
+from segue.prefix.lineage import descendants
+from segue.prefix.match import deepest
+from segue.prefix.tree import Tree
+
+log = logging.getLogger("segue.cache")
+
+_WHY_FAR = "the memory of --cache-ram is too small for it or in use, or the disk cannot be read"
+
+
+class SlotSnapshots:
+    """Packs, unpacks and erases the checkpoints of a path. Belongs to the engine's thread, but for `parse`."""
+
+    def __init__(self, evictor: Evictor, fingerprint: Mapping[str, str]) -> None:
+        self._evictor = evictor
+        self._fingerprint = fingerprint
+
+    def pack(self, namespace: str, tokens: Tokens) -> SlotSnapshot | None:
+        """Copy all checkpoints of a path; None while some are on their way from the disk.
+
+        Where the host has no room for all of them, or the disk fails, as many of the deepest as can be had: the log
+        says so. Raises SnapshotError if there are some and none can be had.
+        """
+        tree = self._evictor.entries.tree(namespace)
+        path = list(deepest(tree.match(tokens), len(tokens)))
+        if gather(self._evictor, self._evictor.lower, path):
+            return None
+        snapshot = _pack(self._evictor, tree, tokens, self._fingerprint)
+        n_missing = len(path) - len(snapshot.checkpoints)
+        if n_missing and not snapshot.checkpoints:
+            raise SnapshotError(f"all of it is on disk, and cannot be fetched: {_WHY_FAR}")
+        if n_missing:
+            n_tokens, n_all = len(snapshot.tokens), path[0].n_tokens
+            log.warning(
+                "a slot is saved up to token %d of %d, without %d of its %d checkpoints, which are on disk alone: %s",
+                *(n_tokens, n_all, n_missing, len(path), _WHY_FAR),
+            )
+        return snapshot
+
+    def parse(self, arrays: Sequence[Bytes]) -> SlotSnapshot:
+        """Take a snapshot's arrays back; any thread. Raises SnapshotError for what cannot be used with this model."""
+        return parse(arrays, self._fingerprint)
+
+    def unpack(self, namespace: str, snapshot: SlotSnapshot) -> int:
+        """Make a snapshot's checkpoints known, as far as there is room; how many tokens the deepest one stands at.
+
+        Raises DamagedError for a checkpoint with other arrays than it must have.
+        """
+        tree = self._evictor.entries.tree(namespace)
+        n_tokens = _unpack(self._evictor, tree, snapshot)
+        for checkpoint in deepest(tree.match(snapshot.tokens), len(snapshot.tokens)):
+            self._evictor.lower.put(checkpoint, self._evictor.host)
+        return n_tokens
+
+    def erase(self, namespace: str, tokens: Tokens) -> int:
+        """Forget the checkpoints at the end of a path that no other path goes on from; the tokens given up."""
+        evictor = self._evictor
+        kept: Entry | None = None
+        n_erased = 0
+        for checkpoint in list(deepest(evictor.entries.tree(namespace).match(tokens), len(tokens))):
+            if not checkpoint.is_attached:
+                continue  # it went with one that was below it
+            if next(descendants(checkpoint), None) is not None or evictor.in_use.has_copies_in_use(checkpoint):
+                kept = checkpoint
+                break
+            n_erased = max(n_erased, checkpoint.n_tokens)
+            evictor.evict(checkpoint)
+        return max(0, n_erased - (kept.n_tokens if kept else 0))
+
+
+def _pack(evictor: Evictor, tree: Tree[Entry], tokens: Tokens, fingerprint: Mapping[str, str]) -> SlotSnapshot:
+    """Copy what is known of a path: all of its checkpoints that are not on disk alone. Changes nothing that is kept."""
+    found = [c for c in deepest(tree.match(tokens), len(tokens)) if evictor.device.owners.is_near(c)][::-1]
+    n_tokens = found[-1].n_tokens if found else 0
+    cells: tuple[Cells, ...] = ()
+    if found and evictor.host.layout.is_segmented:
+        cells = tuple(_cells(evictor, found[-1]))
+    checkpoints = tuple((_packed(evictor, c), tuple(_arrays(evictor, c))) for c in found)
+    return SlotSnapshot(fingerprint, tokens[:n_tokens].copy(), cells, checkpoints)
+
+
+def _unpack(evictor: Evictor, tree: Tree[Entry], snapshot: SlotSnapshot) -> int:
+    """Make a snapshot's checkpoints known, as far as the host has room.
+
+    How many tokens the deepest one stands at that is there in the end: for some, others of them may have had to go.
+    Raises DamagedError for a checkpoint with other arrays than it must have.
+    """
+    chains, is_segmented = evictor.host.segments, evictor.host.layout.is_segmented
+    segment, n_held = chains.find(tree, snapshot.tokens)
+    chains.hold(segment)
+    try:
+        for cells in snapshot.cells if is_segmented else ():
+            if cells.end <= n_held:
+                continue
+            cells = _from(evictor.device.engine, cells, n_held)
+            if not evictor.host_room(cells.n_bytes):
+                break
+            new = chains.add(segment, cells.start, snapshot.tokens[cells.start : cells.end], cells)
+            chains.hold(new)
+            chains.release(segment)
+            segment, n_held = new, cells.end
+        for packed, arrays in snapshot.checkpoints:
+            is_held = not is_segmented or packed.n_tokens <= n_held
+            path = snapshot.tokens[: packed.n_tokens]
+            if is_held and tree.at(path) is None and evictor.host_room(sum(array.nbytes for array in arrays)):
+                checkpoint = _unpacked(evictor, tree, packed)
+                evictor.host.take_back(checkpoint, arrays)
+                tree.attach(checkpoint, path)
+                if is_segmented:
+                    evictor.host.adopt(checkpoint)
+    finally:
+        chains.release(segment)
+    ends = (packed.n_tokens for packed, _ in snapshot.checkpoints)
+    return max((n for n in ends if tree.at(snapshot.tokens[:n]) is not None), default=0)
+
+
+def _cells(evictor: Evictor, checkpoint: Entry) -> Iterable[Cells]:
+    seq = evictor.device.owners.source(checkpoint)
+    if seq is not None:
+        yield evictor.device.engine.save_cells(seq, 0, checkpoint.n_tokens, evictor.device.scratch)
+        return
+    assert checkpoint.segment is not None
+    for segment, end in checkpoint.segment.chain(checkpoint.n_covered):
+        assert segment.cells is not None
+        yield segment.cells if end == segment.end else evictor.device.engine.cut(segment.cells, end)
+
+
+def _from(engine: Engine, cells: Cells, start: int) -> Cells:
+    return cells if cells.start >= start else engine.cut(cells, cells.end, start)
+
+
+def _packed(evictor: Evictor, checkpoint: Entry) -> SnapshotEntry:
+    return SnapshotEntry(
+        n_tokens=checkpoint.n_tokens,
+        pos_min=checkpoint.pos_min,
+        pos_max=checkpoint.pos_max,
+        origin=checkpoint.origin.value,
+        pinned=checkpoint.pinned,
+        cuts=None if checkpoint.cuts is None else str(checkpoint.cuts),
+        has_blob=evictor.host.layout.needs_blob,
+        has_logits=checkpoint.logits is not None,
+    )
+
+
+def _arrays(evictor: Evictor, checkpoint: Entry) -> Iterable[Bytes]:
+    if checkpoint.blob is not None:
+        yield checkpoint.blob.data
+    elif evictor.host.layout.needs_blob:
+        yield evictor.device.engine.save(checkpoint.seq, partial=evictor.host.layout.is_segmented).data
+    if checkpoint.logits is not None:
+        yield checkpoint.logits.view(np.uint8)
+
+
+def _unpacked(evictor: Evictor, tree: Tree[Entry], packed: SnapshotEntry) -> Entry:
+    now = evictor.entries.clock()
+    return Entry(
+        tree=tree,
+        layout=evictor.host.layout,
+        n_tokens=packed.n_tokens,
+        pos_min=packed.pos_min,
+        pos_max=packed.pos_max,
+        origin=Origin(packed.origin),
+        created=now,
+        last_used=now,
+        pinned=packed.pinned,
+        cuts=None if packed.cuts is None else int(packed.cuts),
+    )
