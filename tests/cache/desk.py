@@ -188,6 +188,19 @@ class Desk:
         assert self.engine.length(src) == 0
 
 
+def where(desk: Desk, prefix: Path) -> tuple[str, ...]:
+    """On which tiers the entry at the end of a path is, nearest first: of "parked", "host", "disk"; none if it is gone.
+
+    One that lives on other sequences' cells alone is "live".
+    """
+    found = at(desk, prefix)
+    if found is None:
+        return ()
+    is_on_host = found.blob is not None or found.is_loaded
+    tiers = (("parked", found.is_parked), ("host", is_on_host), ("disk", found.is_stored))
+    return tuple(tier for tier, is_there in tiers if is_there) or ("live",)
+
+
 def at(desk: Desk, prefix: Path) -> Entry | None:
     """The checkpoint at the end of a path, if it is there."""
     found = (c for c in desk.cache.entries.all() if tuple(tokens_of(c).tolist()) == prefix)

@@ -5,15 +5,9 @@ import pytest
 from segue.cache.entries.entry import Entry
 from segue.memory import MemoryKind
 from segue.policy.restore import Restore
-from tests.cache.desk import Desk, Path, array, at, path
+from tests.cache.desk import Desk, array, at, path, where
 
 KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.shares_cells]
-
-
-def home(desk: Desk, prefix: Path) -> str:
-    """Where a checkpoint is; "" if it is gone."""
-    found = at(desk, prefix)
-    return found.home if found else ""
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
@@ -43,7 +37,7 @@ def test_logits_go_before_what_is_parked() -> None:
     assert kept.logits is not None
     assert desk.cache.evictor.host_room(100)
     assert kept.logits is None
-    assert home(desk, path(1, 10)) == "parked"
+    assert where(desk, path(1, 10)) == ("parked",)
     desk.check()
 
 
@@ -52,7 +46,7 @@ def test_the_least_valuable_parked_checkpoint_leaves_its_sequence_to_the_next(ki
     desk = Desk(kind, n_parked=2)
     for first in range(3):
         desk.leave(path(first, 20))
-    assert [home(desk, path(first, 20)) for first in range(3)] == ["host", "parked", "parked"]
+    assert [where(desk, path(first, 20)) for first in range(3)] == [("host",), ("parked",), ("parked",)]
     for first in range(3):
         assert desk.start(0, (*path(first, 20), 9))
         assert len(desk.paths[0]) == 20
@@ -92,7 +86,7 @@ def test_what_paths_share_is_stored_once(kind: MemoryKind) -> None:
     n_links = sum(segment.n_bytes for root in evictor.host.segments.roots.values() for segment in root.below())
     assert n_links == (30 + 3 * 10) * shape.n_bytes_cell
     for prompt in prompts:
-        assert home(desk, prompt) == "host"
+        assert where(desk, prompt) == ("host",)
         assert desk.start(0, (*prompt, 9))
         assert len(desk.paths[0]) == 40
         desk.read(0, (9,))
@@ -146,16 +140,16 @@ def test_freeing_the_cells_of_a_tail_leaves_them_to_the_checkpoint_below(kind: M
     desk.read(0, path(1, 20))
     desk.take(0)
     desk.read(0, path(1, 30)[20:])
-    if home(desk, path(1, 20)) == "parked":
+    if where(desk, path(1, 20)) == ("parked",):
         evictor, below = desk.cache.evictor, at(desk, path(1, 20))
         assert below is not None
         evictor.demote(below)
     desk.close(0)
-    assert home(desk, path(1, 30)) == "parked"
+    assert where(desk, path(1, 30)) == ("parked",)
     desk.cache.host.budget.limit_bytes = desk.cache.host.budget.used_bytes
     assert desk.cache.make_room()
-    assert home(desk, path(1, 20)) == "parked"
-    assert home(desk, path(1, 30)) == ""
+    assert where(desk, path(1, 20)) == ("parked",)
+    assert where(desk, path(1, 30)) == ()
     desk.check()
     assert desk.start(0, (*path(1, 20), 9))
     assert len(desk.paths[0]) == 20
@@ -166,7 +160,7 @@ def test_nothing_is_freed_where_nothing_is_parked() -> None:
     desk = Desk(MemoryKind.HYBRID, n_parked=0)
     desk.leave(path(1, 10))
     assert not desk.cache.make_room()
-    assert home(desk, path(1, 10)) == "host"
+    assert where(desk, path(1, 10)) == ("host",)
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
@@ -193,7 +187,7 @@ def test_pinned_checkpoints_outlive_others() -> None:
     desk.close(0)
     for first in range(1, 9):
         desk.leave(path(first, 20))
-    assert home(desk, path(0, 20)) == "host"
+    assert where(desk, path(0, 20)) == ("host",)
 
 
 @pytest.mark.parametrize("kind", [MemoryKind.RECURRENT, MemoryKind.HYBRID])
@@ -205,10 +199,10 @@ def test_what_is_pinned_on_a_running_path_outlives_others_that_are_parked(kind: 
     for n_tokens in range(10, 41, 10):
         desk.read(0, path(0, 40)[n_tokens - 10 : n_tokens])
         desk.take(0, pin_s=1e6 if n_tokens == 10 else 0.0)
-    assert home(desk, path(0, 40)[:10]) == "parked"
+    assert where(desk, path(0, 40)[:10]) == ("parked",)
     desk.close(0)
     desk.check()
-    assert home(desk, path(0, 40)[:10]) == "parked"
+    assert where(desk, path(0, 40)[:10]) == ("parked",)
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
@@ -236,7 +230,7 @@ def test_a_pin_that_is_renewed_outlives_one_that_is_not() -> None:
     desk.cache.pins.renew("", array(path(5, 20)), 1e6)
     for first in range(2, 9):
         desk.leave(path(first, 20))
-    assert [home(desk, path(first, 20)) for first in (0, 1)] == ["host", ""]
+    assert [where(desk, path(first, 20)) for first in (0, 1)] == [("host",), ()]
 
 
 def test_a_rewound_lane_holds_no_more_when_what_it_started_from_goes() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from segue.memory import MemoryKind
-from tests.cache.desk import Desk, at, path
+from tests.cache.desk import Desk, at, path, where
 
 KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.shares_cells]
 
@@ -38,7 +38,7 @@ def test_the_branch_used_last_is_copied_while_nobody_runs_and_leaves_in_one_step
     tidy(desk)
     parked = at(desk, path(1, 200))
     assert parked is not None
-    assert parked.home == "parked"
+    assert where(desk, path(1, 200)) == ("parked", "host")
     assert parked.is_copied
     assert desk.start(0, path(2, 20))
     desk.cache.maintain(0.0)
@@ -73,10 +73,7 @@ def test_the_longest_idle_branch_leaves_first(kind: MemoryKind) -> None:
     desk.leave(path(1, 20))
     assert desk.start(0, path(3, 20))
     tidy(desk)
-    short, long = at(desk, path(1, 20)), at(desk, path(2, 60))
-    assert short is not None
-    assert long is not None
-    assert (short.home, long.home) == ("parked", "host")
+    assert (where(desk, path(1, 20)), where(desk, path(2, 60))) == (("parked",), ("host",))
     desk.read(0, path(3, 20))
     desk.check()
 
@@ -88,9 +85,7 @@ def test_what_a_running_lane_shares_is_not_idle(kind: MemoryKind) -> None:
     assert desk.start(0, (*path(1, 40), 9))
     tidy(desk)
     assert desk.cache.offload.n_cells() == 0
-    parked = at(desk, path(1, 40))
-    assert parked is not None
-    assert parked.home == "parked"
+    assert where(desk, path(1, 40)) == ("parked",)
     desk.read(0, (9,))
     desk.check()
 

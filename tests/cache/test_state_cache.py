@@ -8,7 +8,7 @@ from segue.engine.errors import StateError
 from segue.memory import MemoryKind
 from segue.prefix.path_limit import PathLimit
 from tests.cache.cache_machine import KeeperMachine
-from tests.cache.desk import Desk, Path, array, at, path
+from tests.cache.desk import Desk, Path, array, at, path, where
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
@@ -48,7 +48,7 @@ def test_what_a_checkpoint_goes_on_living_on_is_not_dropped_for_its_sake() -> No
     desk.leave(path(1, 10))
     desk.leave(path(1, 20))
     assert desk.cache.make_room()
-    assert [checkpoint_at(desk, path(1, n)).home for n in (10, 20)] == ["parked", "host"]
+    assert [where(desk, path(1, n)) for n in (10, 20)] == [("parked",), ("host",)]
     desk.cache.evictor.demote(checkpoint_at(desk, path(1, 10)))
     desk.check()
 
@@ -58,7 +58,7 @@ def test_a_checkpoint_that_needs_no_other_can_always_be_restored() -> None:
     desk.leave(path(1, 10))
     assert desk.cache.make_room()
     desk.leave(path(1, 20))
-    assert [checkpoint_at(desk, path(1, n)).home for n in (10, 20)] == ["host", "parked"]
+    assert [where(desk, path(1, n)) for n in (10, 20)] == [("host",), ("parked",)]
     assert desk.start(0, (*path(1, 10), 9))
     assert len(desk.paths[0]) == 10
 
@@ -146,7 +146,7 @@ def test_what_is_being_restored_keeps_its_cells_while_room_is_made() -> None:
     assert desk.cache.make_room()
     desk.cache.evictor.demote(checkpoint_at(desk, path(1, 10)))
     desk.leave(path(2, 20))
-    assert [checkpoint_at(desk, path(1, n)).home for n in (10, 20)] == ["host", "host"]
+    assert [where(desk, path(1, n)) for n in (10, 20)] == [("host",), ("host",)]
     desk.cache.host.budget.limit_bytes = desk.cache.host.budget.used_bytes
     assert desk.start(0, (*path(1, 10), 9))
     assert len(desk.paths[0]) == 10
@@ -236,7 +236,7 @@ def test_what_the_engine_refuses_goes_alone_and_only_what_is_parked_helps(kind: 
     desk.leave(path(1, 10))
     desk.leave(path(1, 20))
     desk.cache.evictor.demote(checkpoint_at(desk, path(1, 20)))
-    assert [checkpoint_at(desk, path(1, n)).home for n in (10, 20)] == ["parked", "host"]
+    assert [where(desk, path(1, n)) for n in (10, 20)] == [("parked",), ("host",)]
     desk.engine.refuses_states = True
     with pytest.raises(StateError):
         desk.start(0, path(1, 30))

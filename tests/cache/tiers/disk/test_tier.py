@@ -24,7 +24,7 @@ from segue.storage.directory import Directory
 from segue.storage.errors import DamagedError, DiskError
 from segue.storage.index import Index
 from tests.cache.damage import Damage, damage
-from tests.cache.desk import Path, array, at, path
+from tests.cache.desk import Path, array, at, path, where
 from tests.cache.disk_desk import DiskDesk, MakeDesk, serve
 from tests.cache.disk_machine import VaultMachine
 from tests.kit.waiting import PATIENCE_S, wait_until
@@ -303,7 +303,7 @@ def test_what_the_disk_fails_to_read_is_a_miss_and_stays(
         assert desk.fetch(found)
         desk.store()
         assert not desk.fetch(found), "it is left alone for a while"
-        assert found.is_stored
+        assert "disk" in where(desk, prompt)
     assert "stored state stays on disk" in caplog.text
     assert "Input/output error" in caplog.text
     assert "is lost" not in caplog.text
@@ -519,7 +519,7 @@ def test_what_is_being_fetched_stays_on_disk_whoever_wants_room(
         desk.leave(path(2, 30))
         while desk.disk.step():
             pass
-        assert found.is_stored
+        assert "disk" in where(desk, path(1, 30))
         desk.leave(path(3, 30))
     desk.store()
     assert serve(desk, path(1, 30)) == 0
@@ -544,10 +544,7 @@ def test_a_parked_checkpoint_gives_its_cells_while_it_is_written(make: MakeDesk)
         assert desk.cache.maintain(0.0)
     assert desk.cache.make_room()
     desk.store()
-    found = at(desk, path(1, 30))
-    assert found is not None
-    assert not found.is_parked
-    assert found.is_stored
+    assert where(desk, path(1, 30)) == ("host", "disk")
 
 
 @pytest.mark.parametrize("kind", [MemoryKind.RECURRENT, MemoryKind.HYBRID, MemoryKind.SLIDING_WINDOW])

@@ -8,7 +8,7 @@ import pytest
 from segue.cache.entries.entry import Entry
 from segue.memory import MemoryKind
 from segue.policy.retention import Retention
-from tests.cache.desk import Path, at, path
+from tests.cache.desk import Path, at, path, where
 from tests.cache.disk_desk import DiskDesk, MakeDesk, serve
 
 KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.shares_cells]
@@ -29,7 +29,7 @@ def on_a_stored_segment(desk: DiskDesk) -> tuple[Entry, Entry]:
     assert onward is not None
     while not onward.is_copied:
         assert desk.cache.maintain(0.0)
-    assert not onward.is_stored
+    assert where(desk, ONWARD) == ("parked", "host")
     assert not onward.has_loaded_chain, "the cells of the first segment are on disk alone"
     return stored, onward
 
