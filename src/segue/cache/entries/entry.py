@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass, field
 
 from segue.cache.entries.segment import Segment
-from segue.cache.entries.stored import Stored
 from segue.engine.base import Blob
 from segue.prefix.checkpoint import Checkpoint
 from segue.prefix.tree import Tree
+from segue.storage.rows import EntryRow
 
 NO_SEQ = -1
 
@@ -30,8 +30,8 @@ class Entry(Checkpoint):
     On the device it is parked as sequence `seq`, or its cells are those of another sequence whose path passes through
     it (`CellOwners`). On the host `blob` is the state that sequences cannot share, or all of it (`is_whole`); its cells
     are the first `n_covered` of the chain that ends in `segment`, and `is_loaded` keeps that chain in memory as far as
-    it is there. `stored` is what a lower tier has of it. After a failed read nothing is fetched before `fetch_after`,
-    in monotonic seconds. `tree` is that of its namespace.
+    it is there. `stored` is the row by which a lower tier has it. After a failed read nothing is fetched before
+    `fetch_after`, in monotonic seconds. `tree` is that of its namespace.
     """
 
     tree: "Tree[Entry]" = field(repr=False, kw_only=True)
@@ -41,7 +41,7 @@ class Entry(Checkpoint):
     segment: Segment | None = None
     n_covered: int = 0
     is_loaded: bool = False
-    stored: Stored | None = None
+    stored: EntryRow | None = None
     fetch_after: float = -math.inf
 
     @property

@@ -1,10 +1,10 @@
 """Which entries a lower tier has, and what goes with those that it loses."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from segue.cache.entries.entry import Entry
 from segue.cache.entries.segment import Segment
-from segue.cache.entries.stored import Stored
 from segue.cache.tiers.lower import UpperTiers
 from segue.prefix.loss import Loss
 from segue.storage.rows import EntryRow, SegmentRow
@@ -44,7 +44,8 @@ class StoredEntries:
             self._count(-checkpoint.stored.n_bytes)
         elif tip is not None:
             tip.n_stored += 1
-        checkpoint.stored = Stored(row.key, row.n_bytes, row.has_logits, row.file or "")
+        # Its tokens are those of the tree.
+        checkpoint.stored = replace(row, tokens=None)
         self._count(row.n_bytes)
 
     def give_up(self, checkpoint: Entry, chain: Sequence[Segment]) -> None:

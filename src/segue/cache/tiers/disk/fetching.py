@@ -97,7 +97,7 @@ class Fetches:
         self._fetching.add(checkpoint)
         segments = [(segment, segment.file) for segment in self._far(checkpoint)]
         stored = checkpoint.stored if self._is_file_needed(checkpoint, with_logits) else None
-        file = stored.file if stored is not None else ""
+        file = (stored.file or "") if stored is not None else ""
         n_disk_bytes = sum(segment.n_stored_bytes for segment, _ in segments) + (
             stored.n_bytes if stored is not None else 0
         )
@@ -138,7 +138,8 @@ class Fetches:
         segment = error.segment
         # What went meanwhile, or was stored anew, has another file or none.
         stored = checkpoint.stored
-        if (segment.file if segment is not None else stored.file if stored is not None else "") != error.file:
+        own_file = stored.file if stored is not None else None
+        if (segment.file if segment is not None else own_file) != error.file:
             return
         if segment is not None and segment.cells is not None:
             return

@@ -3,13 +3,13 @@
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
 from segue.cache.entries.entry import Entry, Layout
 from segue.cache.entries.segment import Segment
-from segue.cache.entries.stored import Stored
 from segue.cache.tiers.lower import UpperTiers
 from segue.engine.base import Tokens
 from segue.prefix.checkpoint import Origin
@@ -99,7 +99,7 @@ def _entry(row: EntryRow, tree: Tree[Entry], layout: Layout, now: float) -> Entr
         has_far_logits=row.has_logits,
         pinned=row.pinned,
         cuts=None if row.cuts is None else int(row.cuts),
-        stored=Stored(row.key, row.n_bytes, row.has_logits, row.file or ""),
+        stored=replace(row, tokens=None),
     )
 
 
