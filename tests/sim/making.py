@@ -6,11 +6,11 @@ import numpy as np
 
 from segue.prefix.branch import Tokens
 from segue.sim.capacity import Capacity
-from segue.sim.model import MODELS, Model
-from segue.sim.request import Request
+from segue.sim.model import MODELS, SimulatedModel
+from segue.sim.request import TraceRequest
 from segue.sim.store import Store
 
-MODEL: Model = MODELS["Qwen3.6-27B"]
+MODEL: SimulatedModel = MODELS["Qwen3.6-27B"]
 
 
 def span(n: int, first: int = 0) -> Tokens:
@@ -23,9 +23,9 @@ def join(*parts: Tokens) -> Tokens:
     return np.concatenate(parts)
 
 
-def request(path: Tokens, at_s: float = 0.0, *, user_starts: Sequence[int] = (), n_block: int = 1) -> Request:
+def request(path: Tokens, at_s: float = 0.0, *, user_starts: Sequence[int] = (), n_block: int = 1) -> TraceRequest:
     """A request of whole blocks."""
-    return Request(0, at_s, path, len(path) * n_block, 0, user_starts=tuple(user_starts))
+    return TraceRequest(0, at_s, path, len(path) * n_block, 0, user_starts=tuple(user_starts))
 
 
 def store(n_checkpoints: float = float("inf"), *, n_block: int = 1) -> Store:

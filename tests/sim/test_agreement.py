@@ -14,7 +14,7 @@ from segue.policy.retention import Retention
 from segue.prefix.tree import Tree
 from segue.sim.capacity import Capacity
 from segue.sim.policies.segue import Segue
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.store import Store
 from segue.sim.trace import Format, Interleaving, load
 from tests.loop.fake_rig import FakeRig, Sizes, text
@@ -25,12 +25,12 @@ _N_BYTES_STATE = 64
 _EXCERPT = Path(__file__).parent / "recordings" / "claude-code.jsonl"
 
 
-def conversations(seed: int, n: int) -> list[Request]:
+def conversations(seed: int, n: int) -> list[TraceRequest]:
     """Users whose prompts grow, turn back and part; no prompt comes twice, since that is a question of logits."""
     draw = random.Random(seed)
     systems = [text(1, 90), text(2, 40)]
     known = [systems[draw.randrange(2)] + text(10 + i, 30) for i in range(6)]
-    made, seen = list[Request](), set[tuple[int, ...]]()
+    made, seen = list[TraceRequest](), set[tuple[int, ...]]()
     at_s = 0.0
     while len(made) < n:
         i = draw.randrange(len(known))
@@ -44,13 +44,13 @@ def conversations(seed: int, n: int) -> list[Request]:
     return made
 
 
-def recorded(path: Path, form: Format, interleaving: Interleaving, n: int) -> list[Request]:
+def recorded(path: Path, form: Format, interleaving: Interleaving, n: int) -> list[TraceRequest]:
     """The first `n` requests of a recording, with one token for each whole block, so that all lengths shrink alike.
 
     Where all whole blocks of a prompt were known, its partial one, which nobody knew, comes as one token more: no
     prompt ends on a known path, since that is a question of logits.
     """
-    known, made = Tree(), list[Request]()
+    known, made = Tree(), list[TraceRequest]()
     requests = load(path, form, interleaving).requests[:n]
     fresh = 1 + max(int(found.path.max()) for found in requests if len(found.path))
     for i, found in enumerate(requests):
@@ -62,13 +62,13 @@ def recorded(path: Path, form: Format, interleaving: Interleaving, n: int) -> li
     return made
 
 
-def simulated(requests: Sequence[Request], n_fit: int) -> list[int]:
+def simulated(requests: Sequence[TraceRequest], n_fit: int) -> list[int]:
     """The hits of each request, by the simulator."""
     policy = Segue(Store(Capacity(n_fit), MODEL, 1), Retention())
     return [policy.serve(found) for found in requests]
 
 
-def served(requests: Sequence[Request], n_fit: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def served(requests: Sequence[TraceRequest], n_fit: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The hits of each request, by the server's loop, with the clock of the recording."""
     n_most = max(len(found.path) for found in requests)
     sizes = Sizes(n_ctx=n_most + 8, n_parked=0, n_host_bytes=n_fit * _N_BYTES_STATE, n_batch=256, n_ubatch=256)

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from segue.sim.replay import oracle_hit_tokens
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.trace import Format, Interleaving, interleave, load
 from segue.sim.traces.error import TraceError
 from tests.sim.making import request, span
 from tests.sim.shared import shared
 
 
-def conversation(number: int, *times_s: float) -> list[Request]:
+def conversation(number: int, *times_s: float) -> list[TraceRequest]:
     return [replace(request(span(4), at_s), conversation=number) for at_s in times_s]
 
 

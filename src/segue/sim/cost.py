@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from segue.sim.model import Model
+from segue.sim.model import SimulatedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class Cost:
     Requests do not wait for each other, so this is what the rule alone does to one.
     """
 
-    model: Model
+    model: SimulatedModel
     read_tokens_per_s: float = 1000.0
     home_bytes_per_s: float = 10e9
 

@@ -12,8 +12,8 @@ from segue.sim.capacity import Capacity
 from segue.sim.cost import Cost
 from segue.sim.load import Load
 from segue.sim.policies.segue import Segue
-from segue.sim.request import Request
-from segue.sim.routing import Index, Key, Router, Routing, keys
+from segue.sim.request import TraceRequest
+from segue.sim.routing import Key, PrefixIndex, Router, Routing, keys
 from segue.sim.store import Store
 
 _WARM_SHARE: Final = 0.5
@@ -52,7 +52,7 @@ class FleetResult:
 class _IndexedStore(Store):
     """A replica's checkpoints, told to an index."""
 
-    def __init__(self, fleet: Fleet, cost: Cost, n_block: int, index: Index, replica: int) -> None:
+    def __init__(self, fleet: Fleet, cost: Cost, n_block: int, index: PrefixIndex, replica: int) -> None:
         super().__init__(fleet.capacity, cost.model, n_block)
         self._index = index
         self._replica = replica
@@ -80,7 +80,7 @@ class _Served:
 
 
 class _Replica:
-    def __init__(self, fleet: Fleet, cost: Cost, n_block: int, index: Index, number: int) -> None:
+    def __init__(self, fleet: Fleet, cost: Cost, n_block: int, index: PrefixIndex, number: int) -> None:
         self._store = _IndexedStore(fleet, cost, n_block, index, number)
         self._policy = Segue(self._store, Retention())
         self._cost = cost
@@ -88,7 +88,7 @@ class _Replica:
         self._index = index
         self._shared_bytes_per_s = fleet.shared_bytes_per_s
 
-    def serve(self, request: Request) -> _Served:
+    def serve(self, request: TraceRequest) -> _Served:
         """Read a prompt, from a checkpoint of its own or of the shared home, whichever is sooner."""
         own = self._store.find(request.path)
         n_own = own.n_tokens if own is not None else 0
@@ -111,7 +111,7 @@ def simulate(fleet: Fleet, load: Load, cost: Cost, seconds: float, seed: int) ->
     A replica reads one prompt after the other; what it generates takes no time here. Nor does what each user begins
     with: it was read before.
     """
-    index, n_block = Index(), load.n_block_tokens
+    index, n_block = PrefixIndex(), load.n_block_tokens
     free_at = np.zeros(fleet.n_replicas)
     busy = np.zeros(fleet.n_replicas)
     router = Router(fleet.routing, index, cost, free_at, n_block)

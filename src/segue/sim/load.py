@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from segue.prefix.branch import Tokens
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.trace import PAUSE_S, Trace, gap_s
 
 N_BLOCK_TOKENS: Final = 2048
@@ -30,7 +30,7 @@ class Load:
         grouped = groupby(in_order, key=lambda request: request.conversation)
         self._conversations = [[replace(r, path=_coarse(r.path, n)) for r in group] for _, group in grouped]
 
-    def requests(self, n_users: int, seconds: float, seed: int) -> Iterator[Request]:
+    def requests(self, n_users: int, seconds: float, seed: int) -> Iterator[TraceRequest]:
         """What so many users ask in so many seconds, by rising time.
 
         Each begins anywhere in a conversation, goes on with it as the recording does, and 10 s after its end with

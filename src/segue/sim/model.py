@@ -11,7 +11,7 @@ _F16, _F32 = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class SimulatedModel:
     """What one token adds to the attention cells, and what a checkpoint's own state takes.
 
     `n_flops_token` is what reading one token takes beside attention, `n_flops_pair` what it takes for each token
@@ -27,14 +27,14 @@ class Model:
 
 def _delta_net(
     name: str, *, n_layers: int, n_kv_heads: int, n_heads: int, n_value_heads: int, n_key_heads: int, n_active: float
-) -> Model:
+) -> SimulatedModel:
     """Qwen3.5's shape: three layers in four hold, per value head, a state of 128 by 128 and the last 3 inputs of a
     convolution over keys, queries and values. Attention heads are 256 wide.
     """
     n_attention = n_layers // 4
     n_recurrent = n_layers - n_attention
     n_state = n_value_heads * 128 * 128 + 3 * (2 * n_key_heads + n_value_heads) * 128
-    return Model(
+    return SimulatedModel(
         name,
         n_bytes_cell=2 * n_attention * n_kv_heads * 256 * _F16,
         n_bytes_state=n_recurrent * n_state * _F32,
@@ -45,9 +45,9 @@ def _delta_net(
 
 def _short_conv(
     name: str, *, n_conv: int, n_attention: int, n_kv_heads: int, n_heads: int, n_embd: int, n_active: float
-) -> Model:
+) -> SimulatedModel:
     """LFM2's shape: convolutions of width 3, of which the last two inputs are kept; attention heads are 64 wide."""
-    return Model(
+    return SimulatedModel(
         name,
         n_bytes_cell=2 * n_attention * n_kv_heads * 64 * _F16,
         n_bytes_state=n_conv * 2 * n_embd * _F32,

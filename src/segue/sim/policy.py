@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Counts:
 class Policy(Protocol):
     """One rule, at work. Requests come by rising time, each when the one before has ended."""
 
-    def serve(self, request: Request) -> int:
+    def serve(self, request: TraceRequest) -> int:
         """Read a prompt: how many of its blocks need not be read. Keeps afterwards what the rule would keep."""
 
     @property

@@ -6,7 +6,7 @@ from typing import Final
 
 from segue.policy.retention import Retention
 from segue.sim.capacity import Capacity
-from segue.sim.model import Model
+from segue.sim.model import SimulatedModel
 from segue.sim.policies.attention import Attention
 from segue.sim.policies.clairvoyant import Clairvoyant
 from segue.sim.policies.llama_server import LlamaServer
@@ -27,7 +27,7 @@ class Setting:
     """What a policy is made for: a trace, a model, and the room that there is."""
 
     trace: Trace
-    model: Model
+    model: SimulatedModel
     capacity: Capacity
 
     @property

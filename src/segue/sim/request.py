@@ -12,7 +12,7 @@ def _nothing() -> Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class TraceRequest:
     """A prompt that arrives at `at_s` seconds, as ids of whole blocks of tokens.
 
     `path` has one id for each whole block of the prompt, such that two paths share a block exactly where their tokens

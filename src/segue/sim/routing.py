@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segue.prefix.branch import Tokens
 from segue.sim.cost import Cost
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 
 _SHARE: Final = 0.5
 _GOLDEN: Final = 0x9E3779B1
@@ -33,7 +33,7 @@ def keys(path: Tokens) -> Iterator[tuple[int, Key]]:
         yield n, hash(path[:n].tobytes())
 
 
-class Index:
+class PrefixIndex:
     """Which replicas hold a checkpoint where, and what any of them ever did."""
 
     def __init__(self) -> None:
@@ -56,7 +56,9 @@ class Index:
 class Router:
     """Chooses replicas by one rule. `free_at` is when each is done with what it has to read, in seconds."""
 
-    def __init__(self, routing: Routing, index: Index, cost: Cost, free_at: NDArray[np.float64], n_block: int) -> None:
+    def __init__(
+        self, routing: Routing, index: PrefixIndex, cost: Cost, free_at: NDArray[np.float64], n_block: int
+    ) -> None:
         self._routing = routing
         self._index = index
         self._cost = cost
@@ -66,7 +68,7 @@ class Router:
         self._n_sent = np.zeros(len(free_at), dtype=np.int64)
         self._last: dict[Key, int] = {}
 
-    def choose(self, request: Request) -> int:
+    def choose(self, request: TraceRequest) -> int:
         """The replica for a request.
 
         Round-robin takes the next, session a hash of the conversation. Prefix takes the one that was sent the longest
@@ -79,7 +81,7 @@ class Router:
         self._n_sent[chosen] += 1
         return chosen
 
-    def _choose(self, request: Request) -> int:
+    def _choose(self, request: TraceRequest) -> int:
         if self._routing is Routing.ROUND_ROBIN:
             return self._n_routed % len(self._free_at)
         if self._routing is Routing.SESSION:
@@ -89,7 +91,7 @@ class Router:
         idle = int(soonest[self._n_sent[soonest].argmin()])
         return self._by_prefix(request, idle) if self._routing is Routing.PREFIX else self._by_depth(request, idle)
 
-    def _by_prefix(self, request: Request, idle: int) -> int:
+    def _by_prefix(self, request: TraceRequest, idle: int) -> int:
         known = list(keys(request.path))
         chosen = idle
         for n, key in known:
@@ -101,7 +103,7 @@ class Router:
         self._last.update((key, chosen) for _, key in known)
         return chosen
 
-    def _by_depth(self, request: Request, idle: int) -> int:
+    def _by_depth(self, request: TraceRequest, idle: int) -> int:
         n_prompt = request.n_prompt_tokens
         best = (self._wait_s(idle, request) + self._cost.first_token_s(n_prompt, 0), idle)
         for n, key in keys(request.path):
@@ -110,5 +112,5 @@ class Router:
                 return min(best, *((self._wait_s(i, request) + first_s, i) for i in holders))[1]
         return best[1]
 
-    def _wait_s(self, replica: int, request: Request) -> float:
+    def _wait_s(self, replica: int, request: TraceRequest) -> float:
         return max(0.0, float(self._free_at[replica]) - request.at_s)

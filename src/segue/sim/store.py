@@ -8,7 +8,7 @@ from segue.prefix.match import deepest
 from segue.prefix.tree import Tree
 from segue.sim.capacity import Capacity
 from segue.sim.cells import n_own
-from segue.sim.model import Model
+from segue.sim.model import SimulatedModel
 from segue.sim.policy import Counts
 
 
@@ -18,7 +18,7 @@ class Store:
     Paths share the attention cells of what they have in common. What goes over the capacity is the policy's to drop.
     """
 
-    def __init__(self, capacity: Capacity, model: Model, n_block_tokens: int) -> None:
+    def __init__(self, capacity: Capacity, model: SimulatedModel, n_block_tokens: int) -> None:
         self.capacity = capacity
         self.tree = Tree()
         self.kept: OrderedDict[Checkpoint, None] = OrderedDict()

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from random import Random
 
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.traces import claude_code, mooncake, text
 from segue.sim.traces.error import TraceError
 
@@ -42,7 +42,7 @@ class Trace:
 
     name: str
     n_block_tokens: int
-    requests: tuple[Request, ...]
+    requests: tuple[TraceRequest, ...]
 
     @property
     def n_prompt_tokens(self) -> int:
@@ -58,14 +58,14 @@ def load(path: Path, form: Format, interleaving: Interleaving) -> Trace:
     try:
         if form is Format.MOONCAKE:
             return Trace(path.stem, mooncake.N_BLOCK_TOKENS, tuple(mooncake.read(path)))
-        read: Callable[[Path], list[Request]] = claude_code.read if form is Format.CLAUDE_CODE else text.read
+        read: Callable[[Path], list[TraceRequest]] = claude_code.read if form is Format.CLAUDE_CODE else text.read
         n_block = claude_code.N_BLOCK_TOKENS if form is Format.CLAUDE_CODE else text.N_BLOCK_TOKENS
         return Trace(path.stem, n_block, interleave(read(path), interleaving))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TraceError(f"{path} is no {form.value} trace: {error}") from error
 
 
-def interleave(requests: list[Request], interleaving: Interleaving) -> tuple[Request, ...]:
+def interleave(requests: list[TraceRequest], interleaving: Interleaving) -> tuple[TraceRequest, ...]:
     """Lay conversations, each listed in one piece, beside each other; times of the result start at 0.
 
     A request comes as long after the one before it in its conversation as in the recording, but 1 to 60 s. When a
@@ -89,6 +89,6 @@ def interleave(requests: list[Request], interleaving: Interleaving) -> tuple[Req
     return tuple(result)
 
 
-def gap_s(request: Request, following: Request) -> float:
+def gap_s(request: TraceRequest, following: TraceRequest) -> float:
     """How long after a request the next one of its conversation comes: as recorded, but 1 to 60 s."""
     return min(max(following.at_s - request.at_s, _GAP_LEAST_S), _GAP_MOST_S)

@@ -7,7 +7,7 @@ from typing import Final
 from segue.policy.retention import Retention, RetentionParameters
 from segue.prefix.checkpoint import Origin
 from segue.sim.capacity import Capacity
-from segue.sim.model import Model
+from segue.sim.model import SimulatedModel
 from segue.sim.policies.segue import Segue
 from segue.sim.replay import oracle_hit_tokens
 from segue.sim.store import Store
@@ -24,7 +24,7 @@ class Bench:
 
     trace: Trace
     capacities: tuple[Capacity, ...]
-    model: Model
+    model: SimulatedModel
 
     def shares(self, parameters: RetentionParameters) -> tuple[float, ...]:
         """For each room the share of the oracle's hits."""

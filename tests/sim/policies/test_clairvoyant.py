@@ -2,13 +2,13 @@
 
 from segue.sim.policies.clairvoyant import Clairvoyant
 from segue.sim.policy import Policy
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from tests.sim.making import join, request, span, store
 
 A, B, C = (span(100, 1000 * i) for i in range(3))
 
 
-def hits(policy: Policy, requests: list[Request]) -> list[int]:
+def hits(policy: Policy, requests: list[TraceRequest]) -> list[int]:
     return [policy.serve(found) for found in requests]
 
 

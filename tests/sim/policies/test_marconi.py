@@ -3,7 +3,7 @@
 import numpy as np
 
 from segue.sim.policies.marconi import Marconi
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from tests.sim.making import MODEL, join, request, span, store
 
 
@@ -18,7 +18,7 @@ def test_two_states_at_most_where_it_branches_and_where_it_ends() -> None:
 
 def test_the_reply_counts() -> None:
     policy = Marconi(store(), MODEL, 0.0)
-    policy.serve(Request(0, 0.0, span(50), 50, 10, span(10, 500)))
+    policy.serve(TraceRequest(0, 0.0, span(50), 50, 10, span(10, 500)))
     assert policy.serve(request(join(span(50), span(10, 500), span(5, 900)), 1)) == 60
 
 

@@ -26,7 +26,7 @@ class EncodedPrompt(NamedTuple):
     marks: PromptMarks = PromptMarks()
 
 
-class Segment(NamedTuple):
+class TextSegment(NamedTuple):
     """Text between two special tokens: characters `[start, end)`, of which the tokens begin at `n_before`."""
 
     start: int
@@ -121,7 +121,7 @@ class PromptTokenizer:
 
     def _encode_segments(
         self, text: str, specials: Sequence[tuple[int, int, int]], written: Sequence[WrittenText], scope: str
-    ) -> tuple[Tokens, list[Segment]]:
+    ) -> tuple[Tokens, list[TextSegment]]:
         parts = [np.array(self._bos, np.int32).tobytes()]
         segments = []
         n_bytes, start = len(parts[0]), 0
@@ -132,7 +132,7 @@ class PromptTokenizer:
             one = known.get(start)
             if one is not None and one.end > end:
                 continue
-            segments.append(Segment(start, end, n_bytes // 4))
+            segments.append(TextSegment(start, end, n_bytes // 4))
             if start < end:
                 parts.append(one.tokens if one is not None else self._encode_text(text[start:end], scope))
                 n_bytes += len(parts[-1])
@@ -169,20 +169,24 @@ class PromptTokenizer:
         specials = self._splitter.split(text)
         return None if specials is None else [special for special in specials if special[2] in self._special]
 
-    def _encode_whole(self, text: str, specials: Sequence[tuple[int, int, int]] | None) -> tuple[Tokens, list[Segment]]:
+    def _encode_whole(
+        self, text: str, specials: Sequence[tuple[int, int, int]] | None
+    ) -> tuple[Tokens, list[TextSegment]]:
         """Tokenise in one go. Without `specials`, or where the tokens have others, all of it is one segment."""
         body = self._vocabulary.tokenize(text, add_special=False, parse_special=True)
         tokens = np.concatenate([np.array(self._bos, np.int32), body])
         tokens.flags.writeable = False
         places = np.flatnonzero(np.isin(body, self._special_ids)) + len(self._bos)
         if specials is None or [token for _, _, token in specials] != tokens[places].tolist():
-            return tokens, [Segment(0, len(text), len(self._bos))]
+            return tokens, [TextSegment(0, len(text), len(self._bos))]
         starts = [0, *(end for _, end, _ in specials)]
         ends = [*(start for start, _, _ in specials), len(text)]
         n_before = [len(self._bos), *(places + 1).tolist()]
-        return tokens, [Segment(*segment) for segment in zip(starts, ends, n_before, strict=True)]
+        return tokens, [TextSegment(*segment) for segment in zip(starts, ends, n_before, strict=True)]
 
-    def _places(self, text: str, tokens: Tokens, segments: Sequence[Segment], offsets: Iterable[int]) -> Iterator[int]:
+    def _places(
+        self, text: str, tokens: Tokens, segments: Sequence[TextSegment], offsets: Iterable[int]
+    ) -> Iterator[int]:
         """The token position of each of the ascending character offsets, rounded down."""
 
         def segment_at(offset: int) -> int:

@@ -1,7 +1,7 @@
 """`attention`: what a plain attention model with room for everything need not read. Nothing can beat it."""
 
 from segue.sim.policy import Counts
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.store import Store
 
 
@@ -16,7 +16,7 @@ class Attention:
         """The cells of all paths count as bytes."""
         return Counts(0, 0, self._store.tree.n_tokens * self._store.n_bytes_block)
 
-    def serve(self, request: Request) -> int:
+    def serve(self, request: TraceRequest) -> int:
         """Go on from wherever the prompt leaves what is known."""
         n_known = self._store.tree.match(request.path).n_known
         self._store.tree.insert(request.whole)

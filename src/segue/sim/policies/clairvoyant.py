@@ -10,7 +10,7 @@ from segue.prefix.lineage import ancestors
 from segue.prefix.match import deepest
 from segue.prefix.tree import Tree
 from segue.sim.policy import Counts
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.store import Store
 
 # What is ranked together goes together, though what comes meanwhile may be worth less.
@@ -25,7 +25,7 @@ class Clairvoyant:
     is no longer proven the best, so it is a mark to measure against and no bound.
     """
 
-    def __init__(self, store: Store, requests: Sequence[Request]) -> None:
+    def __init__(self, store: Store, requests: Sequence[TraceRequest]) -> None:
         self._store = store
         self._victims = Victims(_N_SHARES)
         self._i = -1
@@ -50,7 +50,7 @@ class Clairvoyant:
         """What was done so far."""
         return self._store.counts
 
-    def serve(self, request: Request) -> int:
+    def serve(self, request: TraceRequest) -> int:
         """Go on from the deepest checkpoint, keep what will be needed."""
         self._i += 1
         store, path = self._store, request.path

@@ -13,9 +13,9 @@ import numpy as np
 
 from segue.prefix.branch import Tokens, n_equal
 from segue.sim.capacity import Capacity
-from segue.sim.model import Model
+from segue.sim.model import SimulatedModel
 from segue.sim.policy import Counts
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 
 _N_SLOTS: Final = 4
 _N_CHECKPOINTS_MOST: Final = 32
@@ -60,7 +60,7 @@ class LlamaServer:
     goes, then the oldest checkpoint of the slot unused the longest. A prompt on the host is a whole copy.
     """
 
-    def __init__(self, capacity: Capacity, model: Model, n_block_tokens: int) -> None:
+    def __init__(self, capacity: Capacity, model: SimulatedModel, n_block_tokens: int) -> None:
         self._capacity = capacity
         self._n_bytes_state = model.n_bytes_state
         self._n_bytes_block = model.n_bytes_cell * n_block_tokens
@@ -74,7 +74,7 @@ class LlamaServer:
         """What was done so far; copies of a state count once as taken."""
         return Counts(self._n_taken, self._n_read_back, self._n_bytes_peak)
 
-    def serve(self, request: Request) -> int:
+    def serve(self, request: TraceRequest) -> int:
         """Choose a slot, go on from what it has, leave it standing at the request's end."""
         self._task += 1
         slot = self._slots[self._choose(request)]
@@ -85,7 +85,7 @@ class LlamaServer:
         self._make_room()
         return n_start
 
-    def _choose(self, request: Request) -> int:
+    def _choose(self, request: TraceRequest) -> int:
         shared = [n_equal(request.path, slot.tokens) for slot in self._slots]
         i = max(range(_N_SLOTS), key=lambda i: shared[i])
         if shared[i] > _SIMILARITY * len(request.path):
@@ -111,7 +111,7 @@ class LlamaServer:
             self._host.remove(best)
         return best
 
-    def _restore(self, slot: Prompt, request: Request) -> int:
+    def _restore(self, slot: Prompt, request: TraceRequest) -> int:
         """Where reading starts: where the slot stands, if all of that is shared, else at its last usable checkpoint."""
         n_past = n_equal(request.path, slot.tokens)
         if n_past == len(slot.tokens) and n_past < request.n_prompt_tokens / self._n_block_tokens:
@@ -125,17 +125,17 @@ class LlamaServer:
         slot.checkpoints = [saved for saved in slot.checkpoints if self._stays(saved, n_past, request)]
         return n_start
 
-    def _is_usable(self, saved: Saved, n_past: int, request: Request) -> bool:
+    def _is_usable(self, saved: Saved, n_past: int, request: TraceRequest) -> bool:
         """Whether reading can go on from a checkpoint of a slot that shares `n_past` blocks with the prompt."""
         del request
         return saved.n_tokens <= n_past
 
-    def _stays(self, saved: Saved, n_past: int, request: Request) -> bool:
+    def _stays(self, saved: Saved, n_past: int, request: TraceRequest) -> bool:
         """Whether a checkpoint stays in the list once the slot has been rewound."""
         del request
         return saved.n_tokens <= n_past
 
-    def _take(self, slot: Prompt, request: Request, n_start: int) -> None:
+    def _take(self, slot: Prompt, request: TraceRequest, n_start: int) -> None:
         n_step = _N_MIN_STEP_TOKENS // self._n_block_tokens
         last_user = request.user_starts[-1] if request.user_starts else -1
         tail = [(request.n_prompt_tokens - n) // self._n_block_tokens for n in _N_TAIL_TOKENS]

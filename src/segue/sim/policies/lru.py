@@ -2,7 +2,7 @@
 
 from segue.prefix.checkpoint import Checkpoint, Origin
 from segue.sim.policy import Counts
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.store import Store
 
 
@@ -17,7 +17,7 @@ class Lru:
         """What was done so far."""
         return self._store.counts
 
-    def serve(self, request: Request) -> int:
+    def serve(self, request: TraceRequest) -> int:
         """Go on from the deepest checkpoint, take others behind it, let some go."""
         n_known = self._store.tree.match(request.path).n_known
         start = self._start(request)
@@ -33,11 +33,11 @@ class Lru:
         self._store.note_peak()
         return n_start
 
-    def _start(self, request: Request) -> Checkpoint | None:
+    def _start(self, request: TraceRequest) -> Checkpoint | None:
         """The checkpoint to go on from."""
         return self._store.find(request.path)
 
-    def _positions(self, request: Request, n_start: int, n_known: int) -> list[int]:
+    def _positions(self, request: TraceRequest, n_start: int, n_known: int) -> list[int]:
         """Where to take checkpoints, rising. Reading goes on at `n_start`, and the prompt was known up to `n_known`."""
         del n_start, n_known
         return [len(request.path)]

@@ -3,7 +3,7 @@
 from typing import Final
 
 from segue.sim.policies.lru import Lru
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.store import Store
 
 _N_GRID_TOKENS: Final = 8192
@@ -16,6 +16,6 @@ class LruGrid(Lru):
         super().__init__(store)
         self._n_grid = max(1, _N_GRID_TOKENS // store.n_block_tokens)
 
-    def _positions(self, request: Request, n_start: int, n_known: int) -> list[int]:
+    def _positions(self, request: TraceRequest, n_start: int, n_known: int) -> list[int]:
         first = (n_start // self._n_grid + 1) * self._n_grid
         return [*range(first, len(request.path), self._n_grid), *super()._positions(request, n_start, n_known)]

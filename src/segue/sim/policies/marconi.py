@@ -10,9 +10,9 @@ from typing import Final
 from segue.policy.victims import Victims, n_in_share
 from segue.prefix.checkpoint import Checkpoint
 from segue.prefix.lineage import descendants, is_consumed, nearest_ancestor
-from segue.sim.model import Model
+from segue.sim.model import SimulatedModel
 from segue.sim.policies.lru import Lru
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.store import Store
 
 ALPHAS: Final = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -27,23 +27,23 @@ class Marconi(Lru):
     before, and the alpha is taken with which a replay of them has most hits.
     """
 
-    def __init__(self, store: Store, model: Model, alpha: float | None = None) -> None:
+    def __init__(self, store: Store, model: SimulatedModel, alpha: float | None = None) -> None:
         super().__init__(store)
         self._model = model
         self._alpha = alpha or 0.0
         self._is_tuned = alpha is not None
         self._n_before = 0
-        self._recorded: list[Request] = []
+        self._recorded: list[TraceRequest] = []
         self._victims = Victims()
 
-    def serve(self, request: Request) -> int:
+    def serve(self, request: TraceRequest) -> int:
         """As every LRU; and tune alpha once there is enough to tune on."""
         n_start = super().serve(request)
         if not self._is_tuned:
             self._record(request)
         return n_start
 
-    def _positions(self, request: Request, n_start: int, n_known: int) -> list[int]:
+    def _positions(self, request: TraceRequest, n_start: int, n_known: int) -> list[int]:
         end = len(request.whole)
         return [n_known, end] if n_start < n_known < len(request.path) else [end]
 
@@ -74,7 +74,7 @@ class Marconi(Lru):
         flops = self._model.n_flops_token * n + self._model.n_flops_pair * (end * end - begin * begin) / 2
         return flops / (self._model.n_bytes_state + n * self._model.n_bytes_cell)
 
-    def _record(self, request: Request) -> None:
+    def _record(self, request: TraceRequest) -> None:
         if not self._store.n_dropped:
             self._n_before += 1
             return

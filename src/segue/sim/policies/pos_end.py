@@ -4,9 +4,9 @@ from typing import Final
 
 from segue.memory import MemoryKind
 from segue.sim.capacity import Capacity
-from segue.sim.model import Model
+from segue.sim.model import SimulatedModel
 from segue.sim.policies.llama_server import LlamaServer, Saved
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 
 _N_BATCH: Final = 512
 
@@ -24,7 +24,7 @@ class PosEnd(LlamaServer):
     def __init__(
         self,
         capacity: Capacity,
-        model: Model,
+        model: SimulatedModel,
         n_block_tokens: int,
         kind: MemoryKind = MemoryKind.HYBRID,
         n_swa: int = 0,
@@ -33,7 +33,7 @@ class PosEnd(LlamaServer):
         self._kind = kind
         self._n_swa = n_swa
 
-    def _is_usable(self, saved: Saved, n_past: int, request: Request) -> bool:
+    def _is_usable(self, saved: Saved, n_past: int, request: TraceRequest) -> bool:
         pos_end, pos_next = saved.n_tokens, n_past
         if pos_end > len(request.path):
             return False
@@ -42,5 +42,5 @@ class PosEnd(LlamaServer):
         pos_min = max(0, pos_end - self._n_swa - _N_BATCH)
         return pos_min == 0 or pos_min < max(0, pos_next - self._n_swa)
 
-    def _stays(self, saved: Saved, n_past: int, request: Request) -> bool:
+    def _stays(self, saved: Saved, n_past: int, request: TraceRequest) -> bool:
         return saved.n_tokens <= min(len(request.path), n_past)

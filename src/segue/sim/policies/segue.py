@@ -7,7 +7,7 @@ from segue.prefix.branch import Tokens
 from segue.prefix.checkpoint import Checkpoint, Origin
 from segue.prefix.visit import Visit
 from segue.sim.policy import Counts
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.store import Store
 
 _N_CUT_COST_TOKENS = 8.0
@@ -33,7 +33,7 @@ class Segue:
         """What was done so far."""
         return self._store.counts
 
-    def serve(self, request: Request) -> int:
+    def serve(self, request: TraceRequest) -> int:
         """Go on from the deepest checkpoint, take one at each cut."""
         store, path, now = self._store, request.path, request.at_s
         match = store.tree.match(path)
@@ -54,7 +54,7 @@ class Segue:
         store.note_peak()
         return n_start
 
-    def _cuts(self, request: Request, n_start: int, n_known: int, expected: tuple[int, ...]) -> tuple[Cut, ...]:
+    def _cuts(self, request: TraceRequest, n_start: int, n_known: int, expected: tuple[int, ...]) -> tuple[Cut, ...]:
         n_prompt = len(request.path)
         if n_start == n_prompt:
             return ()

@@ -7,7 +7,7 @@ managers/schedule_batch.py.
 from typing import Final
 
 from segue.sim.policies.lru import Lru
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.store import Store
 
 _N_CHUNK_TOKENS: Final = 64
@@ -26,7 +26,7 @@ class SglangBranch(Lru):
         self._n_chunk = max(1, _N_CHUNK_TOKENS // store.n_block_tokens)
         self._n_pass = max(1, _N_PASS_TOKENS // store.n_block_tokens)
 
-    def _positions(self, request: Request, n_start: int, n_known: int) -> list[int]:
+    def _positions(self, request: TraceRequest, n_start: int, n_known: int) -> list[int]:
         n_prompt = len(request.path)
         branch = n_known // self._n_chunk * self._n_chunk
         tracked = []

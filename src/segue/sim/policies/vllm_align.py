@@ -7,7 +7,7 @@ Source: `Scheduler._mamba_block_aligned_split` in vllm/v1/core/sched/scheduler.p
 from typing import Final
 
 from segue.sim.policies.lru import Lru
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.store import Store
 
 _N_BLOCK_TOKENS: Final = 528
@@ -29,7 +29,7 @@ class VllmAlign(Lru):
         self._n_block = -(-_N_BLOCK_TOKENS // store.n_block_tokens)
         self._n_batch = max(self._n_block, _N_BATCH_TOKENS // store.n_block_tokens)
 
-    def _positions(self, request: Request, n_start: int, n_known: int) -> list[int]:
+    def _positions(self, request: TraceRequest, n_start: int, n_known: int) -> list[int]:
         n_last = (request.n_prompt_tokens - 1) // self._store.n_block_tokens // self._n_block * self._n_block
         junction = n_known // self._n_block * self._n_block if self._junctions else 0
         positions = []

@@ -11,19 +11,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.traces.lines import lines
 
 N_BLOCK_TOKENS: Final = 64
 
 
-def read(path: Path) -> list[Request]:
+def read(path: Path) -> list[TraceRequest]:
     """The requests, each conversation in one piece. Raises OSError, ValueError, KeyError and TypeError.
 
     Block ids are local to a conversation, so each gets a range of its own. What a reply was is not listed; a message of
     a person is taken to begin behind the reply to the request before.
     """
-    conversations: dict[str, list[Request]] = {}
+    conversations: dict[str, list[TraceRequest]] = {}
     for line in lines(path):
         requests = conversations.setdefault(line["c"], [])
         number = requests[0].conversation if requests else len(conversations) - 1
@@ -37,7 +37,7 @@ def read(path: Path) -> list[Request]:
     return [request for requests in conversations.values() for request in requests]
 
 
-def _request(line: Mapping[str, Any], number: int, last: Request | None) -> Request:
+def _request(line: Mapping[str, Any], number: int, last: TraceRequest | None) -> TraceRequest:
     n_shared = line["lcp"]
     blocks = [last.path[:n_shared]] if last is not None else []
     blocks += [np.arange(start, start + count, dtype=np.int32) for start, count in line["new"]]
@@ -50,4 +50,4 @@ def _request(line: Mapping[str, Any], number: int, last: Request | None) -> Requ
         n_before = (last.n_prompt_tokens + last.n_reply_tokens) // N_BLOCK_TOKENS
         if "text" in line.get("it", ()) and len(last.path) == n_shared and n_before <= len(path):
             starts.append(n_before)
-    return Request(number, float(line["t"]), path, int(line["in"]), int(line["out"]), user_starts=tuple(starts))
+    return TraceRequest(number, float(line["t"]), path, int(line["in"]), int(line["out"]), user_starts=tuple(starts))

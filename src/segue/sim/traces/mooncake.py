@@ -9,13 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.traces.lines import lines
 
 N_BLOCK_TOKENS: Final = 512
 
 
-def read(path: Path) -> list[Request]:
+def read(path: Path) -> list[TraceRequest]:
     """The requests as they came. Raises OSError, ValueError, KeyError and TypeError.
 
     The last id may stand for a partial block, which nothing can be said of: only whole blocks are taken.
@@ -24,5 +24,5 @@ def read(path: Path) -> list[Request]:
     for i, line in enumerate(lines(path)):
         n_tokens = int(line["input_length"])
         blocks = np.array(line["hash_ids"], dtype=np.int32)[: n_tokens // N_BLOCK_TOKENS]
-        requests.append(Request(i, line["timestamp"] / 1000, blocks, n_tokens, int(line["output_length"])))
+        requests.append(TraceRequest(i, line["timestamp"] / 1000, blocks, n_tokens, int(line["output_length"])))
     return sorted(requests, key=lambda request: request.at_s)

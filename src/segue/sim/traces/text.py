@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from segue.prefix.branch import Tokens
-from segue.sim.request import Request
+from segue.sim.request import TraceRequest
 from segue.sim.traces.lines import lines
 
 N_BLOCK_TOKENS: Final = 1
@@ -18,7 +18,7 @@ N_BLOCK_TOKENS: Final = 1
 _PIECE: Final = re.compile(r"\w+|\s+|[^\w\s]")
 
 
-def read(path: Path) -> list[Request]:
+def read(path: Path) -> list[TraceRequest]:
     """The requests of a file, or of all files of a directory, each session in one piece.
 
     Raises OSError, ValueError, KeyError and TypeError.
@@ -35,7 +35,7 @@ def read(path: Path) -> list[Request]:
     for number, session in enumerate(sessions.values()):
         for line in sorted(session, key=lambda line: int(line["timestamp"])):
             prompt, reply = _ids(line["input"], ids), _ids(line["output"], ids)
-            requests.append(Request(number, line["timestamp"] / 1e6, prompt, len(prompt), len(reply), reply))
+            requests.append(TraceRequest(number, line["timestamp"] / 1e6, prompt, len(prompt), len(reply), reply))
     return requests
 
 

@@ -12,11 +12,10 @@ from segue.cache.entries.segment import Segment
 from segue.cache.tiers.disk.recovery import row_of
 from segue.cache.tiers.disk.usage import DiskUsage
 from segue.cache.tiers.disk.worker import Worker
-from segue.cache.tiers.disk.writing import EntryWrite, most_bytes, write
+from segue.cache.tiers.disk.writing import EntryWrite, ModelDirectory, most_bytes, write
 from segue.cache.tiers.lower import UpperTiers
 from segue.cache.tiers.stored_entries import StoredEntries
 from segue.prefix.lineage import tokens_of
-from segue.storage.directory import Directory
 from segue.storage.keys import entry_key
 from segue.storage.rows import SegmentRow
 
@@ -35,18 +34,14 @@ class SaveQueue:
         stored: StoredEntries,
         usage: DiskUsage,
         worker: Worker,
-        directory: Directory,
-        model: int,
-        fingerprint: str,
+        place: ModelDirectory,
         wall: Callable[[float], float],
     ) -> None:
         self._above = above
         self._stored = stored
         self._usage = usage
         self._worker = worker
-        self._directory = directory
-        self._model = model
-        self._fingerprint = fingerprint
+        self._place = place
         self._wall = wall
         self._unsaved: dict[Entry, None] = {}
         self._rests_until = -math.inf
@@ -120,14 +115,14 @@ class SaveQueue:
             segment.is_being_written = True
         scope = self._above.entries.namespace(checkpoint)
         times = self._wall(checkpoint.created), self._wall(checkpoint.last_used)
-        key = entry_key(self._fingerprint, scope, tokens_of(checkpoint))
+        key = entry_key(self._place.fingerprint, scope, tokens_of(checkpoint))
         row = row_of(key, checkpoint, scope, times, is_segmented=bool(chain))
         segments = [SegmentRow(scope, s.start, s.tokens, s.file, s.n_stored_bytes) for s in chain]
         cells = [s.cells.data if s.cells is not None and not s.is_stored else None for s in chain]
         writing = EntryWrite(row, tuple(segments), tuple(cells), tuple(parts))
         self.is_writing = True
         self._worker.submit(
-            partial(write, self._directory, self._model, writing),
+            partial(write, self._place, writing),
             partial(self._written, checkpoint, chain, n_bytes),
             partial(self._failed, checkpoint, chain, n_bytes),
         )

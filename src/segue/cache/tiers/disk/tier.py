@@ -1,4 +1,4 @@
-"""The disk home: checkpoints are written behind the host, and fetched back into it."""
+"""The disk tier: entries are written behind the host, and fetched back into it."""
 
 import json
 import logging
@@ -14,6 +14,7 @@ from segue.cache.tiers.disk.saving import SaveQueue
 from segue.cache.tiers.disk.shared import SharedDisk
 from segue.cache.tiers.disk.usage import DiskUsage
 from segue.cache.tiers.disk.worker import Worker
+from segue.cache.tiers.disk.writing import ModelDirectory
 from segue.cache.tiers.host import HostTier
 from segue.cache.tiers.lower import UpperTiers
 from segue.cache.tiers.stored_entries import StoredEntries
@@ -46,6 +47,7 @@ class DiskTier:
         directory = self._directory = disk.directory
         text = json.dumps(fingerprint, sort_keys=True)
         model = directory.index.model_id(text)
+        place = ModelDirectory(directory, model, text)
         _explain_others(directory.index, model, fingerprint)
         self._began = above.entries.clock()
         self.n_loaded, misplaced = load(above, directory.index, model)
@@ -57,7 +59,7 @@ class DiskTier:
         self._share.adopt(_stored_bytes(above))
         self._stored = StoredEntries(above, self._share.add, self._remove)
         self._usage = DiskUsage(above, self._share, self._stored, self._wall, self._remove)
-        self._saving = SaveQueue(above, self._stored, self._usage, self._writer, directory, model, text, self._wall)
+        self._saving = SaveQueue(above, self._stored, self._usage, self._writer, place, self._wall)
         self._fetching = Fetches(above, self._stored, self._reader, directory, prices)
         if misplaced:
             self._remove(misplaced)

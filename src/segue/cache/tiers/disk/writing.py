@@ -11,6 +11,15 @@ from segue.storage.rows import EntryRow, SegmentRow
 
 
 @dataclass(frozen=True, slots=True)
+class ModelDirectory:
+    """A directory as the files of one model: `model` is its number in the index, `fingerprint` the text under that."""
+
+    directory: Directory
+    model: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class EntryWrite:
     """An entry to be stored with its chain, root first; once written, what the index says of it.
 
@@ -29,8 +38,9 @@ def most_bytes(new: Sequence[int], parts: Sequence[int]) -> int:
     return sum(Directory.most_bytes([n]) for n in new) + (Directory.most_bytes(parts) if parts else 0)
 
 
-def write(directory: Directory, model: int, writing: EntryWrite) -> EntryWrite:
+def write(place: ModelDirectory, writing: EntryWrite) -> EntryWrite:
     """Write files, then the rows that name them, and return these. Raises DiskError, with all undone; disk's thread."""
+    directory = place.directory
     names: list[str] = []
 
     def put(parts: Sequence[Bytes]) -> tuple[str, int]:
@@ -47,7 +57,7 @@ def write(directory: Directory, model: int, writing: EntryWrite) -> EntryWrite:
         if writing.parts:
             name, n_bytes = put(writing.parts)
             row = replace(row, file=name, n_bytes=n_bytes)
-        replaced = directory.index.add(model, segments, row)
+        replaced = directory.index.add(place.model, segments, row)
     except BaseException:
         with suppress(DiskError):
             directory.delete_blobs(names)
