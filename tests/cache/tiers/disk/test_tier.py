@@ -486,7 +486,7 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
     found = at(desk, path(1, 30))
     assert found is not None
     assert found.stored is not None
-    file = found.stored.file
+    file = found.stored.file or ""
     with late_reads(monkeypatch, fail=fail, of=file):
         assert desk.fetch(found)
         assert desk.start(0, path(1, 30), use_cache=False)
