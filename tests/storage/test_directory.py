@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -271,6 +272,39 @@ def test_a_flipped_parent_that_leads_elsewhere(directory: Directory, path: Path)
     assert again.verify() == []
     assert blobs(path) == again.index.files().keys()
     again.close()
+
+
+@pytest.mark.parametrize("bit", [1, 64])
+def test_a_bit_that_flips_in_a_name_costs_what_stands_on_it(directory: Directory, path: Path, bit: int) -> None:
+    """Wherever it flips: in a row, or in what SQLite looks rows up by."""
+    one, two = filled(directory)
+    trunk = directory.index.segments(1)[0].file
+    directory.close()
+    data = (path / "index.sqlite").read_bytes()
+    names = two.key, str(two.file).encode(), str(two.segment).encode(), trunk.encode()
+    places = [found.start() + 5 for name in names for found in re.finditer(re.escape(name), data)]
+    assert len(places) >= 2 * len(names), "each is in a row and in an index at least"
+    n_forgotten = []
+    for number, place in enumerate(places):
+        copy = path.with_name(f"{number}")
+        shutil.copytree(path, copy)
+        (copy / "index.sqlite").write_bytes(data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :])
+        with closing(Directory(copy)) as again:
+            n_forgotten.append(len(again.forgotten))
+            assert again.verify() == []
+            assert blobs(copy) == again.index.files().keys()
+            left = {row.key for row in again.index.checkpoints(1)}
+            assert left <= {one.key, two.key}
+            assert len(left) == 2 - len(again.forgotten)
+            again.delete_blobs(again.index.add(1, [], alone(120)))
+            assert again.index.keys() == {row.key for row in again.index.checkpoints(1)} == left | {two.key}
+            again.remove([two.key])
+            assert again.index.keys() == left - {two.key}
+        with closing(Directory(copy)) as last:
+            assert not last.forgotten
+            assert last.verify() == []
+            assert blobs(copy) == last.index.files().keys()
+    assert {0, 1, 2} == {*n_forgotten}, "an index, a row, and the row that both stand on"
 
 
 def test_tokens_that_were_cut_short_lead_nowhere(directory: Directory, path: Path) -> None:

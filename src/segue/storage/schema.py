@@ -56,7 +56,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Raises DiskError, or sqlite3.Error as SQLite does.
     """
-    return _connect(path, os.O_RDWR | os.O_CREAT, "rw", _prepare)
+    return _connect(path, os.O_RDWR | os.O_CREAT, "rw", _prepare, _is_mended)
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -66,7 +66,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     """
     # SQLite shares a log through a file beside it, which it cannot make where nobody can write.
     mode = "ro&immutable=1" if _is_on_read_only(path) else "ro"
-    return _connect(path, os.O_RDONLY, mode, lambda database: database.execute("BEGIN"))
+    return _connect(path, os.O_RDONLY, mode, lambda database: database.execute("BEGIN"), _is_readable)
 
 
 def _is_on_read_only(path: Path) -> bool:
@@ -76,7 +76,13 @@ def _is_on_read_only(path: Path) -> bool:
         return False
 
 
-def _connect(path: Path, flags: int, mode: str, prepare: Callable[[sqlite3.Connection], object]) -> sqlite3.Connection:
+def _connect(
+    path: Path,
+    flags: int,
+    mode: str,
+    prepare: Callable[[sqlite3.Connection], object],
+    is_usable: Callable[[sqlite3.Connection], bool],
+) -> sqlite3.Connection:
     try:
         os.close(os.open(path, flags | os.O_NOFOLLOW, 0o600))
     except FileNotFoundError as error:
@@ -87,7 +93,9 @@ def _connect(path: Path, flags: int, mode: str, prepare: Callable[[sqlite3.Conne
     database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
         prepare(database)
-        _check(database, path)
+        _check_version(database, path)
+        if not is_usable(database):
+            raise DiskError(f"cannot use the index {path}: {DAMAGED_INDEX}")
     except BaseException:
         database.close()
         raise
@@ -105,7 +113,7 @@ def _prepare(database: sqlite3.Connection) -> None:
                 database.execute(statement)
 
 
-def _check(database: sqlite3.Connection, path: Path) -> None:
+def _check_version(database: sqlite3.Connection, path: Path) -> None:
     if _number(database, "PRAGMA application_id") != _APPLICATION:
         raise DiskError(f"{path} is not an index of Segue; use another --cache-dir")
     version = _number(database, "PRAGMA user_version")
@@ -114,9 +122,27 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by another version of Segue (format {version}, not {VERSION}); "
             "delete the directory, or use another --cache-dir"
         )
-    (state,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    if state != "ok":
-        raise DiskError(f"cannot use the index {path}: {DAMAGED_INDEX}")
+
+
+def _is_readable(database: sqlite3.Connection) -> bool:
+    return _is_ok(database, "PRAGMA quick_check(1)")
+
+
+def _is_mended(database: sqlite3.Connection) -> bool:
+    """Whether all is well, if need be after the lookup tables were built anew from rows, which have seals."""
+    if _is_ok(database, "PRAGMA integrity_check(1)"):
+        return True
+    if not _is_readable(database):
+        return False
+    try:
+        database.execute("REINDEX")
+    except sqlite3.IntegrityError:
+        return False
+    return _is_ok(database, "PRAGMA integrity_check(1)")
+
+
+def _is_ok(database: sqlite3.Connection, check: str) -> bool:
+    return bool(database.execute(check).fetchone() == ("ok",))
 
 
 def _number(database: sqlite3.Connection, query: str) -> int:

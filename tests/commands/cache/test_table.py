@@ -38,8 +38,11 @@ def test_a_row_for_each_checkpoint(stock: Stock) -> None:
 
 def test_the_widest_row_fits(stock: Stock) -> None:
     row = replace(stock.holdings[0].row, n_tokens=1_000_000, origin="message_end", n_bytes=999 << 30, n_hits=9_999)
-    wide = replace(stock, holdings=(replace(stock.holdings[0], row=row, chain=()),))
-    assert "…" not in str(shown(table(wide, NOW - 100)))
+    alike = [replace(row, pinned=True, key=bytes(5) + bytes([last]) * 11) for last in (1, 2)]
+    wide = replace(stock, holdings=tuple(replace(stock.holdings[0], row=row, chain=()) for row in alike))
+    lines = shown(table(wide, NOW - 100))
+    assert "…" not in str(lines)
+    assert [line[0] for line in lines[2:]] == ["000000000001", "000000000002"]
 
 
 def test_totals(stock: Stock) -> None:
