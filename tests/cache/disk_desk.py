@@ -45,9 +45,15 @@ class Hands:
     def __call__(self, _n_threads: int, _name: str) -> "Hands":
         return self
 
-    def submit(self, function: Callable[..., None], *arguments: Any) -> None:
+    def submit(self, function: Callable[..., None], *arguments: Any) -> "Hands":
         self._jobs.append(partial(function, *arguments))
         while self.is_eager and self.work():
+            pass
+        return self
+
+    def result(self) -> None:
+        """As that of the last job."""
+        while self.work():
             pass
 
     def work(self) -> bool:

@@ -28,8 +28,8 @@ class Shelf:
     def checkpoints(self, _model: int) -> list[EntryRow]:
         return [row for row, _ in self.entries.values()]
 
-    def remove(self, keys: Collection[bytes]) -> None:
-        self.entries = {key: kept for key, kept in self.entries.items() if key not in keys}
+    def remove(self, rows: Collection[EntryRow]) -> None:
+        self.entries = {key: kept for key, kept in self.entries.items() if key not in {row.key for row in rows}}
 
 
 class ToyTier(NullTier):

@@ -264,3 +264,28 @@ def test_only_what_is_needed_stays(tmp_path_factory: pytest.TempPathFactory, ste
 
 def with_parents(chain: list[SegmentRow]) -> Iterator[tuple[SegmentRow, str | None]]:
     return zip(chain, [None, *(row.file for row in chain)], strict=False)
+
+
+def test_a_segment_that_has_gone_meanwhile_is_not_named_again(index: Index) -> None:
+    model = index.model_id("{}")
+    trunk = segment(0, 10, "a")
+    index.add(model, [trunk], on_chain(10))
+    index.remove([key(10)])
+    with pytest.raises(DiskError, match="segment a is gone"):
+        index.add(model, [trunk, segment(10, 5, "b")], on_chain(15, "c"), known={"a"})
+    assert (index.keys(), index.files()) == (set(), {})
+
+
+def test_a_row_that_another_has_replaced_stays(index: Index) -> None:
+    model = index.model_id("{}")
+    old, new = alone(10, "a"), alone(10, "b")
+    index.add(model, [], old)
+    assert index.add(model, [], new) == ["a"]
+    assert index.remove_rows([old]) == []
+    assert index.files() == {"b": 7}
+    assert index.remove_rows([new]) == ["b"]
+    bare = alone(5)
+    index.add(model, [], bare)
+    assert index.remove_rows([replace(bare, file="c")]) == []
+    assert index.remove_rows([bare]) == []
+    assert index.keys() == set()

@@ -87,6 +87,16 @@ class Directory:
             files = self.index.remove(keys)
         self.delete_blobs(files)
 
+    def remove_rows(self, rows: Iterable[EntryRow]) -> None:
+        """As `remove` does, but only what is still stored as these rows say."""
+        rows = list(rows)
+        try:
+            files = self.index.remove_rows(rows)
+        except FullError:
+            self.delete_blobs(row.file for row in rows if row.file is not None)
+            files = self.index.remove_rows(rows)
+        self.delete_blobs(files)
+
     def delete_blobs(self, names: Iterable[str]) -> None:
         """Delete files that the index has forgotten; those that are gone already are as good."""
         for name in names:

@@ -1,7 +1,7 @@
 """The index of a cache directory: which checkpoints and segments its files hold."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -52,17 +52,22 @@ class Index:
         """All models that were ever seen, by number."""
         return dict(self._rows("SELECT id, fingerprint FROM models ORDER BY id"))
 
-    def add(self, model: int, segments: Sequence[SegmentRow], checkpoint: EntryRow) -> list[str]:
+    def add(
+        self, model: int, segments: Sequence[SegmentRow], checkpoint: EntryRow, *, known: Collection[str] = ()
+    ) -> list[str]:
         """Store a checkpoint, in the place of one of the same key, and those of its segments that are new.
 
         All files are written. The segments are a chain, root first, on whose last one the checkpoint stands; without
-        segments it has tokens. Returns the files of the checkpoint that was replaced, to be deleted now.
+        segments it has tokens. Those whose files are `known` must be here already: DiskError if one is not. Returns the
+        files of the checkpoint that was replaced, to be deleted now.
         """
         with self._change() as database:
             parent: str | None = None
             for row in segments:
                 values = stored(replace(row, parent=parent)) | {"model": model}
                 if not database.execute("SELECT 1 FROM segments WHERE file = ?", (row.file,)).fetchone():
+                    if row.file in known:
+                        raise sqlite3.IntegrityError(f"segment {row.file} is gone")
                     _insert(database, "segments", values)
                 parent = row.file
             query = "DELETE FROM checkpoints WHERE key = ? RETURNING segment, file"
@@ -97,6 +102,16 @@ class Index:
             for key in keys:
                 query = "DELETE FROM checkpoints WHERE key = ? RETURNING segment, file"
                 files += _drop_files(database, *(database.execute(query, (key,)).fetchone() or (None, None)))
+        return files
+
+    def remove_rows(self, rows: Iterable[EntryRow]) -> list[str]:
+        """As `remove` does, but only what is still stored as these rows say: another file may have replaced theirs."""
+        files: list[str] = []
+        with self._change() as database:
+            for row in rows:
+                query = "DELETE FROM checkpoints WHERE key = ? AND file IS ? RETURNING segment, file"
+                found = database.execute(query, (row.key, row.file)).fetchone()
+                files += _drop_files(database, *(found or (None, None)))
         return files
 
     def remove_loose_segments(self) -> None:

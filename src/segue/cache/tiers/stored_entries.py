@@ -13,12 +13,12 @@ from segue.storage.rows import EntryRow, SegmentRow
 class StoredEntries:
     """The bookkeeping of a lower tier: entries that are stored, and the segments that these need there.
 
-    `count` is told how many bytes of files more there are, or fewer; `remove` has keys forgotten, after everything that
+    `count` is told how many bytes of files more there are, or fewer; `remove` has rows forgotten, after everything that
     was asked of the tier's storage before. Belongs to the engine's thread.
     """
 
     def __init__(
-        self, above: UpperTiers, count: Callable[[int], None], remove: Callable[[Sequence[bytes]], None]
+        self, above: UpperTiers, count: Callable[[int], None], remove: Callable[[Sequence[EntryRow]], None]
     ) -> None:
         self._above = above
         self._count = count
@@ -36,7 +36,7 @@ class StoredEntries:
             if checkpoint.stored is not None:
                 self.drop(checkpoint)
             else:
-                self._remove([row.key])
+                self._remove([row])
             self._clear(tip, checkpoint)
             return
         if checkpoint.stored is not None:
@@ -57,7 +57,7 @@ class StoredEntries:
     def drop(self, checkpoint: Entry) -> None:
         """Forget what is stored of a checkpoint, and lose those that only its segments were left for."""
         assert checkpoint.stored is not None
-        self._remove([checkpoint.stored.key])
+        self._remove([checkpoint.stored])
         self._count(-checkpoint.stored.n_bytes)
         checkpoint.stored, checkpoint.has_far_logits = None, False
         if checkpoint.segment is not None:

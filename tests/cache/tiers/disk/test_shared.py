@@ -12,6 +12,7 @@ from segue.cache.tiers.disk.shared import SharedDisk
 from segue.commands.cache.stock import Stock
 from segue.memory import MemoryKind
 from segue.storage.directory import Directory
+from segue.storage.errors import DiskError
 from tests.cache.desk import Desk, path
 from tests.cache.disk_desk import quick_directory
 from tests.kit.waiting import PATIENCE_S, wait_until
@@ -132,3 +133,11 @@ def test_what_a_model_leaves_behind_is_there_when_it_comes_back_and_makes_room_f
     assert last.n_found == 0
     for tenant in (last, b):
         tenant.cache.close(PATIENCE_S)
+
+
+def test_one_model_has_one_tier(directory: File) -> None:
+    disk = SharedDisk(Directory(directory), 1 << 20)
+    first = Tenant(disk, "a")
+    with pytest.raises(DiskError, match="is served from this cache directory already"):
+        Tenant(disk, "a")
+    first.cache.close(PATIENCE_S)

@@ -1,21 +1,18 @@
 """What models that are not served here have on disk: kept for when they come back, but not for ever."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from segue.storage.index import Index
+from segue.storage.rows import EntryRow
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignEntry:
-    """An entry of another model, with what its file takes; `last_used` is in wall-clock seconds."""
+    """An entry of another model, by its row, without its tokens."""
 
-    key: bytes
     model: int
-    segment: str | None
-    n_bytes: int
-    last_used: float
-    pinned: bool
+    row: EntryRow
 
 
 @dataclass(slots=True)
@@ -31,7 +28,7 @@ class ForeignEntries:
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        self._rows: list[ForeignEntry] = []
+        self._entries: list[ForeignEntry] = []
         self._segments: defaultdict[int, _Segments] = defaultdict(_Segments)
 
     def add(self, model: int) -> None:
@@ -41,27 +38,27 @@ class ForeignEntries:
             segments.parents[segment.file] = (segment.parent, segment.n_bytes)
             segments.n_needing[segment.parent] += 1
         for row in self._index.checkpoints(model):
-            self._rows.append(ForeignEntry(row.key, model, row.segment, row.n_bytes, row.last_used, row.pinned))
+            self._entries.append(ForeignEntry(model, replace(row, tokens=None)))
             segments.n_needing[row.segment] += 1
-        self._rows.sort(key=lambda row: (not row.pinned, -row.last_used))
+        self._entries.sort(key=lambda entry: (not entry.row.pinned, -entry.row.last_used))
 
     def remove(self, model: int) -> None:
         """Leave a model's entries out: it is served now."""
-        self._rows = [row for row in self._rows if row.model != model]
+        self._entries = [entry for entry in self._entries if entry.model != model]
         self._segments.pop(model, None)
 
     def first(self) -> ForeignEntry | None:
         """The one that goes next."""
-        return self._rows[-1] if self._rows else None
+        return self._entries[-1] if self._entries else None
 
-    def pop(self) -> tuple[bytes, int]:
-        """Take the first off; its key, and the bytes that go with it, its own and those of segments that it needed."""
-        row = self._rows.pop()
-        segments = self._segments[row.model]
-        n_bytes, at = row.n_bytes, row.segment
+    def pop(self) -> tuple[EntryRow, int]:
+        """Take the first off; its row, and the bytes that go with it, its own and those of segments that it needed."""
+        entry = self._entries.pop()
+        segments = self._segments[entry.model]
+        n_bytes, at = entry.row.n_bytes, entry.row.segment
         segments.n_needing[at] -= 1
         while at is not None and not segments.n_needing[at]:
             at, n_bytes_segment = segments.parents.pop(at)
             n_bytes += n_bytes_segment
             segments.n_needing[at] -= 1
-        return row.key, n_bytes
+        return entry.row, n_bytes

@@ -49,10 +49,10 @@ class Rows(Protocol):
         """All entries of a model."""
 
 
-def load(above: UpperTiers, index: Rows, model: int) -> tuple[int, list[bytes]]:
+def load(above: UpperTiers, index: Rows, model: int) -> tuple[int, list[EntryRow]]:
     """Make known all that an index has of a model; nothing but tokens comes into memory.
 
-    How many checkpoints, and the keys of those that have no place in the tree.
+    How many checkpoints, and the rows of those that have no place in the tree.
     """
     segments: dict[str | None, Segment] = {}
     for row in index.segments(model):
@@ -64,14 +64,14 @@ def load(above: UpperTiers, index: Rows, model: int) -> tuple[int, list[bytes]]:
         segment.file, segment.n_stored_bytes = row.file, row.n_bytes
         segments[row.file] = segment
     n_loaded = 0
-    misplaced: list[bytes] = []
+    misplaced: list[EntryRow] = []
     for found in index.checkpoints(model):
         tip = segments.get(found.segment)
         tokens = found.tokens if tip is None else _path(tip, found.n_tokens)
         tree = above.entries.tree(found.scope)
         if tokens is None or len(tokens) != found.n_tokens or tree.at(tokens) is not None:
             log.warning("stored checkpoint %s has no place in the tree, and is forgotten", found.key.hex())
-            misplaced.append(found.key)
+            misplaced.append(found)
             continue
         entry = _entry(found, tree, above.host.layout, above.entries.clock())
         entry.segment, entry.n_covered = tip, found.n_tokens if tip else 0

@@ -8,6 +8,8 @@ from threading import Lock
 
 from segue.cache.tiers.disk.foreign import ForeignEntries, ForeignEntry
 from segue.storage.directory import Directory
+from segue.storage.errors import DiskError
+from segue.storage.rows import EntryRow
 
 
 class Share:
@@ -96,11 +98,18 @@ class SharedDisk:
             self.foreign.add(model)
 
     def join(self, model: int, wake: Callable[[], None]) -> Share:
-        """Add a model's tier, whose entries are foreign no longer. `wake` is called when it has something to do."""
+        """Add a model's tier, whose entries are foreign no longer; `wake` is called when it has something to do.
+
+        Waits for the writer. Raises DiskError if the model has a tier here already.
+        """
         share = Share(self, model, wake)
         with self.lock:
+            if any(other.model == model for other in self.shares):
+                raise DiskError("this model is served from this cache directory already; use another --cache-dir")
             self.shares.append(share)
             self.foreign.remove(model)
+        # Other tiers may have dropped some of its entries: their rows must have gone before they are read.
+        self.writer.submit(lambda: None).result()
         return share
 
     def leave(self, share: Share) -> None:
@@ -120,10 +129,15 @@ class SharedDisk:
         self.reader.shutdown()
         self.directory.close()
 
-    def drop_foreign(self, entry: ForeignEntry, remove: Callable[[Sequence[bytes]], None]) -> None:
+    def drop_foreign(self, entry: ForeignEntry, remove: Callable[[Sequence[EntryRow]], None]) -> None:
         """Remove the foreign entry that goes next, unless another tier just did; `remove` has the writer do it."""
         with self.lock:
             if self.foreign.first() is entry:
-                key, n_bytes = self.foreign.pop()
-                remove([key])
+                row, n_bytes = self.foreign.pop()
+                remove([row])
                 self.used_bytes -= n_bytes
+
+    def first_foreign(self) -> ForeignEntry | None:
+        """The foreign entry that goes next."""
+        with self.lock:
+            return self.foreign.first()

@@ -22,6 +22,7 @@ from segue.engine.fingerprint import differences
 from segue.policy.prices import Prices
 from segue.storage.fingerprints import parsed
 from segue.storage.index import Index
+from segue.storage.rows import EntryRow
 
 log = logging.getLogger("segue.cache")
 
@@ -50,12 +51,12 @@ class DiskTier:
         place = ModelDirectory(directory, model, text)
         _explain_others(directory.index, model, fingerprint)
         self._began = above.entries.clock()
+        self._share = disk.join(model, wake)
         self.n_loaded, misplaced = load(above, directory.index, model)
         for scope, tokens in directory.lost_paths(model):
             above.entries.tree(scope).mark_damaged(tokens)
         self._writer = Worker(disk.writer, wake)
         self._reader = Worker(disk.reader, wake)
-        self._share = disk.join(model, wake)
         self._share.adopt(_stored_bytes(above))
         self._stored = StoredEntries(above, self._share.add, self._remove)
         self._usage = DiskUsage(above, self._share, self._stored, self._wall, self._remove)
@@ -149,8 +150,8 @@ class DiskTier:
     def _wall(self, at: float) -> float:
         return time.time() - (self._above.entries.clock() - at)
 
-    def _remove(self, keys: Sequence[bytes]) -> None:
-        self._writer.submit(partial(self._directory.remove, keys), lambda _: None, _warn)
+    def _remove(self, rows: Sequence[EntryRow]) -> None:
+        self._writer.submit(partial(self._directory.remove_rows, rows), lambda _: None, _warn)
 
     def _touch(self, used: Sequence[tuple[bytes, float, int]], give_up: float) -> None:
         """On the writer's thread."""

@@ -8,6 +8,7 @@ from segue.cache.tiers.disk.shared import Share
 from segue.cache.tiers.lower import UpperTiers
 from segue.cache.tiers.stored_entries import StoredEntries
 from segue.policy.victims import Victims
+from segue.storage.rows import EntryRow
 
 # The disk holds most, and hardly anything on it changes its place from one newcomer to the next.
 _N_SHARES = 16
@@ -16,7 +17,7 @@ _N_SHARES = 16
 class DiskUsage:
     """The stored entries of one model, and its share of the disk's bytes, which never exceed the limit in all.
 
-    `remove` has keys forgotten, after everything that was asked of the disk before. Belongs to the engine's thread.
+    `remove` has rows forgotten, after everything that was asked of the disk before. Belongs to the engine's thread.
     """
 
     def __init__(
@@ -25,7 +26,7 @@ class DiskUsage:
         share: Share,
         stored: StoredEntries,
         wall: Callable[[float], float],
-        remove: Callable[[Sequence[bytes]], None],
+        remove: Callable[[Sequence[EntryRow]], None],
     ) -> None:
         self._above = above
         self.share = share
@@ -45,10 +46,10 @@ class DiskUsage:
             return False
         now = self._above.entries.clock()
         while not self.share.reserve(need()):
-            victim, other = self._next_victim(keeping), disk.foreign.first()
+            victim, other = self._next_victim(keeping), disk.first_foreign()
             if other is not None and (
                 victim is None
-                or (other.pinned, other.last_used) <= (victim.is_pinned(now), self._wall(victim.last_used))
+                or (other.row.pinned, other.row.last_used) <= (victim.is_pinned(now), self._wall(victim.last_used))
             ):
                 if victim is not None:
                     self._victims.put_back(victim)

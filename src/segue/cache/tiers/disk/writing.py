@@ -57,7 +57,8 @@ def write(place: ModelDirectory, writing: EntryWrite) -> EntryWrite:
         if writing.parts:
             name, n_bytes = put(writing.parts)
             row = replace(row, file=name, n_bytes=n_bytes)
-        replaced = directory.index.add(place.model, segments, row)
+        known = {old.file for old, data in zip(writing.segments, writing.cells, strict=True) if data is None}
+        replaced = directory.index.add(place.model, segments, row, known=known)
     except BaseException:
         with suppress(DiskError):
             directory.delete_blobs(names)
