@@ -26,7 +26,6 @@ def reasons(report: CacheReport) -> dict[str, int]:
     evicted_upto=st.integers(0, 120),
     damaged_upto=st.integers(0, 120),
     needs_last=st.booleans(),
-    n_incompatible=st.integers(0, 120),
     n_cheaper=st.integers(0, 120),
     n_not_fetched=st.integers(0, 120),
 )
@@ -37,7 +36,6 @@ def test_counts_always_add_up(
     evicted_upto: int,
     damaged_upto: int,
     needs_last: bool,
-    n_incompatible: int,
     n_cheaper: int,
     n_not_fetched: int,
 ) -> None:
@@ -49,7 +47,6 @@ def test_counts_always_add_up(
         evicted_upto=evicted_upto,
         damaged_upto=damaged_upto,
         needs_last=needs_last,
-        n_incompatible=n_incompatible,
         n_cheaper_to_read=n_cheaper,
         n_not_fetched=n_not_fetched,
     )
@@ -60,7 +57,7 @@ def test_counts_always_add_up(
     assert report.evicted <= max(0, evicted_upto - max(n_reused, damaged_upto))
     assert report.damaged <= max(0, damaged_upto - n_reused)
     assert report.last_token == 0 or needs_last
-    assert report.incompatible <= n_incompatible
+    assert report.incompatible == 0
     assert report.cheaper_to_read <= n_cheaper
     assert report.not_fetched <= n_not_fetched
 
@@ -72,7 +69,7 @@ def test_each_lost_token_has_the_reason_that_is_true_of_it() -> None:
         evicted_upto: int = 0,
         damaged_upto: int = 0,
         needs_last: bool = False,
-        n_other: tuple[int, int, int] = (0, 0, 0),
+        n_other: tuple[int, int] = (0, 0),
     ) -> dict[str, int]:
         report = explain(
             100,
@@ -81,9 +78,8 @@ def test_each_lost_token_has_the_reason_that_is_true_of_it() -> None:
             evicted_upto=evicted_upto,
             damaged_upto=damaged_upto,
             needs_last=needs_last,
-            n_incompatible=n_other[0],
-            n_cheaper_to_read=n_other[1],
-            n_not_fetched=n_other[2],
+            n_cheaper_to_read=n_other[0],
+            n_not_fetched=n_other[1],
         )
         return reasons(report)
 
@@ -99,10 +95,9 @@ def test_each_lost_token_has_the_reason_that_is_true_of_it() -> None:
     assert read(80, 30, 60, 70) == {"new": 20, "damaged": 40, "no_checkpoint_here": 10}
     assert read(100, 99, needs_last=True) == {"last_token": 1}
     assert read(100, 90, needs_last=True, evicted_upto=95) == {"last_token": 10}
-    assert read(80, 30, n_other=(10, 5, 8)) == {
+    assert read(80, 30, n_other=(15, 8)) == {
         "new": 20,
-        "incompatible": 10,
-        "cheaper_to_read": 5,
+        "cheaper_to_read": 15,
         "not_fetched": 8,
         "no_checkpoint_here": 27,
     }

@@ -96,13 +96,16 @@ def test_replies_are_what_was_asked_for(server: Served, path: str, name: str, va
 
 
 def test_any_object(server: Served) -> None:
+    ends = set()
     for seed in range(4):
         body = post(server, CHAT, seed=seed, response_format={"type": "json_object"}, max_tokens=2000)
         choice = body["choices"][0]
+        ends.add(choice["finish_reason"])
         if choice["finish_reason"] == "stop":
             assert isinstance(json.loads(choice["message"]["content"]), dict)
         else:
             assert choice["message"]["content"].startswith("{")
+    assert "stop" in ends, "no reply was whole"
 
 
 def test_several_replies_at_once(server: Served) -> None:

@@ -13,7 +13,6 @@ import llama_cpp
 
 log = logging.getLogger(__name__)
 
-_LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.DEBUG, 4: logging.DEBUG}
 _ERROR = 4
 
 
@@ -37,7 +36,7 @@ def _on_log(level: int, text: bytes, _data: object) -> None:
     if level == _ERROR and line:
         _errors.lines.append(line)
     if log.isEnabledFor(logging.DEBUG) and line:
-        log.log(_LEVELS.get(level, logging.DEBUG), line)
+        log.debug("%s", line)
 
 
 @functools.cache

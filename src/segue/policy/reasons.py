@@ -37,7 +37,6 @@ def explain(
     evicted_upto: int,
     damaged_upto: int = 0,
     needs_last: bool,
-    n_incompatible: int = 0,
     n_cheaper_to_read: int = 0,
     n_not_fetched: int = 0,
     from_origin: str = "",
@@ -49,8 +48,8 @@ def explain(
     `evicted_upto` and `damaged_upto` are the deepest positions from which an evicted and a damaged checkpoint could
     have served (`match.evicted_upto`); where both could, the damage counts. `needs_last` says that the whole prompt
     could have been restored but for its logits, which were not kept. The caller counts the tokens that were read
-    because a checkpoint was incompatible, because reading was cheaper, or since one on disk could not be fetched; no
-    count exceeds the tokens that were lost.
+    because that was cheaper, or since a checkpoint on disk could not be fetched; no count exceeds the tokens that were
+    lost. Nothing is incompatible yet: states of other models are never looked at.
     """
     lost = max(n_known - n_reused, 0)
 
@@ -60,7 +59,6 @@ def explain(
         lost -= n
         return n
 
-    incompatible = take(n_incompatible)
     cheaper_to_read = take(n_cheaper_to_read)
     not_fetched = take(n_not_fetched)
     last_token = take(lost) if needs_last else 0
@@ -76,7 +74,7 @@ def explain(
         evicted=evicted,
         damaged=damaged,
         last_token=last_token,
-        incompatible=incompatible,
+        incompatible=0,
         cheaper_to_read=cheaper_to_read,
         not_fetched=not_fetched,
         from_origin=from_origin,

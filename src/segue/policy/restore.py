@@ -7,10 +7,9 @@ from typing import Generic
 
 from segue.memory import MemoryShape
 from segue.prefix.checkpoint import AnyCheckpoint
+from segue.prefix.lineage import EVERYWHERE
 from segue.prefix.match import Match, deepest, reaching
 from segue.prefix.tree import Tree
-
-_EVERYWHERE = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def restores(
 
     def rewound() -> Iterator[Restore[AnyCheckpoint]]:
         # A window held back to n - n_swa ends before n + n_span: what lies further on need not be looked at.
-        n_beyond = tree.n_span if shape.kind.has_window else _EVERYWHERE
+        n_beyond = tree.n_span if shape.kind.has_window else EVERYWHERE
         for n, checkpoint in reaching(match, n_prompt - 1, n_beyond):
             holds_window = not shape.kind.has_window or checkpoint.pos_min <= max(0, n - shape.n_swa)
             if holds_window and usable(checkpoint, False):

@@ -9,7 +9,7 @@ import numpy as np
 from segue.prefix.branch import Branch, Tokens
 from segue.prefix.checkpoint import AnyCheckpoint, Checkpoint
 
-_EVERYWHERE = 1 << 62
+EVERYWHERE = 1 << 62
 
 
 def branch_of(checkpoint: AnyCheckpoint) -> Branch[AnyCheckpoint]:
@@ -91,7 +91,7 @@ def below(
 def descendants(checkpoint: AnyCheckpoint) -> Iterator[AnyCheckpoint]:
     """The checkpoints whose path continues that of `checkpoint`, in no order. Lazy; the tree must not change."""
     branch = branch_of(checkpoint)
-    return below(branch, checkpoint.n_tokens, _EVERYWHERE)
+    return below(branch, checkpoint.n_tokens, EVERYWHERE)
 
 
 def is_consumed(checkpoint: Checkpoint) -> bool:
