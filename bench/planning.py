@@ -16,7 +16,7 @@ import numpy as np
 from bench.options import Options
 from bench.row import SEGUE, Goal, Row, Spread
 from segue.memory import MemoryKind, MemoryShape
-from segue.policy.placement import PromptMarks, cuts
+from segue.policy.placement import PromptMarks, checkpoint_positions
 from segue.policy.restore import restores
 from segue.prefix.branch import Tokens
 from segue.prefix.checkpoint import Checkpoint, Origin
@@ -62,7 +62,7 @@ def _plan(tree: Tree, prompt: Tokens, shape: MemoryShape, marks: PromptMarks) ->
     match = tree.match(prompt)
     restore = next(restores(tree, match, shape, len(prompt), usable=lambda *_: True), None)
     n_start = restore.n_tokens if restore else 0
-    cuts(marks, n_start, len(prompt), fork=match.n_known, cut_cost_tokens=8)
+    checkpoint_positions(marks, n_start, len(prompt), fork=match.n_known, checkpoint_cost_tokens=8)
     evicted_upto(match, rewinds=not shape.kind.has_recurrent)
 
 

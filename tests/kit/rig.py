@@ -113,7 +113,7 @@ class Rig:
             n_idle_cells,
             fingerprint=fingerprint(self.engine, context),
         )
-        with patch("segue.loop.loop.CutCost", Unmeasured):
+        with patch("segue.loop.loop.CheckpointCost", Unmeasured):
             self.loop = Loop(
                 self.engine,
                 self.cache,

@@ -1,9 +1,9 @@
 """What cuts cost on a machine whose speed nobody has measured."""
 
-from segue.loop.cost import CutCost
+from segue.loop.cost import CheckpointCost
 
 
-class Unmeasured(CutCost):
+class Unmeasured(CheckpointCost):
     """Stays at the first guess: where prompts are cut and whether states are restored then depends on no clock."""
 
     def note_read(self, n_tokens: int, seconds: float) -> None:

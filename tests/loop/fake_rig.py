@@ -62,7 +62,7 @@ class FakeRig:
             is_unified=not reproducible,
         )
         self.cache = StateCache(self.engine, sizes.n_slots, n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
-        with patch("segue.loop.loop.CutCost", Unmeasured):
+        with patch("segue.loop.loop.CheckpointCost", Unmeasured):
             self.loop = Loop(
                 self.engine,
                 self.cache,

@@ -4,7 +4,7 @@ from segue.cache.state_cache import StateCache
 from segue.engine.base import Chunk
 from segue.engine.sampling import SamplingParams
 from segue.loop.admission import Admission
-from segue.loop.cost import CutCost
+from segue.loop.cost import CheckpointCost
 from segue.loop.inbox import Inbox, Submission
 from segue.loop.job import Job
 from segue.loop.request import Phase, Request
@@ -21,7 +21,7 @@ class Waiting:
     def __init__(self, kind: MemoryKind, prompt: list[int], n_read: int, *, namespace: str = "") -> None:
         self.engine = FakeEngine(kind, n_ubatch=32)
         self.cache = StateCache(self.engine, 4, 3, 1 << 20, 1 << 20)
-        self.admission = Admission(self.engine, self.cache, CutCost(), is_reproducible=False)
+        self.admission = Admission(self.engine, self.cache, CheckpointCost(), is_reproducible=False)
         self.reading = self.request(0, prompt, namespace=namespace)
         plan = self.admission.plan(self.reading)
         self.reading.seq = 0
@@ -57,7 +57,7 @@ def test_the_one_that_reads_stops_where_the_paths_part(kind: MemoryKind) -> None
     prompt = text(1, 60)
     desk = Waiting(kind, prompt, 20)
     desk.waits_until(prompt[:40] + text(2, 9))
-    assert [cut.n_tokens for cut in desk.reading.cuts] == [40, 60]
+    assert [cut.n_tokens for cut in desk.reading.positions] == [40, 60]
 
 
 def test_the_last_token_of_a_shorter_prompt_is_left_for_its_logits(kind: MemoryKind) -> None:

@@ -3,7 +3,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from segue.policy.placement import Breakpoint, Cut, PromptMarks, cuts, digests, rewinds, stable_cuts
+from segue.policy.placement import (
+    Breakpoint,
+    Position,
+    PromptMarks,
+    checkpoint_positions,
+    digests,
+    rewinds,
+    stable_positions,
+)
 from segue.prefix.checkpoint import Origin
 
 COST = 8.0
@@ -44,7 +52,7 @@ def inside_last(marks: PromptMarks) -> set[int]:
     return set(rewinds(start, end)) if end - start >= 448 else set()
 
 
-def n_read_again(placed: tuple[Cut, ...], position: int) -> int:
+def n_read_again(placed: tuple[Position, ...], position: int) -> int:
     """What is read again by a prompt that leaves this one at `position`, on a memory that cannot rewind."""
     return position - max((cut.n_tokens for cut in placed if cut.n_tokens <= position), default=0)
 
@@ -57,11 +65,11 @@ def test_cuts_are_those_promised(prompt: tuple[PromptMarks, int], data: st.DataO
     fork = data.draw(st.none() | st.integers(0, n_prompt))
     n_most = data.draw(st.sampled_from((0, 3, 64)))
     n_allowed = min(n_most, int(BUDGET * (n_prompt - n_start) / cost))
-    placed = cuts(marks, n_start, n_prompt, fork=fork, cut_cost_tokens=cost, n_most=n_most)
+    placed = checkpoint_positions(marks, n_start, n_prompt, fork=fork, checkpoint_cost_tokens=cost, n_most=n_most)
     positions = [cut.n_tokens for cut in placed]
     assert positions == sorted(set(positions))
     assert n_start < positions[0]
-    assert placed[-1] == Cut(n_prompt, Origin.PROMPT_END)
+    assert placed[-1] == Position(n_prompt, Origin.PROMPT_END)
     named = {n for n in certain(marks, n_prompt, fork) if n > n_start}
     always = named | {n for n in inside_last(marks) if n > n_start}
     assert always <= set(positions)
@@ -86,11 +94,14 @@ def test_cuts_are_those_promised(prompt: tuple[PromptMarks, int], data: st.DataO
 
 @settings(max_examples=300)
 @given(prompt=prompts(), data=st.data())
-def test_a_larger_budget_only_adds_cuts(prompt: tuple[PromptMarks, int], data: st.DataObject) -> None:
+def test_a_larger_budget_only_adds_positions(prompt: tuple[PromptMarks, int], data: st.DataObject) -> None:
     marks, n_prompt = prompt
     small = data.draw(st.floats(0.0001, 0.1))
     large = data.draw(st.floats(small, 0.2))
-    few, many = (cuts(marks, 0, n_prompt, fork=None, cut_cost_tokens=COST, budget=b) for b in (small, large))
+    few, many = (
+        checkpoint_positions(marks, 0, n_prompt, fork=None, checkpoint_cost_tokens=COST, budget=b)
+        for b in (small, large)
+    )
     assert set(few) <= set(many)
 
 
@@ -108,7 +119,7 @@ def test_an_edit_in_the_last_long_message_reads_little_again(
     end = sum(before) + n_long
     marks = PromptMarks((*ends, end))
     cost = data.draw(st.sampled_from((0.5, COST, 1e9)))
-    placed = cuts(marks, 0, end + n_suffix, fork=None, cut_cost_tokens=cost)
+    placed = checkpoint_positions(marks, 0, end + n_suffix, fork=None, checkpoint_cost_tokens=cost)
     n_closing = data.draw(st.integers(0, 5))
     for r in (*range(min(300, n_long - 5)), *data.draw(st.lists(st.integers(1, n_long - 5), min_size=50))):
         assert n_read_again(placed, end - n_closing - r) < max(64, 3 * r)
@@ -123,7 +134,7 @@ def test_rewinding_to_a_message_end_reads_little_again(seed: int, n_messages: in
     # Two cuts for each power of two below the prompt's length are enough, however many messages there are.
     n_others = 2 * n_prompt.bit_length()
     cost = BUDGET * n_prompt / (n_others + 0.5)
-    placed = cuts(PromptMarks(tuple(ends)), 0, n_prompt, fork=None, cut_cost_tokens=cost)
+    placed = checkpoint_positions(PromptMarks(tuple(ends)), 0, n_prompt, fork=None, checkpoint_cost_tokens=cost)
     assert len(placed) <= n_others + 3 + len(inside_last(PromptMarks(tuple(ends))))
     for end in ends[:-1]:
         # An end a few tokens after a certain cut is left to that one.
@@ -135,7 +146,7 @@ def test_a_few_cuts_among_many_short_messages_halve_the_way(n_others: int) -> No
     n_prompt = 30_000
     marks = PromptMarks(tuple(range(15, n_prompt + 1, 15)))
     cost = BUDGET * n_prompt / (n_others + 0.5)
-    placed = cuts(marks, 0, n_prompt, fork=None, cut_cost_tokens=cost)
+    placed = checkpoint_positions(marks, 0, n_prompt, fork=None, checkpoint_cost_tokens=cost)
     inner = [cut.n_tokens for cut in placed if cut.n_tokens < n_prompt - 15]
     assert len(inner) == n_others
     assert n_prompt - max(inner) <= n_prompt / 2**n_others
@@ -145,7 +156,9 @@ def test_a_few_cuts_among_many_short_messages_halve_the_way(n_others: int) -> No
 @pytest.mark.parametrize("n_long", [200, 5000, 70_000])
 def test_the_end_of_a_long_message_comes_before_a_stride_inside_it(n_long: int) -> None:
     marks = PromptMarks((n_long, n_long + 50, n_long + 100))
-    placed = cuts(marks, 0, n_long + 100, fork=None, cut_cost_tokens=BUDGET * (n_long + 100) / 1.5)
+    placed = checkpoint_positions(
+        marks, 0, n_long + 100, fork=None, checkpoint_cost_tokens=BUDGET * (n_long + 100) / 1.5
+    )
     assert [cut.n_tokens for cut in placed] == [n_long, n_long + 50, n_long + 100]
 
 
@@ -153,7 +166,7 @@ def test_a_growing_raw_prompt_keeps_its_strides() -> None:
     kept: set[int] = set()
     n_start = 0
     for n_prompt in range(4096, 40_000, 517):
-        placed = cuts(PromptMarks(), n_start, n_prompt, fork=None, cut_cost_tokens=1)
+        placed = checkpoint_positions(PromptMarks(), n_start, n_prompt, fork=None, checkpoint_cost_tokens=1)
         kept |= {cut.n_tokens for cut in placed}
         wanted = {(n_prompt - 1) // 2**k * 2**k - back * 2**k for k in range(6, 16) for back in (0, 1)}
         wanted = {n for n in wanted if n > 0}
@@ -166,37 +179,39 @@ def test_the_stronger_origin_names_a_cut() -> None:
     marks = PromptMarks(
         message_ends=(10, 20, 30, 40), volatile=(10, 15, 20), breakpoints=breakpoints(10, 40), n_stable=2
     )
-    placed = cuts(marks, 0, 45, fork=15, cut_cost_tokens=COST)
+    placed = checkpoint_positions(marks, 0, 45, fork=15, checkpoint_cost_tokens=COST)
     assert placed == (
-        Cut(10, Origin.BREAKPOINT),
-        Cut(15, Origin.VOLATILE),
-        Cut(20, Origin.MESSAGE_END),
-        Cut(30, Origin.MESSAGE_END),
-        Cut(40, Origin.BREAKPOINT),
-        Cut(45, Origin.PROMPT_END),
+        Position(10, Origin.BREAKPOINT),
+        Position(15, Origin.VOLATILE),
+        Position(20, Origin.MESSAGE_END),
+        Position(30, Origin.MESSAGE_END),
+        Position(40, Origin.BREAKPOINT),
+        Position(45, Origin.PROMPT_END),
     )
 
 
 def test_no_other_cut_stands_just_after_a_certain_one() -> None:
     marks = PromptMarks(message_ends=(100, 102, 200, 303, 305, 350, 400), breakpoints=breakpoints(303), n_stable=1)
-    placed = cuts(marks, 0, 400, fork=None, cut_cost_tokens=1)
+    placed = checkpoint_positions(marks, 0, 400, fork=None, checkpoint_cost_tokens=1)
     assert [cut.n_tokens for cut in placed if cut.origin is not Origin.STRIDE] == [100, 200, 303, 350, 400]
 
 
 @given(prompt=prompts(), grown=st.lists(st.integers(1, 6000), min_size=1, max_size=5))
-def test_stable_cuts_are_shared_up_to_the_last_message_end(prompt: tuple[PromptMarks, int], grown: list[int]) -> None:
+def test_stable_positions_are_shared_up_to_the_last_message_end(
+    prompt: tuple[PromptMarks, int], grown: list[int]
+) -> None:
     marks, n_prompt = prompt
     n_same = marks.message_ends[-1] if marks.message_ends else 0
     ends = (*marks.message_ends, *(n_same + sum(grown[: i + 1]) for i in range(len(grown))))
-    short = digests(stable_cuts(marks, n_prompt))
-    long = digests(stable_cuts(PromptMarks(ends), ends[-1] + 3))
+    short = digests(stable_positions(marks, n_prompt))
+    long = digests(stable_positions(PromptMarks(ends), ends[-1] + 3))
     assert {n: d for n, d in short.items() if n <= n_same} == {n: d for n, d in long.items() if n <= n_same}
-    assert stable_cuts(marks, n_prompt)[-1] == Cut(n_prompt, Origin.PROMPT_END)
+    assert stable_positions(marks, n_prompt)[-1] == Position(n_prompt, Origin.PROMPT_END)
 
 
 def test_digests_tell_cuts_apart_and_outlive_the_process() -> None:
-    one = digests((Cut(5, Origin.STRIDE), Cut(9, Origin.PROMPT_END)))
-    assert one == digests((Cut(5, Origin.FORK), Cut(9, Origin.MESSAGE_END)))
-    assert one[9] != digests((Cut(9, Origin.PROMPT_END),))[9]
-    assert one[9] != digests((Cut(4, Origin.STRIDE), Cut(9, Origin.PROMPT_END)))[9]
+    one = digests((Position(5, Origin.STRIDE), Position(9, Origin.PROMPT_END)))
+    assert one == digests((Position(5, Origin.FORK), Position(9, Origin.MESSAGE_END)))
+    assert one[9] != digests((Position(9, Origin.PROMPT_END),))[9]
+    assert one[9] != digests((Position(4, Origin.STRIDE), Position(9, Origin.PROMPT_END)))[9]
     assert one == {5: 5, 9: 2031907796820721810}

@@ -88,7 +88,7 @@ def test_the_deepest_valid_position_is_chosen(kind: MemoryKind, reproducible: bo
             memory,
             n_prompt,
             usable=lambda c, _: c not in world.unusable,
-            cuts=world.cuts.get if reproducible else None,
+            digest_at=world.cuts.get if reproducible else None,
         )
     )
     assert {(restore.checkpoint, restore.n_tokens) for restore in found} <= valid

@@ -91,14 +91,14 @@ class Planner:
         """Where a prompt starts soonest. Under 1 ms for 150,000 tokens and 10,000 checkpoints.
 
         `reads_last` leaves the last token to be read even if its logits are kept. `digests`, in reproducible mode only,
-        are those of the prompt's cuts by position. `only_near` takes nothing that must be fetched first.
+        are those of the prompt's checkpoint positions. `only_near` takes nothing that must be fetched first.
         """
         match = tree.match(tokens)
         restore, n_deepest, n_not_fetched = None, 0, 0
 
         def ways(usable: Callable[[Entry, bool], bool]) -> Iterator[Restore[Entry]]:
             shape, by_position = self._device.engine.shape, digests.get if digests is not None else None
-            found = restores(tree, match, shape, len(tokens), usable=usable, cuts=by_position)
+            found = restores(tree, match, shape, len(tokens), usable=usable, digest_at=by_position)
             return (way for way in found if not (reads_last and way.with_logits))
 
         if use_cache:

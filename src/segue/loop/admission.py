@@ -8,9 +8,9 @@ from segue.cache.planner import Plan
 from segue.cache.restoration import Restoration
 from segue.cache.state_cache import StateCache
 from segue.engine.base import Engine
-from segue.loop.cost import CutCost
+from segue.loop.cost import CheckpointCost
 from segue.loop.request import NO_SEQ, Phase, Request
-from segue.policy.placement import Cut, cuts, digests, n_cuts_most, stable_cuts
+from segue.policy.placement import Position, checkpoint_positions, digests, n_positions_most, stable_positions
 from segue.policy.reasons import explain
 from segue.prefix.branch import n_equal
 from segue.prefix.checkpoint import Origin
@@ -20,17 +20,17 @@ from segue.prefix.match import damaged_upto, evicted_upto
 class Admission:
     """Plans the start of requests. Belongs to the engine's thread."""
 
-    def __init__(self, engine: Engine, cache: StateCache, cost: CutCost, *, is_reproducible: bool) -> None:
+    def __init__(self, engine: Engine, cache: StateCache, cost: CheckpointCost, *, is_reproducible: bool) -> None:
         self._engine = engine
         self._cache = cache
         self._cost = cost
         self._is_reproducible = is_reproducible
-        self._n_most_cuts = n_cuts_most(cache.n_host_states)
+        self._n_most_positions = n_positions_most(cache.n_host_states)
 
     def plan(self, request: Request, *, only_near: bool = False) -> Plan:
         """Where the request's path starts soonest, given all that is cached now."""
         job = request.job
-        request.digests = digests(stable_cuts(job.marks, request.n_target)) if self._is_reproducible else None
+        request.digests = digests(stable_positions(job.marks, request.n_target)) if self._is_reproducible else None
         # A preempted reply knows its next token: it can start from a state without logits, even from its very end.
         goes_on = request.n_generated > 0
         path = request.tokens[: request.n_target + goes_on]
@@ -57,7 +57,7 @@ class Admission:
             until = self._shared_until(request, other)
             if until > max(plan.n_start, self._engine.length(other.seq), best[1] if best else 0):
                 best = (other, until)
-                self._cut(other, until)
+                self._add_position(other, until)
         return best
 
     def publish(self, request: Request, plan: Plan, others: Iterable[Request]) -> bool:
@@ -96,7 +96,7 @@ class Admission:
                 from_home="disk" if request.has_fetched and source == "host" else source,
                 from_age_s=restoration.age_s,
             )
-        request.cuts = deque(self._cuts(request, plan))
+        request.positions = deque(self._positions(request, plan))
         self._pin_again(request)
 
     def _pin_again(self, request: Request) -> None:
@@ -105,29 +105,29 @@ class Admission:
         for mark in job.marks.breakpoints:
             self._cache.pins.renew(job.namespace, request.tokens[: mark.end], mark.ttl_s)
 
-    def _cuts(self, request: Request, plan: Plan) -> tuple[Cut, ...]:
+    def _positions(self, request: Request, plan: Plan) -> tuple[Position, ...]:
         job, n_start, n_target = request.job, plan.n_start, request.n_target
         if self._is_reproducible:
-            return tuple(cut for cut in stable_cuts(job.marks, n_target) if cut.n_tokens > n_start)
+            return tuple(one for one in stable_positions(job.marks, n_target) if one.n_tokens > n_start)
         if self._engine.shape.kind.rewinds:
             ends = sorted({mark.end for mark in job.marks.breakpoints if n_start < mark.end < n_target})
-            breakpoints = tuple(Cut(end, Origin.BREAKPOINT) for end in ends)
-            return (*breakpoints, Cut(n_target, Origin.PROMPT_END)) if n_target > n_start else ()
+            breakpoints = tuple(Position(end, Origin.BREAKPOINT) for end in ends)
+            return (*breakpoints, Position(n_target, Origin.PROMPT_END)) if n_target > n_start else ()
         boundaries = job.marks.boundaries
-        return cuts(
+        return checkpoint_positions(
             job.marks,
             n_start,
             n_target,
             fork=self._fork(request, plan.match.n_known) if n_start < plan.match.n_known < n_target else None,
             expected=self._cache.sessions.expected_forks(request.seq, job.namespace, job.session, boundaries),
-            cut_cost_tokens=self._cost.n_tokens,
-            n_most=self._n_most_cuts,
+            checkpoint_cost_tokens=self._cost.n_tokens,
+            n_most=self._n_most_positions,
         )
 
     def _fork(self, request: Request, n_known: int) -> int:
-        """Where to cut for a prompt that leaves the known path at `n_known`: there, or where that message begins.
+        """The checkpoint position for a prompt that forks at `n_known`: there, or where that message begins.
 
-        The first tokens of a message are the same in every message. A cut behind them would save no more than these.
+        The first tokens of a message are the same in every message. A checkpoint behind them would save no more.
         """
         ends = request.job.marks.message_ends
         n_suffix = len(request.job.tokens) - ends[-1] if ends else 0
@@ -142,7 +142,7 @@ class Admission:
             return n_shared - 1
         return n_shared
 
-    def _cut(self, leader: Request, position: int) -> None:
-        if any(cut.n_tokens == position for cut in leader.cuts):
-            return
-        leader.cuts = deque(sorted((*leader.cuts, Cut(position, Origin.FORK)), key=lambda cut: cut.n_tokens))
+    def _add_position(self, leader: Request, n_tokens: int) -> None:
+        if all(one.n_tokens != n_tokens for one in leader.positions):
+            positions = (*leader.positions, Position(n_tokens, Origin.FORK))
+            leader.positions = deque(sorted(positions, key=lambda one: one.n_tokens))

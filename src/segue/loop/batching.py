@@ -81,7 +81,9 @@ class Batching:
         n_read = self._engine.length(request.seq)
         if request.phase is Phase.DECODE:
             return Chunk(request.seq, request.unread(n_read), LAST_ROW)
-        end = min(request.cuts[0].n_tokens if request.cuts else request.n_target, request.n_target, n_read + n_max)
+        end = min(
+            request.positions[0].n_tokens if request.positions else request.n_target, request.n_target, n_read + n_max
+        )
         return Chunk(request.seq, request.tokens[n_read:end], LAST_ROW if end == request.n_target else ())
 
 

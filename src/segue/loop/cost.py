@@ -1,16 +1,16 @@
-"""What a cut costs, measured while reading."""
+"""What taking a checkpoint costs, measured while reading."""
 
 from dataclasses import dataclass
 
-_DEFAULT_CUT_TOKENS = 8.0
+_DEFAULT_CHECKPOINT_TOKENS = 8.0
 _SHARE = 0.1
 _N_LARGE = 256
 _N_SMALL = 128
 
 
 @dataclass(slots=True)
-class CutCost:
-    """Running means of reading times; a cut costs the fixed part of one more batch, and the copy of the state."""
+class CheckpointCost:
+    """Running means. A checkpoint costs the fixed part of one more batch, and a copy of the state."""
 
     token_s: float = 0.0
     overhead_s: float = 0.0
@@ -18,10 +18,10 @@ class CutCost:
 
     @property
     def n_tokens(self) -> float:
-        """The cost of one cut in tokens that could have been read meanwhile."""
+        """The cost of one checkpoint in tokens that could have been read meanwhile."""
         if not self.token_s:
-            return _DEFAULT_CUT_TOKENS
-        overhead_s = self.overhead_s or _DEFAULT_CUT_TOKENS * self.token_s
+            return _DEFAULT_CHECKPOINT_TOKENS
+        overhead_s = self.overhead_s or _DEFAULT_CHECKPOINT_TOKENS * self.token_s
         return min(256.0, max(2.0, (overhead_s + self.save_s) / self.token_s))
 
     def note_read(self, n_tokens: int, seconds: float) -> None:

@@ -15,7 +15,7 @@ from segue.engine.cells import Bytes
 from segue.engine.errors import EngineError, NoRoomError
 from segue.loop.batching import Batching
 from segue.loop.catch_up import CatchUp
-from segue.loop.cost import CutCost
+from segue.loop.cost import CheckpointCost
 from segue.loop.inbox import Inbox, Submission
 from segue.loop.job import (
     INTERNAL_ERROR,
@@ -38,6 +38,7 @@ _MAINTENANCE_SHARE = 0.1
 _LONG_PAUSE_S = 0.005
 _END_S = 20.0
 _IDLE_S = 0.1
+_PENDING = (Phase.RESTORING, Phase.WAITING)
 
 
 class Loop:
@@ -60,7 +61,7 @@ class Loop:
         self.engine = engine
         self.cache = cache
         self.n_ctx = n_ctx
-        self.cost = CutCost()
+        self.cost = CheckpointCost()
         self._inbox = Inbox()
         self._queue: deque[Submission] = deque()
         self._slots = [Slot(i) for i in range(n_slots)]
@@ -204,7 +205,7 @@ class Loop:
                 slot.begin(submission)
             else:
                 self._runner.refuse(submission, EndReason.ERROR, _does_not_fit(n_prompt, self.n_ctx))
-        pending = [one for one in self._runner.requests if one.phase in (Phase.RESTORING, Phase.WAITING)]
+        pending = [one for one in self._runner.requests if one.phase in _PENDING]
         for request in sorted(pending, key=_id):
             if request.phase is Phase.RESTORING:
                 self._runner.restore(request)

@@ -13,7 +13,7 @@ from segue.cache.restoration import Restoration
 from segue.engine.base import Sampler
 from segue.loop.inbox import Submission
 from segue.loop.job import Job, Listener, Timings, Tokens
-from segue.policy.placement import Cut
+from segue.policy.placement import Position
 from segue.policy.reasons import CacheReport
 
 NO_SEQ: Final = -1
@@ -36,7 +36,7 @@ class Request:
 
     `tokens` are all those of the path so far; the sequence has read the first of them. `n_target` is where prefill
     ends: the prompt's end, or where the reply had got to when the request was preempted. Of the prompt `n_cached`
-    tokens were found and `n_read` read, `n_read_before` of them before it was preempted. `cuts` are the checkpoint
+    tokens were found and `n_read` read, `n_read_before` of them before it was preempted. `positions` are the checkpoint
     positions ahead. `wait` names the request that a waiting one waits for, and how far that must have read, None for
     its end; `is_fetching` says that it waits for the disk, `has_fetched` that it did. `plan` is where its sequence
     shall stand while it is RESTORING. `digests` are those of the prompt's checkpoint positions, in reproducible mode
@@ -53,7 +53,7 @@ class Request:
     n_read: int = 0
     n_read_before: int = 0
     n_generated: int = 0
-    cuts: deque[Cut] = field(default_factory=deque)
+    positions: deque[Position] = field(default_factory=deque)
     digests: dict[int, int] | None = None
     plan: Plan | None = None
     restoration: Restoration | None = None

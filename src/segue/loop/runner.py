@@ -10,7 +10,7 @@ from segue.engine.base import Engine, Logits
 from segue.engine.errors import MaskError, NoRoomError, StateError
 from segue.loop.admission import Admission
 from segue.loop.catch_up import CatchUp
-from segue.loop.cost import CutCost
+from segue.loop.cost import CheckpointCost
 from segue.loop.inbox import Submission
 from segue.loop.job import (
     INTERNAL_ERROR,
@@ -48,7 +48,7 @@ class Runner:
         *,
         n_ctx: int,
         is_reproducible: bool,
-        cost: CutCost,
+        cost: CheckpointCost,
         catch_up: CatchUp,
         on_end: OnEnd,
     ) -> None:
@@ -80,7 +80,7 @@ class Runner:
 
     def settle(self, request: Request, row: int) -> None:
         """After a batch: save a checkpoint where one is due, draw a token where one is next."""
-        self._guard(request, lambda request: self._settle(request, row))
+        self._guard(request, self._settle, row)
 
     def finish(
         self, request: Request, reason: EndReason, error: JobError | None = None, *, is_full: bool = False
@@ -124,10 +124,10 @@ class Runner:
         else:
             self.finish(youngest, EndReason.ERROR, context_exceeded(youngest.n_target, self._engine.n_cells))
 
-    def _guard(self, request: Request, step: Callable[[Request], None]) -> None:
+    def _guard(self, request: Request, step: Callable[..., None], *arguments: int) -> None:
         """Do one step of a request; what it raises ends that request."""
         try:
-            step(request)
+            step(request, *arguments)
         except MaskError as error:
             log.info("request %d: %s", request.id, error)
             self.finish(request, EndReason.ERROR, JobError(ErrorType.INVALID_REQUEST, str(error)))
@@ -218,8 +218,8 @@ class Runner:
             self._tell_progress(request)
         if n_read == request.n_target:
             self._begin_reply(request, row, None)
-        elif request.cuts and request.cuts[0].n_tokens == n_read:
-            self._save(request, request.cuts.popleft().origin)
+        elif request.positions and request.positions[0].n_tokens == n_read:
+            self._save(request, request.positions.popleft().origin)
 
     def _tell_progress(self, request: Request) -> None:
         if request.job.wants_progress and request.n_generated == 0:
@@ -231,7 +231,7 @@ class Runner:
 
     def _begin_reply(self, request: Request, row: int | None, kept: Logits | None) -> None:
         """The prompt is read: draw the first token and keep the state with its logits."""
-        request.cuts.clear()
+        request.positions.clear()
         if request.n_generated:
             request.phase = Phase.DECODE
             return

@@ -16,7 +16,7 @@ Positions = NDArray[np.int64]
 _N_STABLE_STRIDE = 4096
 _N_WORTH = 4
 _N_LONG_STRIDES = 7
-_N_CUTS_MIN, _N_CUTS_MAX = 8, 64
+_N_POSITIONS_MIN, _N_POSITIONS_MAX = 8, 64
 _DIGEST_BASE = 0x1F3D5B79A2C4E681
 _DIGEST_MODULUS = (1 << 61) - 1
 
@@ -51,51 +51,51 @@ class PromptMarks:
         return tuple(sorted({*self.message_ends, *self.part_ends})) if self.part_ends else self.message_ends
 
 
-class Cut(NamedTuple):
+class Position(NamedTuple):
     """Reading stops after the prompt's first `n_tokens`, and a checkpoint is taken there because of `origin`."""
 
     n_tokens: int
     origin: Origin
 
 
-def cuts(
+def checkpoint_positions(
     marks: PromptMarks,
     n_start: int,
     n_prompt: int,
     *,
     fork: int | None,
-    cut_cost_tokens: float,
+    checkpoint_cost_tokens: float,
     expected: Iterable[int] = (),
     budget: float = 0.02,
     n_min_stride: int = 64,
     n_most: int = 64,
-) -> tuple[Cut, ...]:
-    """Where to cut the reading of tokens `[n_start, n_prompt)`: ascending, the last one the prompt's end.
+) -> tuple[Position, ...]:
+    """Where to take checkpoints while reading tokens `[n_start, n_prompt)`: ascending, the last one the prompt's end.
 
-    Always cut: the ends of system and tools and of the last two messages (if the last one is edited, reading goes on
+    Always there: the ends of system and tools and of the last two messages (if the last one is edited, reading goes on
     from the one before), a few places in the last message if it is long (`rewinds`), `fork` (where the prompt leaves a
     known path), the `expected` ones (where the next prompt is likely to leave this one), volatile spans, breakpoints
-    and the prompt's end. Other message ends and strides share as many cuts as cost the fraction `budget` of the
-    reading, one cut costing as much as `cut_cost_tokens` tokens, and never more than `n_most`, since each takes a
-    checkpoint's bytes. `n_min_stride` is a power of two.
+    and the prompt's end. Other message ends and strides get as many as cost the fraction `budget` of the reading, each
+    costing as much as `checkpoint_cost_tokens` tokens, and never more than `n_most`, since each takes a checkpoint's
+    bytes. `n_min_stride` is a power of two.
     """
     named = dict.fromkeys(_inside_last(marks, n_start, n_min_stride), Origin.REWIND)
     named |= _certain(marks, n_start, n_prompt, fork, expected)
-    n_others = min(n_most, int(budget * (n_prompt - n_start) / cut_cost_tokens))
+    n_others = min(n_most, int(budget * (n_prompt - n_start) / checkpoint_cost_tokens))
     if n_others:
         named |= _others(marks, n_start, sorted(named), n_min_stride, n_others)
-    return tuple(Cut(n, named[n]) for n in sorted(named))
+    return tuple(Position(n, named[n]) for n in sorted(named))
 
 
-def n_cuts_most(n_fit: float) -> int:
-    """The `n_most` of `cuts` where so many states fit: one prompt must not drive everyone else's checkpoints out."""
-    return int(max(_N_CUTS_MIN, min(_N_CUTS_MAX, n_fit // 4)))
+def n_positions_most(n_fit: float) -> int:
+    """The `n_most` of `checkpoint_positions` if so many states fit: one prompt must not evict everyone else's."""
+    return int(max(_N_POSITIONS_MIN, min(_N_POSITIONS_MAX, n_fit // 4)))
 
 
 def _certain(
     marks: PromptMarks, n_start: int, n_prompt: int, fork: int | None, expected: Iterable[int]
 ) -> dict[int, Origin]:
-    """The positions always cut. Where two fall together, the later, stronger origin names them."""
+    """The positions that are always there. Where two fall together, the later, stronger origin names them."""
     ends = marks.message_ends
     named: list[tuple[Iterable[int], Origin]] = [
         (() if fork is None else (fork,), Origin.FORK),
@@ -115,7 +115,7 @@ def last_message(marks: PromptMarks) -> tuple[int, int]:
 
 
 def rewinds(start: int, end: int, n_min_stride: int = 64) -> tuple[int, ...]:
-    """Where a message of the tokens `[start, end)` must be cut so that an edit of it reads little again; descending.
+    """Where a message of the tokens `[start, end)` needs checkpoints, so that an edit reads little again; descending.
 
     A change r tokens before the end of its text reads less than max(`n_min_stride`, 3 r) tokens again, whatever r is:
     each place lies nearly four times as far from the end as the one before. The tokens that close the message lie
@@ -152,7 +152,7 @@ def _others(
 
     # An end stands for all multiples of powers of two inside its message, a stride for itself.
     powers = _highest_bit(bounds[:-1] ^ ends)
-    # A cut saves what lies between it and the one below it: just after a certain one that is nothing.
+    # A checkpoint saves what lies between it and the one below it: just after a certain one that is nothing.
     worth = np.ones(len(ends), dtype=np.bool_)
     for low, high in np.searchsorted(ends, [(n, n + _N_WORTH) for n in (n_start, *certain)]):
         worth[low:high] = False
@@ -196,22 +196,22 @@ def _highest_bit(numbers: Positions) -> Positions:
     return np.maximum(np.frexp(numbers.astype(np.float64))[1].astype(np.int64) - 1, 0)
 
 
-def stable_cuts(marks: PromptMarks, n_prompt: int) -> tuple[Cut, ...]:
-    """The cuts of reproducible mode, from the prompt alone: message ends, fixed multiples, the prompt's end.
+def stable_positions(marks: PromptMarks, n_prompt: int) -> tuple[Position, ...]:
+    """The positions of reproducible mode, from the prompt alone: message ends, fixed multiples, the prompt's end.
 
-    A prompt that extends another one, at a message end of it, has the same cuts up to there.
+    A prompt that extends another one, at a message end of it, has the same ones up to there.
     """
     named = dict.fromkeys(range(_N_STABLE_STRIDE, n_prompt, _N_STABLE_STRIDE), Origin.STRIDE)
     named |= dict.fromkeys(marks.message_ends, Origin.MESSAGE_END)
     named[n_prompt] = Origin.PROMPT_END
-    return tuple(Cut(n, origin) for n, origin in sorted(named.items()))
+    return tuple(Position(n, origin) for n, origin in sorted(named.items()))
 
 
-def digests(placed: Iterable[Cut]) -> dict[int, int]:
-    """For each cut's position a digest of all cut positions up to and with it, the same in every process."""
+def digests(placed: Iterable[Position]) -> dict[int, int]:
+    """For each checkpoint position a digest of all up to and with it, the same in every process."""
     digest = 0
     result = {}
-    for cut in placed:
-        digest = (digest * _DIGEST_BASE + cut.n_tokens) % _DIGEST_MODULUS
-        result[cut.n_tokens] = digest
+    for position in placed:
+        digest = (digest * _DIGEST_BASE + position.n_tokens) % _DIGEST_MODULUS
+        result[position.n_tokens] = digest
     return result

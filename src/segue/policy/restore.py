@@ -31,14 +31,14 @@ def restores(
     n_prompt: int,
     *,
     usable: Callable[[AnyCheckpoint, bool], bool],
-    cuts: Callable[[int], int | None] | None = None,
+    digest_at: Callable[[int], int | None] | None = None,
 ) -> Iterator[Restore[AnyCheckpoint]]:
     """Every way to go on, the one that leaves least to read first. Lazy; the tree must not change meanwhile.
 
     `match` is that of the prompt, of `n_prompt` tokens. `usable` is the cache's veto: bytes that cannot be reached, for
-    a restore with logits or without. `cuts`, in reproducible mode only, gives the digest of the prompt's cut positions
-    up to one of them (`placement.digests(...).get`): then only a checkpoint read with the same cuts counts, and exactly
-    as it is.
+    a restore with logits or without. `digest_at`, in reproducible mode only, gives the digest of the prompt's
+    checkpoint positions up to one of them (`placement.digests(...).get`): then only a checkpoint read with the same
+    ones counts, and exactly as it is.
     """
 
     def exactly() -> Iterator[Restore[AnyCheckpoint]]:
@@ -46,7 +46,7 @@ def restores(
             n = checkpoint.n_tokens
             if n == n_prompt and not checkpoint.has_logits:
                 continue
-            if cuts is not None and (checkpoint.cuts is None or checkpoint.cuts != cuts(n)):
+            if digest_at is not None and (checkpoint.cuts is None or checkpoint.cuts != digest_at(n)):
                 continue
             if usable(checkpoint, n == n_prompt):
                 yield Restore(checkpoint, n, with_logits=n == n_prompt)
@@ -59,6 +59,6 @@ def restores(
             if holds_window and usable(checkpoint, False):
                 yield Restore(checkpoint, n, with_logits=False)
 
-    if shape.kind.has_recurrent or cuts is not None:
+    if shape.kind.has_recurrent or digest_at is not None:
         return exactly()
     return heapq.merge(exactly(), rewound(), key=lambda restore: -restore.n_tokens)

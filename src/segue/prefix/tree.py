@@ -1,4 +1,4 @@
-"""The tree of all paths known in one cache scope, and the checkpoints attached to them.
+"""The tree of all paths known in one namespace, and the checkpoints attached to them.
 
 A compressed radix tree in which a branch carries many checkpoints, so that a path with thousands of them costs one
 comparison of arrays. One thread only. Paths are int32 arrays of token ids from position 0, copied where kept.

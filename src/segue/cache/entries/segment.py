@@ -35,7 +35,7 @@ class Segment:
 
     @classmethod
     def root(cls) -> Segment:
-        """A segment that holds nothing, and that all paths of a scope begin with."""
+        """A segment that holds nothing, and that all paths of a namespace begin with."""
         return cls(None, 0, np.empty(0, np.int32), None)
 
     @property

@@ -1,6 +1,6 @@
 """`segue`: the server's own tree, placement and retention."""
 
-from segue.policy.placement import Cut, PromptMarks, cuts, n_cuts_most
+from segue.policy.placement import Position, PromptMarks, checkpoint_positions, n_positions_most
 from segue.policy.retention import Retention
 from segue.policy.victims import Victims
 from segue.prefix.branch import Tokens
@@ -10,14 +10,14 @@ from segue.sim.policy import Counts
 from segue.sim.request import TraceRequest
 from segue.sim.store import Store
 
-_N_CUT_COST_TOKENS = 8.0
+_N_CHECKPOINT_COST_TOKENS = 8.0
 _N_MIN_STRIDE_TOKENS = 64
 
 
 class Segue:
-    """What `segue serve` does with a hybrid model and one home: cuts, and the least valuable checkpoint goes.
+    """What `segue serve` does with a hybrid model and one tier: it takes checkpoints, and the least valuable one goes.
 
-    A cut costs as much as eight tokens, which the server takes for granted until it has measured.
+    A checkpoint costs as much as eight tokens, which the server takes for granted until it has measured.
     """
 
     def __init__(self, store: Store, retention: Retention) -> None:
@@ -25,8 +25,8 @@ class Segue:
         self._retention = retention
         self._victims = Victims()
         self._n_min_stride = max(1, _N_MIN_STRIDE_TOKENS // store.n_block_tokens)
-        self._cut_cost = _N_CUT_COST_TOKENS / store.n_block_tokens
-        self._n_most = n_cuts_most(store.n_fit)
+        self._checkpoint_cost = _N_CHECKPOINT_COST_TOKENS / store.n_block_tokens
+        self._n_most = n_positions_most(store.n_fit)
 
     @property
     def counts(self) -> Counts:
@@ -34,7 +34,7 @@ class Segue:
         return self._store.counts
 
     def serve(self, request: TraceRequest) -> int:
-        """Go on from the deepest checkpoint, take one at each cut."""
+        """Go on from the deepest checkpoint, take one at each position."""
         store, path, now = self._store, request.path, request.at_s
         match = store.tree.match(path)
         start = store.find(path)
@@ -47,24 +47,26 @@ class Segue:
                 self._retention.reached(visit, start, now)
         visit.divergences = visit.divergences.then(match.n_known, request.message_ends)
         expected = visit.divergences.expected(request.message_ends)
-        for position, origin in self._cuts(request, n_start, match.n_known, expected):
+        for position, origin in self._positions(request, n_start, match.n_known, expected):
             self._take(path[:position], origin, now, visit)
         if len(request.reply):
             self._take(request.whole, Origin.REPLY_END, now, visit)
         store.note_peak()
         return n_start
 
-    def _cuts(self, request: TraceRequest, n_start: int, n_known: int, expected: tuple[int, ...]) -> tuple[Cut, ...]:
+    def _positions(
+        self, request: TraceRequest, n_start: int, n_known: int, expected: tuple[int, ...]
+    ) -> tuple[Position, ...]:
         n_prompt = len(request.path)
         if n_start == n_prompt:
             return ()
-        return cuts(
+        return checkpoint_positions(
             PromptMarks(message_ends=request.message_ends),
             n_start,
             n_prompt,
             fork=n_known if n_start < n_known < n_prompt else None,
             expected=expected,
-            cut_cost_tokens=self._cut_cost,
+            checkpoint_cost_tokens=self._checkpoint_cost,
             n_min_stride=self._n_min_stride,
             n_most=self._n_most,
         )
