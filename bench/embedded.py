@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from segue.build import Built, build
 from segue.engine.sampling import SamplingParams
-from segue.loop.job import EndReason, Job, JobEnd, Progress, TokenOut
+from segue.loop.end import EndReason, JobEnd
+from segue.loop.events import Progress, TokenOut
+from segue.loop.job import Job
 from segue.policy.placement import PromptMarks
 from segue.settings import Settings
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from segue.engine.fim import FimTokens
-from segue.loop.job import ErrorType, JobError, context_exceeded
+from segue.loop.end import ErrorType, JobError, context_exceeded
 from tests.kit.byte_vocabulary import ByteVocabulary
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import live

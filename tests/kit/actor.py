@@ -10,7 +10,10 @@ from segue.cache.snapshot import SlotSnapshot
 from segue.engine.base import Choice
 from segue.engine.cells import Bytes
 from segue.engine.vocabulary import Vocabulary
-from segue.loop.job import Job, JobEnd, Listener, LoopFront, Progress, SlotView, Ticket, TokenOut, Tokens
+from segue.loop.end import JobEnd
+from segue.loop.events import Progress, TokenOut
+from segue.loop.front import Listener, LoopFront, SlotView, Ticket
+from segue.loop.job import Job, Tokens
 
 Script = Callable[[str], str]
 """From the text of a prompt to the text of the reply."""

@@ -20,7 +20,8 @@ from segue.build import Built, build
 from segue.commands.serve.flags import explain
 from segue.engine.creation import KV_TYPES
 from segue.engine.errors import ModelError
-from segue.loop.job import EndReason, Job
+from segue.loop.end import EndReason
+from segue.loop.job import Job
 from segue.policy.placement import PromptMarks
 from segue.settings import INT32_MAX, Settings
 from tests.kit.apart import ROOT, environment

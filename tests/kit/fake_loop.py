@@ -13,18 +13,10 @@ import numpy as np
 
 from segue.cache.snapshot import SlotSnapshot, parse
 from segue.engine.cells import Bytes
-from segue.loop.job import (
-    Candidate,
-    EndReason,
-    Job,
-    JobEnd,
-    JobError,
-    Listener,
-    Progress,
-    SlotView,
-    Timings,
-    TokenOut,
-)
+from segue.loop.end import EndReason, JobEnd, JobError
+from segue.loop.events import Candidate, Progress, Timings, TokenOut
+from segue.loop.front import Listener, SlotView
+from segue.loop.job import Job
 from segue.policy.reasons import CacheReport
 from tests.kit.byte_vocabulary import EOS
 from tests.kit.waiting import wait_until

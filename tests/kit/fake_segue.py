@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable
 
 from segue.engine.errors import ModelError
-from segue.loop.job import JobEnd
+from segue.loop.end import JobEnd
 from segue.settings import Settings
 from tests.kit.byte_vocabulary import ByteVocabulary
 from tests.kit.fake_loop import FakeLoop

@@ -9,7 +9,7 @@ from typing import Final
 
 import psutil
 
-from segue.loop.job import EndReason
+from segue.loop.end import EndReason
 from segue.prefix.path_limit import PathLimit
 from tests.kit.crowd import Crowd, leaving
 from tests.kit.rig import Heard, Rig

@@ -17,8 +17,10 @@ from segue.engine.fingerprint import fingerprint
 from segue.engine.measurement import measure
 from segue.engine.model import Model
 from segue.engine.sampling import SamplingParams
+from segue.loop.end import EndReason, JobEnd
+from segue.loop.events import Progress, TokenOut
 from segue.loop.inbox import Submission
-from segue.loop.job import EndReason, Job, JobEnd, Progress, TokenOut, Tokens
+from segue.loop.job import Job, Tokens
 from segue.loop.loop import Loop
 from segue.policy.placement import PromptMarks
 from segue.storage.directory import Directory

@@ -11,7 +11,8 @@ import numpy as np
 from segue.cache.entries.entry import NO_SEQ
 from segue.cache.state_cache import StateCache
 from segue.engine.sampling import SamplingParams
-from segue.loop.job import EndReason, Job
+from segue.loop.end import EndReason
+from segue.loop.job import Job
 from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
 from segue.memory import MemoryKind

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from segue.loop.job import EndReason
+from segue.loop.end import EndReason
 from segue.memory import MemoryKind
 from tests.kit.waiting import PATIENCE_S
 from tests.loop.fake_rig import FakeRig, text

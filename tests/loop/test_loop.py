@@ -7,7 +7,8 @@ import pytest
 
 from segue.engine.errors import EngineError
 from segue.engine.sampling import SamplingParams
-from segue.loop.job import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobError, SlotView, context_exceeded
+from segue.loop.end import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobError, context_exceeded
+from segue.loop.front import SlotView
 from segue.memory import MemoryKind
 from segue.policy.placement import PromptMarks
 from tests.kit.fake_engine import END_OF_REPLY, expected_logits, expected_reply

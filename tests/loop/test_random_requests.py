@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from segue.loop.job import EndReason, ErrorType
+from segue.loop.end import EndReason, ErrorType
 from segue.memory import MemoryKind
 from segue.policy.placement import Breakpoint, PromptMarks
 from tests.kit.fake_engine import expected_reply

@@ -1,4 +1,4 @@
-from segue.loop.job import EndReason
+from segue.loop.end import EndReason
 from tests.kit.fake_engine import expected_reply
 from tests.loop.conftest import MakeFakeRig
 from tests.loop.fake_rig import text

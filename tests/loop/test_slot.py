@@ -1,11 +1,12 @@
-"""What a slot tells of its request: times, and what other threads see of it."""
+"""What other threads see of a slot and its request."""
 
 import numpy as np
 import pytest
 
 from segue.engine.sampling import SamplingParams
+from segue.loop.front import SlotView
 from segue.loop.inbox import Inbox, Submission
-from segue.loop.job import Job, SlotView
+from segue.loop.job import Job
 from segue.loop.request import Request
 from segue.loop.slot import Slot
 from segue.policy.placement import PromptMarks
@@ -16,22 +17,6 @@ def submission(id_: int, n_tokens: int = 3, namespace: str = "") -> Submission:
     """A request that nobody serves."""
     job = Job(np.arange(n_tokens, dtype=np.int32), SamplingParams(), PromptMarks(), namespace=namespace)
     return Submission(id_, job, Heard(), Inbox())
-
-
-def test_generating_is_timed_from_the_first_token_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter([10.0, 12.0, 12.5, 13.5])
-    monkeypatch.setattr("segue.loop.request.time.perf_counter", lambda: next(times))
-    request = Slot(0).begin(submission(1))
-    request.n_read = 3
-    request.append(7)
-    timings = request.timings()
-    assert (timings.predicted_n, timings.predicted_ms, timings.predicted_per_second) == (1, 0, 0)
-    request.append(8)
-    request.append(9)
-    timings = request.timings()
-    assert (timings.prompt_ms, timings.prompt_per_second) == (2000, 1.5)
-    assert (timings.predicted_n, timings.predicted_ms) == (3, 1500)
-    assert timings.predicted_per_second == pytest.approx(2 / 1.5)
 
 
 def test_an_idle_slot_shows_nothing_of_the_request_before() -> None:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from segue.loop.job import EndReason
+from segue.loop.end import EndReason
 from segue.memory import MemoryKind
 from tests.conftest import MakeRig
 from tests.kit.conversation import chat, message, text

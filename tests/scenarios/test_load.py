@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from segue.loop.job import EndReason, ErrorType
+from segue.loop.end import EndReason, ErrorType
 from segue.memory import MemoryKind
 from tests.conftest import MakeRig
 from tests.kit.conversation import N_HEADER, Prompt, chat, raw, text

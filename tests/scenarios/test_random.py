@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from segue.loop.job import EndReason
+from segue.loop.end import EndReason
 from tests.kit.conversation import Prompt
 from tests.kit.crowd import Crowd, leaving
 from tests.kit.models import model_path

@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from segue.loop.job import EndReason, ErrorType, JobEnd, JobError, Timings
+from segue.loop.end import EndReason, ErrorType, JobEnd, JobError
+from segue.loop.events import Timings
 from segue.policy.reasons import CacheReport
 from segue.watch.log import configure, log_request, request_line
 

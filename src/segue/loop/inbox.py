@@ -8,7 +8,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from segue.loop.job import Job, Listener
+from segue.loop.front import Listener
+from segue.loop.job import Job
 
 T = TypeVar("T")
 

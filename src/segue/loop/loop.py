@@ -16,17 +16,10 @@ from segue.engine.errors import EngineError, NoRoomError
 from segue.loop.batching import Batching
 from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CheckpointCost
+from segue.loop.end import INTERNAL_ERROR, EndReason, ErrorType, JobError, context_exceeded
+from segue.loop.front import Listener, SlotView
 from segue.loop.inbox import Inbox, Submission
-from segue.loop.job import (
-    INTERNAL_ERROR,
-    EndReason,
-    ErrorType,
-    Job,
-    JobError,
-    Listener,
-    SlotView,
-    context_exceeded,
-)
+from segue.loop.job import Job
 from segue.loop.request import Phase, Request
 from segue.loop.runner import OnEnd, Runner
 from segue.loop.slot import Slot

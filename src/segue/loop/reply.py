@@ -3,7 +3,8 @@
 import numpy as np
 
 from segue.engine.base import NO_TOKEN, Engine, Logits
-from segue.loop.job import Candidate, EndReason, TokenOut
+from segue.loop.end import EndReason
+from segue.loop.events import Candidate, TokenOut
 from segue.loop.request import Request
 
 

@@ -11,8 +11,10 @@ import numpy as np
 from segue.cache.planner import Plan
 from segue.cache.restoration import Restoration
 from segue.engine.base import Sampler
+from segue.loop.events import Timings
+from segue.loop.front import Listener
 from segue.loop.inbox import Submission
-from segue.loop.job import Job, Listener, Timings, Tokens
+from segue.loop.job import Job, Tokens
 from segue.policy.placement import Position
 from segue.policy.reasons import CacheReport
 

@@ -11,17 +11,9 @@ from segue.engine.errors import MaskError, NoRoomError, StateError
 from segue.loop.admission import Admission
 from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CheckpointCost
+from segue.loop.end import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobError, context_exceeded
+from segue.loop.events import Progress, Timings
 from segue.loop.inbox import Submission
-from segue.loop.job import (
-    INTERNAL_ERROR,
-    EndReason,
-    ErrorType,
-    JobEnd,
-    JobError,
-    Progress,
-    Timings,
-    context_exceeded,
-)
 from segue.loop.reply import Reply
 from segue.loop.request import NO_SEQ, Phase, Request
 from segue.loop.ring import Ring

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from segue.loop.front import SlotView
 from segue.loop.inbox import Submission
-from segue.loop.job import SlotView, Tokens
+from segue.loop.job import Tokens
 from segue.loop.request import Request
 
 

@@ -13,7 +13,8 @@ from segue.chat.vocabulary import TokenVocabulary
 from segue.engine.base import Vector
 from segue.engine.fim import FimTokens
 from segue.grammar.compiler import Compiler
-from segue.loop.job import LoopFront, Tokens
+from segue.loop.front import LoopFront
+from segue.loop.job import Tokens
 
 
 class ModelInfo(Protocol):

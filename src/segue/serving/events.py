@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
-from segue.loop.job import JobEnd, Progress, TokenOut
+from segue.loop.end import JobEnd
+from segue.loop.events import Progress, TokenOut
 
 
 class StopType(StrEnum):

@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 
-from segue.loop.job import JobEnd
+from segue.loop.end import JobEnd
 
 
 class Reports:

@@ -6,7 +6,7 @@ import sys
 from rich.console import Console
 from rich.logging import RichHandler
 
-from segue.loop.job import EndReason, JobEnd
+from segue.loop.end import EndReason, JobEnd
 from segue.policy.reasons import CacheReport
 
 _LEVELS = (logging.ERROR, logging.ERROR, logging.WARNING, logging.INFO)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from segue.loop.job import SlotView
+from segue.loop.front import SlotView
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import Live, live
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from segue.loop.job import EndReason, ErrorType, JobError
+from segue.loop.end import EndReason, ErrorType, JobError
 from tests.api.replies.test_sse import connection, endless, read_until
 from tests.kit.byte_vocabulary import EOS, ByteVocabulary
 from tests.kit.fake_loop import FakeLoop

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from segue.loop.job import ErrorType, JobError
+from segue.loop.end import ErrorType, JobError
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import Live, live
 

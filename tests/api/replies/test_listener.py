@@ -8,7 +8,9 @@ from segue.api.replies.listener import JobListener
 from segue.api.replies.mailbox import Mailbox
 from segue.chat.reply.stream import TextStream
 from segue.engine.sampling import SamplingParams
-from segue.loop.job import EndReason, Job, JobEnd, Timings, TokenOut
+from segue.loop.end import EndReason, JobEnd
+from segue.loop.events import Timings, TokenOut
+from segue.loop.job import Job
 from segue.policy.placement import PromptMarks
 from segue.serving.events import Event, FinishedReply, ReplyPiece, StopType
 from segue.serving.plan import GenerationPlan

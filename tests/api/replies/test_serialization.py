@@ -4,7 +4,8 @@ import dataclasses
 
 from segue.api.replies.serialization import encode, timings_json, usage_json
 from segue.api.responses.envelope import usage_of
-from segue.loop.job import EndReason, JobEnd, Timings
+from segue.loop.end import EndReason, JobEnd
+from segue.loop.events import Timings
 from segue.policy.reasons import explain
 from segue.serving.events import FinishedReply, StopType
 

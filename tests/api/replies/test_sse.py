@@ -15,7 +15,7 @@ import pytest
 from segue.api.replies import respond
 from segue.api.replies.generation import Generation
 from segue.commands.serve.start import make_service
-from segue.loop.job import EndReason
+from segue.loop.end import EndReason
 from segue.serving.plan import GenerationPlan
 from segue.settings import Settings
 from tests.kit.fake_loop import FakeLoop

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from segue.api.responses.reasoning import unseal
-from segue.loop.job import EndReason, ErrorType, JobError
+from segue.loop.end import EndReason, ErrorType, JobError
 from tests.api.responses.kit import FUNCTION, PATH, REPLY, create, prompt_of, says, stream, without_ids
 from tests.kit.byte_vocabulary import ByteVocabulary
 from tests.kit.fake_loop import FakeLoop

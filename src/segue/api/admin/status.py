@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from segue.api.replies.failures import error_response
 from segue.api.replies.serialization import FINGERPRINT, JsonObject, sampling_json, timings_json
-from segue.loop.job import SlotView
+from segue.loop.front import SlotView
 from segue.serving.errors import INVALID_REQUEST, NOT_FOUND, UNAVAILABLE, ApiError, not_supported
 from segue.serving.service import LoadingPhase, Service
 

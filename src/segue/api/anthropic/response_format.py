@@ -13,7 +13,7 @@ from segue.api.replies.serialization import JsonObject, account_json, progress_j
 from segue.chat.reply.parser import ReplyParser
 from segue.chat.reply.parts import CallOpened
 from segue.chat.reply.reply_format import ReplyFormat
-from segue.loop.job import TokenOut
+from segue.loop.events import TokenOut
 from segue.serving.errors import Failure
 from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece, StopType
 

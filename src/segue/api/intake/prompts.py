@@ -7,7 +7,8 @@ import numpy as np
 
 from segue.chat.tokens.tokenizer import EncodedPrompt
 from segue.chat.vocabulary import TokenVocabulary
-from segue.loop.job import Tokens, context_exceeded
+from segue.loop.end import context_exceeded
+from segue.loop.job import Tokens
 from segue.serving.backend import Backend
 from segue.serving.errors import from_job, invalid, not_supported
 

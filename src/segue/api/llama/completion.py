@@ -22,7 +22,8 @@ from segue.api.replies.serialization import (
     timings_json,
 )
 from segue.chat.vocabulary import TokenVocabulary
-from segue.loop.job import TokenOut, Tokens
+from segue.loop.events import TokenOut
+from segue.loop.job import Tokens
 from segue.serving.errors import Failure
 from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece
 from segue.serving.plan import GenerationPlan

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from segue.api.replies.failures import error_response
-from segue.loop.job import INTERNAL_ERROR
+from segue.loop.end import INTERNAL_ERROR
 from segue.serving.errors import (
     AUTHENTICATION,
     INVALID_REQUEST,

@@ -28,7 +28,7 @@ from segue.chat.reply.parser import ReplyParser
 from segue.chat.reply.parts import CallOpened, Part
 from segue.chat.reply.reply_format import ReplyFormat
 from segue.chat.reply.whole import parts_whole
-from segue.loop.job import TokenOut
+from segue.loop.events import TokenOut
 from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece
 from segue.serving.plan import GenerationPlan
 from segue.serving.service import Service

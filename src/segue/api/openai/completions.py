@@ -23,7 +23,7 @@ from segue.api.replies.serialization import (
     timings_json,
     usage_json,
 )
-from segue.loop.job import TokenOut
+from segue.loop.events import TokenOut
 from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece
 from segue.serving.service import Service
 

@@ -12,7 +12,7 @@ from starlette.types import Message
 from segue.api.replies.listener import JobListener
 from segue.api.replies.mailbox import Mailbox
 from segue.chat.reply.stream import TextStream
-from segue.loop.job import EndReason
+from segue.loop.end import EndReason
 from segue.serving.errors import UNAVAILABLE, ApiError, from_job
 from segue.serving.events import Event, FinishedReply, Signal, forget
 from segue.serving.plan import GenerationPlan

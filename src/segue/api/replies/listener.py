@@ -4,7 +4,9 @@ import threading
 
 from segue.api.replies.mailbox import Mailbox
 from segue.chat.reply.stream import TextStream
-from segue.loop.job import EndReason, JobEnd, Progress, Ticket, TokenOut
+from segue.loop.end import EndReason, JobEnd
+from segue.loop.events import Progress, TokenOut
+from segue.loop.front import Ticket
 from segue.serving.events import Event, FinishedReply, PromptProgress, ReplyPiece, StopType
 from segue.serving.plan import GenerationPlan
 from segue.serving.reports import Reports

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from segue import __version__
 from segue.chat.vocabulary import TokenVocabulary
 from segue.engine.sampling import SamplingParams
-from segue.loop.job import JobEnd, Progress, Timings, TokenOut
+from segue.loop.end import JobEnd
+from segue.loop.events import Progress, Timings, TokenOut
 from segue.serving.events import FinishedReply
 
 JsonObject = dict[str, object]

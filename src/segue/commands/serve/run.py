@@ -26,7 +26,7 @@ from segue.commands.serve.start import (
     make_service,
 )
 from segue.engine.errors import EngineError
-from segue.loop.job import JobEnd
+from segue.loop.end import JobEnd
 from segue.serving.service import LoadingPhase, Service
 from segue.settings import Settings
 from segue.watch.log import configure, log_request

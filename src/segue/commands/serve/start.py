@@ -19,7 +19,7 @@ from segue.chat.template.turn_marks import unknown_mark
 from segue.chat.tokens.tokenizer import PromptTokenizer
 from segue.grammar.compiler import Compiler
 from segue.grammar.marks import control_pieces
-from segue.loop.job import LoopFront
+from segue.loop.front import LoopFront
 from segue.serving.backend import Backend, Embeddings, ModelInfo, ModelVocabulary
 from segue.serving.keys import KeyRing
 from segue.serving.service import Service

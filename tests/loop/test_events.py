@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.loop.job import Timings
+from segue.loop.events import Timings
 
 
 def test_rates_divide_by_the_intervals_that_were_measured() -> None:
