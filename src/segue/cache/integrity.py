@@ -1,4 +1,4 @@
-"""What must always hold between trees, homes and the engine."""
+"""What must always hold between trees, tiers and the engine."""
 
 from collections import Counter
 

@@ -36,8 +36,8 @@ class Offload:
         spared = self._spared(parked)
         if self.n_cells() <= self._n_cells_most:
             return any(self._copy(checkpoint) for checkpoint in spared)
-        coverage = self._evictor.device.owners
-        freed = {c: c.n_tokens - coverage.n_shared(c) for c in parked if c not in spared}
+        owners = self._evictor.device.owners
+        freed = {c: c.n_tokens - owners.n_shared(c) for c in parked if c not in spared}
         # The longest goes first: it frees most, before who runs now gets cells behind it.
         victim = max(freed, key=freed.__getitem__, default=None)
         if victim is None or not freed[victim]:

@@ -1,4 +1,4 @@
-"""How large the context and the homes of a server are."""
+"""How large the context and the tiers of a server are."""
 
 from dataclasses import dataclass
 

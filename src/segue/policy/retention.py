@@ -1,4 +1,4 @@
-"""Which checkpoint to give up when a home is full: the one that saves least per byte and second, as far as is known."""
+"""Which checkpoint to give up when a tier is full: the one that saves least per byte and second, as far as is known."""
 
 import heapq
 import math

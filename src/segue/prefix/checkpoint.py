@@ -1,4 +1,4 @@
-"""A checkpoint: what is known of one saved state of the model's memory. Where its bytes lie is the homes' business."""
+"""A checkpoint: what is known of one saved state of the model's memory. The cache knows where its bytes are."""
 
 import math
 from dataclasses import dataclass, field

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Budget:
-    """Bytes that a home may use, and those in use; of these `reserved_bytes` are for what is still to come."""
+    """Bytes that a tier may use, and those in use; of these `reserved_bytes` are for what is still to come."""
 
     limit_bytes: int
     used_bytes: int = 0
@@ -18,14 +18,14 @@ class Budget:
 
     def take(self, n_bytes: int) -> None:
         """Use this much more; the caller has made room."""
-        assert self.fits(n_bytes), "a home is over its budget"
+        assert self.fits(n_bytes), "a tier is over its budget"
         self.used_bytes += n_bytes
         self.peak_bytes = max(self.peak_bytes, self.used_bytes)
 
     def give(self, n_bytes: int) -> None:
         """Use this much less."""
         self.used_bytes -= n_bytes
-        assert self.used_bytes >= 0, "a home gave back more than it took"
+        assert self.used_bytes >= 0, "a tier gave back more than it took"
 
     def reserve(self, n_bytes: int) -> None:
         """Take this much for what is to come; the caller has made room."""
@@ -36,4 +36,4 @@ class Budget:
         """Give back what was reserved."""
         self.give(n_bytes)
         self.reserved_bytes -= n_bytes
-        assert self.reserved_bytes >= 0, "a home gave back more than it reserved"
+        assert self.reserved_bytes >= 0, "a tier gave back more than it reserved"
