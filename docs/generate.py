@@ -1,6 +1,7 @@
 """Writes the generated parts of the documentation, or with --check says which are out of date.
 
-The flags come from `--help` of each command, the modules from their docstrings, the endpoints from the routes.
+The flags come from the `--help` of each command and the endpoints from the routes. The list of modules comes from
+import-linter's contracts, the imports, and the docstrings.
 """
 
 import ast
@@ -8,14 +9,21 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
+# The tools are not installed.
+sys.path.insert(0, str(ROOT))
+
+from tools.structure import Graph, depths, imports, modules, rooms  # noqa: E402
+
 SOURCE = ROOT / "src" / "segue"
 COMMANDS = (
     "serve",
     "demo",
+    "warm",
     "cache",
     *(f"cache {name}" for name in ("ls", "show", "verify", "rm", "prune", "pin")),
     "sim",
@@ -26,7 +34,11 @@ COMMANDS = (
 def flags() -> str:
     """The help text of every command, as the terminal shows it."""
     environment = os.environ | {"COLUMNS": "110", "NO_COLOR": "1", "TERM": "dumb"}
-    parts = ["# Commands and flags\n\nGenerated from the program's help by `make docs`.\n"]
+    parts = [
+        "# Commands and flags\n\n"
+        "Use this page to look up a command or a flag, its default, and the environment variable that sets it.\n"
+        "`make docs` generates it from the program's `--help`.\n"
+    ]
     for command in COMMANDS:
         arguments = [sys.executable, "-m", "segue", *command.split(), "--help"]
         run = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment)
@@ -36,29 +48,53 @@ def flags() -> str:
 
 
 def structure() -> str:
-    """Every module once, with the first sentence of its docstring; packages from the top layer to the lowest."""
-    layers = _layers()
+    """Every module once, with the first sentence of its docstring: packages by layer, their modules by level."""
+    contracts = _contracts()
+    layers = _layers(contracts)
     lines = [
         "# Structure\n",
-        "Generated from the modules' docstrings by `make docs`. A package imports from lower layers only:\n",
+        "Use this page to find the module that does something, and to see which modules a change to it can affect:\n"
+        "only modules above it import it. Packages come in the order of their layers, and the modules of a package by\n"
+        "level, highest first. A module on level 1 imports no other module of its package. A module on a higher level\n"
+        "imports one from the level just below it, and none from its own level or above.\n",
+        "A package imports only from lower layers:\n",
         *(f"{number}. {', '.join(f'`{name}`' for name in layer)}" for number, layer in enumerate(layers, 1)),
         "",
-        "Only `engine` imports `llama_cpp`, and only `grammar` imports `llguidance`.\n",
+        "`make check` enforces that order and the other contracts of import-linter in `pyproject.toml`:\n",
+        *(f"- {contract['name']}" for contract in contracts),
+        "",
+        "`make docs` generates this page from the contracts, the imports, and the docstrings of the modules.\n",
     ]
-    rank = {name: number for number, layer in enumerate(layers) for name in layer}
-
-    def place(folder: Path) -> tuple[int, Path]:
-        inside = folder.relative_to(SOURCE).parts
-        return (rank[inside[0]] if inside else -1), folder
-
-    for folder in sorted((path.parent for path in SOURCE.rglob("__init__.py")), key=place):
-        lines.append(f"## {folder.relative_to(SOURCE.parent)}\n\n{_first_sentence(folder / '__init__.py')}\n")
-        modules = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
-        if modules:
-            lines.append("| module | what |\n|---|---|")
-            lines += [f"| `{path.name}` | {_first_sentence(path)} |" for path in modules]
-            lines.append("")
+    graph = imports(modules())
+    rank = {name: number for number, layer in enumerate(layers, 1) for name in layer}
+    lines += _package("segue", "layer", sorted(rank.items(), key=lambda item: item[::-1]))
+    for name in rank:
+        lines += _packages(graph, f"segue.{name}")
     return "\n".join(lines)
+
+
+def _packages(graph: Graph, package: str) -> list[str]:
+    """The sections of a package and of the packages in it; none for a single module."""
+    if not _folder(package).is_dir():
+        return []
+    level = depths(rooms(graph, package))
+    modules = sorted(level.items(), key=lambda item: (-item[1], item[0]))
+    lines = _package(package, "level", modules)
+    for name, _ in modules:
+        lines += _packages(graph, f"{package}.{name}")
+    return lines
+
+
+def _package(package: str, column: str, modules: Iterable[tuple[str, int]]) -> list[str]:
+    """The section of one package, with its modules and folders in this order."""
+    folder = _folder(package)
+    lines = [f"## {folder.relative_to(SOURCE.parent)}\n\n{_first_sentence(folder / '__init__.py')}\n"]
+    lines.append(f"| {column} | module | what it does |\n|--:|---|---|")
+    for name, number in modules:
+        is_folder = (folder / name).is_dir()
+        path = folder / name / "__init__.py" if is_folder else folder / f"{name}.py"
+        lines.append(f"| {number} | `{name}{'/' if is_folder else '.py'}` | {_first_sentence(path)} |")
+    return [*lines, ""]
 
 
 def endpoints() -> str:
@@ -68,7 +104,12 @@ def endpoints() -> str:
     from segue.settings import Settings
 
     paths = create_app(make_service(Settings())).openapi()["paths"]
-    lines = ["# Endpoints\n", "Generated from the routes by `make docs`.\n", "| | path | what |\n|---|---|---|"]
+    lines = [
+        "# Endpoints\n",
+        "Use this page to look up a route before you write a client or point one at the server.\n"
+        "[clients.md](clients.md) describes requests and responses. `make docs` generates this page from the routes.\n",
+        "| method | path | what it does |\n|---|---|---|",
+    ]
     for path, methods in paths.items():
         for method, operation in methods.items():
             text = operation.get("description", "").split("\n\n")[0].replace("\n", " ")
@@ -76,12 +117,19 @@ def endpoints() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _layers() -> list[list[str]]:
-    """What stands directly in `segue`, from the top layer to the lowest, as import-linter checks it."""
+def _contracts() -> list[dict[str, Any]]:
     with (ROOT / "pyproject.toml").open("rb") as file:
-        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+        return list(tomllib.load(file)["tool"]["importlinter"]["contracts"])
+
+
+def _layers(contracts: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """What stands directly in `segue`, from the top layer to the lowest, as import-linter checks it."""
     layers = next(contract["layers"] for contract in contracts if contract.get("containers") == ["segue"])
     return [layer.split(" | ") for layer in layers]
+
+
+def _folder(package: str) -> Path:
+    return SOURCE.parent.joinpath(*package.split("."))
 
 
 def _first_sentence(path: Path) -> str:

@@ -70,18 +70,23 @@ def circles(graph: Graph) -> list[set[str]]:
     return found
 
 
-def levels(graph: Graph) -> int:
-    """How many nodes the longest way down passes through; a circle counts as one."""
+def depths(graph: Graph) -> dict[str, int]:
+    """How many nodes the longest way down from each node passes through, itself included; a circle counts as one."""
     circle_of = {name: frozenset(circle) for circle in circles(graph) for name in circle}
-    depths: dict[frozenset[str], int] = {}
+    found: dict[frozenset[str], int] = {}
 
     def depth(node: frozenset[str]) -> int:
-        if node not in depths:
+        if node not in found:
             below = {circle_of.get(target, frozenset([target])) for name in node for target in graph[name]} - {node}
-            depths[node] = 1 + max(map(depth, below), default=0)
-        return depths[node]
+            found[node] = 1 + max(map(depth, below), default=0)
+        return found[node]
 
-    return max((depth(circle_of.get(name, frozenset([name]))) for name in graph), default=0)
+    return {name: depth(circle_of.get(name, frozenset([name]))) for name in graph}
+
+
+def levels(graph: Graph) -> int:
+    """On how many levels the nodes lie."""
+    return max(depths(graph).values(), default=0)
 
 
 def upwards(graph: Graph) -> list[tuple[str, str]]:
