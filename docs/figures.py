@@ -69,7 +69,7 @@ def _compare(traces: Path, recording: _Recording) -> Comparison:
 
 
 def _table(compared: Comparison) -> str:
-    lines = [f"**{compared.trace}**, % of what can be hits:\n", "| policy | " + " | ".join(compared.capacities) + " |"]
+    lines = [f"**{compared.trace}**, % of the possible hits:\n", "| policy | " + " | ".join(compared.capacities) + " |"]
     lines.append("|---|" + "--:|" * len(compared.capacities))
     for curve in compared.curves:
         shares = " | ".join(f"{100 * result.of_oracle:.1f}" for result in curve.results)

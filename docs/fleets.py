@@ -1,4 +1,4 @@
-"""Fleets of replicas under each way to route, without and with a shared home."""
+"""Fleets of replicas under each routing rule, without and with a shared tier."""
 
 from functools import cache
 from itertools import product
@@ -34,18 +34,18 @@ _CROWDS: Final = [
 ]
 
 _INTRODUCTION: Final = f"""\
-Two users and room for {_ROOM} states a replica, four minutes of which the second half counts
-(two minutes for 1,000; one user each and 80 s for 10,000); busy is what a replica has to
-read and to bring back in a second, so that above 100 % it falls behind:
+Each replica has two users and room for {_ROOM} states. The run lasts four minutes, of which the second half counts (two
+minutes for 1,000 replicas; one user each and 80 s for 10,000). *Busy* is the share of a second that a replica needs for
+the reading and the restores of a second, so above 100 % it falls behind:
 
-| replicas | users | routing | shared home | hits, % of the oracle's | from it, % | busy, % | busiest, % | \
-first token p50 s | p95 s |
+| replicas | users | routing | shared tier | hits, % of the oracle's | from the shared tier, % | busy, % | \
+busiest, % | first token p50 s | p95 s |
 |--:|--:|---|---|--:|--:|--:|--:|--:|--:|
 """
 _CROWDED: Final = """
 Ten replicas routed by depth, with more and more users each:
 
-| users a replica | shared home | hits, % of the oracle's | busy, % | first token p50 s | p95 s |
+| users a replica | shared tier | hits, % of the oracle's | busy, % | first token p50 s | p95 s |
 |--:|---|--:|--:|--:|--:|
 """
 

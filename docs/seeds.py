@@ -105,11 +105,11 @@ def _table(series: _Series, shares: Shares) -> str:
         )
         return f"{100 * over:+.2f} ({rival})"
 
-    lines = [f"{series.title}, % of what can be hits:\n", f"| policy | {' | '.join(map(str, series.rooms))} |"]
+    lines = [f"{series.title}, % of the possible hits:\n", f"| policy | {' | '.join(map(str, series.rooms))} |"]
     lines.append("|---|" + "--:|" * len(series.rooms))
     shown = {policy: f"`{policy}`" if policy in POLICIES else policy for policy in (*_FIRST, *series.rivals)}
     rows = {name: [mean(policy, room) for room in series.rooms] for policy, name in shown.items()}
-    rows["least share of `clairvoyant` that `segue` has, %"] = [of_clairvoyant(room) for room in series.rooms]
-    rows["least lead of `segue` over another online policy, points"] = [margin(room) for room in series.rooms]
+    rows["smallest share of `clairvoyant` that `segue` reaches, %"] = [of_clairvoyant(room) for room in series.rooms]
+    rows["smallest lead of `segue` over another online policy, points"] = [margin(room) for room in series.rooms]
     lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
     return "\n".join(lines) + "\n"
