@@ -63,6 +63,7 @@ def test_methods_that_a_page_names_exist(page: str, defined: dict[str, Defined])
 def test_a_function_stands_in_the_file_that_a_page_puts_behind_it(page: str, defined: dict[str, Defined]) -> None:
     named = re.findall(r"`(\w+)(?:\.\w+)?`\s(?:\(|in\s)`([\w/]+\.py)`", PAGES[page])
     named += [(name, file) for file, name in re.findall(r"\| `([\w/]+\.py)` \| `(\w+)(?:\.\w+)?`", PAGES[page])]
+    named = [(name, file) for name, file in named if not file.startswith("tests/")]
     wrong = [(name, file) for name, file in named if name not in defined.get(file, ())]
     assert not wrong
 
