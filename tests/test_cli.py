@@ -195,7 +195,7 @@ def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFix
         (["--cache-dir", ""], "--cache-dir: the path is empty"),
         (["--cache-dir="], "--cache-dir: the path is empty"),
         (["--slot-save-path", ""], "--slot-save-path: the path is empty"),
-        (["--cache-disk", "5"], "--cache-disk limits what --cache-dir stores"),
+        (["--cache-disk", "5"], "--cache-disk limits the size of --cache-dir"),
         (["--cache-disk", "0", "--cache-dir", "x"], "--cache-disk: pass at least 1 MiB, or leave out --cache-dir"),
         (["--cache-disk", "-1", "--cache-dir", "x"], "--cache-disk: pass at least 1 MiB"),
         (["--chat-template-kwargs", "{"], "--chat-template-kwargs"),

@@ -98,8 +98,8 @@ def test_no_change_goes_unnoticed(
     ("change", "reason"),
     [
         (lambda _: b"", "it is too short"),
-        (lambda data: b"GGUF" + data[4:], "it was not written by Segue"),
-        (lambda data: data[:8] + struct.pack("<I", 7) + data[12:], "it is of format 7, not 1"),
+        (lambda data: b"GGUF" + data[4:], "Segue did not write it"),
+        (lambda data: data[:8] + struct.pack("<I", 7) + data[12:], "it has format 7, not 1"),
         (lambda data: data + b"x", r"it has \d+ bytes, not \d+"),
         (lambda data: data[:-32] + bytes(32), "its checksum is wrong"),
         (lambda data: data[:12] + b"\xff" * 8 + data[20:], "it is too short"),
@@ -151,7 +151,7 @@ def test_a_disk_that_fails_is_not_called_damage(path: Path, monkeypatch: pytest.
 def test_what_the_checksum_covers_but_no_codec_understands(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blobfile, "encode", lambda data: (9, data))
     blobfile.write(path.parent, NAME, PARTS)
-    with pytest.raises(DamagedError, match="codec 9 is not known"):
+    with pytest.raises(DamagedError, match="codec 9 is unknown"):
         blobfile.read(path)
 
 

@@ -72,7 +72,7 @@ def test_packing_keeps_to_its_room() -> None:
 
 
 def test_an_unknown_codec_is_refused() -> None:
-    with pytest.raises(ValueError, match="codec 9 is not known"):
+    with pytest.raises(ValueError, match="codec 9 is unknown"):
         decode(9, noise(3), 3)
     with pytest.raises(ValueError, match="3 bytes are not 4"):
         decode(RAW, noise(3), 4)

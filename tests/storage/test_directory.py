@@ -168,7 +168,7 @@ def test_damage_is_told(directory: Directory, path: Path) -> None:
     lines = directory.verify()
     assert len(lines) == 2
     assert any(f"{first} is damaged: it was written under another name" in line for line in lines)
-    assert any(f"{second} is damaged: it was not written by Segue" in line for line in lines)
+    assert any(f"{second} is damaged: Segue did not write it" in line for line in lines)
 
 
 def test_chains_that_lead_nowhere_are_told(directory: Directory, path: Path) -> None:

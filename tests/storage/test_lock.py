@@ -83,7 +83,9 @@ def test_a_directory_of_another_user_is_used_by_root_alone(
 
 def test_one_lock_at_a_time(tmp_path: Path) -> None:
     lock = DirectoryLock(tmp_path)
-    with pytest.raises(DiskError, match=f"process {os.getpid()} uses it; stop that, or use another --cache-dir"):
+    with pytest.raises(
+        DiskError, match=f"process {os.getpid()} uses it; stop that process, or use another --cache-dir"
+    ):
         DirectoryLock(tmp_path)
     lock.close()
     DirectoryLock(tmp_path).close()

@@ -69,7 +69,7 @@ def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "index.sqlite"
     path.write_bytes(b"GGUF" * 1000)
-    with pytest.raises(DiskError, match="no index; delete the directory, or use another --cache-dir"):
+    with pytest.raises(DiskError, match="is not an index; delete the directory, or use another --cache-dir"):
         Index(path)
     assert path.read_bytes() == b"GGUF" * 1000
 
@@ -148,7 +148,7 @@ def test_a_reader_sees_what_a_killed_process_wrote(path: Path, tmp_path: Path) -
 
 def test_a_reader_makes_no_index(tmp_path: Path) -> None:
     for missing in (tmp_path / "index.sqlite", tmp_path / "none" / "index.sqlite"):
-        with pytest.raises(DiskError, match=r"is no cache directory: there is no index\.sqlite; check --cache-dir"):
+        with pytest.raises(DiskError, match=r"is not a cache directory: it has no index\.sqlite; check --cache-dir"):
             Index(missing, read_only=True)
     assert list(tmp_path.iterdir()) == []
 

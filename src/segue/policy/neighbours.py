@@ -1,4 +1,4 @@
-"""Which checkpoints lie next above and below others, while one after the other is thought away."""
+"""The nearest checkpoints above and below others, while checkpoints are removed in thought one by one."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -37,7 +37,7 @@ class Neighbours(Generic[AnyCheckpoint]):
         return self._below[checkpoint]
 
     def drop(self, checkpoint: AnyCheckpoint) -> list[AnyCheckpoint]:
-        """Forget a checkpoint; those whose neighbours are others now."""
+        """Forget a checkpoint; returns the checkpoints whose neighbours change."""
         above = self._above.pop(checkpoint)
         below = self._below.pop(checkpoint)
         children = self._children.pop(checkpoint, [])

@@ -22,7 +22,7 @@ _DIGEST_MODULUS = (1 << 61) - 1
 
 
 class Breakpoint(NamedTuple):
-    """A client's own mark: what was read up to `end`, exclusive, is to stay for `ttl_s` seconds after each use."""
+    """A client's own mark: the checkpoint at `end`, exclusive, stays pinned for `ttl_s` seconds after each use."""
 
     end: int
     ttl_s: float
@@ -47,7 +47,7 @@ class PromptMarks:
 
     @property
     def boundaries(self) -> tuple[int, ...]:
-        """Where messages and their parts end, ascending: a client adds, changes or leaves out what lies between two."""
+        """The ends of messages and their parts, ascending; clients add, change or leave out whatever is between two."""
         return tuple(sorted({*self.message_ends, *self.part_ends})) if self.part_ends else self.message_ends
 
 
@@ -118,8 +118,8 @@ def rewinds(start: int, end: int, n_min_stride: int = 64) -> tuple[int, ...]:
     """Where a message of the tokens `[start, end)` needs checkpoints, so that an edit reads little again; descending.
 
     A change r tokens before the end of its text reads less than max(`n_min_stride`, 3 r) tokens again, whatever r is:
-    each place lies nearly four times as far from the end as the one before. The tokens that close the message lie
-    behind its text, for which each distance makes allowance.
+    each place lies nearly four times as far from the end as the one before. Each distance allows for the tokens that
+    close the message after its text.
     """
     distance, n_closing = n_min_stride - n_min_stride // 16, n_min_stride // 4
     found: list[int] = []
@@ -130,7 +130,7 @@ def rewinds(start: int, end: int, n_min_stride: int = 64) -> tuple[int, ...]:
 
 
 def _inside_last(marks: PromptMarks, n_start: int, n_min_stride: int) -> tuple[int, ...]:
-    """The `rewinds` of the last message, if it is so long that they cost little beside reading it."""
+    """The `rewinds` of the last message, if the message is so long that they cost little beside reading it."""
     start, end = last_message(marks)
     if end - start < _N_LONG_STRIDES * n_min_stride:
         return ()
@@ -144,7 +144,7 @@ def _others(
     n_prompt = certain[-1]
     first = bisect_right(marks.message_ends, n_start)
     before = marks.message_ends[first - 1] if first else 0
-    # By way of an array: numpy takes twice as long to read thousands of numbers from a tuple.
+    # An array in between halves the time: numpy reads thousands of numbers from a tuple slowly.
     ends = np.asarray(array("q", marks.message_ends[first:]))
     bounds = np.concatenate(((before,), ends))
     strides = _strides(np.sort(np.concatenate((bounds, certain)), kind="stable"), n_min_stride)
@@ -164,7 +164,7 @@ def _others(
     powers = np.concatenate((powers, _highest_bit(strides & -strides)))
     order = (((n_prompt >> powers) - (positions >> powers)) << 7) - 2 * powers
     order[len(ends) :] += 1
-    # Most lie too far from the end by their own measure, and need not take part in the selection, which is slow.
+    # Most lie too far from the end by their own measure, so they can skip the selection, which is slow.
     best = np.flatnonzero(order < n_others << 7)
     if len(best) < n_others:
         best = np.arange(len(order))
@@ -184,7 +184,7 @@ def _strides(bounds: Positions, n_min_stride: int) -> Positions:
     if not len(ends):
         return ends
     powers = np.arange(n_min_stride.bit_length() - 1, int(ends[-1]).bit_length(), dtype=np.int64)[:, None]
-    # One of the last two is odd, and no multiple of a higher power; the even one is met there.
+    # One of the last two is odd, and no multiple of a higher power; the higher power has the even one.
     multiples = ((((ends - 1) >> powers) - 1) | 1) << powers
     firsts = np.ones_like(powers) << powers
     is_inside = (firsts > starts) & (firsts < ends)

@@ -1,4 +1,4 @@
-"""What it costs to restore, and to read: by measured rates, so that the cheaper one can be chosen."""
+"""The time that restoring and reading take, by measured rates, so that the faster way can be chosen."""
 
 from dataclasses import dataclass
 
@@ -14,21 +14,21 @@ class Prices:
     token_s: float = 0.0
 
     def restore_s(self, n_host_bytes: int, n_disk_bytes: int) -> float:
-        """How long it takes to fetch so much from the disk and to put so much into the context."""
+        """The time to fetch `n_disk_bytes` from the disk and to put `n_host_bytes` into the context."""
         return n_host_bytes / self.host_bytes_s + n_disk_bytes / self.disk_bytes_s
 
     def read_s(self, n_tokens: int) -> float:
-        """How long it takes to read tokens; for ever as long as nothing was read, so that what is known is used."""
+        """The time to read tokens; infinite until a first measurement, so that checkpoints are used."""
         if not n_tokens:
             return 0.0
         return n_tokens * self.token_s if self.token_s else float("inf")
 
     def note_host(self, n_bytes: int, seconds: float) -> None:
-        """Hear how long it took to put bytes into the context."""
+        """Record the time that putting bytes into the context took."""
         if n_bytes and seconds:
             self.host_bytes_s += _SHARE * (n_bytes / seconds - self.host_bytes_s)
 
     def note_disk(self, n_bytes: int, seconds: float) -> None:
-        """Hear how long it took to fetch bytes."""
+        """Record the time that fetching bytes took."""
         if n_bytes and seconds:
             self.disk_bytes_s += _SHARE * (n_bytes / seconds - self.disk_bytes_s)

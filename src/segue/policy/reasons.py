@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CacheReport:
-    """What became of a prompt's tokens.
+    """The fate of a prompt's tokens.
 
     `n_prompt == n_reused + n_read`, and `n_read` is the sum of the reason counts. `n_known` is the length of the
-    longest prefix that was ever read; `first_diff` is the position of the first token that differs (== `n_known`).
-    `from_origin` and `from_home` say which checkpoint the request started from ("" if none).
+    longest prefix that was ever read; the first token that differs stands at that position. `from_origin`, `from_home`
+    and `from_age_s` describe the checkpoint that the request started from ("" if none).
     """
 
     n_prompt: int
@@ -46,8 +46,8 @@ def explain(
     """Account for every token of a prompt. Mutates nothing.
 
     `evicted_upto` and `damaged_upto` are the deepest positions from which an evicted and a damaged checkpoint could
-    have served (`match.evicted_upto`); where both could, the damage counts. `needs_last` says that the whole prompt
-    could have been restored but for its logits, which were not kept. The caller counts the tokens that were read
+    have served (`match.evicted_upto`); where both could, the damage counts. `needs_last`: only the logits, which
+    were not kept, prevented the restore of the whole prompt. The caller counts the tokens that were read
     because that was cheaper, or since a checkpoint on disk could not be fetched; no count exceeds the tokens that were
     lost. Nothing is incompatible yet: states of other models are never looked at.
     """

@@ -1,4 +1,4 @@
-"""From which checkpoint a prompt can go on, and at which token."""
+"""Lists the checkpoints that a prompt can start from, each with its token count."""
 
 import heapq
 from collections.abc import Callable, Iterator
@@ -14,9 +14,9 @@ from segue.prefix.tree import Tree
 
 @dataclass(frozen=True, slots=True)
 class Restore(Generic[AnyCheckpoint]):
-    """Take `checkpoint`; the slot then stands after the prompt's first `n_tokens`, its tail dropped if it held more.
+    """Restore `checkpoint` and drop its tail, if it has one, beyond the prompt's first `n_tokens`.
 
-    `with_logits`: it stands at the prompt's end and kept its logits, so that no token needs to be read.
+    `with_logits`: it ends at the prompt's end and has its logits, so that no token needs to be read.
     """
 
     checkpoint: AnyCheckpoint
@@ -33,7 +33,7 @@ def restores(
     usable: Callable[[AnyCheckpoint, bool], bool],
     digest_at: Callable[[int], int | None] | None = None,
 ) -> Iterator[Restore[AnyCheckpoint]]:
-    """Every way to go on, the one that leaves least to read first. Lazy; the tree must not change meanwhile.
+    """Every checkpoint that a prompt can start from, deepest first. Lazy; the tree must not change meanwhile.
 
     `match` is that of the prompt, of `n_prompt` tokens. `usable` is the cache's veto: bytes that cannot be reached, for
     a restore with logits or without. `digest_at`, in reproducible mode only, gives the digest of the prompt's
@@ -52,7 +52,7 @@ def restores(
                 yield Restore(checkpoint, n, with_logits=n == n_prompt)
 
     def rewound() -> Iterator[Restore[AnyCheckpoint]]:
-        # A window held back to n - n_swa ends before n + n_span: what lies further on need not be looked at.
+        # A window that reaches back to n - n_swa ends before n + n_span, so checkpoints further on cannot hold it.
         n_beyond = tree.n_span if shape.kind.has_window else EVERYWHERE
         for n, checkpoint in reaching(match, n_prompt - 1, n_beyond):
             holds_window = not shape.kind.has_window or checkpoint.pos_min <= max(0, n - shape.n_swa)

@@ -16,7 +16,7 @@ from segue.prefix.lineage import branch_of
 from segue.prefix.match import Match
 from segue.prefix.visit import Visit, arrive
 
-# How often other conversations start from a checkpoint; the learned counts take over from here.
+# How often other conversations start from a checkpoint, until learned counts outweigh this.
 _PRIORS = {
     Origin.MESSAGE_END: 0.1,
     Origin.PROMPT_END: 0.02,
@@ -32,11 +32,11 @@ _PRIORS = {
 
 @dataclass(frozen=True, slots=True)
 class RetentionParameters:
-    """What retention takes for granted before it has learned.
+    """The assumptions of retention before it has learned.
 
-    `priors` say how often a checkpoint of an origin serves another conversation, and weigh as `n_prior` checkpoints
-    taken; `fork_s` is how long one must have stood for its own uses to count in full. A conversation returns with
-    `p_return` in each half octave of time, which weighs as `n_prior_returns` visits.
+    `priors` say how often a checkpoint of an origin serves another conversation, and weigh as much as `n_prior` taken
+    checkpoints; `fork_s` is the age at which a checkpoint's own uses count in full. A conversation returns with
+    `p_return` in each half octave of time, which weighs as much as `n_prior_returns` visits.
     """
 
     priors: Mapping[Origin, float] = field(default_factory=_PRIORS.copy)
@@ -50,7 +50,7 @@ _DEFAULT = RetentionParameters()
 
 
 class Retention:
-    """Values checkpoints by what keeping them is expected to save; learns who comes back, when, and where to.
+    """Values checkpoints by the tokens that they are expected to save; learns when and where conversations return.
 
     A request first `arrive`s, then has `reached` one checkpoint after the other. One thread only.
     """
@@ -63,11 +63,11 @@ class Retention:
         self._n_forked: Counter[Origin] = Counter()
 
     def arrive(self, match: Match[AnyCheckpoint], now: float) -> Visit:
-        """A request arrives whose prompt has this place in the tree. Nothing is learned before it reaches something."""
+        """Begin a request whose prompt has this match in the tree. Nothing is learned until it reaches a checkpoint."""
         return arrive(match.segments[-1][0].visit, match.n_known, now)
 
     def reached(self, visit: Visit, checkpoint: Checkpoint, now: float) -> None:
-        """A request has come to an attached checkpoint on its path, or stands there again after a while."""
+        """Record that a request has reached an attached checkpoint on its path, perhaps again."""
         before, visit.before = visit.before, None
         if before is not None and visit.continues:
             self._rewinds.note(max(0, before.n_tokens - visit.n_known))
@@ -78,7 +78,7 @@ class Retention:
         visit.n_tokens = checkpoint.n_tokens
         self._returns.note(visit)
         branch = branch_of(checkpoint)
-        # What ends within a branch says nothing of the conversation that goes on along it.
+        # A request that ends within a branch says nothing about the conversation that continues along it.
         if branch.end == checkpoint.n_tokens:
             branch.visit = visit
 
@@ -87,7 +87,7 @@ class Retention:
         self._n_taken[origin] += 1
 
     def note_hit(self, checkpoint: Checkpoint, visit: Visit) -> None:
-        """Count that a request started from a checkpoint; its `n_hits` are the caller's."""
+        """Count that a request started from a checkpoint; the caller counts its `n_hits`."""
         if not visit.continues:
             self._n_forked[checkpoint.origin] += checkpoint.n_forks == 0
             checkpoint.n_forks += 1
@@ -95,19 +95,19 @@ class Retention:
     def rate(self, checkpoint: Checkpoint, n_next: int | None, now: float) -> float:
         """How many requests a second are expected to start from a checkpoint, `now` in monotonic seconds.
 
-        That of its branch's conversation, if it goes on from here or from where no other checkpoint stands before
-        `n_next`, the next one on the branch; and other conversations, as they did so far.
+        This is the rate of its branch's conversation, if that continues from here or from before `n_next`, the next
+        checkpoint on the branch, plus the rate of other conversations so far.
         """
         branch, n_tokens = branch_of(checkpoint), checkpoint.n_tokens
-        # What was brought here from elsewhere has had no visit: it is as old as its last use.
+        # A checkpoint that came from a file has had no visit: it is as old as its last use.
         last = branch.visit or Visit(checkpoint.last_used, 0, None, checkpoint.last_used, branch.end)
-        # A checkpoint beyond the last request's path was read ahead of the next one.
+        # A checkpoint beyond the last request's path was read ahead of the next request.
         n_end = last.n_tokens if last.n_tokens >= n_tokens else branch.end
         p_here = 1.0 if n_next is None else self._rewinds.beyond(n_end - n_next)
         p_here -= self._rewinds.beyond(n_end - n_tokens)
         origin, at = checkpoint.origin, self._parameters
         p_fork = (at.priors[origin] * at.n_prior + self._n_forked[origin]) / (at.n_prior + self._n_taken[origin])
-        # Whose session is at work elsewhere has had no chance to fork meanwhile.
+        # While its session was active elsewhere, it had no chance to fork.
         stood_s = max(0.0, now - max(checkpoint.created, last.attended))
         return p_here * self._returns.rate(last, now) + (checkpoint.n_forks + p_fork) / (stood_s + at.fork_s)
 
@@ -124,11 +124,11 @@ class Retention:
     def ranked(
         self, candidates: Iterable[AnyCheckpoint], now: float, freed: Callable[[AnyCheckpoint], int], n_shares: int = 1
     ) -> list[AnyCheckpoint]:
-        """The candidates, all of them attached, whose dropping would free anything, in the order in which to drop them.
+        """The candidates whose dropping would free anything, in the order in which to drop them; all are attached.
 
         Each is the least valuable once those before it are gone; pinned ones come last, then by how recently they were
-        used. Only the first of `n_shares` parts is given, `n_in_share` of them. Mutates nothing; linear in candidates,
-        n log n in what is given.
+        used. Returns only the first of `n_shares` parts, `n_in_share` of them. Mutates nothing; linear in candidates,
+        n log n in the returned ones.
         """
         left = {c: n_bytes for c in candidates if (n_bytes := freed(c)) > 0}
         neighbours = Neighbours(left)

@@ -1,4 +1,4 @@
-"""When conversations come back: learned from the latest visits, as a rate for one that has been idle for so long."""
+"""Learns from the latest visits when conversations return, as a rate for one that has been idle for a given time."""
 
 import math
 from bisect import bisect_right
@@ -10,7 +10,7 @@ from segue.prefix.visit import Visit
 
 Rates = NDArray[np.float64]
 
-# Ages are told apart by half octaves, from a second to more than a week.
+# Ages are classed by half octaves, from a second to more than a week.
 _N_AGES = 40
 _STARTS = np.concatenate(([0.0], 2.0 ** (np.arange(_N_AGES - 1) / 2)))
 _WIDTHS = np.append(np.diff(_STARTS), _STARTS[-1])
@@ -25,12 +25,12 @@ _N_STALE = 64
 
 
 class Returns:
-    """The latest visits, and how soon each was followed by the next one of its conversation.
+    """The latest visits, and how soon the next visit of the same conversation followed each.
 
-    Visits are told apart by how many came before in their conversation, how far apart those were, and whether the last
-    one added much: a tool loop returns in seconds, a person in minutes, and who came back three times does so again.
-    A class of which little is known is taken for all of them, weighed as `n_prior` visits, and these for a chance of
-    `p_prior` in each half octave of time.
+    Visits are classed by how many came before in their conversation, how far apart those were, and whether the last
+    one added much: a tool loop returns in seconds, a person in minutes, and a conversation that returned three times
+    returns again. The mean of all classes counts as `n_prior` visits of each class, and a chance of `p_prior` in each
+    half octave of time as `n_prior` visits of the mean.
     """
 
     def __init__(self, n_prior: float, p_prior: float) -> None:
@@ -44,7 +44,7 @@ class Returns:
         self._after_s = np.zeros(_N_VISITS)
 
     def note(self, visit: Visit) -> None:
-        """Learn from a visit, or what has changed of it, until thousands have come after it."""
+        """Learn from a visit, or again once it has changed, until thousands of others have followed."""
         if visit.number is None:
             visit.number = self._n
             self._n += 1
@@ -55,10 +55,10 @@ class Returns:
             self._after_s[row] = math.nan if visit.returned_after_s is None else visit.returned_after_s
 
     def rate(self, visit: Visit, now: float) -> float:
-        """Returns per second to be hoped for if one waits for this visit's conversation as long as it pays.
+        """The expected returns per second of this visit's conversation, for a wait of the best length.
 
         That is Gittins' index (J. R. Stat. Soc. B 41(2), 1979): the largest ratio, over all times to give up, of the
-        probability that it returns until then to the time waited on average.
+        probability of a return before then to the mean time waited.
         """
         if self._n - self._n_learned >= _N_STALE:
             self._rates = _indices(self._survival(now)).tolist()
@@ -66,7 +66,7 @@ class Returns:
         return self._rates[_class(visit)][_age(now - visit.idle_since)]
 
     def _survival(self, now: float) -> Rates:
-        """For each class the probability that a conversation has not returned when an age ends, `[class, age]`."""
+        """The probability that a conversation has not returned by the end of an age, as `[class, age]`."""
         n = min(self._n, _N_VISITS)
         classes, after_s = self._classes[:n], self._after_s[:n]
         is_back = ~np.isnan(after_s)
@@ -74,7 +74,7 @@ class Returns:
         ages = np.searchsorted(_STARTS[1:], waited_s, side="right")
         ending = _counted(classes, ages)
         returned = _counted(classes[is_back], ages[is_back])
-        # Who is still waited for has been through half of the present age, on average.
+        # A conversation that has not returned yet has been through half of its present age, on average.
         waiting = np.cumsum(ending[:, ::-1], axis=1)[:, ::-1] - (ending - returned) / 2
         of_all = (returned.sum(axis=0) + self._n_prior * self._p_prior) / (waiting.sum(axis=0) + self._n_prior)
         return np.cumprod(1 - (returned + self._n_prior * of_all) / (waiting + self._n_prior), axis=1)

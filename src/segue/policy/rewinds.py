@@ -1,14 +1,14 @@
-"""How far before the end of its path a conversation goes on: mostly at the end itself, or just before."""
+"""Learns how far before the end of its path a conversation continues: mostly at the end, or just before it."""
 
 _N_OCTAVES = 32
 _N_LEARNED = 4096.0
-# Before anything is seen: nine in ten go on at the very end, the others anywhere, each octave alike.
+# Prior: nine in ten conversations continue at the very end, the others in any octave alike.
 _N_PRIOR = 20.0
 _SHARE_AT_END = 0.9
 
 
 class Rewinds:
-    """How many tokens before the last path's end the next one left it, counted by octaves; old counts fade."""
+    """Counts by octaves how many tokens before the last path's end the next one left it; old counts fade."""
 
     def __init__(self) -> None:
         others = _N_PRIOR * (1 - _SHARE_AT_END) / (_N_OCTAVES - 1)
@@ -16,20 +16,20 @@ class Rewinds:
         self._tails: list[float] = []
 
     def note(self, n_tokens: int) -> None:
-        """Learn that a conversation went on so many tokens before its end, 0 or more."""
+        """Learn that a conversation continued `n_tokens` tokens before its end, 0 or more."""
         if sum(self._counts) > _N_LEARNED:
             self._counts = [count / 2 for count in self._counts]
         self._counts[_octave(n_tokens)] += 1
         self._tails = []
 
     def beyond(self, n_tokens: int) -> float:
-        """The probability that a conversation goes on more than so many tokens before its end; 1 for negative ones."""
+        """The probability that a conversation continues more than `n_tokens` before its end; 1 if negative."""
         if n_tokens < 0:
             return 1.0
         if not self._tails:
             self._tails = self._summed()
         octave = _octave(n_tokens)
-        # Within an octave, `[2^o - 1, 2^(o+1) - 2]`, all are taken for equally likely.
+        # Within an octave, `[2^o - 1, 2^(o+1) - 2]`, all are assumed to be equally likely.
         share = max(0.0, 2.0 - (n_tokens + 2) / (1 << octave))
         return self._tails[octave + 1] + share * (self._tails[octave] - self._tails[octave + 1])
 

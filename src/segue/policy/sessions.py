@@ -1,4 +1,4 @@
-"""The clients' sessions, as far as a client names them: what each would miss most, and how its prompts change."""
+"""The sessions that clients name: the longest path of each, and where its prompts diverge."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from segue.prefix.divergence import Divergence
 from segue.prefix.lineage import branch_of
 
 N_ENDS = 2
-"""A conversation goes on from where its reply or its prompt ended."""
+"""A conversation continues at the end of its reply or of its prompt."""
 _MOST_SESSIONS = 1024
 _REST_S = 3600.0
-"""How long a path stays the main one of a session that goes other ways."""
+"""How long a path stays the main one of a session that continues on other paths."""
 
 Key = tuple[str, str]
 """A namespace and the session's name in it."""
@@ -25,10 +25,10 @@ class _Main:
 
 
 class Sessions:
-    """For each session the end of its longest path, which counts as used whenever the session is.
+    """The end of each session's longest path, which counts as used whenever the session is.
 
-    An agent whose helpers are at work does not use its own conversation meanwhile, and yet will. Nothing follows but
-    the order in which checkpoints make room. Times are monotonic seconds, given by the caller.
+    While an agent's subagents work, the agent does not use its own conversation, but will return to it. A session only
+    affects the order of eviction. Times are monotonic seconds, given by the caller.
     """
 
     def __init__(self) -> None:
@@ -36,14 +36,14 @@ class Sessions:
         self._diverged: OrderedDict[Key, tuple[Divergence, ...]] = OrderedDict()
 
     def hear(self, key: Key, now: float) -> None:
-        """A request of the session arrives."""
+        """Count the session's longest path as used: a request of the session arrives."""
         main = self._mains.get(key)
         for end in main.ends if main is not None else ():
             if end.branch is not None:
                 _use(end, now)
 
     def note(self, key: Key, ends: Sequence[Checkpoint], now: float) -> None:
-        """A request of the session is over; `ends` are the `N_ENDS` deepest checkpoints of its path, deepest first."""
+        """Record the end of a request; `ends` are the `N_ENDS` deepest checkpoints of its path, deepest first."""
         main = self._mains.pop(key, None)
         left = [end for end in main.ends if end.branch is not None] if main is not None else []
         if main is None or not left or ends[0].n_tokens >= left[0].n_tokens or now - main.used > _REST_S:
@@ -55,11 +55,11 @@ class Sessions:
             self._mains.popitem(last=False)
 
     def diverged(self, key: Key) -> tuple[Divergence, ...]:
-        """How prompts of the session diverged from earlier ones, as last noted."""
+        """The divergences of the session's prompts, as last recorded."""
         return self._diverged.get(key, ())
 
     def note_diverged(self, key: Key, seen: tuple[Divergence, ...]) -> None:
-        """Note how the session's latest prompts diverged."""
+        """Record how the session's latest prompts diverged."""
         self._diverged.pop(key, None)
         self._diverged[key] = seen
         if len(self._diverged) > _MOST_SESSIONS:

@@ -1,4 +1,4 @@
-"""What goes next for room, ranked for several at once."""
+"""The next checkpoints to drop for room, ranked several at a time."""
 
 from collections.abc import Callable
 from typing import Generic
@@ -9,14 +9,14 @@ _N_SHARES = 64
 
 
 def n_in_share(n: int, n_shares: int) -> int:
-    """How many of `n` candidates are ranked at once; one at least, if there are any."""
+    """How many of `n` candidates are ranked at once: at least one, if there are any."""
     return min(n, 1 + n // n_shares)
 
 
 class Victims(Generic[AnyCheckpoint]):
     """A queue of the least valuable checkpoints; ranking thousands for each one dropped would stop the engine.
 
-    One of `n_shares` parts of all candidates is ranked at a time, and of fewer candidates one.
+    It ranks one of `n_shares` parts of all candidates at a time, and at least one candidate.
     """
 
     def __init__(self, n_shares: int = _N_SHARES) -> None:
@@ -27,10 +27,10 @@ class Victims(Generic[AnyCheckpoint]):
     def next(
         self, rank: Callable[[int], list[AnyCheckpoint]], now: float, may_go: Callable[[AnyCheckpoint], bool]
     ) -> AnyCheckpoint | None:
-        """The next to go, still attached and not used since it was ranked; None if `rank` has none.
+        """The next to drop, still attached and not used since it was ranked; None if `rank` returns none.
 
-        `rank(n_shares)` gives the `n_in_share` least valuable of all that may go, the least of them first, and is
-        asked again once they are used up.
+        `rank(n_shares)` returns the `n_in_share` least valuable of all that `may_go`, the least valuable first, and is
+        called again once these are used up.
         """
         while self._ranked:
             checkpoint = self._ranked.pop()
@@ -41,5 +41,5 @@ class Victims(Generic[AnyCheckpoint]):
         return self._ranked.pop() if self._ranked else None
 
     def put_back(self, checkpoint: AnyCheckpoint) -> None:
-        """Let the one that was given last be the next again: it did not have to go."""
+        """Return the last one to the queue: it was not dropped."""
         self._ranked.append(checkpoint)

@@ -18,7 +18,7 @@ _N_CHUNK_MAX = 1 << 16
 
 
 def n_equal(a: Tokens, b: Tokens) -> int:
-    """How many first tokens `a` and `b` share. Time follows the shared length; nothing is copied."""
+    """The length of the common prefix of `a` and `b`. Takes time in that length; copies nothing."""
     n = min(len(a), len(b))
     i, n_chunk = 0, _N_CHUNK
     while i < n:
@@ -34,9 +34,9 @@ def n_equal(a: Tokens, b: Tokens) -> int:
 class Branch(Generic[AnyCheckpoint]):
     """Tokens `[start, end)` of a path that left `parent` at `start`; only the tree mutates it.
 
-    All positions are absolute. `ends` are those of `checkpoints`, in `(start, end]`: what stands at `start` itself
-    belongs to the parent. `children[fork][token]` leaves at `fork` with `token`; forks lie in `(start, end)`, for the
-    empty root at 0. `evicted` and `damaged` are the positions where a checkpoint once stood, by what it was lost to.
+    All positions are absolute. `ends` are the positions of `checkpoints`, in `(start, end]`: a checkpoint at `start`
+    itself belongs to the parent. `children[fork][token]` leaves at `fork` with `token`; forks lie in `(start, end)`,
+    those of the empty root at 0. `evicted` and `damaged` are the positions of lost checkpoints, by the kind of loss.
     The lists are sorted, `n_checkpoints` counts the whole subtree, and `last_used` is the tree's clock when a path last
     ended here. `visit` is the latest request whose path ended at this branch's end; retention sets it.
     """
@@ -118,7 +118,7 @@ class Branch(Generic[AnyCheckpoint]):
         child.parent = None
 
     def append(self, tokens: Tokens) -> None:
-        """Grow at the end; amortised, since a conversation grows by small steps."""
+        """Grow at the end, in amortised time: a conversation grows by small steps."""
         n = self._n + len(tokens)
         if n > len(self._buffer):
             buffer = np.empty(n + (n >> 2), dtype=np.int32)
@@ -128,14 +128,14 @@ class Branch(Generic[AnyCheckpoint]):
         self._n = n
 
     def truncate(self, end: int) -> None:
-        """Forget the tokens and lost positions beyond `end`, where nothing is needed."""
+        """Forget the tokens and lost positions beyond `end`, which nothing needs."""
         del self.evicted[bisect_right(self.evicted, end) :]
         del self.damaged[bisect_right(self.damaged, end) :]
         self._n = end - self.start
         self._buffer = self.tokens.copy()
 
     def split(self, at: int) -> Branch[AnyCheckpoint]:
-        """Cut off what lies beyond `at` and return it as a branch that starts there and hangs nowhere yet."""
+        """Cut off everything beyond `at` and return it as a branch that starts there and has no parent yet."""
         tail: Branch[AnyCheckpoint] = Branch(None, at, self.tokens[at - self.start :], self.last_used, self.visit)
         i = bisect_right(self.ends, at)
         tail.ends, tail.checkpoints = self.ends[i:], self.checkpoints[i:]
@@ -154,7 +154,7 @@ class Branch(Generic[AnyCheckpoint]):
         return tail
 
     def absorb(self, child: Branch[AnyCheckpoint]) -> None:
-        """Continue with all that `child`, taken off before, holds; it starts where this branch ends."""
+        """Continue with everything that `child` holds; it was taken off before, and starts where this branch ends."""
         self.append(child.tokens)
         self.ends += child.ends
         self.checkpoints += child.checkpoints

@@ -10,7 +10,7 @@ from typing_extensions import TypeVar
 
 
 class Origin(StrEnum):
-    """Why a checkpoint was taken where it stands."""
+    """The reason why a checkpoint was taken at its position."""
 
     MESSAGE_END = "message_end"
     PROMPT_END = "prompt_end"
@@ -27,12 +27,12 @@ class Origin(StrEnum):
 class Checkpoint:
     """The model's memory after reading exactly `n_tokens` of a path; equal only to itself.
 
-    `pos_min` and `pos_max` are the positions that the memory held, both inclusive. `n_bytes` is what its own state part
-    and its logits take, without cells that it shares. Times are monotonic seconds, given by the caller. `n_forks` of
-    the `n_hits` were by other conversations. `has_far_logits`: logits are kept that must be fetched first. `cuts` is
+    `pos_min` and `pos_max` are the positions that the memory held, both inclusive. `n_bytes` are those of its own state
+    part and its logits, without shared cells. Times are monotonic seconds, given by the caller. `n_forks` of the
+    `n_hits` came from other conversations. `has_far_logits`: logits are kept that must be fetched first. `cuts` is
     the digest of the cut positions it was read with, in reproducible mode only (`placement.digests`). `branch`
-    belongs to the tree, which alone looks at it (`lineage.branch_of`). `pinned` is the operator's and lasts,
-    `pinned_until` the clients'. `is_fresh`: the request that took it still runs, and the next one is likely to start
+    belongs to the tree; others use `lineage.branch_of`. The operator sets `pinned`, which lasts, and clients set
+    `pinned_until`. `is_fresh`: the request that took it still runs, and the next one is likely to start
     from it.
     """
 
@@ -64,12 +64,12 @@ class Checkpoint:
         return self.pos_max + 1
 
     def is_pinned(self, now: float) -> bool:
-        """Whether everything else goes before it."""
+        """Whether all unpinned checkpoints are evicted before it."""
         return self.pinned or self.is_fresh or now < self.pinned_until
 
     @property
     def has_logits(self) -> bool:
-        """Whether the logits after its last token are kept, in memory or further away."""
+        """Whether the logits after its last token are kept, in memory or on a lower tier."""
         return self.logits is not None or self.has_far_logits
 
 

@@ -1,4 +1,4 @@
-"""Where the prompts of a conversation diverge from the ones before: learned, so that reading can stop there in time."""
+"""Learns where prompts of a conversation diverge from earlier ones, so that the next prompt can be cut there."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Divergences:
     """The boundaries of a conversation's prompts, and at which of them later prompts left the path.
 
     A boundary is the end of a message, or of a part of one. A distance counts the boundaries between the divergence and
-    the end of the prompt that was the first to read past it, since only while that one is read can a checkpoint be
-    taken there. A client that puts a note three messages above the end of each request diverges at the same distance
+    the end of the prompt that was the first to read past it, since a checkpoint can be taken there only while that
+    prompt is read. A client that puts a note three messages above the end of each request diverges at the same distance
     every time, however long the conversation grows. `prompts` holds the last boundaries of each prompt on the path,
     ascending, the oldest prompt first.
     """
@@ -35,7 +35,7 @@ class Divergences:
     seen: tuple[Divergence, ...] = ()
 
     def then(self, n_known: int, boundaries: Sequence[int]) -> Divergences:
-        """What is known once a prompt with these boundaries follows, of which the first `n_known` tokens were known."""
+        """The divergences after a further prompt with these boundaries, whose first `n_known` tokens were known."""
         older = [Divergence(one.distance, one.age + 1) for one in self.seen if one.age < _MOST_AGE]
         first = next((ends for ends in self.prompts if ends[-1] > n_known), None)
         if first is not None and n_known >= first[0]:

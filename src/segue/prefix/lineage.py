@@ -1,4 +1,4 @@
-"""How attached checkpoints lie to each other in their tree. No token is compared again, nothing is mutated."""
+"""Relations between attached checkpoints in their tree. Compares no tokens, and mutates nothing."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def is_prefix(a: Checkpoint, b: Checkpoint) -> bool:
 
 
 def common(a: Checkpoint, b: Checkpoint) -> int:
-    """How many first tokens the paths of `a` and `b` share; in O(depth), 0 for checkpoints of different trees."""
+    """The length of the common prefix of the paths of `a` and `b`, in O(depth); 0 if their trees differ."""
     ends: dict[Branch[Checkpoint], int] = {}
     end, branch = a.n_tokens, _branch(a)
     while branch is not None:

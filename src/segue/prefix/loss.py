@@ -1,10 +1,10 @@
-"""What a checkpoint was lost to."""
+"""The ways in which a checkpoint can be lost."""
 
 from enum import StrEnum
 
 
 class Loss(StrEnum):
-    """Why a checkpoint that would be of use is gone."""
+    """Why a checkpoint that a prompt could use no longer exists."""
 
     EVICTED = "evicted"
     DAMAGED = "damaged"

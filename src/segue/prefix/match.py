@@ -62,7 +62,7 @@ def evicted_upto(match: Match[AnyCheckpoint], *, rewinds: bool) -> int:
 
 
 def damaged_upto(match: Match[AnyCheckpoint], *, rewinds: bool) -> int:
-    """The same of a checkpoint whose file or row on disk was damaged."""
+    """The same for a checkpoint whose file or row on disk was damaged."""
     return _lost_upto(match, lambda branch: branch.damaged, rewinds=rewinds)
 
 

@@ -1,4 +1,4 @@
-"""How long a memory of paths the trees have."""
+"""Caps the tokens that each prefix tree remembers."""
 
 from segue.prefix.checkpoint import AnyCheckpoint
 from segue.prefix.tree import Tree
@@ -7,8 +7,8 @@ from segue.prefix.tree import Tree
 class PathLimit:
     """Keeps each tree near `max_tokens`. Belongs to the engine's thread.
 
-    Trimming takes time in the number of branches, milliseconds for thousands. So a sixteenth more is forgotten than has
-    to be, and where checkpoints need the rest, nothing is tried before a sixteenth more has come.
+    Trimming takes time in the number of branches, milliseconds for thousands. So each trim forgets a sixteenth more
+    than it must. If checkpoints need the rest, the next trim waits until the tree has grown by a sixteenth.
     """
 
     def __init__(self, max_tokens: int) -> None:
@@ -17,7 +17,7 @@ class PathLimit:
         self._due: dict[object, int] = {}
 
     def trim(self, tree: Tree[AnyCheckpoint]) -> None:
-        """Forget what was used least recently, if the tree has come to know too much."""
+        """Forget the least recently used paths if the tree has grown beyond its limit."""
         if tree.n_tokens > self._due.get(tree, self._max_tokens):
             tree.trim(self._max_tokens - self._n_slack)
             self._due[tree] = max(self._max_tokens, tree.n_tokens + self._n_slack)

@@ -1,7 +1,7 @@
 """The tree of all paths known in one namespace, and the checkpoints attached to them.
 
-A compressed radix tree in which a branch carries many checkpoints, so that a path with thousands of them costs one
-comparison of arrays. One thread only. Paths are int32 arrays of token ids from position 0, copied where kept.
+A compressed radix tree in which a branch carries many checkpoints, so that matching a path with thousands of them is
+one comparison of arrays. One thread only. Paths are int32 arrays of token ids from position 0, copied when kept.
 """
 
 import heapq
@@ -20,10 +20,10 @@ from segue.prefix.match import Match
 
 
 class Tree(Generic[AnyCheckpoint]):
-    """Known paths with their checkpoints; a path without one is a ghost and costs 4 bytes a token.
+    """Known paths with their checkpoints; a path without a checkpoint is a ghost and takes 4 bytes a token.
 
     `n_tokens` counts all tokens held. `n_span` is at least `n_tokens - pos_min` of every checkpoint attached.
-    Questions about attached checkpoints are in `lineage`, those about a match in `match`.
+    Functions on attached checkpoints are in `lineage`, those on a match in `match`.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Tree(Generic[AnyCheckpoint]):
         return self._root.n_checkpoints
 
     def is_current(self, match: Match[AnyCheckpoint]) -> bool:
-        """Whether `match` still describes this tree; attaching and detaching leave it so, restructuring does not."""
+        """Whether `match` still describes this tree, which holds until the tree is restructured."""
         return match.version == self._version
 
     def checkpoints(self) -> Iterator[AnyCheckpoint]:
@@ -60,7 +60,7 @@ class Tree(Generic[AnyCheckpoint]):
                 stack.extend(at_fork.values())
 
     def match(self, tokens: Tokens) -> Match[AnyCheckpoint]:
-        """The longest known prefix of `tokens`. Mutates nothing; its time follows `n_known` and the depth."""
+        """The longest known prefix of `tokens`. Mutates nothing; takes time in `n_known` and the depth."""
         branch, position = self._root, 0
         segments = [(branch, 0)]
         while position < len(tokens):
@@ -82,14 +82,14 @@ class Tree(Generic[AnyCheckpoint]):
         return branch.checkpoints[i]
 
     def insert(self, tokens: Tokens) -> None:
-        """Make the whole path known, and its end the most recently used."""
+        """Insert the whole path, and make its end the most recently used."""
         self._insert(tokens)
 
     def attach(self, checkpoint: AnyCheckpoint, tokens: Tokens) -> None:
-        """Attach a checkpoint at the end of its path, which becomes known.
+        """Attach a checkpoint at the end of its path, which is inserted if it is not known.
 
-        ValueError if the path is empty or not `n_tokens` long, the checkpoint is attached already, or another stands
-        there: ask `at` first.
+        ValueError if the path is empty or not `n_tokens` long, the checkpoint is attached already, or another one
+        stands there: call `at` first.
         """
         if checkpoint.branch is not None:
             raise ValueError("the checkpoint is attached already")
@@ -108,7 +108,7 @@ class Tree(Generic[AnyCheckpoint]):
         self._count(branch, 1)
 
     def detach(self, checkpoint: AnyCheckpoint, *, loss: Loss | None = Loss.EVICTED) -> None:
-        """Take a checkpoint off; its path stays known. `loss` leaves a mark with the reason for reports."""
+        """Detach a checkpoint; its path stays known. `loss` marks the position with the reason, for reports."""
         branch = branch_of(checkpoint)
         i = bisect_left(branch.ends, checkpoint.n_tokens)
         if branch.checkpoints[i] is not checkpoint:
@@ -120,7 +120,7 @@ class Tree(Generic[AnyCheckpoint]):
         self._count(branch, -1)
 
     def mark_damaged(self, tokens: Tokens) -> None:
-        """Make a path known, at whose end a damaged checkpoint stood; another one may stand there now."""
+        """Insert a path at whose end a damaged checkpoint stood, and mark that; another one may stand there now."""
         branch = self._insert(tokens)
         position = len(tokens)
         i = bisect_left(branch.ends, position)
@@ -129,9 +129,9 @@ class Tree(Generic[AnyCheckpoint]):
             insort(branch.damaged, position)
 
     def trim(self, max_tokens: int) -> None:
-        """Forget least recently used tails that hold no checkpoint until at most `max_tokens` are held, if it can be.
+        """Forget the least recently used tails without checkpoints until at most `max_tokens` are left, if possible.
 
-        Takes time in the number of branches once over the bound: call it when idle, with room to spare.
+        Takes time in the number of branches once the tree is over the bound: call it when idle, with room to spare.
         """
         if self.n_tokens <= max_tokens:
             return
@@ -188,7 +188,7 @@ class Tree(Generic[AnyCheckpoint]):
         assert self.n_tokens == n_tokens
 
     def _insert(self, tokens: Tokens) -> Branch[AnyCheckpoint]:
-        """Make the path known; return the branch on which it ends."""
+        """Insert the path; return the branch on which it ends."""
         match = self.match(tokens)
         branch = match.segments[-1][0]
         unknown = tokens[match.n_known :]
@@ -206,14 +206,14 @@ class Tree(Generic[AnyCheckpoint]):
         return branch
 
     def _rebalance(self, branch: Branch[AnyCheckpoint]) -> Branch[AnyCheckpoint]:
-        """Let the longer path be the trunk from the grown `branch` upwards; return the branch on which it ends now.
+        """Make the longer path the trunk from the grown `branch` upwards; return the branch on which it ends now.
 
         A conversation whose turns each fork a little before its end thus stays one branch, and depth stays low.
         """
         leaf = branch
         parent = branch.parent
         while parent is not None and parent.parent is not None:
-            # Some excess is asked for, so that two paths that grow in turns do not change places each time.
+            # The margin keeps two paths that grow in turns from changing places each time.
             if 8 * (branch.end - branch.start) <= 9 * (parent.end - branch.start):
                 break
             self._version += 1
@@ -223,7 +223,7 @@ class Tree(Generic[AnyCheckpoint]):
         return leaf
 
     def _promote(self, child: Branch[AnyCheckpoint]) -> None:
-        """Continue the parent with `child`, and hang what followed there in its place."""
+        """Continue the parent with `child`, and make the rest of the parent a child in its place."""
         parent = child.parent
         assert parent is not None
         parent.unhang(child)

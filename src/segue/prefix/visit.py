@@ -1,4 +1,4 @@
-"""A request as retention remembers it: where its path ended, when, and how its conversation went so far."""
+"""A request as retention remembers it: where and when its path ended, and the history of its conversation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _GAP_WEIGHT = 0.3
 class Visit:
     """One request, from its arrival on. Times are monotonic seconds.
 
-    `n_known` first tokens of its prompt were known; `before` is the visit whose path they are on, until that has been
-    learned from. Its path is `n_tokens` long, and ended at `ended`, as far as it has come. `n_turns` visits of the same
+    The first `n_known` tokens of its prompt were known; `before` is the visit whose path they are on, until retention
+    has learned from that. The path has reached `n_tokens` tokens, at the time `ended`. `n_turns` visits of the same
     conversation came before, `gap_s` apart on a running geometric mean, None before the second. `returned_after_s`
-    is how long after its end the conversation went on; None while it has not. `attended` is when its client's session
-    was last active elsewhere. `number` is given by `Returns`. `divergences` are those of the path that it goes on from.
+    is the time from its end until the conversation continued; None until then. `attended` is when its client's session
+    was last active elsewhere. `Returns` assigns `number`. `divergences` are those of the path that it continues.
     """
 
     arrived: float
@@ -37,14 +37,15 @@ class Visit:
 
     @property
     def idle_since(self) -> float:
-        """When anything was last heard of its client."""
+        """When its client was last active."""
         return max(self.ended, self.attended)
 
 
 def arrive(before: Visit | None, n_known: int, now: float) -> Visit:
     """A request that arrives, `n_known` tokens of whose prompt lie on the path of the visit `before`. Mutates nothing.
 
-    It continues that one's conversation if it goes on from at least half of its path; else it only shares a beginning.
+    The request continues that visit's conversation if it shares at least half of its path; otherwise it only shares a
+    beginning with it.
     """
     visit = Visit(now, n_known, before, now, n_known)
     if before is not None:

@@ -1,1 +1,1 @@
-"""`segue sim`: real requests replayed on the server's own tree, placement and retention, and on its peers' rules."""
+"""`segue sim`: replays real requests on the server's own tree, placement and retention, and on other servers' rules."""

@@ -1,4 +1,4 @@
-"""How much room a policy has: so many checkpoints, so many bytes, or no bound."""
+"""The room of a policy: a number of checkpoints, a number of bytes, or no bound."""
 
 import math
 import re
@@ -11,7 +11,7 @@ _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(B|[KMGT]iB)")
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """At most `n_checkpoints` states, or at most `n_bytes` of states and attention cells; infinite where unbounded."""
+    """At most `n_checkpoints` states, or at most `n_bytes` of states and attention cells; infinite if unbounded."""
 
     n_checkpoints: float = math.inf
     n_bytes: float = math.inf
@@ -24,7 +24,7 @@ class Capacity:
 
 
 def parse(text: str) -> Capacity:
-    """Read `32`, `8GiB` or `inf`; ValueError for anything else, and for no room at all."""
+    """Read `32`, `8GiB` or `inf`; raises ValueError for anything else, and for 0."""
     if text == "inf":
         return Capacity()
     size = _SIZE.fullmatch(text)

@@ -1,4 +1,4 @@
-"""Attention cells that one checkpoint alone keeps."""
+"""Counts the attention cells that only one checkpoint keeps."""
 
 from segue.prefix.branch import Branch
 from segue.prefix.checkpoint import Checkpoint
@@ -6,7 +6,7 @@ from segue.prefix.lineage import branch_of
 
 
 def n_own(checkpoint: Checkpoint) -> int:
-    """How long the end of a checkpoint's path is that no other checkpoint's path has. Mutates nothing."""
+    """The length of the part of a checkpoint's path that no other checkpoint's path has. Mutates nothing."""
     branch: Branch | None = branch_of(checkpoint)
     n, position = checkpoint.n_tokens, checkpoint.n_tokens
     came_from: Branch | None = None

@@ -1,4 +1,4 @@
-"""Results of one trace as curves: hit share against room."""
+"""The results of one trace as curves: share of hits against room."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The curves of all policies on one trace. `capacities` rise, all counted or all in bytes, `inf` possibly last."""
+    """The curves of all policies on one trace. `capacities` rise, all counts or all bytes; the last may be `inf`."""
 
     trace: str
     capacities: tuple[str, ...]
@@ -25,7 +25,7 @@ class Comparison:
 
 
 def comparison(trace: str, capacities: Sequence[Capacity], results: Sequence[Result]) -> Comparison:
-    """Sort results into curves, policies in the order in which they first come."""
+    """Sort results into curves, policies in the order of their first results."""
     ordered = sorted(capacities, key=lambda capacity: (capacity.n_bytes, capacity.n_checkpoints))
     rooms = tuple(dict.fromkeys(str(capacity) for capacity in ordered))
     names = dict.fromkeys(result.policy for result in results)

@@ -1,4 +1,4 @@
-"""Many replicas that serve one load: what routing and a shared home are worth."""
+"""Many replicas that serve one load, to measure the value of routing and of a shared tier."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -21,9 +21,9 @@ _WARM_SHARE: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """So many replicas with room for checkpoints of their own, and users for each.
+    """Replicas, each with users and with room for checkpoints of its own.
 
-    With a `shared_bytes_per_s` there is a home beside them that has every checkpoint ever taken.
+    With `shared_bytes_per_s` there is a shared tier that has every checkpoint ever taken.
     """
 
     n_replicas: int
@@ -35,9 +35,11 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class FleetResult:
-    """What a fleet did in the second half of the time. `of_oracle` is the share of what unlimited attention caching of
-    the whole fleet would have hit; `busy` how much of the time a replica read or brought back, on average and the
-    busiest; times to the first token include waiting for the replica.
+    """The results of a fleet in the second half of the time.
+
+    `of_oracle` is the share of the hits that unlimited attention caching of the whole fleet would give. `busy` is the
+    share of the time in which a replica read or restored, as the mean and for the busiest. Times to the first token
+    include waiting for the replica.
     """
 
     requests: int
@@ -50,7 +52,7 @@ class FleetResult:
 
 
 class _IndexedStore(Store):
-    """A replica's checkpoints, told to an index."""
+    """A replica's checkpoints, which it reports to an index."""
 
     def __init__(self, fleet: Fleet, cost: Cost, n_block: int, index: PrefixIndex, replica: int) -> None:
         super().__init__(fleet.capacity, cost.model, n_block)
@@ -68,7 +70,7 @@ class _IndexedStore(Store):
     def drop(self, checkpoint: Checkpoint) -> None:
         super().drop(checkpoint)
         self._index.remove(self._keys.pop(checkpoint), self._replica)
-        # What no checkpoint needs is forgotten: thousands of replicas could not hold it.
+        # Paths without checkpoints are forgotten: memory could not hold those of thousands of replicas.
         self.tree.trim(2 * self._n_cells)
 
 
@@ -89,7 +91,7 @@ class _Replica:
         self._shared_bytes_per_s = fleet.shared_bytes_per_s
 
     def serve(self, request: TraceRequest) -> _Served:
-        """Read a prompt, from a checkpoint of its own or of the shared home, whichever is sooner."""
+        """Read a prompt, from its own checkpoint or one of the shared tier, whichever is sooner."""
         own = self._store.find(request.path)
         n_own = own.n_tokens if own is not None else 0
         own_s = self._cost.first_token_s(request.n_prompt_tokens, n_own * self._n_block)
@@ -108,8 +110,8 @@ class _Replica:
 def simulate(fleet: Fleet, load: Load, cost: Cost, seconds: float, seed: int) -> FleetResult:
     """Let a fleet serve the load of its users for so many seconds.
 
-    A replica reads one prompt after the other; what it generates takes no time here. Nor does what each user begins
-    with: it was read before.
+    A replica reads one prompt after the other. Generation takes no time here, and neither does the prompt that a user
+    starts with, which was read before.
     """
     index, n_block = PrefixIndex(), load.n_block_tokens
     free_at = np.zeros(fleet.n_replicas)

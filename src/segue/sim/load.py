@@ -1,4 +1,4 @@
-"""Load for a fleet: many more conversations at once than a recording has."""
+"""The load of a fleet: many more simultaneous conversations than a recording has."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,8 +19,8 @@ N_BLOCK_TOKENS: Final = 2048
 class Load:
     """Conversations of a recording in large blocks, replayed by any number of users who share nothing.
 
-    A prompt of 100,000 tokens is some 50 blocks of 2,048, so that fleets of thousands fit into memory; what is hit is
-    a little less for it, under every rule alike.
+    A prompt of 100,000 tokens is some 50 blocks of 2,048, so that fleets of thousands fit into memory. This costs
+    every rule a few hits alike.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -33,8 +33,8 @@ class Load:
     def requests(self, n_users: int, seconds: float, seed: int) -> Iterator[TraceRequest]:
         """What so many users ask in so many seconds, by rising time.
 
-        Each begins anywhere in a conversation, goes on with it as the recording does, and 10 s after its end with
-        another one. `conversation` counts them all.
+        Each user starts at a random request of a conversation, continues it as in the recording, and starts another
+        one 10 s after its end. `conversation` numbers them all.
         """
         draw = Random(seed)
         n_begun = 0
@@ -61,7 +61,7 @@ class Load:
 
 
 def _coarse(path: Tokens, n: int) -> Tokens:
-    """Ids of runs of `n` blocks: a hash of theirs."""
+    """One id for each run of `n` blocks: a hash of their ids."""
     runs = path[: len(path) // n * n].reshape(-1, n).astype(np.uint32)
     weights = np.random.default_rng(0).integers(1 << 31, size=n, dtype=np.uint32) | 1
     hashes: Tokens = (runs * weights).sum(axis=1, dtype=np.uint32).astype(np.int32)
@@ -69,6 +69,6 @@ def _coarse(path: Tokens, n: int) -> Tokens:
 
 
 def _salted(path: Tokens, number: int) -> Tokens:
-    """The same path as another user's: all ids differ, and differ as before."""
+    """The same path for another user: all ids are different, and equal ids stay equal."""
     salt = np.uint32(number * 0x9E3779B1 & 0xFFFFFFFF)
     return (path.view(np.uint32) ^ salt).view(np.int32)

@@ -14,7 +14,7 @@ _F16, _F32 = 2, 4
 class SimulatedModel:
     """What one token adds to the attention cells, and what a checkpoint's own state takes.
 
-    `n_flops_token` is what reading one token takes beside attention, `n_flops_pair` what it takes for each token
+    `n_flops_token` is the work of reading one token without attention, `n_flops_pair` that of attention to each token
     before it.
     """
 

@@ -1,4 +1,4 @@
-"""Curves as an interactive page: one file that loads nothing."""
+"""Writes curves as an interactive page: one file that loads nothing else."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Curves as a picture."""
+"""Draws curves as pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +21,8 @@ COLOURS: Final = {
 
 
 def draw(comparison: Comparison, path: Path) -> None:
-    """Write the share of the oracle's hits against room as PNG. Needs matplotlib, which the extra `sim` brings."""
-    # Imported late: it is an extra, and the replays run without it. Pictures are made where no screen is.
+    """Write the share of the oracle's hits against room as PNG. Needs matplotlib, which the extra `sim` installs."""
+    # Imported late: matplotlib is an extra, and replays run without it. Pictures need no screen.
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -46,7 +46,7 @@ def draw(comparison: Comparison, path: Path) -> None:
         )
     axis.set_xticks(places, comparison.capacities)
     axis.set_xlabel("room for checkpoints")
-    axis.set_ylabel("hits, % of what can be hits")
+    axis.set_ylabel("hits, % of the possible hits")
     axis.set_ylim(0, 102)
     axis.set_title(comparison.trace, fontsize=10)
     axis.grid(axis="y", linewidth=0.4, alpha=0.6)

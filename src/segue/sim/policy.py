@@ -1,4 +1,4 @@
-"""What a policy is: a rule for which checkpoints to take, to keep and to go on from."""
+"""The protocol of a policy: a rule for the checkpoints to take, to keep and to start from."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,7 +8,7 @@ from segue.sim.request import TraceRequest
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a policy has done: states taken, those of them read back at least once, and the most bytes kept."""
+    """The work of a policy: states taken, states restored at least once, and the most bytes kept."""
 
     n_taken: int
     n_read_back: int
@@ -16,11 +16,11 @@ class Counts:
 
 
 class Policy(Protocol):
-    """One rule, at work. Requests come by rising time, each when the one before has ended."""
+    """One rule at work. Requests come by rising time, each after the one before has ended."""
 
     def serve(self, request: TraceRequest) -> int:
-        """Read a prompt: how many of its blocks need not be read. Keeps afterwards what the rule would keep."""
+        """Read a prompt, and keep the checkpoints of the rule; returns the number of blocks that need not be read."""
 
     @property
     def counts(self) -> Counts:
-        """What was done so far."""
+        """The work so far."""

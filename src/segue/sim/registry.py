@@ -24,7 +24,7 @@ from segue.sim.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a policy is made for: a trace, a model, and the room that there is."""
+    """The setting of a policy: a trace, a model, and the room for checkpoints."""
 
     trace: Trace
     model: SimulatedModel

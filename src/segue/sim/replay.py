@@ -13,9 +13,9 @@ from segue.sim.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one policy made of a trace. A hit is a prompt token that need not be read.
+    """The result of one policy on a trace. A hit is a prompt token that need not be read.
 
-    `oracle_hit_tokens` are those that the longest common prefix with anything seen before would have given.
+    `oracle_hit_tokens` counts the tokens of each prompt's longest common prefix with anything seen before.
     """
 
     policy: str
@@ -32,7 +32,7 @@ class Result:
 
     @property
     def of_oracle(self) -> float:
-        """The share of what can be hits that were."""
+        """The share of the possible hits."""
         return self.hit_tokens / self.oracle_hit_tokens if self.oracle_hit_tokens else 1.0
 
 

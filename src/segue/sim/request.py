@@ -33,5 +33,5 @@ class TraceRequest:
 
     @property
     def whole(self) -> Tokens:
-        """All that is known once the request has ended: its prompt, and its reply as far as it is listed."""
+        """The path at the end of the request: its prompt, and its reply if the trace lists it."""
         return np.concatenate((self.path, self.reply)) if len(self.reply) else self.path

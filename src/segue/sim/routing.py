@@ -1,4 +1,4 @@
-"""Which replica of a fleet serves a request."""
+"""Chooses the replica of a fleet that serves a request."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -16,7 +16,7 @@ _GOLDEN: Final = 0x9E3779B1
 
 
 class Routing(StrEnum):
-    """What is known where a request is routed: nothing, its session, its prompt, or the checkpoints of all replicas."""
+    """What a router knows of a request: nothing, its session, its prompt, or the checkpoints of all replicas."""
 
     ROUND_ROBIN = "round-robin"
     SESSION = "session"
@@ -34,19 +34,19 @@ def keys(path: Tokens) -> Iterator[tuple[int, Key]]:
 
 
 class PrefixIndex:
-    """Which replicas hold a checkpoint where, and what any of them ever did."""
+    """The replicas that hold a checkpoint at each path, and all paths that ever had one."""
 
     def __init__(self) -> None:
         self.holders: dict[Key, set[int]] = {}
         self.ever: set[Key] = set()
 
     def add(self, key: Key, replica: int) -> None:
-        """A replica took a checkpoint."""
+        """Record that a replica took a checkpoint."""
         self.holders.setdefault(key, set()).add(replica)
         self.ever.add(key)
 
     def remove(self, key: Key, replica: int) -> None:
-        """A replica gave one up."""
+        """Record that a replica dropped a checkpoint."""
         holders = self.holders[key]
         holders.discard(replica)
         if not holders:
@@ -54,7 +54,7 @@ class PrefixIndex:
 
 
 class Router:
-    """Chooses replicas by one rule. `free_at` is when each is done with what it has to read, in seconds."""
+    """Chooses replicas by one rule. `free_at` is the time at which each has read its queue, in seconds."""
 
     def __init__(
         self, routing: Routing, index: PrefixIndex, cost: Cost, free_at: NDArray[np.float64], n_block: int
@@ -71,10 +71,10 @@ class Router:
     def choose(self, request: TraceRequest) -> int:
         """The replica for a request.
 
-        Round-robin takes the next, session a hash of the conversation. Prefix takes the one that was sent the longest
-        prefix of the prompt last, if that is half of it, else the one that is free first. Depth takes the one with the
-        soonest first token of those that hold the deepest checkpoint and the one that is free first. Of several that
-        are free it is the one that was sent least.
+        Round-robin takes the next replica, session a hash of the conversation. Prefix takes the replica that last
+        received the longest prefix of the prompt, if that is half of it, and otherwise the one that is free first.
+        Depth compares the replicas that hold the deepest checkpoint and the one that is free first, and takes the one
+        with the soonest first token. Of several free replicas, the one with the fewest requests is chosen.
         """
         chosen = self._choose(request)
         self._n_routed += 1

@@ -1,4 +1,4 @@
-"""Several policies at several capacities on one trace, with a bar that shows how far they are."""
+"""Runs several policies at several capacities on one trace, with a progress bar."""
 
 import sys
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from segue.sim.trace import Trace
 def run(trace: Trace, policies: Sequence[str], capacities: Sequence[Capacity], cost: Cost) -> list[Result]:
     """Replay the trace under each policy at each capacity, those of one policy together.
 
-    The bar is on standard error, and only where that is a terminal.
+    The bar goes to standard error, and only if that is a terminal.
     """
     n_oracle = oracle_hit_tokens(trace)
     console = Console(file=sys.stderr)

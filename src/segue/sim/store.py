@@ -1,4 +1,4 @@
-"""Checkpoints that a policy keeps, and the room that they take."""
+"""The checkpoints that a policy keeps, and their room."""
 
 from collections import OrderedDict
 
@@ -15,7 +15,7 @@ from segue.sim.policy import Counts
 class Store:
     """Checkpoints in a tree, counted; `kept` has the least recently used one first.
 
-    Paths share the attention cells of what they have in common. What goes over the capacity is the policy's to drop.
+    Paths share the attention cells of their common prefix. The policy must drop checkpoints beyond the capacity.
     """
 
     def __init__(self, capacity: Capacity, model: SimulatedModel, n_block_tokens: int) -> None:
@@ -33,26 +33,26 @@ class Store:
 
     @property
     def counts(self) -> Counts:
-        """What was done so far."""
+        """The work so far."""
         return Counts(self.n_taken, self.n_read_back, self.n_bytes_peak)
 
     @property
     def n_bytes(self) -> int:
-        """What all checkpoints take, with their attention cells."""
+        """The bytes of all checkpoints, with their attention cells."""
         return len(self.kept) * self._n_bytes_state + self._n_cells * self.n_bytes_block
 
     @property
     def n_fit(self) -> float:
-        """How many states would fit if they took all the room."""
+        """The number of states that would fit if they took all the room."""
         return min(self.capacity.n_checkpoints, self.capacity.n_bytes / max(1, self._n_bytes_state))
 
     @property
     def is_over(self) -> bool:
-        """Whether something must go."""
+        """Whether a checkpoint must be dropped."""
         return len(self.kept) > self.capacity.n_checkpoints or self.n_bytes > self.capacity.n_bytes
 
     def freed(self, checkpoint: Checkpoint) -> int:
-        """What dropping a checkpoint would free, in the capacity's unit."""
+        """The room that dropping a checkpoint would free, in the capacity's unit."""
         if self.capacity.n_bytes == float("inf"):
             return 1
         return self._n_bytes_state + n_own(checkpoint) * self.n_bytes_block
@@ -90,12 +90,12 @@ class Store:
         return checkpoint
 
     def drop(self, checkpoint: Checkpoint) -> None:
-        """Give a checkpoint up; its path stays known."""
+        """Drop a checkpoint; its path stays known."""
         self._n_cells -= n_own(checkpoint)
         self.tree.detach(checkpoint)
         del self.kept[checkpoint]
         self.n_dropped += 1
 
     def note_peak(self) -> None:
-        """Note what is taken now, once nothing is over."""
+        """Record the room in use, once it fits the capacity."""
         self.n_bytes_peak = max(self.n_bytes_peak, self.n_bytes)

@@ -1,4 +1,4 @@
-"""Results as a table, 80 columns wide or less, and as JSON."""
+"""Formats results as a table, at most 80 columns wide, and as JSON."""
 
 import json
 from collections.abc import Sequence

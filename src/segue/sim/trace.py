@@ -26,7 +26,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interleaving:
-    """How conversations of a recording are laid beside each other.
+    """The interleaving of a recording's conversations.
 
     `n_conversations` of them, all if None, in an order drawn with `seed`; `concurrency` of them run at a time.
     """
@@ -53,7 +53,7 @@ class Trace:
 def load(path: Path, form: Format, interleaving: Interleaving) -> Trace:
     """Read a recording. Raises TraceError.
 
-    Mooncake's requests have times and no conversations, so they are replayed as they came.
+    Mooncake's requests have times and no conversations, so they are replayed as they arrived.
     """
     try:
         if form is Format.MOONCAKE:
@@ -62,14 +62,14 @@ def load(path: Path, form: Format, interleaving: Interleaving) -> Trace:
         n_block = claude_code.N_BLOCK_TOKENS if form is Format.CLAUDE_CODE else text.N_BLOCK_TOKENS
         return Trace(path.stem, n_block, interleave(read(path), interleaving))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TraceError(f"{path} is no {form.value} trace: {error}") from error
+        raise TraceError(f"{path} is not a {form.value} trace: {error}") from error
 
 
 def interleave(requests: list[TraceRequest], interleaving: Interleaving) -> tuple[TraceRequest, ...]:
-    """Lay conversations, each listed in one piece, beside each other; times of the result start at 0.
+    """Interleave conversations, each of which is listed in one piece; the result's times start at 0.
 
-    A request comes as long after the one before it in its conversation as in the recording, but 1 to 60 s. When a
-    conversation ends, the next one starts 10 s later.
+    A request follows the one before it in its conversation after the recorded time, but not sooner than 1 s or later
+    than 60 s. When a conversation ends, the next one starts 10 s later.
     """
     conversations = [list(group) for _, group in groupby(requests, key=lambda request: request.conversation)]
     Random(interleaving.seed).shuffle(conversations)
@@ -90,5 +90,5 @@ def interleave(requests: list[TraceRequest], interleaving: Interleaving) -> tupl
 
 
 def gap_s(request: TraceRequest, following: TraceRequest) -> float:
-    """How long after a request the next one of its conversation comes: as recorded, but 1 to 60 s."""
+    """The time from a request to the next one of its conversation: as recorded, within 1 to 60 s."""
     return min(max(following.at_s - request.at_s, _GAP_LEAST_S), _GAP_MOST_S)

@@ -1,4 +1,4 @@
-"""A search for the parameters of retention: on one trace, judged on all."""
+"""Searches for parameters of retention on one trace, and judges them on all."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -20,14 +20,14 @@ _GAIN_LEAST: Final = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A trace and the rooms at which parameters are judged on it."""
+    """A trace, and the capacities at which parameters are judged on it."""
 
     trace: Trace
     capacities: tuple[Capacity, ...]
     model: SimulatedModel
 
     def shares(self, parameters: RetentionParameters) -> tuple[float, ...]:
-        """For each room the share of the oracle's hits."""
+        """The share of the oracle's hits at each capacity."""
         n_oracle = oracle_hit_tokens(self.trace) or 1
         return tuple(self._n_hit(parameters, capacity) / n_oracle for capacity in self.capacities)
 
@@ -38,7 +38,7 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """The best parameters that were found, and their mean share on the trace they were searched on."""
+    """The best parameters found, and their mean share on the trace of the search."""
 
     parameters: RetentionParameters
     share: float
@@ -52,7 +52,7 @@ class Knob:
     key: Origin | None = None
 
     def turned(self, parameters: RetentionParameters, factor: float) -> RetentionParameters:
-        """The parameters with this number multiplied; a prior stays a probability."""
+        """The parameters with this number multiplied; a prior remains a probability."""
         value = getattr(parameters, self.field)
         turned = value * factor if self.key is None else value | {self.key: min(1.0, value[self.key] * factor)}
         return replace(parameters, **{self.field: turned})
@@ -68,8 +68,9 @@ def _knobs() -> list[Knob]:
 
 
 def tune(bench: Bench, tick: Callable[[], None] = lambda: None) -> Tuned:
-    """One parameter after the other is halved, quartered, doubled and quadrupled, and the best kept; three rounds, or
-    until a round gains nothing. Priors are held below 1. `tick` is called after each try.
+    """Halve, quarter, double and quadruple one parameter after the other, and keep the best value.
+
+    Ends after three rounds, or after a round without a gain. Priors stay below 1. `tick` is called after each try.
     """
 
     def share(parameters: RetentionParameters) -> float:

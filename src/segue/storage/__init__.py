@@ -1,1 +1,1 @@
-"""Checkpoints on disk: files of bytes, an index of them, and a directory of both. Knows nothing of models or trees."""
+"""Checkpoints on disk: files of bytes, their index, and the directory of both. Knows nothing of models or trees."""

@@ -26,15 +26,15 @@ _HEAD = struct.Struct("<8sIII")
 _PART = struct.Struct("<BQQ")
 _N_DIGEST = 32
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
-"""What file systems say that keep directories safe themselves, or not at all: there is nothing to wait for."""
+"""Errors of file systems that cannot sync a directory: they keep it safe themselves, or not at all."""
 
 
 def write(directory: Path, name: str, parts: Sequence[Bytes], flag: str = CACHE_DIR) -> int:
-    """Write a file, in the place of one that has the name; the bytes it takes. When this returns it is on disk.
+    """Write a file, replacing one of the same name; returns its size in bytes. The file is then on disk.
 
-    Any thread; the arrays are contiguous, and not to be changed meanwhile. Raises DiskError: then the name still has
-    what it had, or, where only the directory could not be synced, the new file, which a loss of power may take back.
-    The error names `flag` as what chose the directory.
+    Any thread; the arrays are contiguous, and must not change meanwhile. If this raises DiskError, the old file is
+    still there; if only the sync of the directory failed, the new file is there, but a loss of power may undo that.
+    The error names `flag` as the choice of the directory.
     """
     at = directory / f".{name}.tmp"
     try:
@@ -54,15 +54,15 @@ def write(directory: Path, name: str, parts: Sequence[Bytes], flag: str = CACHE_
 
 
 def most_bytes(sizes: Sequence[int], n_name: int) -> int:
-    """What a file of arrays of so many bytes takes at most, with a name so long."""
+    """The most bytes that a file takes, given the sizes of its arrays and the length of its name."""
     return _HEAD.size + n_name + len(sizes) * _PART.size + sum(sizes) + _N_DIGEST
 
 
 def read(path: Path, flag: str = CACHE_DIR) -> list[Bytes]:
-    """The arrays that were written, each one's memory its own; all is verified before anything is unpacked.
+    """The arrays of a file, each in memory of its own; the whole file is verified before any array is unpacked.
 
-    Any thread; the arrays may be read-only. Raises DamagedError, or DiskError, which names
-    `flag` as what chose the directory, where the file cannot be read at all.
+    Any thread; the arrays may be read-only. Raises DamagedError, or DiskError if the file cannot be read at all; the
+    error then names `flag` as the choice of the directory.
     """
     try:
         with open(path, "rb", opener=_at_once) as file:
@@ -94,7 +94,7 @@ def _write(path: Path, name: str, parts: Sequence[Bytes]) -> int:
 
 
 def _at_once(path: str, flags: int) -> int:
-    """Open what may be a pipe, which would wait for somebody to write into it."""
+    """Open without blocking: the path may be a pipe, and opening a pipe waits for a writer."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -122,9 +122,9 @@ def _read(file: BinaryIO, name: str) -> list[Bytes]:
     head = _get(file, _HEAD.size, n_bytes)
     magic, version, n_name, n_parts = _HEAD.unpack(head.data)
     if magic != _MAGIC:
-        raise ValueError("it was not written by Segue")
+        raise ValueError("Segue did not write it")
     if version != _VERSION:
-        raise ValueError(f"it is of format {version}, not {_VERSION}")
+        raise ValueError(f"it has format {version}, not {_VERSION}")
     table = _get(file, n_name + n_parts * _PART.size, n_bytes)
     entries = list(_PART.iter_unpack(table[n_name:].data))
     n_expected = len(head) + len(table) + sum(n_stored for _, _, n_stored in entries) + _N_DIGEST
@@ -143,7 +143,7 @@ def _read(file: BinaryIO, name: str) -> list[Bytes]:
 
 
 def _get(file: BinaryIO, n: int, n_bytes_file: int) -> Bytes:
-    """The next `n` bytes; a length that the file cannot have is not even tried."""
+    """The next `n` bytes; allocates no more memory than the file has bytes."""
     data = np.empty(min(n, n_bytes_file), np.uint8)
     if file.readinto(data.data) != n:  # type: ignore[attr-defined]
         raise ValueError("it is too short")

@@ -1,7 +1,8 @@
-"""Packing of bytes for the disk, where it pays.
+"""Packs bytes for the disk where that saves space.
 
-A state is 16- or 32-bit floats: their exponents are alike, the rest is noise. So the bytes are packed by their place in
-items of 4. `bench/codecs.py` compares: this saves 14 to 32 % of f16, f32 and bf16 states, with items of 2 no more.
+A state consists of 16- or 32-bit floats: their exponents are alike, the rest is noise. So bytes are grouped by their
+place in items of 4. `bench/codecs.py` shows that this saves 14 to 32 % of f16, f32 and bf16 states; items of 2 save no
+more.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ Bytes = NDArray[np.uint8]
 
 RAW: Final = 0
 PLANES: Final = 1
-"""Of each block all first bytes of the items, then all second ones, and so on, each packed alone; one zstd frame."""
+"""One zstd frame: of each block the first bytes of all items, then the second bytes, and so on, packed separately."""
 
 _N_ITEM = 4
 _N_BLOCK = 1 << 20
@@ -25,9 +26,9 @@ _PAYS = 0.9
 
 
 def encode(data: Bytes) -> tuple[int, Bytes]:
-    """The codec, and the bytes; they are packed where that saves a tenth, else it is RAW and the same array.
+    """The codec and the bytes: packed if that saves a tenth, otherwise RAW with the same array.
 
-    Any thread. A sample from the middle decides, so that what does not pack costs little.
+    Any thread. A sample from the middle decides first, so that incompressible bytes cost little.
     """
     start = max(0, len(data) - _N_SAMPLE) // 2 // _N_ITEM * _N_ITEM
     sample = data[start : start + _N_SAMPLE]
@@ -39,18 +40,18 @@ def encode(data: Bytes) -> tuple[int, Bytes]:
 
 
 def decode(codec: int, payload: Bytes, n_raw: int) -> Bytes:
-    """What was encoded, `n_raw` bytes; with RAW the same array. Raises ValueError if it is nothing of the kind."""
+    """The `n_raw` bytes that were encoded; for RAW, the same array. Raises ValueError if the payload is not valid."""
     if codec == PLANES:
         return unpack(payload, n_raw)
     if codec != RAW:
-        raise ValueError(f"codec {codec} is not known")
+        raise ValueError(f"codec {codec} is unknown")
     if len(payload) != n_raw:
         raise ValueError(f"{len(payload)} bytes are not {n_raw}")
     return payload
 
 
 def pack(data: Bytes, n_room: int) -> Bytes | None:
-    """The bytes in PLANES; None if they do not fit into so many."""
+    """The bytes in PLANES; None if they need more than `n_room` bytes."""
     packed, n = np.empty(n_room, np.uint8), 0
     for piece in _packed_planes(data):
         if n + len(piece) > n_room:
@@ -70,7 +71,7 @@ def _packed_planes(data: Bytes) -> Iterator[bytes]:
 
 
 def unpack(payload: Bytes, n_raw: int) -> Bytes:
-    """What was packed; raises ValueError if it is not in PLANES, or not `n_raw` bytes."""
+    """The bytes that were packed. Raises ValueError if the payload is not in PLANES, or does not hold `n_raw` bytes."""
     data = np.empty(n_raw, np.uint8)
     scratch = np.empty(_N_BLOCK, np.uint8)
     try:

@@ -21,11 +21,11 @@ _LEFT_OVER = re.compile(r"[0-9a-f]{16}|\.[0-9a-f]{16}\.tmp")
 
 
 class Directory:
-    """Any thread may call; the directory is this process' alone until `close()`. Everything raises DiskError.
+    """A cache directory that this process alone uses until `close()`. Any thread; every method raises DiskError.
 
-    A file is written before the index names it, and deleted after the index has forgotten it. So whatever a process
-    that was killed leaves behind is found, and gone, when the directory is opened again. `forgotten` are checkpoints
-    that had lost a file by then, or stood otherwise in the index than they were stored, and were removed.
+    A file is written before the index names it, and deleted after the index has forgotten it. So opening the directory
+    finds and deletes the files that a killed process left behind. `forgotten` are checkpoints that were removed when
+    the directory was opened, because they had lost a file or their row in the index was damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,36 +44,36 @@ class Directory:
             self._opened = opened.pop_all()
 
     def close(self) -> None:
-        """Let another process have the directory; again is harmless."""
+        """Release the directory for other processes. Closing it again is harmless."""
         self._opened.close()
 
     def lost_paths(self, model: int) -> Iterator[tuple[str, Tokens]]:
-        """The scope and the path of each of a model's `forgotten` checkpoints, as far as their rows tell; told once."""
+        """The namespace and path of a model's `forgotten` checkpoints, as far as their rows are legible; given once."""
         return lost_paths(*self._lost.pop(model, ((), {})))
 
     @property
     def used_bytes(self) -> int:
-        """What all files that the index names take."""
+        """The bytes of all files that the index names."""
         return self.index.used_bytes()
 
     @staticmethod
     def most_bytes(sizes: Sequence[int]) -> int:
-        """What a file of arrays of so many bytes takes at most."""
+        """The most bytes that a file takes, given the sizes of its arrays."""
         return blobfile.most_bytes(sizes, 2 * _N_BYTES_NAME)
 
     def write_blob(self, parts: Sequence[Bytes]) -> tuple[str, int]:
-        """Write arrays to a new file, to be named in the index next; its name, and the bytes that it takes."""
+        """Write arrays to a new file, which the index must name next; returns its name and its bytes."""
         name = secrets.token_hex(_N_BYTES_NAME)
         try:
             return name, blobfile.write(self._blobs, name, parts)
         except BaseException:
-            # What may not last is in no index, and would take room that nobody counts.
+            # No index names a file that may not last, so nobody would count its bytes.
             with suppress(OSError):
                 (self._blobs / name).unlink(missing_ok=True)
             raise
 
     def read_blob(self, name: str) -> list[Bytes]:
-        """The arrays of a file, all verified. Raises DamagedError where it is not what was written."""
+        """The arrays of a file, all verified. Raises DamagedError if the file changed since it was written."""
         return blobfile.read(self._path(name))
 
     def remove(self, keys: Iterable[bytes]) -> None:
@@ -82,7 +82,7 @@ class Directory:
         try:
             files = self.index.remove(keys)
         except FullError:
-            # To forget them takes room, which their files give; what lost its file is forgotten at the next opening.
+            # Forgetting them needs room, which their files free. The next opening forgets any that are left.
             self.delete_blobs(self.index.own_files(keys))
             files = self.index.remove(keys)
         self.delete_blobs(files)
@@ -98,7 +98,7 @@ class Directory:
         self.delete_blobs(files)
 
     def delete_blobs(self, names: Iterable[str]) -> None:
-        """Delete files that the index has forgotten; those that are gone already are as good."""
+        """Delete files that the index has forgotten; a file that is already gone is no error."""
         for name in names:
             path = self._path(name)
             try:
@@ -107,9 +107,9 @@ class Directory:
                 raise disk_error(f"cannot delete {path}", error) from error
 
     def verify(self, on_read: Callable[[int], None] = lambda _: None) -> list[str]:
-        """Read every file and follow every chain; a line about each thing that is wrong.
+        """Read every file and follow every chain; returns a line for each fault.
 
-        `on_read` hears, file by file, the bytes that it takes by the index.
+        `on_read` is called after each file with its bytes, as the index counts them.
         """
         wrong = []
         for name, n_bytes in self.index.files().items():
@@ -134,7 +134,7 @@ class Directory:
         return self._blobs / name
 
     def _clean(self) -> None:
-        """Forget what lost its file or is damaged, delete the files that nothing names; other programs' files stay."""
+        """Forget checkpoints that lost a file or are damaged, and delete unnamed files; other programs' files stay."""
         present = set(os.listdir(self._blobs))
         lost = self.index.keys() - self._whole(present)
         if lost:
@@ -150,7 +150,7 @@ class Directory:
             (self._blobs / name).unlink()
 
     def _whole(self, present: set[str]) -> set[bytes]:
-        """The keys of checkpoints whose files are among these, those of their segments too."""
+        """The keys of checkpoints whose files, and those of their segments, are all present."""
         found: set[bytes] = set()
         files = {None, *present}
         for model in self.index.fingerprints():
@@ -164,7 +164,7 @@ class Directory:
 
 
 def _torn(segments: Mapping[str, SegmentRow]) -> list[SegmentRow]:
-    """Segments that do not begin where their parent leads to."""
+    """Segments that do not continue their parent."""
     torn = []
     for segment in segments.values():
         parent = segments.get(segment.parent or "")
@@ -178,7 +178,7 @@ def _torn(segments: Mapping[str, SegmentRow]) -> list[SegmentRow]:
 
 
 def _stands(checkpoint: EntryRow, segments: Mapping[str, SegmentRow]) -> bool:
-    """Whether its chain, or its own tokens, lead to where it stands."""
+    """Whether its chain, or its own tokens, reach its position."""
     if checkpoint.tokens is not None:
         return len(checkpoint.tokens) == checkpoint.n_tokens
     segment = segments.get(checkpoint.segment or "")

@@ -1,4 +1,4 @@
-"""What can go wrong on disk, as exceptions a caller can tell apart."""
+"""The errors of the disk, as exceptions that a caller can tell apart."""
 
 import errno
 import sqlite3
@@ -19,7 +19,7 @@ _REASONS: Final = {
     errno.EOPNOTSUPP: "the file system has no locks; use another {flag}",
 }
 
-DAMAGED_INDEX: Final = "it is damaged, or no index; delete the directory, or use another --cache-dir"
+DAMAGED_INDEX: Final = "it is damaged or is not an index; delete the directory, or use another --cache-dir"
 
 _INDEX_REASONS: Final = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space, or use another --cache-dir",
@@ -33,7 +33,8 @@ _PRIMARY_CODE = 0xFF
 class DiskError(Exception):
     """The directory cannot be used or written to; the message is a line for the user that says what to do.
 
-    `reason` is its end, which names no path and may be told to clients; empty where the message cannot be cut so.
+    `reason` is the end of the message. It names no path, so clients may see it; it is empty if the message has no such
+    end.
     """
 
     def __init__(self, failed: str, reason: str = "") -> None:
@@ -42,24 +43,24 @@ class DiskError(Exception):
 
 
 class FullError(DiskError):
-    """There is no room left for what the index has to write."""
+    """The disk has no room for the change that the index must write."""
 
 
 class DamagedError(DiskError):
-    """A file is missing, torn, altered or foreign; the message says which, and how."""
+    """A file is missing, torn, altered or foreign; the message names the file and the fault."""
 
 
 def disk_error(failed: str, error: OSError, flag: str = CACHE_DIR) -> DiskError:
-    """What to raise for an operating system's error; `failed` says what could not be done, and `flag` chose where."""
+    """The exception for an operating system's error: `failed` is the action that failed, `flag` chose the directory."""
     reason = _REASONS.get(error.errno or 0)
     return DiskError(failed, reason.format(flag=flag) if reason else error.strerror or str(error))
 
 
 def index_error(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> DiskError:
-    """What to raise for an error of SQLite's, or for the damage that its message quotes, where that is no text."""
-    # Neither error for text that is none has a code, and both quote it.
-    is_no_text = isinstance(error, UnicodeDecodeError) or "decode to UTF-8" in str(error)
-    no_code = sqlite3.SQLITE_CORRUPT if is_no_text else 0
+    """The exception for an error of SQLite, or for stored text that is not UTF-8."""
+    # Python has two errors for text that is not UTF-8: neither has a code, and both quote the text.
+    is_not_text = isinstance(error, UnicodeDecodeError) or "decode to UTF-8" in str(error)
+    no_code = sqlite3.SQLITE_CORRUPT if is_not_text else 0
     code = getattr(error, "sqlite_errorcode", no_code) & _PRIMARY_CODE
     kind = FullError if code == sqlite3.SQLITE_FULL else DiskError
     return kind(f"cannot use the index {path}", _INDEX_REASONS.get(code, str(error)))

@@ -27,8 +27,8 @@ _DROP_SEGMENT = """DELETE FROM segments WHERE file = :file
 class Index:
     """An SQLite file. Any thread may call; every change is one transaction, and on disk when the call returns.
 
-    Everything raises DiskError where SQLite fails; then nothing was changed. One that is `read_only` stays as it was
-    when it was opened, whatever another process writes meanwhile, and refuses changes.
+    Every method raises DiskError if SQLite fails; then nothing was changed. A `read_only` index stays as it was when it
+    was opened, whatever another process writes meanwhile, and refuses changes.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -38,28 +38,28 @@ class Index:
             self._database = connect_reader(path) if read_only else connect(path)
 
     def close(self) -> None:
-        """Close the file; again is harmless."""
+        """Close the file. Closing it again is harmless."""
         with self._lock:
             self._database.close()
 
     def model_id(self, fingerprint: str) -> int:
-        """The number of a model, which it keeps from its first sight on."""
+        """The number of a model, which never changes once assigned."""
         with self._change() as database:
             database.execute("INSERT INTO models (fingerprint) VALUES (?) ON CONFLICT DO NOTHING", (fingerprint,))
             return int(database.execute("SELECT id FROM models WHERE fingerprint = ?", (fingerprint,)).fetchone()[0])
 
     def fingerprints(self) -> dict[int, str]:
-        """All models that were ever seen, by number."""
+        """The fingerprints of all known models, by number."""
         return dict(self._rows("SELECT id, fingerprint FROM models ORDER BY id"))
 
     def add(
         self, model: int, segments: Sequence[SegmentRow], checkpoint: EntryRow, *, known: Collection[str] = ()
     ) -> list[str]:
-        """Store a checkpoint, in the place of one of the same key, and those of its segments that are new.
+        """Store a checkpoint, replacing one of the same key, and those of its segments that are new.
 
-        All files are written. The segments are a chain, root first, on whose last one the checkpoint stands; without
-        segments it has tokens. Those whose files are `known` must be here already: DiskError if one is not. Returns the
-        files of the checkpoint that was replaced, to be deleted now.
+        All files must be written already. The segments are a chain, root first, that ends at the checkpoint; without
+        segments the row has tokens. Those whose files are `known` must be here already: DiskError if one is not.
+        Returns the files of the checkpoint that was replaced, to be deleted now.
         """
         with self._change() as database:
             parent: str | None = None
@@ -76,23 +76,23 @@ class Index:
             return _drop_files(database, *old) if old else []
 
     def segments(self, model: int) -> list[SegmentRow]:
-        """All segments of a model that are as they were stored, parents before their children."""
+        """All undamaged segments of a model, parents before their children."""
         return self._intact(SegmentRow, "segments", model)
 
     def checkpoints(self, model: int) -> list[EntryRow]:
-        """All checkpoints of a model that are as they were stored, in the order in which they were."""
+        """All undamaged checkpoints of a model, in the order in which they were stored."""
         return self._intact(EntryRow, "checkpoints", model)
 
     def found(self, model: int) -> tuple[list[SegmentRow], list[EntryRow]]:
-        """All segments and checkpoints of a model as they are now, which need not be as they were stored."""
+        """All segments and checkpoints of a model, damaged ones included."""
         return self._found(SegmentRow, "segments", model), self._found(EntryRow, "checkpoints", model)
 
     def keys(self) -> set[bytes]:
-        """Those of all checkpoints, damaged ones included."""
+        """The keys of all checkpoints, damaged ones included."""
         return {bytes(key) for (key,) in self._rows("SELECT key FROM checkpoints")}
 
     def all_checkpoints(self) -> dict[int, list[EntryRow]]:
-        """All checkpoints by the model's number, those without any left out."""
+        """All checkpoints by the model's number, without models that have none."""
         return {model: rows for model in self.fingerprints() if (rows := self.checkpoints(model))}
 
     def remove(self, keys: Iterable[bytes]) -> list[str]:
@@ -115,7 +115,7 @@ class Index:
         return files
 
     def remove_loose_segments(self) -> None:
-        """Forget segments that no chain leads to, such as those to which a damaged row led."""
+        """Forget segments that no checkpoint needs, such as those that only a damaged row needed."""
         with self._change() as database:
             database.execute(_DROP_LOOSE_SEGMENTS)
 
@@ -125,21 +125,21 @@ class Index:
         return [file for key in keys for (file,) in self._rows(query, key)]
 
     def touch(self, key: bytes, last_used: float, n_hits: int) -> None:
-        """Note when a checkpoint was last used, in wall-clock seconds, and how often in all."""
+        """Record a checkpoint's last use, in wall-clock seconds, and its number of uses in all."""
         with self._change() as database:
             database.execute("UPDATE checkpoints SET last_used = ?, n_hits = ? WHERE key = ?", (last_used, n_hits, key))
 
     def pin(self, key: bytes, pinned: bool) -> None:
-        """Note whether a checkpoint is pinned."""
+        """Record whether a checkpoint is pinned."""
         with self._change() as database:
             database.execute("UPDATE checkpoints SET pinned = ? WHERE key = ?", (pinned, key))
 
     def used_bytes(self) -> int:
-        """What all files take."""
+        """The bytes of all files."""
         return int(self._rows(f"SELECT coalesce(sum(n_bytes), 0) FROM {_FILES}")[0][0])
 
     def files(self) -> dict[str, int]:
-        """All files that rows name, and what they take."""
+        """All files that rows name, with their bytes."""
         return dict(self._rows(f"SELECT file, n_bytes FROM {_FILES}"))
 
     def _intact(self, kind: type[_Row], table: str, model: int) -> list[_Row]:
@@ -153,7 +153,7 @@ class Index:
     def _found(self, kind: type[_Row], table: str, model: int) -> list[_Row]:
         rows = []
         for _, *values in self._sealed(kind, table, model):
-            # Tokens whose bytes were cut short are none.
+            # A row whose tokens were cut short is left out.
             with suppress(ValueError):
                 rows.append(loaded(kind, values))
         return rows

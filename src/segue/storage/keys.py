@@ -1,4 +1,4 @@
-"""The names by which entries are found: made of their content, so that every writer gives the same one."""
+"""The keys by which entries are found: they follow from the content, so every writer computes the same key."""
 
 import blake3
 import numpy as np

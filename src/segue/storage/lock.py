@@ -11,16 +11,16 @@ _OTHERS = 0o077
 _ROOT = 0
 _OURS = ("lock", "blobs")
 _OUR_DATABASES = ("index.sqlite", "notes.sqlite")
-"""SQLite puts files beside them that are named alike."""
+"""Prefixes: SQLite puts files with similar names beside each of them."""
 _N_BYTES_PID = 32
 
 
 class DirectoryLock:
-    """Held from its construction until `close()`, or until the process ends in whatever way.
+    """Held from its construction until `close()`, or until the process ends, however it ends.
 
-    Makes the directory with mode 0700. One that is there already loses the permissions of group and others if it is
-    the user's own and holds nothing but a cache. Raises DiskError, at once, where another process holds the lock, the
-    directory cannot be used, or it is another user's, who could look into it at any time; but root may use any.
+    Creates the directory with mode 0700. An existing directory loses the permissions of group and others if it belongs
+    to the user and holds nothing but a cache. Raises DiskError at once if another process holds the lock, if the
+    directory cannot be used, or if it belongs to another user, who could read it at any time; but root may use any.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,21 +45,21 @@ class DirectoryLock:
             pid = os.pread(file, _N_BYTES_PID, 0).decode("ascii", "replace").strip()
             os.close(file)
             holder = f"process {pid}" if pid else "another process"
-            raise DiskError(f"{failed}: {holder} uses it; stop that, or use another --cache-dir") from error
+            raise DiskError(f"{failed}: {holder} uses it; stop that process, or use another --cache-dir") from error
         except OSError as error:
             os.close(file)
             raise disk_error(failed, error) from error
         self._file: int | None = file
 
     def close(self) -> None:
-        """Let another process have the directory; again is harmless."""
+        """Release the directory for other processes. Closing it again is harmless."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
 
 def _make_private(path: Path) -> None:
-    """Close the directory to others, but for one that is shared with other things, such as /tmp or a home."""
+    """Close the directory to other users, unless it holds other files too, as /tmp or a home directory does."""
     status = path.stat()
     if not status.st_mode & _OTHERS or status.st_uid != os.geteuid():
         return

@@ -1,4 +1,4 @@
-"""The paths of checkpoints that are lost, as far as their rows tell."""
+"""The paths of lost checkpoints, as far as their rows are legible."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -8,9 +8,10 @@ from segue.storage.rows import EntryRow, SegmentRow, Tokens
 
 
 def lost_paths(checkpoints: Iterable[EntryRow], segments: Mapping[str, SegmentRow]) -> Iterator[tuple[str, Tokens]]:
-    """The scope and the path of each checkpoint. Lazy; those whose rows lead nowhere are left out.
+    """The namespace and the path of each checkpoint. Lazy; checkpoints whose rows lead nowhere are left out.
 
-    The rows may be damaged, so that a path may be one that nobody ever read: nothing but a reason may rest on it.
+    The rows may be damaged, so a path may never have been read by anyone: use it for nothing but the reason in a
+    report.
     """
     for row in checkpoints:
         tokens = row.tokens if row.segment is None else _path(row, segments)
@@ -22,7 +23,7 @@ def _path(row: EntryRow, segments: Mapping[str, SegmentRow]) -> Tokens | None:
     """The first `n_tokens` of the chain that ends in the checkpoint's segment; None if it is torn."""
     parts: list[Tokens] = []
     end, file = row.n_tokens, row.segment
-    # Each step leads nearer to the beginning, so that no row can send it round in a circle.
+    # Each step must lead nearer to the beginning, so a damaged row cannot cause an endless loop.
     while file is not None:
         segment = segments.get(file)
         if segment is None or not 0 <= segment.start < end <= segment.end:

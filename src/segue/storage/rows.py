@@ -1,4 +1,4 @@
-"""What the index tells of one segment and of one checkpoint."""
+"""The rows of the index: one for each segment and one for each checkpoint."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -13,7 +13,7 @@ Tokens = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentRow:
-    """Attention cells of the tokens from `start` on, behind those of the segment in the file `parent`.
+    """Attention cells of the tokens from `start` on, which follow those of the segment in the file `parent`.
 
     `file` names it ("" until it is written) and takes `n_bytes` on disk.
     """
@@ -64,22 +64,22 @@ _N_SEAL_BYTES = 16
 
 
 def columns(kind: type[SegmentRow] | type[EntryRow]) -> str:
-    """The columns of a kind of row, in SQL."""
+    """The column names of a kind of row, in SQL."""
     return ", ".join(field.name for field in fields(kind))
 
 
 def stored(row: SegmentRow | EntryRow) -> dict[str, object]:
-    """The values of a row by column, as SQLite takes them."""
+    """The values of a row by column, in the types that SQLite stores."""
     values = {field.name: getattr(row, field.name) for field in fields(row)}
     return values | {"tokens": None if row.tokens is None else row.tokens.astype("<i4", copy=False).tobytes()}
 
 
 def seal(values: Mapping[str, object]) -> bytes:
-    """What tells a row of these values by column, but for those that change, from any other: a disk's bits may flip."""
+    """A digest of a row's values by column, except those that change: it reveals bits that flipped on disk."""
     hashed = blake3.blake3()
     for name in sorted(values.keys() - _CHANGING):
         value = values[name]
-        # SQLite gives back numbers in the type of their column.
+        # SQLite returns numbers in the type of their column.
         value = float(value) if isinstance(value, int) else value
         data = value if isinstance(value, bytes) else repr(value).encode()
         hashed.update(f"{name} {type(value) is bytes} {len(data)} ".encode())
@@ -88,7 +88,7 @@ def seal(values: Mapping[str, object]) -> bytes:
 
 
 def loaded(kind: type[_Row], values: Sequence[Any]) -> _Row:
-    """The row of which these are the values in the order of `columns`; its tokens are read-only."""
+    """The row with these values, which are in the order of `columns`; its tokens are read-only."""
     by_name = dict(zip((field.name for field in fields(kind)), values, strict=True))
     by_name |= {name: bool(by_name[name]) for name in _FLAGS if name in by_name}
     if by_name["tokens"] is not None:

@@ -1,4 +1,4 @@
-"""The tables of the index, and how its file is opened."""
+"""The tables of the index, and the opening of its file."""
 
 import os
 import sqlite3
@@ -9,10 +9,10 @@ from segue.storage.errors import DAMAGED_INDEX, DiskError, disk_error
 
 VERSION = 3
 _APPLICATION = 0x53454755
-"""`SEGU`, in the header of every index: no other program's database is taken for one."""
+"""`SEGU`, in the header of every index: Segue mistakes no other program's database for its own."""
 
-# Tokens stand last: SQLite then sums sizes without reading them. A parent has a smaller rowid than its children. Of a
-# strict table, quick_check notices values of the wrong type too.
+# Tokens are the last column: SQLite then sums sizes without reading them. A parent has a smaller rowid than its
+# children. In a strict table, quick_check also finds values of the wrong type.
 _TABLES = (
     "CREATE TABLE models (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE) STRICT",
     """CREATE TABLE segments (
@@ -52,7 +52,7 @@ _TABLES = (
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """The index in a file, made with mode 0600 if there is none; every transaction is on disk when it ends.
+    """Open the index in a file, which is created with mode 0600 if missing; every transaction is on disk when it ends.
 
     Raises DiskError, or sqlite3.Error as SQLite does.
     """
@@ -60,11 +60,11 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """The index as it is now, whatever another process writes to it; it cannot be changed, and must be there.
+    """Open the index as it is now, whatever another process writes to it. The file must exist, and cannot be changed.
 
     Raises DiskError, or sqlite3.Error as SQLite does.
     """
-    # SQLite shares a log through a file beside it, which it cannot make where nobody can write.
+    # SQLite shares its log through a file beside it, which it cannot create on a read-only file system.
     mode = "ro&immutable=1" if _is_on_read_only(path) else "ro"
     return _connect(path, os.O_RDONLY, mode, lambda database: database.execute("BEGIN"), _is_readable)
 
@@ -86,7 +86,7 @@ def _connect(
     try:
         os.close(os.open(path, flags | os.O_NOFOLLOW, 0o600))
     except FileNotFoundError as error:
-        raise DiskError(f"{path.parent} is no cache directory: there is no {path.name}; check --cache-dir") from error
+        raise DiskError(f"{path.parent} is not a cache directory: it has no {path.name}; check --cache-dir") from error
     except OSError as error:
         raise disk_error(f"cannot use the index {path}", error) from error
     uri = f"{path.absolute().as_uri()}?mode={mode}"

@@ -1,1 +1,1 @@
-"""What an operator sees: the log and the explanations of each request."""
+"""The log for operators, with a line that explains each request."""

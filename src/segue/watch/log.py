@@ -1,4 +1,4 @@
-"""The log: where it goes, and one line for each request. Never any text of a prompt or a reply."""
+"""Configures the log, and writes one line for each request. It never contains text of a prompt or a reply."""
 
 import logging
 import sys
@@ -25,7 +25,7 @@ requests = logging.getLogger("segue.requests")
 
 
 def configure(verbosity: int, console: Console | None = None) -> None:
-    """Send the log to standard error, through `console` if that is a terminal. llama-server's levels of verbosity."""
+    """Send the log to standard error, through `console` if that is a terminal. Verbosity is as in llama-server."""
     level = _LEVELS[verbosity] if verbosity < len(_LEVELS) else logging.DEBUG
     handler: logging.Handler
     if console is not None and console.is_terminal:
@@ -48,7 +48,7 @@ def log_request(job_id: int, end: JobEnd) -> None:
 
 
 def request_line(job_id: int, end: JobEnd) -> str:
-    """What one request cost, and why it had to read what it read."""
+    """One line on a request: the tokens reused, the tokens read with the reasons, and the reply."""
     timings = end.timings
     parts = [f"request {job_id} on slot {end.id_slot}" if end.id_slot >= 0 else f"request {job_id}"]
     if end.report is not None:

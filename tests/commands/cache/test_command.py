@@ -90,12 +90,12 @@ def failing(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_is_no_cache_directory(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = [*COMMANDS[name], "--cache-dir"]
-    assert "no cache directory" in failing(capsys, *command, str(tmp_path / "none"))
-    assert "no cache directory" in failing(capsys, *command, str(tmp_path))
+    assert "not a cache directory" in failing(capsys, *command, str(tmp_path / "none"))
+    assert "not a cache directory" in failing(capsys, *command, str(tmp_path))
     (tmp_path / "file").touch()
     assert "not a directory" in failing(capsys, *command, str(tmp_path / "file"))
     (tmp_path / "index.sqlite").write_bytes(b"GGUF" * 2000)
-    assert "it is damaged, or no index" in failing(capsys, *command, str(tmp_path))
+    assert "it is damaged or is not an index" in failing(capsys, *command, str(tmp_path))
     (tmp_path / "index.sqlite").write_bytes(b"")
     assert "not an index of Segue" in failing(capsys, *command, str(tmp_path))
     assert {file.name for file in tmp_path.iterdir()} == {"file", "index.sqlite"}
@@ -141,9 +141,9 @@ def test_verify_says_what_is_wrong(path: Path, stock: Stock, capsys: pytest.Capt
     (path / "blobs" / gone).unlink()
     assert main(["cache", "verify", "--cache-dir", str(path)]) == 1
     lost, damaged, last = capsys.readouterr().out.splitlines()
-    assert lost == f"checkpoint {IDS[3]} has lost a file, and is forgotten"
+    assert lost == f"checkpoint {IDS[3]} lost a file or was damaged, and is forgotten"
     assert f"{torn} is damaged" in damaged
-    assert last.endswith(" read: 2 things wrong")
+    assert last.endswith(" read: 2 faults found")
     assert main(["cache", "rm", IDS[2], "--cache-dir", str(path)]) == 0
     assert main(["cache", "verify", "--cache-dir", str(path)]) == 0
 
@@ -167,17 +167,17 @@ def test_prune_keeps_what_was_used_since(path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["prune"], "nothing says what to remove"),
+        (["prune"], "prune needs a condition"),
         (["prune", "--older-than", "soon"], "--older-than"),
         (["prune", "--to-mib", "-1"], "--to-mib"),
         (["ls", "--preview"], "--preview and --model go together"),
         (["ls", "-m", "x.gguf"], "--preview and --model go together"),
         (["rm"], "IDS"),
-        (["show", "nonsense"], "'nonsense' is no id: give at least 4 of the digits that segue cache ls shows"),
-        (["show", "abc"], "'abc' is no id"),
-        (["show", "abcd\n"], "is no id"),
-        (["rm", "abcd", "1"], "'1' is no id"),
-        (["pin", "abcd%"], "'abcd%' is no id"),
+        (["show", "nonsense"], "'nonsense' is not an id: give at least 4 of the digits that segue cache ls shows"),
+        (["show", "abc"], "'abc' is not an id"),
+        (["show", "abcd\n"], "is not an id"),
+        (["rm", "abcd", "1"], "'1' is not an id"),
+        (["pin", "abcd%"], "'abcd%' is not an id"),
         (["lss"], "lss"),
     ],
 )

@@ -13,7 +13,7 @@ def test_as_much_is_shown_as_tells_ids_apart() -> None:
 @pytest.mark.parametrize("wrong", ["", "abc", "abcg", "0xabcd", "abcd ", "abcd\n", "-1234", "é234", "1٢34"])
 def test_what_no_id_begins_with(wrong: str) -> None:
     for beginnings in (wrong, ["abcd", wrong]):
-        with pytest.raises(ValueError, match="is no id: give at least 4 of the digits that segue cache ls shows"):
+        with pytest.raises(ValueError, match="is not an id: give at least 4 of the digits that segue cache ls shows"):
             check_beginnings(str, beginnings)
 
 

@@ -21,6 +21,6 @@ def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_cache_directory_is_left_as_it_is(tmp_path: Path) -> None:
     for wrong in (tmp_path, tmp_path / "none"):
-        with pytest.raises(DiskError, match="no cache directory"), opened(wrong):
+        with pytest.raises(DiskError, match="not a cache directory"), opened(wrong):
             pass
     assert list(tmp_path.iterdir()) == []

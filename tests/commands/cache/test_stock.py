@@ -49,7 +49,7 @@ def test_looking_changes_nothing(path: Path) -> None:
 
 def test_a_directory_without_an_index(tmp_path: Path) -> None:
     for wrong in (tmp_path, tmp_path / "none"):
-        with pytest.raises(DiskError, match=r"is no cache directory: there is no index\.sqlite"):
+        with pytest.raises(DiskError, match=r"is not a cache directory: it has no index\.sqlite"):
             Stock.look(wrong)
     assert list(tmp_path.iterdir()) == []
 
@@ -64,7 +64,7 @@ def test_a_fingerprint_that_is_none(path: Path) -> None:
     for text in ("{", "[1]", "7"):
         with closing(sqlite3.connect(path / "index.sqlite")) as database, database:
             database.execute("UPDATE models SET fingerprint = ? WHERE id = 1", (text,))
-        with pytest.raises(DiskError, match="is no fingerprint"):
+        with pytest.raises(DiskError, match="is not a fingerprint"):
             Stock.look(path)
 
 

@@ -95,7 +95,7 @@ def test_a_fleet(path: Path) -> None:
 def test_a_recording_that_is_not_there(command: str, tmp_path: Path) -> None:
     run = segue_sim(command, str(tmp_path / "nothing"), "--format", "mooncake")
     assert (run.returncode, run.stdout) == (1, "")
-    assert run.stderr.startswith(f"segue: {tmp_path}/nothing is no mooncake trace: ")
+    assert run.stderr.startswith(f"segue: {tmp_path}/nothing is not a mooncake trace: ")
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""`segue cache`: what a cache directory holds, and how to change that from outside."""
+"""`segue cache`: lists, verifies, pins and removes the checkpoints of a cache directory."""

@@ -1,4 +1,4 @@
-"""`segue cache rm`, `prune` and `pin`: they need the directory for themselves."""
+"""`segue cache rm`, `prune` and `pin`, which need exclusive use of the directory."""
 
 import time
 from datetime import timedelta
@@ -12,14 +12,14 @@ from segue.commands.cache.parameters import CacheDir, Ids
 
 def _check(arguments: ArgumentCollection) -> None:
     if not any(argument.has_tokens for argument in arguments):
-        raise CycloptsError(msg="nothing says what to remove: pass --older-than, --to-mib or --other-models")
+        raise CycloptsError(msg="prune needs a condition: pass --older-than, --to-mib or --other-models")
 
 
 _CONDITIONS = Group("What to remove", validator=_check, sort_key=1)
 
 
 def rm(ids: Ids, /, *, cache_dir: CacheDir) -> int:
-    """Remove checkpoints, pinned ones too. What others need of their segments stays."""
+    """Remove checkpoints, pinned ones too. Segments that other checkpoints need stay."""
     from segue.commands.cache.opening import opened
     from segue.commands.cache.removal import Removal, remove
 
@@ -38,20 +38,20 @@ def prune(
     other_models: Annotated[bool, Parameter(group=_CONDITIONS, negative="", show_default=False)] = False,
     dry_run: Annotated[bool, Parameter(negative="", show_default=False)] = False,
 ) -> int:
-    """Remove checkpoints that are old, of other models, or more than there is room for; never pinned ones.
+    """Remove checkpoints that are old, belong to other models, or exceed a limit; never pinned ones.
 
-    With several conditions, what meets the first or the third goes, and then --to-mib counts what is left.
+    With several conditions, prune first applies --older-than and --other-models, and then --to-mib to the rest.
 
     Parameters
     ----------
     older_than
-        Those last used longer ago than this, such as 30d, 12h or 2w.
+        Remove checkpoints last used longer ago than this, such as 30d, 12h or 2w.
     to_mib
-        Those used longest ago, until the files take no more than so many MiB.
+        Remove checkpoints used longest ago, until the files take no more than so many MiB.
     other_models
-        Those of every model, or other settings of the same, but the one used last.
+        Remove checkpoints of every model, and of other settings of the same model, except the one used last.
     dry_run
-        Only say what would be removed; a server may be at work meanwhile.
+        Only print what would be removed; a server may use the directory meanwhile.
     """
     from segue.commands.cache.choice import PruneChoice
     from segue.commands.cache.opening import opened
@@ -82,7 +82,7 @@ def pin(
     Parameters
     ----------
     off
-        Let them go again like all others.
+        Unpin the checkpoints.
     """
     from segue.commands.cache.opening import opened
     from segue.commands.cache.units import counted

@@ -8,7 +8,7 @@ from segue.commands.cache.stock import Stock
 
 @dataclass(frozen=True, slots=True)
 class PruneChoice:
-    """What to remove: all that match a condition, then those used longest ago until no more than a limit is left."""
+    """Removes all checkpoints that meet a condition, then those used longest ago until the rest fits a limit."""
 
     unused_s: float | None = None
     limit_bytes: int | None = None

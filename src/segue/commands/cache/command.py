@@ -9,7 +9,7 @@ from segue.commands.cache.verify import verify
 cache = App(
     name="cache",
     help="Look at the checkpoints in a server's --cache-dir, verify them, pin or remove them.",
-    help_epilogue="ls and show work while a server uses the directory; the others need it for themselves.",
+    help_epilogue="ls and show work while a server uses the directory; the other commands need exclusive use of it.",
     result_action="return_value",
 )
 for command in (ls, show, verify, rm, prune, pin):

@@ -1,4 +1,4 @@
-"""One stored checkpoint with the segments that it stands on."""
+"""One stored checkpoint with its chain of segments."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from segue.storage.rows import EntryRow, SegmentRow, Tokens
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Holding:
-    """A checkpoint in the index; `model` is the number of its fingerprint, and `chain` goes from the root."""
+    """A checkpoint in the index; `model` is the number of its fingerprint, and `chain` starts at the root."""
 
     row: EntryRow
     model: int
@@ -17,12 +17,12 @@ class Holding:
 
     @property
     def id(self) -> str:
-        """Its key in hexadecimal, by which the commands know it."""
+        """Its key in hexadecimal, which the commands take and print."""
         return self.row.key.hex()
 
     @property
     def ends(self) -> tuple[int, ...]:
-        """Up to which position it needs each segment: a chain may leave one before its end."""
+        """The position up to which it needs each segment: a chain may leave a segment before its end."""
         return (*(segment.start for segment in self.chain[1:]), self.row.n_tokens)[: len(self.chain)]
 
     def tail(self, n: int) -> Tokens:

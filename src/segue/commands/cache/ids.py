@@ -11,16 +11,16 @@ _BEGINNING: Final = re.compile(rf"[0-9A-Fa-f]{{{_N_LEAST},}}")
 
 
 def check_beginnings(_: object, beginnings: str | Iterable[str]) -> None:
-    """Raise ValueError, which says what an id looks like, unless each could be the beginning of one."""
+    """Raise ValueError, which describes an id, unless each text can be the beginning of one."""
     for beginning in [beginnings] if isinstance(beginnings, str) else beginnings:
         if not _BEGINNING.fullmatch(beginning):
             raise ValueError(
-                f"{beginning!r} is no id: give at least {_N_LEAST} of the digits that segue cache ls shows"
+                f"{beginning!r} is not an id: give at least {_N_LEAST} of the digits that segue cache ls shows"
             )
 
 
 def shortened(ids: Iterable[str]) -> dict[str, str]:
-    """The beginning of each id that ls shows: 8 digits, or as many as tell it from all others."""
+    """The beginning of each id that ls shows: 8 digits, or as many as distinguish it from all others."""
     ordered = sorted(ids)
     n_shared = [_n_shared(*pair) for pair in pairwise(ordered)]
     return {
@@ -30,5 +30,5 @@ def shortened(ids: Iterable[str]) -> dict[str, str]:
 
 
 def _n_shared(one: str, other: str) -> int:
-    """How many digits two ids share from their beginning on."""
+    """The number of leading digits that two ids share."""
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))

@@ -1,4 +1,4 @@
-"""`segue cache ls` and `segue cache show`: they change nothing, and a server may be at work."""
+"""`segue cache ls` and `segue cache show`, which change nothing and work beside a running server."""
 
 import time
 from pathlib import Path
@@ -11,7 +11,7 @@ from segue.commands.cache.parameters import CacheDir, Id
 
 def _check(arguments: ArgumentCollection) -> None:
     if sum(argument.has_tokens for argument in arguments) == 1:
-        raise CycloptsError(msg="--preview and --model go together: text is made with a model's vocabulary")
+        raise CycloptsError(msg="--preview and --model go together: the text needs the model's vocabulary")
 
 
 _PREVIEW = Group("Text", validator=_check, sort_key=1)
@@ -24,22 +24,23 @@ def ls(
     preview: Annotated[bool, Parameter(group=_PREVIEW, negative="", show_default=False)] = False,
     model: Annotated[Path | None, Parameter(name=["--model", "-m"], group=_PREVIEW)] = None,
 ) -> int:
-    """List the stored checkpoints, those used last first.
+    """List the stored checkpoints, the last used first.
 
-    A checkpoint is a model's state after the first so many tokens of a prompt. Its size is what its removal alone
-    would free; what it shares with others counts in the last line only. "model" is the beginning of the digest of the
-    model's file, with a number where that file was served with different settings: their states do not fit each other.
+    A checkpoint is a model's state after the first tokens of a prompt; "tokens" is their number. "size" is the number
+    of bytes that removing this checkpoint alone would free; shared bytes count in the last line only. "model" is the
+    beginning of the digest of the model's file. A number follows if that file was served with different settings, whose
+    states are incompatible.
 
-    A running server notes new uses and hits when it ends.
+    A running server records new uses and hits when it ends.
 
     Parameters
     ----------
     json
         Print JSON: sizes in bytes, times in seconds since 1970.
     preview
-        Show how the last 200 tokens of each checkpoint begin. Without it, no prompt's text is shown.
+        Show the beginning of the last 200 tokens of each checkpoint. By default, no text of a prompt is shown.
     model
-        The GGUF file whose vocabulary that takes; checkpoints of other models have no text.
+        The GGUF file whose vocabulary --preview uses; checkpoints of other models have no text.
     """
     from rich.console import Console
 
@@ -66,10 +67,10 @@ def ls(
 
 
 def show(id_: Id, /, *, cache_dir: CacheDir) -> int:
-    """Show all about a checkpoint but its tokens: its row, its chain of segments, and the fingerprint of its model.
+    """Show everything about a checkpoint except its tokens: row, chain of segments, fingerprint of the model.
 
-    A segment is a file of attention cells, which checkpoints of one beginning share. A checkpoint needs its whole
-    chain.
+    A segment is a file of attention cells, which checkpoints with the same beginning share. A checkpoint needs its
+    whole chain.
     """
     from rich.console import Console
 

@@ -11,9 +11,10 @@ from segue.storage.index import Index
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Directory, Stock]]:
-    """The directory and what it holds, this process' alone until the block ends.
+    """Open a directory and its contents for exclusive use until the block ends.
 
-    What is no cache directory is left as it is. Raises DiskError, and names the process that uses the directory.
+    A directory that is not a cache directory stays as it is. Raises DiskError, which names the process that uses the
+    directory, if another one does.
     """
     Index(path / "index.sqlite", read_only=True).close()
     with closing(Directory(path)) as directory:

@@ -12,7 +12,7 @@ Id = Annotated[
     str,
     Parameter(
         name="ID",
-        help="The checkpoint's id as ls shows it; the first 4 or more digits will do if no other begins so.",
+        help="The checkpoint's id as ls shows it; the first 4 or more digits are enough if they are unique.",
         validator=check_beginnings,
     ),
 ]
@@ -20,7 +20,7 @@ Ids = Annotated[
     list[str],
     Parameter(
         name="IDS",
-        help="The checkpoints' ids as ls shows them; the first 4 or more digits will do if no other begins so.",
+        help="The checkpoints' ids as ls shows them; the first 4 or more digits are enough if they are unique.",
         validator=check_beginnings,
         negative=(),
     ),

@@ -12,9 +12,9 @@ _N_CHARACTERS: Final = 60
 
 
 def previews(stock: Stock, model: Path) -> dict[str, str]:
-    """By id, how the last tokens of each checkpoint of this model begin, as one line; others have no text.
+    """The beginning of the last tokens of each checkpoint of this model, as one line by id; others have no text.
 
-    Reads the model's vocabulary only. Raises ModelError.
+    Loads only the model's vocabulary. Raises ModelError.
     """
     with open_vocabulary(model) as vocabulary:
         own = digest(model)
@@ -28,5 +28,5 @@ def previews(stock: Stock, model: Path) -> dict[str, str]:
 
 
 def _line(text: str) -> str:
-    """Without line breaks, and without what a terminal would obey."""
+    """The text without line breaks and control characters."""
     return "".join(character for character in " ".join(text.split()) if character.isprintable())

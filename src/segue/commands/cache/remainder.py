@@ -1,4 +1,4 @@
-"""What a directory would still hold if checkpoints were removed."""
+"""Counts the bytes that remain in a directory as checkpoints are removed."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from segue.commands.cache.holding import Holding
 
 
 class Remainder:
-    """Begins with checkpoints; a file that several need is counted once, in `used_bytes` as in a directory."""
+    """Starts with all checkpoints. `used_bytes` counts a file once, even if several checkpoints need it."""
 
     def __init__(self, holdings: Iterable[Holding]) -> None:
         self.n_needing: Counter[str] = Counter()
@@ -17,12 +17,12 @@ class Remainder:
             self.used_bytes += self.freed_bytes(holding)
 
     def freed_bytes(self, holding: Holding) -> int:
-        """What the removal of one that is left would free: its own file, and those of segments that only it needs."""
+        """The bytes that removing this checkpoint would free: its own file, and segments that only it needs."""
         return holding.row.n_bytes + sum(
             segment.n_bytes for segment in holding.chain if self.n_needing[segment.file] == 1
         )
 
     def remove(self, holding: Holding) -> None:
-        """Take away one that is left."""
+        """Remove one of the remaining checkpoints."""
         self.used_bytes -= self.freed_bytes(holding)
         self.n_needing.subtract(segment.file for segment in holding.chain)

@@ -1,4 +1,4 @@
-"""Removes checkpoints from a directory, and counts what that frees."""
+"""Removes checkpoints from a directory, and counts the bytes that this frees."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from segue.storage.directory import Directory
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """How many checkpoints go, the bytes that this frees, and those that are left."""
+    """The number of removed checkpoints, the bytes that this frees, and the bytes that are left."""
 
     n_removed: int
     freed_bytes: int
@@ -19,14 +19,14 @@ class Removal:
 
     @classmethod
     def of(cls, holdings: Sequence[Holding], stock: Stock) -> "Removal":
-        """What it comes to when some are removed from all."""
+        """The result of removing these checkpoints from all."""
         remainder = stock.remainder()
         for holding in holdings:
             remainder.remove(holding)
         return cls(len(holdings), stock.used_bytes - remainder.used_bytes, remainder.used_bytes)
 
     def text(self, verb: str) -> str:
-        """As a line; `verb` is what becomes, or would become, of the checkpoints."""
+        """One line; `verb` is "removed" or "would be removed"."""
         return (
             f"{counted(self.n_removed, 'checkpoint')} {verb}: {size(self.freed_bytes)} freed, "
             f"{size(self.left_bytes)} left"
@@ -34,5 +34,5 @@ class Removal:
 
 
 def remove(directory: Directory, holdings: Sequence[Holding]) -> None:
-    """Remove checkpoints, and what only they needed. Raises DiskError; what the index still names is whole then."""
+    """Remove checkpoints and the segments that only they needed. Raises DiskError, with the index still consistent."""
     directory.remove(holding.row.key for holding in holdings)

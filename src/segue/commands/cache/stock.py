@@ -17,7 +17,7 @@ _N_SHORT = 8
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """A directory at one moment: its checkpoints, those used last first, and each model's fingerprint by number."""
+    """A directory at one moment: its checkpoints, the last used first, and each model's fingerprint by number."""
 
     path: Path
     holdings: tuple[Holding, ...]
@@ -27,7 +27,7 @@ class Stock:
 
     @classmethod
     def of(cls, path: Path, index: Index) -> "Stock":
-        """What the index of a directory says. Raises DiskError."""
+        """The contents of a directory, by its index. Raises DiskError."""
         models = {number: _fields(text, path) for number, text in index.fingerprints().items()}
         holdings = [holding for number in models for holding in _holdings(index, number)]
         holdings.sort(key=lambda holding: (holding.row.last_used, holding.id), reverse=True)
@@ -35,7 +35,7 @@ class Stock:
 
     @classmethod
     def look(cls, path: Path) -> "Stock":
-        """What a directory holds now; it may be in use, and nothing is changed. Raises DiskError."""
+        """The present contents of a directory, which may be in use; changes nothing. Raises DiskError."""
         index = Index(path / "index.sqlite", read_only=True)
         try:
             return cls.of(path, index)
@@ -43,10 +43,10 @@ class Stock:
             index.close()
 
     def find(self, beginnings: Iterable[str]) -> list[Holding]:
-        """The checkpoints whose ids begin so, in either case. Raises DiskError unless each fits exactly one."""
+        """The checkpoints whose ids begin so, ignoring case. Raises DiskError unless each beginning fits just one."""
         fitting = {beginning.lower(): self._beginning_with(beginning.lower()) for beginning in beginnings}
         if missing := [beginning for beginning, holdings in fitting.items() if not holdings]:
-            raise DiskError(f"{self.path} has no checkpoint {', '.join(missing)}; segue cache ls shows those it has")
+            raise DiskError(f"{self.path} has no checkpoint {', '.join(missing)}; segue cache ls shows its checkpoints")
         if unclear := [beginning for beginning, holdings in fitting.items() if len(holdings) > 1]:
             raise DiskError(
                 f"{self.path} has several checkpoints {', '.join(unclear)}; give more digits, as segue cache ls shows"
@@ -55,17 +55,17 @@ class Stock:
 
     @property
     def short_ids(self) -> dict[str, str]:
-        """As much of each checkpoint's id as ls shows."""
+        """The part of each checkpoint's id that ls shows."""
         return shortened(holding.id for holding in self.holdings)
 
     def model_name(self, number: int) -> str:
-        """The beginning of a model file's digest; with the number if other settings of the same file are here too."""
+        """The beginning of a model file's digest, with the number if the directory has other settings of that file."""
         name = self.models[number].get("model", "unknown")[:_N_SHORT]
         same = [fields for fields in self.models.values() if fields.get("model", "unknown")[:_N_SHORT] == name]
         return f"{name}-{number}" if len(same) > 1 else name
 
     def remainder(self) -> Remainder:
-        """What is left as long as nothing is removed."""
+        """The remainder before anything is removed."""
         return Remainder(self.holdings)
 
     def _beginning_with(self, digits: str) -> list[Holding]:
@@ -75,7 +75,7 @@ class Stock:
 def _fields(text: str, path: Path) -> dict[str, str]:
     fields = parsed(text)
     if not fields:
-        raise DamagedError(f"the index in {path} is damaged: {text[:40]!r} is no fingerprint")
+        raise DamagedError(f"the index in {path} is damaged: {text[:40]!r} is not a fingerprint")
     return fields
 
 

@@ -62,7 +62,7 @@ def text_table(texts: Mapping[str, str], stock: Stock) -> Table:
 
 
 def totals(stock: Stock) -> str:
-    """What all of it comes to, in a line."""
+    """The totals, in one line."""
     n_models = len({holding.model for holding in stock.holdings})
     remainder = stock.remainder()
     own_bytes = sum(remainder.freed_bytes(holding) for holding in stock.holdings)

@@ -1,1 +1,1 @@
-"""Policies: one rule a file, each after a published server or paper, and those that bound what any rule can reach."""
+"""Policies: one rule a file, after a published server or paper, and rules that bound the reach of all others."""

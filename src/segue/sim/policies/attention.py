@@ -1,4 +1,4 @@
-"""`attention`: what a plain attention model with room for everything need not read. Nothing can beat it."""
+"""`attention`: the hits of a plain attention model with room for everything. No rule can beat it."""
 
 from segue.sim.policy import Counts
 from segue.sim.request import TraceRequest
@@ -17,7 +17,7 @@ class Attention:
         return Counts(0, 0, self._store.tree.n_tokens * self._store.n_bytes_block)
 
     def serve(self, request: TraceRequest) -> int:
-        """Go on from wherever the prompt leaves what is known."""
+        """Start where the prompt leaves the known paths."""
         n_known = self._store.tree.match(request.path).n_known
         self._store.tree.insert(request.whole)
         return n_known

@@ -1,4 +1,4 @@
-"""`clairvoyant`: knows all requests to come. What a rule without foresight can hope for."""
+"""`clairvoyant`: knows all future requests, and shows the most that a rule without foresight can hope for."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -47,11 +47,11 @@ class Clairvoyant:
 
     @property
     def counts(self) -> Counts:
-        """What was done so far."""
+        """The work so far."""
         return self._store.counts
 
     def serve(self, request: TraceRequest) -> int:
-        """Go on from the deepest checkpoint, keep what will be needed."""
+        """Start from the deepest checkpoint, and keep those that will be needed."""
         self._i += 1
         store, path = self._store, request.path
         start = store.find(path)

@@ -40,7 +40,7 @@ class Saved:
 
 @dataclass(eq=False, slots=True)
 class Prompt:
-    """What a slot stands at, or what the host's prompt cache has of one: all its tokens, and its checkpoints by end."""
+    """The contents of a slot, or its copy in the host's prompt cache: all tokens, and its checkpoints by end."""
 
     tokens: Tokens
     checkpoints: list[Saved] = field(default_factory=list)
@@ -71,11 +71,11 @@ class LlamaServer:
 
     @property
     def counts(self) -> Counts:
-        """What was done so far; copies of a state count once as taken."""
+        """The work so far; copies of a state count once as taken."""
         return Counts(self._n_taken, self._n_read_back, self._n_bytes_peak)
 
     def serve(self, request: TraceRequest) -> int:
-        """Choose a slot, go on from what it has, leave it standing at the request's end."""
+        """Choose a slot, start from its contents, and leave it at the request's end."""
         self._task += 1
         slot = self._slots[self._choose(request)]
         n_start = self._restore(slot, request)
@@ -97,7 +97,7 @@ class LlamaServer:
         return i
 
     def _swap(self, slot: Prompt, path: Tokens) -> Prompt:
-        """Save a slot's prompt to the host; what it goes on with."""
+        """Save a slot's prompt to the host; returns the contents that it continues with."""
         if len(slot.tokens) and not any(n_equal(slot.tokens, p.tokens) == len(slot.tokens) for p in self._host):
             self._host = [p for p in self._host if n_equal(slot.tokens, p.tokens) < len(p.tokens)]
             self._host.append(replace(slot, checkpoints=list(slot.checkpoints)))
@@ -112,7 +112,7 @@ class LlamaServer:
         return best
 
     def _restore(self, slot: Prompt, request: TraceRequest) -> int:
-        """Where reading starts: where the slot stands, if all of that is shared, else at its last usable checkpoint."""
+        """The start of reading: the slot's end if the prompt shares all of it, else its last usable checkpoint."""
         n_past = n_equal(request.path, slot.tokens)
         if n_past == len(slot.tokens) and n_past < request.n_prompt_tokens / self._n_block_tokens:
             n_start = n_past

@@ -1,4 +1,4 @@
-"""`lru`: a checkpoint at each prompt's end, and the least recently used one goes."""
+"""`lru`: takes a checkpoint at each prompt's end, and drops the least recently used one."""
 
 from segue.prefix.checkpoint import Checkpoint, Origin
 from segue.sim.policy import Counts
@@ -7,14 +7,14 @@ from segue.sim.store import Store
 
 
 class Lru:
-    """The plainest rule: what most prefix caches do, with one state a request."""
+    """The simplest rule: that of most prefix caches, with one state a request."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     @property
     def counts(self) -> Counts:
-        """What was done so far."""
+        """The work so far."""
         return self._store.counts
 
     def serve(self, request: TraceRequest) -> int:
@@ -38,11 +38,11 @@ class Lru:
         return self._store.find(request.path)
 
     def _positions(self, request: TraceRequest, n_start: int, n_known: int) -> list[int]:
-        """Where to take checkpoints, rising. Reading goes on at `n_start`, and the prompt was known up to `n_known`."""
+        """Where to take checkpoints, ascending. Reading starts at `n_start`; the prompt was known up to `n_known`."""
         del n_start, n_known
         return [len(request.path)]
 
     def _victim(self, now: float) -> Checkpoint:
-        """What goes next."""
+        """The next checkpoint to drop."""
         del now
         return next(iter(self._store.kept))

@@ -10,7 +10,7 @@ _N_GRID_TOKENS: Final = 8192
 
 
 class LruGrid(Lru):
-    """A state every so many tokens, wherever messages end: what caches of whole blocks come down to."""
+    """A state at every multiple of a number of tokens, wherever messages end, as in caches of whole blocks."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)

@@ -12,7 +12,7 @@ _N_BATCH: Final = 512
 
 
 class PosEnd(LlamaServer):
-    """Slots, lists and host as `llama_server` has them; what is valid is decided by positions.
+    """The slots, lists and host of `llama_server`; positions decide which checkpoints are valid.
 
     A checkpoint stores `pos_end`, the exclusive end of its prefix. One that reaches beyond the new prompt's end is
     rejected. Of the others, with `pos_next` the length of the common prefix: a recurrent or hybrid state is valid if

@@ -30,7 +30,7 @@ class Segue:
 
     @property
     def counts(self) -> Counts:
-        """What was done so far."""
+        """The work so far."""
         return self._store.counts
 
     def serve(self, request: TraceRequest) -> int:

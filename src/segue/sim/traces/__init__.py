@@ -1,1 +1,1 @@
-"""Readers of recordings: from what others publish to requests."""
+"""Readers of published recordings, which turn them into requests."""

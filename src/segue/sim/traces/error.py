@@ -1,4 +1,4 @@
-"""What can be wrong with a recording."""
+"""The error of an unreadable recording."""
 
 
 class TraceError(Exception):
