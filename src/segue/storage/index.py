@@ -58,7 +58,7 @@ class Index:
         """Store a checkpoint, replacing one of the same key, and those of its segments that are new.
 
         All files must be written already. The segments are a chain, root first, that ends at the checkpoint; without
-        segments the row has tokens. Those whose files are `known` must be here already: DiskError if one is not.
+        segments the row has tokens. The index must have the `known` files: DiskError if it lacks one.
         Returns the files of the checkpoint that was replaced, to be deleted now.
         """
         with self._change() as database:
