@@ -9,15 +9,12 @@ from functools import partial
 from segue.cache.entries.entry import Entry
 from segue.cache.entries.events import log_event
 from segue.cache.entries.segment import Segment
-from segue.cache.tiers.disk.recovery import row_of
 from segue.cache.tiers.disk.usage import DiskUsage
 from segue.cache.tiers.disk.worker import Worker
 from segue.cache.tiers.disk.writing import EntryWrite, ModelDirectory, most_bytes, write
 from segue.cache.tiers.lower import UpperTiers
+from segue.cache.tiers.recovery import rows_of
 from segue.cache.tiers.stored_entries import StoredEntries
-from segue.prefix.lineage import tokens_of
-from segue.storage.keys import entry_key
-from segue.storage.rows import SegmentRow
 
 log = logging.getLogger("segue.cache")
 
@@ -115,9 +112,7 @@ class SaveQueue:
             segment.is_being_written = True
         scope = self._above.entries.namespace(checkpoint)
         times = self._wall(checkpoint.created), self._wall(checkpoint.last_used)
-        key = entry_key(self._place.fingerprint, scope, tokens_of(checkpoint))
-        row = row_of(key, checkpoint, scope, times, is_segmented=bool(chain))
-        segments = [SegmentRow(scope, s.start, s.tokens, s.file, s.n_stored_bytes) for s in chain]
+        row, segments = rows_of(checkpoint, scope, self._place.fingerprint, times)
         cells = [s.cells.data if s.cells is not None and not s.is_stored else None for s in chain]
         writing = EntryWrite(row, tuple(segments), tuple(cells), tuple(parts))
         self.is_writing = True

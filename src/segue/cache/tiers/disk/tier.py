@@ -9,7 +9,6 @@ from functools import partial
 from segue.cache.entries.entry import Entry
 from segue.cache.tiers.base import Usage
 from segue.cache.tiers.disk.fetching import Fetches
-from segue.cache.tiers.disk.recovery import load
 from segue.cache.tiers.disk.saving import SaveQueue
 from segue.cache.tiers.disk.shared import SharedDisk
 from segue.cache.tiers.disk.usage import DiskUsage
@@ -17,6 +16,7 @@ from segue.cache.tiers.disk.worker import Worker
 from segue.cache.tiers.disk.writing import ModelDirectory
 from segue.cache.tiers.host import HostTier
 from segue.cache.tiers.lower import UpperTiers
+from segue.cache.tiers.recovery import load
 from segue.cache.tiers.stored_entries import StoredEntries
 from segue.engine.fingerprint import differences
 from segue.policy.prices import Prices
@@ -52,7 +52,7 @@ class DiskTier:
         _explain_others(directory.index, model, fingerprint)
         self._began = above.entries.clock()
         self._share = disk.join(model, wake)
-        self.n_loaded, misplaced = load(above, directory.index, model)
+        self.n_loaded, misplaced = load(above, directory.index.segments(model), directory.index.checkpoints(model))
         for scope, tokens in directory.lost_paths(model):
             above.entries.tree(scope).mark_damaged(tokens)
         self._writer = Worker(disk.writer, wake)
@@ -102,8 +102,7 @@ class DiskTier:
 
     def drop(self, entry: Entry) -> None:
         """Forget what is stored of an entry."""
-        if entry.is_stored:
-            self._stored.drop(entry)
+        self._stored.drop(entry)
 
     def usage(self) -> Usage:
         """Bytes of all files, those of other models and the one that is being written included."""
