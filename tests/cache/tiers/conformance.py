@@ -8,7 +8,7 @@ import pytest
 from segue.cache.entries.entry import Entry
 from segue.cache.tiers.base import Tier
 from segue.engine.errors import StateError
-from segue.memory import MemoryKind, MemoryTraits
+from segue.memory import MemoryTraits
 from tests.cache.desk import Desk, Path, at, path
 
 PROMPT, OTHER = path(1, 40), path(2, 25)
@@ -27,8 +27,6 @@ def begin(desk: Desk, prompt: Path) -> bool:
 
 class TierConformance:
     """A desk gives the tier its entries and reads on from them, which proves every state that comes back."""
-
-    kinds: tuple[MemoryTraits, ...] = tuple(MemoryKind)
 
     def tier(self, desk: Desk) -> Tier[Any]:
         """The tier under test."""
@@ -53,8 +51,6 @@ class TierConformance:
 
     @pytest.fixture
     def desk(self, kind: MemoryTraits, make_desk: MakeTierDesk) -> Desk:
-        if kind not in self.kinds:
-            pytest.skip("this memory has nothing to keep there")
         return make_desk(kind)
 
     def test_what_was_put_is_there_and_counted(self, desk: Desk) -> None:

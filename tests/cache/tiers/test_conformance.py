@@ -8,10 +8,11 @@ from segue.cache.entries.entry import Entry
 from segue.cache.planner import Plan
 from segue.cache.tiers.base import Tier
 from segue.engine.errors import StateError
-from segue.memory import MemoryKind
+from segue.memory import MemoryKind, MemoryTraits
 from tests.cache.desk import Desk, Path
 from tests.cache.disk_desk import DiskDesk, MakeDesk
 from tests.cache.tiers.conformance import MakeTierDesk, TierConformance
+from tests.kit.toy_memory import ToyMemory
 from tests.kit.toy_tier import Shelf, ToyTier
 
 
@@ -88,7 +89,7 @@ class TestDisk(TierConformance):
 class ToyDesk(Desk):
     """A desk above a dictionary."""
 
-    def __init__(self, kind: MemoryKind, **room: Any) -> None:
+    def __init__(self, kind: MemoryTraits, **room: Any) -> None:
         super().__init__(kind, **room)
         self.shelf = Shelf()
         self.cache.evictor.lower = ToyTier(self.cache.evictor, self.shelf)
@@ -125,7 +126,8 @@ def _leave_above(desk: Desk, entry: Entry) -> None:
     desk.cache.host.leave_memory(entry)
 
 
-@pytest.fixture(params=MemoryKind)
-def kind(request: pytest.FixtureRequest) -> MemoryKind:
-    kind: MemoryKind = request.param
+@pytest.fixture(params=[*MemoryKind, pytest.param(ToyMemory(), id="toy")])
+def kind(request: pytest.FixtureRequest) -> MemoryTraits:
+    """A kind of memory that models have, or one that none has."""
+    kind: MemoryTraits = request.param
     return kind

@@ -80,6 +80,9 @@ def load(
             tip.n_users += 1
             tip.n_stored += 1
         n_loaded += 1
+    for segment in reversed(segments.values()):
+        if not segment.is_needed and segment.parent is not None:
+            del segment.parent.children[segment.start, int(segment.tokens[0])]
     return n_loaded, misplaced
 
 

@@ -124,24 +124,24 @@ class SaveQueue:
         return True
 
     def _written(self, checkpoint: Entry, chain: list[Segment], n_reserved: int, written: EntryWrite) -> None:
-        # Counted twice for a moment, so that no other tier takes the room meanwhile.
-        self._stored.add(checkpoint, chain, written.row, written.segments)
-        self._end(checkpoint, n_reserved)
+        with self._usage.share.spending(n_reserved):
+            self._stored.add(checkpoint, chain, written.row, written.segments)
+        self._end(checkpoint)
         log_event("stored", checkpoint, checkpoint.home, time.perf_counter())
         if checkpoint.is_attached:
             self.add(checkpoint)
 
     def _failed(self, checkpoint: Entry, chain: list[Segment], n_reserved: int, error: Exception) -> None:
-        self._end(checkpoint, n_reserved)
-        self._stored.give_up(checkpoint, chain)
+        with self._usage.share.spending(n_reserved):
+            self._stored.give_up(checkpoint, chain)
+        self._end(checkpoint)
         self._rests_until = self._above.entries.clock() + _REST_S
         self._unsaved[checkpoint] = None
         log.warning("a checkpoint could not be stored: %s", error)
 
-    def _end(self, checkpoint: Entry, n_reserved: int) -> None:
+    def _end(self, checkpoint: Entry) -> None:
         self.is_writing = self.is_stuck = False
         self._above.in_use.release(checkpoint)
-        self._usage.share.add(-n_reserved)
 
 
 def _is_in_memory(checkpoint: Entry) -> bool:
