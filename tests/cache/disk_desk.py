@@ -127,7 +127,8 @@ class DiskDesk(Desk):
             patch("segue.cache.tiers.disk.shared.ThreadPoolExecutor", self._hands) if self._hands else nullcontext()
         )
         with workers:
-            self.n_found = self.cache.open_disk(SharedDisk(self.directory, limit_disk_bytes), self._woken.set)
+            self.shared = SharedDisk(self.directory, limit_disk_bytes)
+        self.n_found = self.cache.open_disk(self.shared, self._woken.set)
 
     @property
     def disk(self) -> DiskTier:

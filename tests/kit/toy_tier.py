@@ -41,15 +41,16 @@ class ToyTier(NullTier):
 
     def cost(self, entry: Entry, *, with_logits: bool = True) -> int:
         is_near = self._above.device.owners.is_near(entry) and not (with_logits and entry.has_far_logits)
-        return int(entry.is_stored and not is_near)
+        n_far_bytes = sum(one.n_stored_bytes for one in entry.chain if one.cells is None)
+        return n_far_bytes + entry.stored.n_bytes if entry.stored and not is_near else 0
 
     def put(self, entry: Entry, source: HostTier) -> bool:
         seq, shelf = self._above.device.owners.source(entry), self._shelf
         if seq is not None:
             self._above.copy_all(entry, seq, self._above.stored_room)
         arrays, new = source.arrays(entry), [one.n_bytes for one in entry.chain if not one.is_stored]
-        has_room = self.usage().used_bytes + sum(new) + sum(array.nbytes for array in arrays) <= shelf.limit_bytes
-        if not (entry.has_blob and entry.is_copied and has_room):
+        n_bytes = sum(array.nbytes for array in arrays)
+        if not (entry.has_blob and entry.is_copied) or self.usage().used_bytes + sum(new) + n_bytes > shelf.limit_bytes:
             return False
         row, rows = rows_of(entry, self._above.entries.namespace(entry), "", (0.0, 0.0))
         chain, cells = list[tuple[SegmentRow, Bytes]](), shelf.cells()
@@ -59,21 +60,20 @@ class ToyTier(NullTier):
                 cells[""] = replace(found, file=secrets.token_hex(), n_bytes=one.n_bytes, parent=parent), one.cells.data
             chain.append(cells[one.file])
         rows = [one for one, _ in chain]
-        shelf.entries[row.key] = replace(row, segment=rows[-1].file if rows else None), arrays, chain
+        row = replace(row, segment=rows[-1].file if rows else None, n_bytes=n_bytes)
+        shelf.entries[row.key] = row, arrays, chain
         self._stored.add(entry, entry.chain, row, rows)
         return True
 
     def get(self, entry: Entry, target: HostTier, *, with_logits: bool = True) -> bool:  # noqa: ARG002
         assert entry.stored is not None
         self._wake()
-        cells = self._shelf.cells()
-        far = [(one, cells[one.file][1]) for one in entry.chain if one.cells is None]
+        far = [(one, self._shelf.cells()[one.file][1]) for one in entry.chain if one.cells is None]
         return self._stored.bring_back(entry, far, self._shelf.entries[entry.stored.key][1])
 
     def drop(self, entry: Entry) -> None:
         self._stored.drop(entry)
 
     def usage(self) -> Usage:
-        arrays = [array for _, kept, _ in self._shelf.entries.values() for array in kept]
-        cells = [data for _, data in self._shelf.cells().values()]
-        return Usage(sum(array.nbytes for array in (*arrays, *cells)), self._shelf.limit_bytes)
+        rows = [*(row for row, _, _ in self._shelf.entries.values()), *(row for row, _ in self._shelf.cells().values())]
+        return Usage(sum(row.n_bytes for row in rows), self._shelf.limit_bytes)

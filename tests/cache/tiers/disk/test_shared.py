@@ -56,8 +56,8 @@ def assert_counted(disk: SharedDisk, at: File) -> None:
     n_foreign_bytes = 0
     for model in disk.directory.index.fingerprints():
         if model not in served:
-            rows = [*disk.directory.index.segments(model), *disk.directory.index.checkpoints(model)]
-            n_foreign_bytes += sum(row.n_bytes for row in rows)
+            n_foreign_bytes += sum(row.n_bytes for row in disk.directory.index.segments(model))
+            n_foreign_bytes += sum(row.n_bytes for row in disk.directory.index.checkpoints(model))
     assert disk.used_bytes == disk.directory.used_bytes == n_file_bytes
     assert disk.used_bytes == sum(share.used_bytes for share in disk.shares) + n_foreign_bytes
 
