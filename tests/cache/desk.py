@@ -11,7 +11,7 @@ from segue.cache.restoration import Restoration
 from segue.cache.state_cache import StateCache
 from segue.engine.base import LAST_ROW, Chunk, Logits, Tokens
 from segue.engine.errors import NoRoomError
-from segue.memory import MemoryKind, MemoryShape
+from segue.memory import MemoryShape, MemoryTraits
 from segue.prefix.checkpoint import Origin
 from segue.prefix.lineage import tokens_of
 from tests.kit.fake_engine import FakeEngine, expected_logits
@@ -51,7 +51,7 @@ class Desk:
 
     def __init__(
         self,
-        kind: MemoryKind,
+        kind: MemoryTraits,
         *,
         n_parked: int = 4,
         limit_host_bytes: int = 1 << 20,

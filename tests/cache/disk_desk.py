@@ -17,7 +17,7 @@ from unittest.mock import patch
 from segue.cache.planner import Plan
 from segue.cache.tiers.disk.shared import SharedDisk
 from segue.cache.tiers.disk.tier import DiskTier
-from segue.memory import MemoryKind
+from segue.memory import MemoryTraits
 from segue.prefix.checkpoint import Origin
 from segue.storage.codec import Bytes
 from segue.storage.directory import Directory
@@ -40,32 +40,45 @@ class Hands:
 
     def __init__(self) -> None:
         self.is_eager = False
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._jobs: deque[Job] = deque()
 
     def __call__(self, _n_threads: int, _name: str) -> "Hands":
         return self
 
-    def submit(self, function: Callable[..., None], *arguments: Any) -> "Hands":
-        self._jobs.append(partial(function, *arguments))
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> "Job":
+        job = Job(self, partial(function, *arguments))
+        self._jobs.append(job)
         while self.is_eager and self.work():
             pass
-        return self
-
-    def result(self) -> None:
-        """As that of the last job."""
-        while self.work():
-            pass
+        return job
 
     def work(self) -> bool:
         """Do the oldest job; False if there is none."""
         if self._jobs:
-            self._jobs.popleft()()
+            self._jobs.popleft().work()
             return True
         return False
 
     def shutdown(self) -> None:
         while self.work():
             pass
+
+
+class Job:
+    """A job for `Hands`; who waits for what it returns has all older ones done first."""
+
+    def __init__(self, hands: Hands, function: Callable[[], Any]) -> None:
+        self._hands = hands
+        self._function = function
+        self._done: list[Any] = []
+
+    def work(self) -> None:
+        self._done.append(self._function())
+
+    def result(self) -> Any:
+        while not self._done:
+            assert self._hands.work()
+        return self._done[0]
 
 
 class FlakyDirectory(Directory):
@@ -90,7 +103,7 @@ class DiskDesk(Desk):
 
     def __init__(
         self,
-        kind: MemoryKind,
+        kind: MemoryTraits,
         at: File,
         *,
         limit_disk_bytes: int = 1 << 20,
@@ -103,7 +116,7 @@ class DiskDesk(Desk):
         self._n_copies = itertools.count()
         self._boot(kind, limit_disk_bytes, model, room)
 
-    def _boot(self, kind: MemoryKind, limit_disk_bytes: int, model: str, room: dict[str, Any]) -> None:
+    def _boot(self, kind: MemoryTraits, limit_disk_bytes: int, model: str, room: dict[str, Any]) -> None:
         super().__init__(kind, fingerprint={"model": model}, **room)
         self._room = room
         self.limit_disk_bytes = limit_disk_bytes
@@ -114,7 +127,8 @@ class DiskDesk(Desk):
             patch("segue.cache.tiers.disk.shared.ThreadPoolExecutor", self._hands) if self._hands else nullcontext()
         )
         with workers:
-            self.n_found = self.cache.open_disk(SharedDisk(self.directory, limit_disk_bytes), self._woken.set)
+            self.shared = SharedDisk(self.directory, limit_disk_bytes)
+        self.n_found = self.cache.open_disk(self.shared, self._woken.set)
 
     @property
     def disk(self) -> DiskTier:

@@ -14,23 +14,24 @@ from segue.engine.context_params import ContextParams
 from segue.engine.errors import EngineError
 from segue.engine.measurement import measure
 from segue.engine.model import Model
-from segue.memory import MemoryKind
+from segue.memory import MemoryKind, MemoryTraits
 from tests.engine.conformance import N_BATCH, N_CELLS, N_ROWS, N_SEQ, EngineConformance, text
 from tests.kit.fake_engine import FakeEngine
 from tests.kit.models import ENGINE_MODELS, model_path
 from tests.kit.rig import EXACT
+from tests.kit.toy_memory import ToyMemory
 
 
-@pytest.mark.parametrize("kind", MemoryKind)
+@pytest.mark.parametrize("kind", [*MemoryKind, pytest.param(ToyMemory(), id="toy")])
 class TestFakeEngine(EngineConformance):
-    """Simulated memory."""
+    """Simulated memory, of each kind that models have and of one that none has."""
 
     @pytest.fixture
-    def engine(self, kind: MemoryKind) -> FakeEngine:
+    def engine(self, kind: MemoryTraits) -> FakeEngine:
         return FakeEngine(kind, n_rows=N_ROWS, n_cells=N_CELLS, n_seq_max=N_SEQ, n_batch=N_BATCH, n_ubatch=N_BATCH)
 
     @pytest.fixture
-    def apart(self, kind: MemoryKind) -> FakeEngine:
+    def apart(self, kind: MemoryTraits) -> FakeEngine:
         sizes = {"n_cells": N_CELLS, "n_seq_max": N_SEQ, "n_batch": N_BATCH, "n_ubatch": N_BATCH}
         return FakeEngine(kind, is_unified=False, **sizes)
 

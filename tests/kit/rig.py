@@ -1,7 +1,7 @@
 """The whole server below HTTP, on a tiny model: ask it for replies and look inside."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -9,8 +9,11 @@ from unittest.mock import patch
 
 import numpy as np
 
+from segue.cache.eviction import Evictor
 from segue.cache.state_cache import StateCache
 from segue.cache.tiers.disk.shared import SharedDisk
+from segue.cache.tiers.lower import LowerTier
+from segue.engine.base import Engine
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.fingerprint import fingerprint
@@ -29,6 +32,8 @@ from tests.kit.waiting import PATIENCE_S, wait_until
 
 # Flash attention and 16-bit cells would let logits move so far with batch sizes that equality meant little.
 EXACT: Final[dict[str, Any]] = {"flash_attention": "off", "type_k": "f32", "type_v": "f32", "n_threads": 1}
+MakeLower = Callable[[Evictor, Callable[[], None]], LowerTier]
+
 GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
 
 
@@ -75,7 +80,10 @@ class Heard:
 
 
 class Rig:
-    """A loop over a real engine. Without `idle_s` nothing depends on how long it was idle."""
+    """A loop over a real engine. Without `idle_s` nothing depends on how long it was idle.
+
+    `make_lower` makes a tier to take the place of a disk.
+    """
 
     def __init__(
         self,
@@ -94,9 +102,9 @@ class Rig:
         idle_s: float | None = None,
         cache_dir: Path | None = None,
         n_disk_bytes: int = 1 << 30,
+        make_lower: MakeLower | None = None,
         **params: Any,
     ) -> None:
-        self.model = Model(path)
         context = ContextParams(
             n_cells=n_ctx if reproducible else n_cells,
             n_seq_max=n_slots if reproducible else n_slots + 1 + n_parked,
@@ -105,15 +113,15 @@ class Rig:
             is_unified=not reproducible,
             **(EXACT | {"flash_attention": flash_attention} | params),
         )
-        self.shape = measure(self.model, context)
-        self.engine = Context(self.model, context, self.shape)
+        self.engine, found = self.open_engine(path, context)
+        self.shape = self.engine.shape
         self.cache = StateCache(
             self.engine,
             n_slots,
             0 if reproducible else n_parked,
             n_host_bytes,
             n_idle_cells,
-            fingerprint=fingerprint(self.engine, context),
+            fingerprint=found,
         )
         with patch("segue.loop.loop.CheckpointCost", Unmeasured):
             self.loop = Loop(
@@ -124,10 +132,24 @@ class Rig:
                 is_reproducible=reproducible,
                 idle_s=idle_s,
             )
-        if cache_dir is not None:
+        if make_lower is not None:
+            self.cache.evictor.lower = make_lower(self.cache.evictor, self.loop.wake)
+        elif cache_dir is not None:
             self.cache.open_disk(SharedDisk(Directory(cache_dir), n_disk_bytes), self.loop.wake)
         self.has_ended = False
         self.loop.start()
+
+    def open_engine(self, path: Path, params: ContextParams) -> tuple[Engine, Mapping[str, str]]:
+        """The engine to serve with, and what its states belong to."""
+        self.model = Model(path)
+        engine = Context(self.model, params, measure(self.model, params))
+        return engine, fingerprint(engine, params)
+
+    def close_engine(self) -> None:
+        """Free the model."""
+        assert isinstance(self.engine, Context)
+        self.engine.close()
+        self.model.close()
 
     def send(
         self,
@@ -180,5 +202,4 @@ class Rig:
     def close(self) -> None:
         """End, and free the model."""
         self.end()
-        self.engine.close()
-        self.model.close()
+        self.close_engine()

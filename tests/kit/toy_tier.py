@@ -1,32 +1,28 @@
 """The simplest tier below the host: a dictionary, which outlives the caches that use it."""
 
+import secrets
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from segue.cache.entries.entry import Entry
 from segue.cache.tiers.base import Usage
-from segue.cache.tiers.disk.recovery import load, row_of
 from segue.cache.tiers.host import HostTier
 from segue.cache.tiers.lower import NullTier, UpperTiers
+from segue.cache.tiers.recovery import load, rows_of
 from segue.cache.tiers.stored_entries import StoredEntries
-from segue.engine.cells import Bytes, Cells
-from segue.prefix.lineage import tokens_of
-from segue.storage.keys import entry_key
+from segue.engine.cells import Bytes
 from segue.storage.rows import EntryRow, SegmentRow
 
 
 @dataclass
 class Shelf:
-    """Everything that is kept, and the rows by which it is found again."""
+    """All that is kept: each entry's row and arrays, and the rows and cells of its chain, which entries share."""
 
-    entries: dict[bytes, tuple[EntryRow, list[Bytes]]] = field(default_factory=dict)
-    cells: dict[str, tuple[SegmentRow, Bytes]] = field(default_factory=dict)
+    limit_bytes: int = 1 << 30
+    entries: dict[bytes, tuple[EntryRow, list[Bytes], list[tuple[SegmentRow, Bytes]]]] = field(default_factory=dict)
 
-    def segments(self, _model: int) -> list[SegmentRow]:
-        return [row for row, _ in self.cells.values()]
-
-    def checkpoints(self, _model: int) -> list[EntryRow]:
-        return [row for row, _ in self.entries.values()]
+    def cells(self) -> dict[str, tuple[SegmentRow, Bytes]]:
+        return {row.file: (row, data) for _, _, chain in self.entries.values() for row, data in chain}
 
     def remove(self, rows: Collection[EntryRow]) -> None:
         self.entries = {key: kept for key, kept in self.entries.items() if key not in {row.key for row in rows}}
@@ -38,50 +34,46 @@ class ToyTier(NullTier):
     def __init__(self, above: UpperTiers, shelf: Shelf, wake: Callable[[], None] = lambda: None) -> None:
         self._above, self._shelf, self._wake = above, shelf, wake
         self._stored = StoredEntries(above, lambda _: None, shelf.remove)
-        load(above, shelf, 0)
+        load(above, [row for row, _ in shelf.cells().values()], [row for row, _, _ in shelf.entries.values()])
 
     def has(self, entry: Entry) -> bool:
         return entry.is_stored
 
     def cost(self, entry: Entry, *, with_logits: bool = True) -> int:
-        is_near = self._above.device.owners.is_near(entry)
-        return int(entry.is_stored and not (is_near and not (with_logits and entry.has_far_logits)))
+        is_near = self._above.device.owners.is_near(entry) and not (with_logits and entry.has_far_logits)
+        n_far_bytes = sum(one.n_stored_bytes for one in entry.chain if one.cells is None)
+        return n_far_bytes + entry.stored.n_bytes if entry.stored and not is_near else 0
 
     def put(self, entry: Entry, source: HostTier) -> bool:
-        seq = self._above.device.owners.source(entry)
-        if not (entry.has_blob and entry.is_copied) and (
-            seq is None or not self._above.copy_all(entry, seq, self._above.stored_room)
-        ):
+        seq, shelf = self._above.device.owners.source(entry), self._shelf
+        if seq is not None:
+            self._above.copy_all(entry, seq, self._above.stored_room)
+        arrays, new = source.arrays(entry), [one.n_bytes for one in entry.chain if not one.is_stored]
+        n_bytes = sum(array.nbytes for array in arrays)
+        if not (entry.has_blob and entry.is_copied) or self.usage().used_bytes + sum(new) + n_bytes > shelf.limit_bytes:
             return False
-        scope, rows = self._above.entries.namespace(entry), list[SegmentRow]()
-        for one in entry.chain:
-            name, parent = one.file or f"{len(self._shelf.cells)}", rows[-1].file if rows else None
-            rows.append(SegmentRow(scope, one.start, one.tokens, name, 1, parent))
-            if one.cells is not None:
-                self._shelf.cells[name] = rows[-1], one.cells.data
-        row = row_of(entry_key("", scope, tokens_of(entry)), entry, scope, (0.0, 0.0), is_segmented=bool(rows))
-        self._shelf.entries[row.key] = (row, source.arrays(entry))
+        row, rows = rows_of(entry, self._above.entries.namespace(entry), "", (0.0, 0.0))
+        chain, cells = list[tuple[SegmentRow, Bytes]](), shelf.cells()
+        for one, found in zip(entry.chain, rows, strict=True):
+            if one.cells is not None and not one.is_stored:
+                parent = chain[-1][0].file if chain else None
+                cells[""] = replace(found, file=secrets.token_hex(), n_bytes=one.n_bytes, parent=parent), one.cells.data
+            chain.append(cells[one.file])
+        rows = [one for one, _ in chain]
+        row = replace(row, segment=rows[-1].file if rows else None, n_bytes=n_bytes)
+        shelf.entries[row.key] = row, arrays, chain
         self._stored.add(entry, entry.chain, row, rows)
         return True
 
     def get(self, entry: Entry, target: HostTier, *, with_logits: bool = True) -> bool:  # noqa: ARG002
         assert entry.stored is not None
-        arrays = self._shelf.entries[entry.stored.key][1]
-        target.stay_on_host(entry)
-        far = {one: self._shelf.cells[one.file][1] for one in entry.chain if one.cells is None}
-        n_bytes = sum(array.nbytes for array in (*far.values(), *arrays))
-        with self._above.in_use.using(entry):
-            if not self._above.host_room(n_bytes):
-                return False
-        for one, data in far.items():
-            target.segments.put(one, Cells(data, one.start, one.end))
-        target.take_back(entry, arrays)
         self._wake()
-        return True
+        far = [(one, self._shelf.cells()[one.file][1]) for one in entry.chain if one.cells is None]
+        return self._stored.bring_back(entry, far, self._shelf.entries[entry.stored.key][1])
 
     def drop(self, entry: Entry) -> None:
-        if entry.is_stored:
-            self._stored.drop(entry)
+        self._stored.drop(entry)
 
     def usage(self) -> Usage:
-        return Usage(len(self._shelf.entries), 1 << 30)
+        n_bytes = sum(row.n_bytes for row, *_ in self._shelf.entries.values())
+        return Usage(n_bytes + sum(row.n_bytes for row, _ in self._shelf.cells().values()), self._shelf.limit_bytes)

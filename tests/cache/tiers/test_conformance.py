@@ -1,22 +1,34 @@
 """The tiers of the device and the host, and a toy below them, keep what every tier promises."""
 
+import errno
+import itertools
+import os
+from collections.abc import Sequence
+from pathlib import Path as File
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from segue.cache.entries.entry import Entry
 from segue.cache.planner import Plan
 from segue.cache.tiers.base import Tier
-from segue.engine.errors import StateError
-from segue.memory import MemoryKind
-from tests.cache.desk import Desk, Path
+from segue.engine.cells import Bytes
+from segue.engine.errors import NoRoomError, StateError
+from segue.memory import MemoryKind, MemoryTraits
+from segue.storage import blobfile
+from segue.storage.errors import disk_error
+from tests.cache.desk import Desk, Path, at
 from tests.cache.disk_desk import DiskDesk, MakeDesk
-from tests.cache.tiers.conformance import MakeTierDesk, TierConformance
+from tests.cache.tiers.conformance import MORE, PROMPT, LowerConformance, MakeTierDesk, TierConformance
+from tests.kit.toy_memory import ToyMemory
 from tests.kit.toy_tier import Shelf, ToyTier
 
 
 class TestDevice(TierConformance):
     """What a path leaves is parked at its end."""
+
+    moves_bytes = False
 
     @pytest.fixture
     def make_desk(self) -> MakeTierDesk:
@@ -32,6 +44,25 @@ class TestDevice(TierConformance):
     def spoil(self, desk: Desk, entry: Entry) -> None:
         desk.cache.evictor.lose_copies(entry)
         desk.cache.evictor.evict(entry)
+
+    def limit(self, desk: Desk, n_bytes: int) -> None:
+        """It has four sequences."""
+
+    def put_in_vain(self, desk: Desk, prompt: Path) -> None:
+        """The cells are full when the sequence has been copied."""
+        entry = left(desk, prompt)
+        desk.cache.evictor.demote(entry)
+        assert desk.start(0, PROMPT + MORE)
+        assert desk.engine.length(0) == entry.n_tokens
+        copy = desk.engine.copy
+
+        def fail(src: int, dst: int, *, own_window: bool = False) -> None:
+            copy(src, dst, own_window=own_window)
+            raise NoRoomError("the cells are full")
+
+        with patch.object(desk.engine, "copy", fail):
+            assert not desk.cache.device.put(entry, 0)
+        desk.forget(0)
 
 
 class TestHost(TierConformance):
@@ -61,8 +92,17 @@ class TestHost(TierConformance):
         for function in refused:
             setattr(engine, function.__name__, refuse)
 
+    def limit(self, desk: Desk, n_bytes: int) -> None:
+        desk.cache.host.budget.limit_bytes = n_bytes
 
-class TestDisk(TierConformance):
+    def put_in_vain(self, desk: Desk, prompt: Path) -> None:
+        """There is room for all but the last piece."""
+        entry = left(desk, prompt)
+        pieces = iter([True] * (1 + (desk.kind.shares_cells and desk.kind.has_state_part)))
+        assert not desk.cache.evictor.copy_all(entry, entry.seq, lambda _: next(pieces, False))
+
+
+class TestDisk(LowerConformance):
     """What has been stored, and left memory."""
 
     @pytest.fixture
@@ -84,11 +124,30 @@ class TestDisk(TierConformance):
         (file,) = (one for one in desk.files if one.name == tip)
         file.write_bytes(file.read_bytes()[:-1])
 
+    def limit(self, desk: Desk, n_bytes: int) -> None:
+        assert isinstance(desk, DiskDesk)
+        desk.limit_disk_bytes = desk.shared.limit_bytes = n_bytes
+
+    def put_in_vain(self, desk: Desk, prompt: Path) -> None:
+        """The disk is full when the last of an entry's files is written."""
+        assert isinstance(desk, DiskDesk)
+        desk.leave(prompt)
+        write, n_whole = blobfile.write, itertools.count()
+        n_files = 1 + (desk.kind.shares_cells and desk.kind.has_state_part)
+
+        def fail(directory: File, name: str, parts: Sequence[Bytes], flag: str = "") -> int:
+            if next(n_whole) % n_files == n_files - 1:
+                raise disk_error("cannot write", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+            return write(directory, name, parts, flag)
+
+        with patch("segue.storage.blobfile.write", fail):
+            desk.store()
+
 
 class ToyDesk(Desk):
     """A desk above a dictionary."""
 
-    def __init__(self, kind: MemoryKind, **room: Any) -> None:
+    def __init__(self, kind: MemoryTraits, **room: Any) -> None:
         super().__init__(kind, **room)
         self.shelf = Shelf()
         self.cache.evictor.lower = ToyTier(self.cache.evictor, self.shelf)
@@ -101,7 +160,7 @@ class ToyDesk(Desk):
         return plan
 
 
-class TestToy(TierConformance):
+class TestToy(LowerConformance):
     """Whatever a dictionary holds."""
 
     @pytest.fixture
@@ -112,11 +171,29 @@ class TestToy(TierConformance):
         return desk.cache.evictor.lower
 
     def keep(self, desk: Desk, entry: Entry) -> None:
-        assert desk.cache.evictor.lower.put(entry, desk.cache.host)
-        _leave_above(desk, entry)
+        if desk.cache.evictor.lower.put(entry, desk.cache.host):
+            _leave_above(desk, entry)
 
     def spoil(self, desk: Desk, entry: Entry) -> None:
         desk.cache.evictor.evict(entry)
+
+    def limit(self, desk: Desk, n_bytes: int) -> None:
+        assert isinstance(desk, ToyDesk)
+        desk.shelf.limit_bytes = n_bytes
+
+    def put_in_vain(self, desk: Desk, prompt: Path) -> None:
+        """The shelf is full."""
+        self.limit(desk, self.tier(desk).usage().used_bytes + 1)
+        assert not self.tier(desk).put(left(desk, prompt), desk.cache.host)
+        self.limit(desk, 1 << 20)
+
+
+def left(desk: Desk, prompt: Path) -> Entry:
+    """The entry at the end of a path that has just been left."""
+    desk.leave(prompt)
+    entry = at(desk, prompt)
+    assert entry is not None
+    return entry
 
 
 def _leave_above(desk: Desk, entry: Entry) -> None:
@@ -125,7 +202,8 @@ def _leave_above(desk: Desk, entry: Entry) -> None:
     desk.cache.host.leave_memory(entry)
 
 
-@pytest.fixture(params=MemoryKind)
-def kind(request: pytest.FixtureRequest) -> MemoryKind:
-    kind: MemoryKind = request.param
+@pytest.fixture(params=[*MemoryKind, pytest.param(ToyMemory(), id="toy")])
+def kind(request: pytest.FixtureRequest) -> MemoryTraits:
+    """A kind of memory that models have, or one that none has."""
+    kind: MemoryTraits = request.param
     return kind

@@ -6,6 +6,7 @@ from dataclasses import replace
 from segue.cache.entries.entry import Entry
 from segue.cache.entries.segment import Segment
 from segue.cache.tiers.lower import UpperTiers
+from segue.engine.cells import Bytes, Cells
 from segue.prefix.loss import Loss
 from segue.storage.rows import EntryRow, SegmentRow
 
@@ -55,8 +56,9 @@ class StoredEntries:
         self._clear(chain[-1] if chain else None, checkpoint)
 
     def drop(self, checkpoint: Entry) -> None:
-        """Forget what is stored of a checkpoint, and lose those that only its segments were left for."""
-        assert checkpoint.stored is not None
+        """Forget what is stored of a checkpoint, if anything; lose those that only its segments were left for."""
+        if checkpoint.stored is None:
+            return
         self._remove([checkpoint.stored])
         self._count(-checkpoint.stored.n_bytes)
         checkpoint.stored, checkpoint.has_far_logits = None, False
@@ -64,14 +66,32 @@ class StoredEntries:
             checkpoint.segment.n_stored -= 1
             self._clear(checkpoint.segment, checkpoint)
 
+    def bring_back(self, checkpoint: Entry, cells: Sequence[tuple[Segment, Bytes]], parts: Sequence[Bytes]) -> bool:
+        """Take what a checkpoint lacks into host memory; False, with nothing taken, if there is no room.
+
+        `cells` are those of segments that have none there, root first; `parts` are as `HostTier.take_back` takes them.
+        """
+        host, was_loaded = self._above.host, checkpoint.is_loaded
+        if cells:
+            host.stay_on_host(checkpoint)
+        with self._above.in_use.using(checkpoint):
+            if not self._above.host_room(sum(data.nbytes for _, data in cells) + sum(part.nbytes for part in parts)):
+                if not was_loaded:
+                    host.leave_host(checkpoint)
+                return False
+        for segment, data in cells:
+            host.segments.put(segment, Cells(data, segment.start, segment.end))
+        if parts:
+            host.take_back(checkpoint, parts)
+        return True
+
     def lose(self, checkpoint: Entry, *, with_segment: bool = False, loss: Loss = Loss.EVICTED) -> None:
         """Forget a checkpoint on disk, and altogether if neither the device nor memory has it.
 
         `with_segment`: its chain is of no use any more. `loss` is the reason reported if a later prompt would have used
         it.
         """
-        if checkpoint.is_stored:
-            self.drop(checkpoint)
+        self.drop(checkpoint)
         if with_segment or not checkpoint.has_loaded_chain:
             self._above.host.drop_segment(checkpoint)
         else:

@@ -11,7 +11,7 @@ from segue.cache.entries.segment import Segment
 from segue.cache.tiers.disk.worker import Worker
 from segue.cache.tiers.lower import UpperTiers
 from segue.cache.tiers.stored_entries import StoredEntries
-from segue.engine.cells import Bytes, Cells
+from segue.engine.cells import Bytes
 from segue.memory import MemoryShape
 from segue.policy.prices import Prices
 from segue.prefix.loss import Loss
@@ -117,20 +117,13 @@ class Fetches:
     def _fetched(self, checkpoint: Entry, n_reserved: int, n_disk_bytes: int, fetched: Fetched) -> None:
         self._prices.note_disk(n_disk_bytes, fetched.seconds)
         self._end(checkpoint, n_reserved)
-        copies = self._above.host
         # What went meanwhile is on no chain and on no disk: nothing of it is taken.
         chain = set(checkpoint.segment.up()) if checkpoint.segment is not None and checkpoint.is_loaded else set()
         cells = [(segment, data) for segment, data in fetched.cells if segment in chain and segment.cells is None]
         parts = fetched.parts if checkpoint.is_stored else ()
         n_bytes = sum(data.nbytes for _, data in cells) + sum(part.nbytes for part in parts)
         self._n_excess_bytes = max(self._n_excess_bytes, n_bytes - n_reserved)
-        with self._above.in_use.using(checkpoint):
-            if not self._above.host_room(n_bytes):
-                return
-        for segment, data in cells:
-            copies.segments.put(segment, Cells(data, segment.start, segment.end))
-        if parts:
-            copies.take_back(checkpoint, parts)
+        self._stored.bring_back(checkpoint, cells, parts)
 
     def _failed(self, checkpoint: Entry, n_reserved: int, error: Exception) -> None:
         assert isinstance(error, FetchError)

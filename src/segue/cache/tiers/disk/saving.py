@@ -9,15 +9,12 @@ from functools import partial
 from segue.cache.entries.entry import Entry
 from segue.cache.entries.events import log_event
 from segue.cache.entries.segment import Segment
-from segue.cache.tiers.disk.recovery import row_of
 from segue.cache.tiers.disk.usage import DiskUsage
 from segue.cache.tiers.disk.worker import Worker
 from segue.cache.tiers.disk.writing import EntryWrite, ModelDirectory, most_bytes, write
 from segue.cache.tiers.lower import UpperTiers
+from segue.cache.tiers.recovery import rows_of
 from segue.cache.tiers.stored_entries import StoredEntries
-from segue.prefix.lineage import tokens_of
-from segue.storage.keys import entry_key
-from segue.storage.rows import SegmentRow
 
 log = logging.getLogger("segue.cache")
 
@@ -115,9 +112,7 @@ class SaveQueue:
             segment.is_being_written = True
         scope = self._above.entries.namespace(checkpoint)
         times = self._wall(checkpoint.created), self._wall(checkpoint.last_used)
-        key = entry_key(self._place.fingerprint, scope, tokens_of(checkpoint))
-        row = row_of(key, checkpoint, scope, times, is_segmented=bool(chain))
-        segments = [SegmentRow(scope, s.start, s.tokens, s.file, s.n_stored_bytes) for s in chain]
+        row, segments = rows_of(checkpoint, scope, self._place.fingerprint, times)
         cells = [s.cells.data if s.cells is not None and not s.is_stored else None for s in chain]
         writing = EntryWrite(row, tuple(segments), tuple(cells), tuple(parts))
         self.is_writing = True
@@ -129,24 +124,24 @@ class SaveQueue:
         return True
 
     def _written(self, checkpoint: Entry, chain: list[Segment], n_reserved: int, written: EntryWrite) -> None:
-        # Counted twice for a moment, so that no other tier takes the room meanwhile.
-        self._stored.add(checkpoint, chain, written.row, written.segments)
-        self._end(checkpoint, n_reserved)
+        with self._usage.share.spending(n_reserved):
+            self._stored.add(checkpoint, chain, written.row, written.segments)
+        self._end(checkpoint)
         log_event("stored", checkpoint, checkpoint.home, time.perf_counter())
         if checkpoint.is_attached:
             self.add(checkpoint)
 
     def _failed(self, checkpoint: Entry, chain: list[Segment], n_reserved: int, error: Exception) -> None:
-        self._end(checkpoint, n_reserved)
-        self._stored.give_up(checkpoint, chain)
+        with self._usage.share.spending(n_reserved):
+            self._stored.give_up(checkpoint, chain)
+        self._end(checkpoint)
         self._rests_until = self._above.entries.clock() + _REST_S
         self._unsaved[checkpoint] = None
         log.warning("a checkpoint could not be stored: %s", error)
 
-    def _end(self, checkpoint: Entry, n_reserved: int) -> None:
+    def _end(self, checkpoint: Entry) -> None:
         self.is_writing = self.is_stuck = False
         self._above.in_use.release(checkpoint)
-        self._usage.share.add(-n_reserved)
 
 
 def _is_in_memory(checkpoint: Entry) -> bool:

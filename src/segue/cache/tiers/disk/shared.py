@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Lock
 
 from segue.cache.tiers.disk.foreign import ForeignEntries, ForeignEntry
@@ -11,21 +13,33 @@ from segue.storage.directory import Directory
 from segue.storage.errors import DiskError
 from segue.storage.rows import EntryRow
 
+log = logging.getLogger("segue.cache")
+
 
 class Share:
-    """What one model's tier uses of a shared disk. All but `used_bytes` may be called by any thread."""
+    """What one model's tier uses of a shared disk, and what it and the other tiers have asked of each other.
+
+    `used_bytes` is for its own tier, and for others under the disk's lock. Any thread may call `answer`; the rest
+    belongs to the tier's thread.
+    """
 
     def __init__(self, disk: SharedDisk, model: int, wake: Callable[[], None]) -> None:
         self.disk = disk
         self.model = model
         self.wake = wake
         self.used_bytes = 0
+        self.is_waiting = False
+        """Whether this tier has asked another one for room and has not been answered yet."""
+        self._spent_bytes: int | None = None
         self._asked_bytes = 0
-        self._waiting: list[Share] = []
+        self._asking: dict[Share, None] = {}
         self._is_answered = False
 
     def add(self, n_bytes: int) -> None:
         """Count so many bytes more, or less; the caller has made room."""
+        if self._spent_bytes is not None:
+            self._spent_bytes += n_bytes
+            return
         with self.disk.lock:
             self.used_bytes += n_bytes
             self.disk.used_bytes += n_bytes
@@ -39,14 +53,29 @@ class Share:
             self.disk.used_bytes += n_bytes
             return True
 
+    @contextmanager
+    def spending(self, n_reserved_bytes: int) -> Iterator[None]:
+        """Count all that is added within the block in place of a reservation, in one step when the block ends.
+
+        So no other tier finds bytes counted twice, nor takes the room between the reservation and the count.
+        """
+        self._spent_bytes = 0
+        try:
+            yield
+        finally:
+            n_bytes, self._spent_bytes = self._spent_bytes, None
+            self.add(n_bytes - n_reserved_bytes)
+
     def adopt(self, n_bytes: int) -> None:
-        """Count so many bytes as this tier's that are on the disk already."""
-        self.used_bytes += n_bytes
+        """Count as this tier's so many bytes that are on the disk already."""
+        with self.disk.lock:
+            self.used_bytes += n_bytes
 
     def ask_for(self, n_bytes: int) -> bool:
-        """Ask the tier that is furthest over its fair share for bytes, unless this one would be over its own then.
+        """Ask the tier that is furthest over its fair share to make room for bytes; False if it is not its turn to.
 
-        If True, it is woken to give them, and wakes this one when it has.
+        That is so if this tier would be over its own share with them, or if nobody is over theirs. If True, the other
+        tier is woken, drops what the disk lacks for these bytes, and wakes this one.
         """
         with self.disk.lock:
             fair_bytes = self.disk.limit_bytes // len(self.disk.shares)
@@ -54,27 +83,35 @@ class Share:
             if self.used_bytes + n_bytes > fair_bytes or not others:
                 return False
             other = max(others, key=lambda share: share.used_bytes)
-            other._asked_bytes = max(other._asked_bytes, n_bytes)
-            other._waiting.append(self)
-        other.wake()
+            # None is lacking any more where room has come free since: then the answer is all that is needed.
+            n_lacking = self.disk.used_bytes + n_bytes - self.disk.limit_bytes
+            is_asked = self in other._asking and n_lacking <= other._asked_bytes
+            other._asked_bytes = max(other._asked_bytes, n_lacking)
+            other._asking[self] = None
+            self.is_waiting = True
+        if not is_asked:
+            other.wake()
         return True
 
-    def asked_bytes(self) -> int:
-        """How much other tiers have asked this one to give."""
-        return self._asked_bytes
+    def asked_bytes(self) -> int | None:
+        """How many bytes other tiers have asked this one to free; None if none has asked."""
+        with self.disk.lock:
+            return self._asked_bytes if self._asking else None
 
     def answer(self) -> None:
         """Wake those that asked: there is room now, or no more to be had."""
         with self.disk.lock:
-            waiting, self._waiting, self._asked_bytes = self._waiting, [], 0
-        for share in waiting:
-            share._is_answered = True
+            asking, self._asking, self._asked_bytes = self._asking, {}, 0
+            for share in asking:
+                share.is_waiting, share._is_answered = False, True
+        for share in asking:
             share.wake()
 
     def was_answered(self) -> bool:
         """Whether a tier that was asked has answered since the last call."""
-        is_answered, self._is_answered = self._is_answered, False
-        return is_answered
+        with self.disk.lock:
+            is_answered, self._is_answered = self._is_answered, False
+            return is_answered
 
 
 class SharedDisk:
@@ -95,7 +132,7 @@ class SharedDisk:
         self.reader = ThreadPoolExecutor(1, "segue-disk-read")
         self.foreign = ForeignEntries(directory.index)
         for model in directory.index.fingerprints():
-            self.foreign.add(model)
+            self.foreign.add(self.foreign.read(model))
 
     def join(self, model: int, wake: Callable[[], None]) -> Share:
         """Add a model's tier, whose entries are foreign no longer; `wake` is called when it has something to do.
@@ -117,17 +154,37 @@ class SharedDisk:
 
         What the others find of it is foreign from now on.
         """
-        share.answer()
         with self.lock:
             if share not in self.shares:
                 return
+        try:
+            found = self.foreign.read(share.model)
+        except DiskError as error:
+            log.warning("what a model leaves on the disk stays until the next start: %s", error)
+            found = None
+        with self.lock:
             self.shares.remove(share)
-            if self.shares:
-                self.foreign.add(share.model)
-                return
-        self.writer.shutdown()
-        self.reader.shutdown()
-        self.directory.close()
+            is_last = not self.shares
+            if found is not None:
+                self.foreign.add(found)
+        # Nobody can ask it any more, and nobody who has may wait for ever.
+        share.answer()
+        if is_last:
+            self.writer.shutdown()
+            self.reader.shutdown()
+            self.directory.close()
+
+    def forget(self, rows: Sequence[EntryRow]) -> None:
+        """Remove entries that no tier has taken over, and wait until they are gone. Raises DiskError."""
+
+        def remove() -> int:
+            before = self.directory.used_bytes
+            self.directory.remove_rows(rows)
+            return before - self.directory.used_bytes
+
+        n_bytes = self.writer.submit(remove).result()
+        with self.lock:
+            self.used_bytes -= n_bytes
 
     def drop_foreign(self, entry: ForeignEntry, remove: Callable[[Sequence[EntryRow]], None]) -> None:
         """Remove the foreign entry that goes next, unless another tier just did; `remove` has the writer do it."""

@@ -9,7 +9,6 @@ from functools import partial
 from segue.cache.entries.entry import Entry
 from segue.cache.tiers.base import Usage
 from segue.cache.tiers.disk.fetching import Fetches
-from segue.cache.tiers.disk.recovery import load
 from segue.cache.tiers.disk.saving import SaveQueue
 from segue.cache.tiers.disk.shared import SharedDisk
 from segue.cache.tiers.disk.usage import DiskUsage
@@ -17,6 +16,7 @@ from segue.cache.tiers.disk.worker import Worker
 from segue.cache.tiers.disk.writing import ModelDirectory
 from segue.cache.tiers.host import HostTier
 from segue.cache.tiers.lower import UpperTiers
+from segue.cache.tiers.recovery import load
 from segue.cache.tiers.stored_entries import StoredEntries
 from segue.engine.fingerprint import differences
 from segue.policy.prices import Prices
@@ -49,12 +49,13 @@ class DiskTier:
         text = json.dumps(fingerprint, sort_keys=True)
         model = directory.index.model_id(text)
         place = ModelDirectory(directory, model, text)
-        _explain_others(directory.index, model, fingerprint)
         self._began = above.entries.clock()
         self._share = disk.join(model, wake)
-        self.n_loaded, misplaced = load(above, directory.index, model)
-        for scope, tokens in directory.lost_paths(model):
-            above.entries.tree(scope).mark_damaged(tokens)
+        try:
+            self.n_loaded = self._load(model, fingerprint)
+        except BaseException:
+            disk.leave(self._share)
+            raise
         self._writer = Worker(disk.writer, wake)
         self._reader = Worker(disk.reader, wake)
         self._share.adopt(_stored_bytes(above))
@@ -62,8 +63,6 @@ class DiskTier:
         self._usage = DiskUsage(above, self._share, self._stored, self._wall, self._remove)
         self._saving = SaveQueue(above, self._stored, self._usage, self._writer, place, self._wall)
         self._fetching = Fetches(above, self._stored, self._reader, directory, prices)
-        if misplaced:
-            self._remove(misplaced)
         self._usage.reserve(lambda: 0)
         n_left = sum(checkpoint.is_stored for checkpoint in above.entries.all())
         if n_left < self.n_loaded:
@@ -77,8 +76,8 @@ class DiskTier:
 
     @property
     def is_idle(self) -> bool:
-        """Whether all is stored for which there is room, and the threads have nothing to do."""
-        return self._saving.is_done and not self.is_busy
+        """Whether all is stored for which there is room, and neither the threads nor another tier are at work on it."""
+        return self._saving.is_done and not self.is_busy and not self._share.is_waiting
 
     def has(self, entry: Entry) -> bool:
         """Whether the entry is on disk."""
@@ -102,8 +101,7 @@ class DiskTier:
 
     def drop(self, entry: Entry) -> None:
         """Forget what is stored of an entry."""
-        if entry.is_stored:
-            self._stored.drop(entry)
+        self._stored.drop(entry)
 
     def usage(self) -> Usage:
         """Bytes of all files, those of other models and the one that is being written included."""
@@ -146,6 +144,17 @@ class DiskTier:
             self._writer.submit(partial(self._touch, used, give_up), lambda _: None, _warn)
         self._writer.finish()
         self._disk.leave(self._share)
+
+    def _load(self, model: int, fingerprint: Mapping[str, str]) -> int:
+        """Make known all that the directory has of the model; how many entries."""
+        index = self._directory.index
+        _explain_others(index, model, fingerprint)
+        n_loaded, misplaced = load(self._above, index.segments(model), index.checkpoints(model))
+        for scope, tokens in self._directory.lost_paths(model):
+            self._above.entries.tree(scope).mark_damaged(tokens)
+        if misplaced:
+            self._disk.forget(misplaced)
+        return n_loaded
 
     def _wall(self, at: float) -> float:
         return time.time() - (self._above.entries.clock() - at)

@@ -67,7 +67,7 @@ class DiskUsage:
     def give(self) -> None:
         """Drop what is worth least for other models' tiers that have asked for room."""
         n_bytes = self.share.asked_bytes()
-        if not n_bytes:
+        if n_bytes is None:
             return
         until_bytes = self.share.used_bytes - n_bytes
         while self.share.used_bytes > until_bytes and (victim := self._next_victim()) is not None:

@@ -1,10 +1,9 @@
-"""Between checkpoints and the rows of a disk's index."""
+"""Entries as the rows by which a lower tier finds them again."""
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
@@ -15,15 +14,23 @@ from segue.engine.base import Tokens
 from segue.prefix.checkpoint import Origin
 from segue.prefix.lineage import tokens_of
 from segue.prefix.tree import Tree
+from segue.storage.keys import entry_key
 from segue.storage.rows import EntryRow, SegmentRow
 
 log = logging.getLogger("segue.cache")
 
 
-def row_of(key: bytes, checkpoint: Entry, scope: str, times: tuple[float, float], *, is_segmented: bool) -> EntryRow:
-    """The row of a checkpoint that has no file yet; `times` are when it was made and used last."""
-    return EntryRow(
-        key=key,
+def rows_of(
+    checkpoint: Entry, scope: str, fingerprint: str, times: tuple[float, float]
+) -> tuple[EntryRow, list[SegmentRow]]:
+    """The row of a checkpoint that has no file yet, and those of its chain, root first.
+
+    `times` are the wall-clock seconds at which it was made and used last.
+    """
+    tokens = tokens_of(checkpoint)
+    segments = [SegmentRow(scope, one.start, one.tokens, one.file, one.n_stored_bytes) for one in checkpoint.chain]
+    row = EntryRow(
+        key=entry_key(fingerprint, scope, tokens),
         scope=scope,
         n_tokens=checkpoint.n_tokens,
         pos_min=checkpoint.pos_min,
@@ -31,31 +38,24 @@ def row_of(key: bytes, checkpoint: Entry, scope: str, times: tuple[float, float]
         origin=checkpoint.origin.value,
         created=times[0],
         last_used=times[1],
-        tokens=None if is_segmented else tokens_of(checkpoint),
+        tokens=None if segments else tokens,
         has_logits=checkpoint.logits is not None,
         n_hits=checkpoint.n_hits,
         pinned=checkpoint.pinned,
         cuts=None if checkpoint.cuts is None else str(checkpoint.cuts),
     )
+    return row, segments
 
 
-class Rows(Protocol):
-    """What is known of stored entries; an `Index` is one."""
-
-    def segments(self, model: int) -> Sequence[SegmentRow]:
-        """All segments of a model, parents before their children."""
-
-    def checkpoints(self, model: int) -> Sequence[EntryRow]:
-        """All entries of a model."""
-
-
-def load(above: UpperTiers, index: Rows, model: int) -> tuple[int, list[EntryRow]]:
-    """Make known all that an index has of a model; nothing but tokens comes into memory.
+def load(
+    above: UpperTiers, stored_segments: Iterable[SegmentRow], stored_entries: Iterable[EntryRow]
+) -> tuple[int, list[EntryRow]]:
+    """Make known all that a lower tier has, segments given parents first; nothing but tokens comes into memory.
 
     How many checkpoints, and the rows of those that have no place in the tree.
     """
     segments: dict[str | None, Segment] = {}
-    for row in index.segments(model):
+    for row in stored_segments:
         root = above.host.segments.roots.setdefault(above.entries.tree(row.scope), Segment.root())
         parent = root if row.parent is None else segments.get(row.parent)
         if parent is None or (row.start, int(row.tokens[0])) in parent.children:
@@ -65,7 +65,7 @@ def load(above: UpperTiers, index: Rows, model: int) -> tuple[int, list[EntryRow
         segments[row.file] = segment
     n_loaded = 0
     misplaced: list[EntryRow] = []
-    for found in index.checkpoints(model):
+    for found in stored_entries:
         tip = segments.get(found.segment)
         tokens = found.tokens if tip is None else _path(tip, found.n_tokens)
         tree = above.entries.tree(found.scope)
@@ -80,6 +80,9 @@ def load(above: UpperTiers, index: Rows, model: int) -> tuple[int, list[EntryRow
             tip.n_users += 1
             tip.n_stored += 1
         n_loaded += 1
+    for segment in reversed(segments.values()):
+        if not segment.is_needed and segment.parent is not None:
+            del segment.parent.children[segment.start, int(segment.tokens[0])]
     return n_loaded, misplaced
 
 
