@@ -173,6 +173,8 @@ class DiskDesk(Desk):
         else:
             raise AssertionError("storing does not end")
         self.check()
+        for root in self.cache.host.segments.roots.values():
+            assert not any(segment.is_being_written for segment in root.below())
         assert self.disk.usage().used_bytes == self.directory.used_bytes
         assert sum(self.directory.index.files().values()) == self.directory.used_bytes
         assert set(os.listdir(self._at / "blobs")) <= self.directory.index.files().keys()

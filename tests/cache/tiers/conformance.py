@@ -176,6 +176,7 @@ class LowerConformance(TierConformance):
         limit_bytes, budget.limit_bytes = budget.limit_bytes, budget.used_bytes + tier.cost(entry) // 2
         assert not tier.get(entry, desk.cache.host)
         budget.limit_bytes = limit_bytes
+        assert not entry.takes_host_memory
         desk.check()
         assert tier.has(entry)
         assert desk.start(0, PROMPT + MORE)

@@ -156,6 +156,7 @@ class ToyDesk(Desk):
         plan = super().plan(prompt, scope, use_cache=use_cache)
         if not plan.is_near:
             assert plan.fetch()
+            self.check()
             return super().plan(prompt, scope, use_cache=use_cache)
         return plan
 

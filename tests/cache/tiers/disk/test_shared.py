@@ -215,6 +215,17 @@ def test_who_is_asked_gives_no_more_than_is_lacking(directory: File) -> None:
         tenant.cache.close(PATIENCE_S)
 
 
+def test_what_is_lacking_is_asked_for_and_no_more(directory: File) -> None:
+    disk = shared(directory, 1000)
+    a, b = (disk.join(disk.directory.index.model_id(model), lambda: None) for model in "ab")
+    assert a.reserve(700)
+    assert not b.reserve(400)
+    assert b.ask_for(400)
+    assert a.asked_bytes() == 100
+    for share in (a, b):
+        disk.leave(share)
+
+
 def test_what_another_model_is_dropping_is_not_loaded(directory: File) -> None:
     """A model comes back while the disk has not done yet what makes room for another one's entry."""
     disk = shared(directory, limit_for(4))
