@@ -1,4 +1,4 @@
-"""The nearest checkpoints above and below others, while checkpoints are removed in thought one by one."""
+"""Tracks each checkpoint's nearest neighbours while evictions are simulated; the tree itself does not change."""
 
 from bisect import bisect_left
 from collections import defaultdict

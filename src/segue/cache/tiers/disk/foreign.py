@@ -1,4 +1,4 @@
-"""What models that are not served here have on disk: kept for when they come back, but not for ever."""
+"""Stored entries of models that this process does not serve: kept until their room is needed."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""A thread for what is slow; what it has done is taken over on the engine's thread."""
+"""Runs slow jobs on a background thread; the engine's thread collects the results."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor

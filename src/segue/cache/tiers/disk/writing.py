@@ -1,4 +1,4 @@
-"""Writing one checkpoint to a disk: what is written, told in copies, and what came of it."""
+"""Writes one entry to disk, from an immutable description of it, and returns the rows as written."""
 
 from collections.abc import Sequence
 from contextlib import suppress
