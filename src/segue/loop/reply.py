@@ -1,4 +1,4 @@
-"""Decoding: the next token of a request, what is said of it, and whether it is the last."""
+"""Draws the next token of a request, reports it to the listener, and decides whether the reply ends there."""
 
 import numpy as np
 

@@ -20,7 +20,8 @@ class Tier(Protocol[Place]):
     """Somewhere that entries can be kept. Belongs to the engine's thread, and never blocks it.
 
     `Place` is where an entry comes from and goes to: for the device and the host, a sequence of the engine; for the
-    tiers below, the host tier. A tier holds all of an entry or nothing, and never uses more than its limit.
+    tiers below, the host tier. A lower tier holds all of an entry or nothing.
+    No tier ever uses more than its limit.
     """
 
     def has(self, entry: Entry) -> bool:

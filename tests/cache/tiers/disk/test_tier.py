@@ -467,7 +467,7 @@ def test_a_file_that_goes_with_its_checkpoint_while_it_is_fetched_is_no_loss(
         desk.cache.evictor.evict(found)
         desk.leave(path(1, 30))
         desk.disk.collect()
-        while desk.disk.step():
+        while desk.disk.maintain():
             desk.disk.collect()
     desk.store()
     assert "stored state is lost" not in caplog.text
@@ -517,7 +517,7 @@ def test_what_is_being_fetched_stays_on_disk_whoever_wants_room(
     with late_reads(monkeypatch, fail=False):
         assert desk.fetch(found)
         desk.leave(path(2, 30))
-        while desk.disk.step():
+        while desk.disk.maintain():
             pass
         assert "disk" in where(desk, path(1, 30))
         desk.leave(path(3, 30))

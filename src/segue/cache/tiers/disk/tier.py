@@ -120,10 +120,6 @@ class DiskTier:
         if self._share.was_answered():
             self._saving.try_again()
 
-    def step(self) -> bool:
-        """Copy one piece of an unsaved checkpoint to the host, or hand a copied one to the writer; False if idle."""
-        return self._saving.step()
-
     def close(self, timeout_s: float) -> None:
         """Store what there is time for, and let the directory go."""
         give_up = time.monotonic() + timeout_s
