@@ -62,7 +62,7 @@ def test_a_state_that_is_refused_costs_time_alone(make_fake_rig: MakeFakeRig, ca
     assert heard.end.report is not None
     assert (heard.end.report.damaged, heard.end.report.new, heard.n_read) == (90, 20, 110)
     assert {record.name for record in caplog.records} == {"segue.cache"}
-    assert "saved state is of no use, and will be read again" in caplog.text
+    assert "saved state is unusable, so it is read again (checkpoints: " in caplog.text
     assert "mismatched key type" in caplog.text
     rig.engine.refuses_states = False
     assert rig.ask(prompt + text(3, 20)).n_read == 0

@@ -1,1 +1,1 @@
-"""The cache of model states: entries, the tiers that hold their parts, and what moves between tiers."""
+"""The cache of model states: entries, the tiers that hold their parts, and the movement between tiers."""

@@ -1,4 +1,4 @@
-"""Making room: which entry moves down a tier, and which one goes."""
+"""Makes room: decides which entry moves down a tier and which one is dropped."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ from segue.prefix.loss import Loss
 class Evictor:
     """Makes room on the device and on the host. Belongs to the engine's thread.
 
-    Nothing valid is dropped but for room, and nothing that is in use. `lower` is the tier below the host.
+    It drops valid entries only to make room, and never one that is in use. `lower` is the tier below the host.
     """
 
     def __init__(self, entries: Namespaces, device: DeviceTier, host: HostTier, retention: Retention) -> None:
@@ -37,7 +37,7 @@ class Evictor:
         self._stored_victims = Victims[Entry]()
 
     def host_room(self, n_bytes: int) -> bool:
-        """Make room for this much on the host by dropping what is worth least; False if it can never fit."""
+        """Make room for `n_bytes` on the host by dropping the least valuable entries; False if that is impossible."""
         if n_bytes > self.host.budget.limit_bytes:
             return False
         while not self.host.budget.fits(n_bytes):
@@ -55,7 +55,7 @@ class Evictor:
         return True
 
     def stored_room(self, n_bytes: int) -> bool:
-        """Make room for this much on the host by letting go what is on disk too; nothing is lost for it."""
+        """Make room for `n_bytes` on the host by dropping only copies that are also on disk; nothing is lost."""
         while not self.host.budget.fits(n_bytes):
             victim = self._next_stored_victim()
             if victim is None:
@@ -64,10 +64,10 @@ class Evictor:
         return True
 
     def free_seq(self) -> bool:
-        """See that a sequence is free to park on, if need be by demoting the least valuable parked entry."""
+        """Ensure that a sequence is free for parking, if necessary by demoting the least valuable parked entry."""
         while not self.device.free_seqs:
             parked, now = self.device.parked(), self.entries.clock()
-            # Demoting a shared one is cheap, but it is evicted where the host is full: so pinned ones come last.
+            # Demoting a shared entry is cheap, but where the host is full it is evicted, so pinned ones come last.
             shared = [c for c in parked if self._is_shared(c) and not c.is_pinned(now)]
             victim = self._least(shared or parked, lambda _: self._engine.shape.n_bytes_state or 1)
             if victim is None:
@@ -80,7 +80,7 @@ class Evictor:
         freed = {c: c.n_tokens - self.device.owners.n_shared(c) for c in self.device.parked()}
         shape = self._engine.shape
         n_bytes_window = shape.n_bytes_state if shape.kind.has_window else 0
-        # Paths tell what can be shared, not what is: the same path, read twice, lies in cells of its own.
+        # Paths show which cells could be shared, not which are: a path that was read twice has cells of its own.
         victim = self._least(freed, lambda c: freed[c] * shape.n_bytes_cell + n_bytes_window)
         victim = victim or self._least(freed, lambda _: 1)
         if victim is None:
@@ -95,11 +95,11 @@ class Evictor:
             self.evict(checkpoint)
 
     def move_to_host(self, checkpoint: Entry) -> bool:
-        """Move a parked checkpoint to the host if there is room; nothing else moves or goes for it."""
+        """Move a parked checkpoint to the host if there is room, without moving or dropping any other entry."""
         return self._to_host(checkpoint, self.host.budget.fits)
 
     def copy_all(self, checkpoint: Entry, seq: int, room: Callable[[int], bool]) -> bool:
-        """Copy all of a checkpoint that `seq` stands at to the host; False if there is no room, with nothing copied."""
+        """Copy a whole checkpoint, at which `seq` stands, to the host; False, with nothing copied, for lack of room."""
         if checkpoint.is_copied:
             return True
         had_blob = checkpoint.blob is not None
@@ -114,16 +114,16 @@ class Evictor:
         return True
 
     def evict(self, checkpoint: Entry, *, loss: Loss | None = Loss.EVICTED) -> None:
-        """Drop a checkpoint, and those that cannot live without its cells; their paths stay known.
+        """Drop a checkpoint, and those that depend on its cells; their paths stay known.
 
-        `loss` is the reason reported if a later prompt would have used it; None where none would.
+        `loss` is the reason reported if a later prompt would have used the checkpoint; None to report nothing.
         """
         orphans = list(self.device.owners.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
         self._forget(checkpoint, loss=loss)
         self._rehome(orphans)
 
     def lose_copies(self, checkpoint: Entry) -> None:
-        """Do without what is saved of a checkpoint, which is of no use: it goes, unless it is parked."""
+        """Drop a checkpoint's saved copies, which are unusable; drop the checkpoint as well unless it is parked."""
         if not checkpoint.is_attached:
             return
         if not checkpoint.is_parked:
@@ -134,12 +134,12 @@ class Evictor:
         self.host.drop_segment(checkpoint)
 
     def rehome_below(self, checkpoint: Entry) -> None:
-        """A sequence is gone that had read up to a checkpoint: entries on its cells move to a chain, or go."""
+        """Rehome entries after a sequence that had read up to a checkpoint is gone: they move to a chain or go."""
         left = [checkpoint, *ancestors(checkpoint)]
         self._rehome(c for c in left if not c.has_cells and self.device.owners.seq_over(c) is None)
 
     def release_seq(self, checkpoint: Entry) -> None:
-        """Take a checkpoint off its parked sequence; those on its cells move to its chain, or go."""
+        """Free a checkpoint's parked sequence; entries that depend on its cells move to its chain or are dropped."""
         if not checkpoint.is_parked:
             return
         orphans = list(self.device.owners.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
@@ -147,7 +147,7 @@ class Evictor:
         self._rehome(orphans)
 
     def _to_host(self, checkpoint: Entry, room: Callable[[int], bool]) -> bool:
-        """Move a parked checkpoint to the host; of one whose cells others keep only what they do not."""
+        """Move a parked checkpoint to the host; if other sequences keep its cells, copy only its state part."""
         started = time.perf_counter()
         seq = checkpoint.seq
         with self.in_use.using(checkpoint):
@@ -162,7 +162,7 @@ class Evictor:
         return True
 
     def _shrink(self, checkpoint: Entry) -> bool:
-        """Let the deepest checkpoint below keep the cells instead, so that only the tail is freed."""
+        """Park the deepest dependent checkpoint instead, so that only the cells of the tail are freed."""
         heir = next(self.device.owners.orphans(checkpoint), None)
         if heir is None:
             return False
@@ -203,24 +203,24 @@ class Evictor:
         return checkpoint.is_parked and self._kind.shares_cells
 
     def _is_shared(self, checkpoint: Entry) -> bool:
-        """Whether other sequences keep all of its cells as well; so it is where the memory has none."""
+        """Whether other sequences keep all of its cells too; always true if the memory has no cells."""
         return not self._kind.shares_cells or self.device.owners.n_shared(checkpoint) == checkpoint.n_tokens
 
     def _next_host_victim(self) -> Entry | None:
-        """The least valuable on the host."""
+        """The least valuable entry on the host."""
         now = self.entries.clock()
         return self._host_victims.next(lambda n: self._ranked_on_host(now, n), now, self._may_leave_host)
 
     def _ranked_on_host(self, now: float, n_shares: int) -> list[Entry]:
         here = [c for c in self.entries.all() if self._may_leave_host(c)]
-        # What is on disk as well loses nothing but time.
+        # Dropping a copy that is also on disk costs only the time to fetch it again.
         here = [c for c in here if c.is_stored] or here
         ordered = self.retention.ranked(here, now, self.host.freed_bytes, n_shares)
-        # Where checkpoints share all their segments, none of them would free anything by itself.
+        # Where checkpoints share all their segments, dropping just one would free nothing.
         return ordered or self.retention.ranked(here, now, lambda _: 1, n_shares)
 
     def _next_stored_victim(self) -> Entry | None:
-        """The least valuable of those on the host that are on disk too."""
+        """The least valuable entry on the host that is also on disk."""
         now = self.entries.clock()
 
         def may_go(checkpoint: Entry) -> bool:
@@ -236,6 +236,6 @@ class Evictor:
         return checkpoint.takes_host_memory and not self.in_use.has_copies_in_use(checkpoint)
 
     def _least(self, candidates: Iterable[Entry], freed: Callable[[Entry], int]) -> Entry | None:
-        """The least valuable of those that would free anything and that nothing must stay for meanwhile."""
+        """The least valuable candidate that would free anything and whose cells are not in use."""
         idle = (c for c in candidates if not self.in_use.has_cells_in_use(c))
         return self.retention.victim(idle, self.entries.clock(), freed)

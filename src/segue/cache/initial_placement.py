@@ -15,16 +15,16 @@ class InitialPlacement:
         self._kind = evictor.device.engine.shape.kind
 
     def place(self, seq: int, checkpoint: Entry, *, is_new: bool, is_tip: bool) -> bool:
-        """See that the checkpoint where a sequence stands has a place; False if there is no room for it anywhere.
+        """Ensure that the checkpoint at which a sequence stands has a place; False if no tier has room for it.
 
-        `is_tip` says that the sequence is about to be emptied, so that its cells need a holder.
+        `is_tip`: the sequence is about to be emptied, so the checkpoint must take over its cells.
         """
         if is_tip and self._evictor.device.owners.parked_over(checkpoint) is None:
             return self._place_tip(seq, checkpoint)
         return not is_new or self._place_on_path(seq, checkpoint)
 
     def _place_on_path(self, seq: int, checkpoint: Entry) -> bool:
-        """Give a checkpoint on a running sequence's path a place: parked if sequences abound, else the host."""
+        """Place a checkpoint on a running sequence's path: parked if many sequences are free, else on the host."""
         if self._engine.is_unified and not self._kind.has_state_part:
             return True
         device = self._evictor.device
@@ -33,7 +33,7 @@ class InitialPlacement:
             return True
         if self._evictor.host.copy_blob(checkpoint, seq, self._evictor.host_room):
             return True
-        # Where parked sequences are few, the ends of paths need all of them.
+        # Where few sequences can park entries, the ends of paths need all of them.
         may_park = bool(device.free_seqs) or device.n_parked >= _N_PARKED_FEW
         return may_park and self._evictor.free_seq() and device.put(checkpoint, seq)
 

@@ -1,4 +1,4 @@
-"""What must always hold between trees, tiers and the engine."""
+"""The invariants between the trees, the tiers and the engine."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Idle branches on the device: libllama's attention spans their cells for everybody who runs."""
+"""Offloads idle branches from the device, since libllama's attention scans their cells for every running sequence."""
 
 from segue.cache.entries.entry import Entry
 from segue.cache.eviction import Evictor
@@ -8,9 +8,9 @@ from segue.prefix.lineage import common
 class Offload:
     """Moves idle branches to the host, as far as there is room, while they keep more than `n_cells_most` cells.
 
-    A branch is idle if no running sequence is on it. While none runs at all, the one used last may stay: it is likely
-    to go on, and slows nobody. It is copied all the same, so that it can leave at once when another is asked for.
-    Nothing is dropped for the sake of speed. Belongs to the engine's thread.
+    A branch is idle if no running sequence is on it. While nothing runs, the branch used last may stay: it is likely
+    to continue, and it slows no other sequence. It is copied anyway, so that it can leave at once when another branch
+    is needed. Offloading never drops an entry. Belongs to the engine's thread.
     """
 
     def __init__(self, evictor: Evictor, n_cells_most: int) -> None:
@@ -18,7 +18,7 @@ class Offload:
         self._n_cells_most = n_cells_most
 
     def n_cells(self) -> int:
-        """Cells that idle parked checkpoints keep."""
+        """The number of cells that idle parked checkpoints keep."""
         parked = self._evictor.device.parked()
         counted = self._spared(parked)
         n_cells = 0
@@ -29,7 +29,7 @@ class Offload:
         return n_cells
 
     def step(self) -> bool:
-        """Copy a piece of an idle branch, or let a copied one leave; False if all may stay or none can go."""
+        """Copy a piece of an idle branch, or move a copied one to the host; False if nothing needs to, or can, move."""
         if not self._evictor.device.engine.shape.kind.shares_cells:
             return False
         parked = self._evictor.device.parked()
@@ -38,7 +38,7 @@ class Offload:
             return any(self._copy(checkpoint) for checkpoint in spared)
         owners = self._evictor.device.owners
         freed = {c: c.n_tokens - owners.n_shared(c) for c in parked if c not in spared}
-        # The longest goes first: it frees most, before who runs now gets cells behind it.
+        # The longest branch goes first: it frees most, and does so before running sequences take cells behind it.
         victim = max(freed, key=freed.__getitem__, default=None)
         if victim is None or not freed[victim]:
             return False

@@ -1,4 +1,4 @@
-"""Where a prompt starts: the way that gives its first token soonest."""
+"""Plans where a prompt starts: the option that gives the first token soonest."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ class Tiers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where a prompt can start. Good until the cache changes: restore it at once or plan again.
+    """Where a prompt can start. Valid until the cache changes: restore it at once or plan again.
 
-    `needs_last`: all of the prompt could be restored, but nobody kept its logits. `n_cheaper_to_read`: how many tokens
-    could be restored, but are read sooner, and `n_not_fetched` how many more could be if they were not on disk.
+    `needs_last`: the whole prompt could be restored, but its logits were not kept. `n_cheaper_to_read` tokens could be
+    restored but are faster to read again, and `n_not_fetched` more could be restored if they were not on disk.
     """
 
     tiers: Tiers
@@ -49,7 +49,7 @@ class Plan:
 
     @property
     def logits(self) -> Logits | None:
-        """The logits after the whole prompt, if nothing of it need be read."""
+        """The logits after the whole prompt, if none of it need be read."""
         return self.restore.checkpoint.logits if self.restore and self.restore.with_logits else None
 
     @property
@@ -60,7 +60,7 @@ class Plan:
         return not self.tiers.lower.cost(self.restore.checkpoint, with_logits=self.restore.with_logits)
 
     def fetch(self) -> bool:
-        """Begin to fetch what is not near, unless that is under way; False if that is not possible now."""
+        """Begin to fetch the parts that are not near, unless already begun; False if that is not possible now."""
         assert self.restore is not None, "an empty sequence needs nothing"
         lower, host = self.tiers.lower, self.tiers.host
         return lower.get(self.restore.checkpoint, host, with_logits=self.restore.with_logits)
@@ -88,10 +88,10 @@ class Planner:
         digests: Mapping[int, int] | None,
         only_near: bool,
     ) -> Plan:
-        """Where a prompt starts soonest. Under 1 ms for 150,000 tokens and 10,000 checkpoints.
+        """Find the start that gives the first token soonest. Under 1 ms for 150,000 tokens and 10,000 checkpoints.
 
         `reads_last` leaves the last token to be read even if its logits are kept. `digests`, in reproducible mode only,
-        are those of the prompt's checkpoint positions. `only_near` takes nothing that must be fetched first.
+        are those of the prompt's checkpoint positions. `only_near` excludes checkpoints that must be fetched first.
         """
         match = tree.match(tokens)
         restore, n_deepest, n_not_fetched = None, 0, 0
@@ -117,7 +117,7 @@ class Planner:
         return not self._tiers.lower.cost(checkpoint, with_logits=with_logits)
 
     def _soonest(self, found: Iterator[Restore[Entry]], n_prompt: int) -> tuple[Restore[Entry] | None, int]:
-        """The cheapest of the deepest ways to go on, reading what is left included, and how deep the deepest is."""
+        """The cheapest of the deepest restores, counting the tokens left to read, and the depth of the deepest one."""
         best, n_deepest = None, 0
         best_s = self._prices.read_s(n_prompt)
         for restore in islice(found, _N_PRICED):

@@ -1,4 +1,4 @@
-"""A sequence on its way to an entry: at once where cells can be shared, else piece by piece from segments."""
+"""Restores an entry to a sequence: at once where cells can be shared, else piece by piece from segments."""
 
 import logging
 import time
@@ -21,10 +21,10 @@ Piece = tuple[list[Cells], int]
 
 
 class Restoration:
-    """Makes an empty running sequence stand at a checkpoint, or somewhere on its path; leaves it empty for none.
+    """Restores an empty running sequence to a checkpoint, or to a position on its path; without one, leaves it empty.
 
-    `source` names the tier that the checkpoint is on, "" for none. All that it needs must be in memory, and stays there
-    until it is done. `clear` empties a running sequence. Belongs to the engine's thread.
+    `source` names the tier of the checkpoint, "" without one. All parts that the checkpoint needs must be in memory;
+    they stay there until the restoration is done. `clear` empties a running sequence. Belongs to the engine's thread.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class Restoration:
 
     @property
     def age_s(self) -> float:
-        """How long ago the checkpoint was saved; 0 for none."""
+        """The time since the checkpoint was saved; 0 without a checkpoint."""
         return self._evictor.entries.clock() - self._checkpoint.created if self.source else 0.0
 
     def step(self) -> None:
-        """Go on by a piece of bounded size. Harmless once it is done.
+        """Restore the next piece, whose size is bounded. Does nothing once the restoration is done.
 
         Raises NoRoomError, with the sequence empty, if the cells are full and nothing can be freed. Raises StateError,
-        with the sequence empty and the saved state dropped, if the engine refuses that: match again.
+        with the sequence empty and the saved state dropped, if the engine refuses the state: match again.
         """
         while not self.is_done:
             try:
@@ -93,7 +93,7 @@ class Restoration:
             self._engine.borrow(src, seq, checkpoint.n_tokens, checkpoint.blob)
         else:
             assert checkpoint.segment is not None, "a checkpoint in the tree has lost its cells"
-            # Plain attention can stop anywhere; what has a state of its own must first stand where that belongs.
+            # Plain attention can stop at any token; other memory must first reach the token that its state part is for.
             n_load = self._n_tokens if checkpoint.blob is None else checkpoint.n_covered
             chain = _cells(checkpoint.segment.chain(checkpoint.n_covered))
             self._pieces = deque(pieces(chain, n_load, self._engine.shape.n_bytes_cells_most))
@@ -117,16 +117,16 @@ class Restoration:
         log_event("restored", checkpoint, checkpoint.home, self._started)
 
     def _give_up(self, error: StateError) -> None:
-        # New checkpoints would build on refused cells as long as anybody kept them.
+        # As long as refused cells are kept, new checkpoints build on them.
         refused = [one for one in self._refused() if one.is_attached]
         self._clear(self._running.seq)
         if refused:
-            log.warning("saved state is of no use, and will be read again (checkpoints: %d): %s", len(refused), error)
+            log.warning("saved state is unusable, so it is read again (checkpoints: %d): %s", len(refused), error)
         for one in refused:
             self._evictor.lose_copies(one)
 
     def _refused(self) -> list[Entry]:
-        """After a StateError: who needs what was refused, the checkpoint and all on the same cells of a chain."""
+        """The checkpoints that a StateError affects: this one, and all others that use the refused cells."""
         if self._pieces is None or self._checkpoint.segment is None:
             return [self._checkpoint]
         length = self._engine.length(self._running.seq)
@@ -152,13 +152,13 @@ class Restoration:
             try:
                 engine.put_part(seq, part)
             except NoRoomError:
-                self._pieces = None  # the sequence was emptied: from the start again
+                self._pieces = None  # the sequence was emptied, so the next step starts over
                 raise
         self._pieces.popleft()
 
 
 def pieces(chain: Iterable[tuple[Cells, int]], n_tokens: int, n_bytes_most: int) -> list[Piece]:
-    """Neighbours gathered up to a size; only the last of a piece may be followed less than to its end."""
+    """Group adjacent cells into pieces of about `n_bytes_most`; only the last cells of a piece may be used in part."""
     found: list[Piece] = []
     n_bytes = 0
     can_grow = False

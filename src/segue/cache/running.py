@@ -1,4 +1,4 @@
-"""Running sequences as the cache sees them: whose path they are on, and what must stay for their sake."""
+"""The running sequences as the cache sees them: which path each is on, and which entries each keeps alive."""
 
 from segue.cache.entries.entry import Entry
 from segue.cache.eviction import Evictor
@@ -22,12 +22,12 @@ class RunningSequences:
         return seq in self._running
 
     def start(self, seq: int, tree: Tree[Entry], visit: Visit | None) -> RunningSequence:
-        """Let something run on an empty sequence; `visit` is its request, if it is one."""
+        """Start to use an empty sequence; `visit` is its request, None where the server reads for itself."""
         running = self._running[seq] = RunningSequence(seq, tree, visit=visit)
         return running
 
     def move(self, src: int, dst: int) -> None:
-        """Let the empty sequence `dst` stand where `src` stood, and empty `src`."""
+        """Move the state of `src` to the empty sequence `dst`, and empty `src`."""
         self._engine.copy(src, dst)
         self._engine.drop(src)
         running = self._running.pop(src)
@@ -35,7 +35,7 @@ class RunningSequences:
         self._running[dst] = running
 
     def clear(self, seq: int) -> None:
-        """Empty a sequence, in use or not. Entries that lose their cells for it move to a chain, or go."""
+        """Empty a sequence, in use or not. Entries that lose their cells move to a chain of segments or are evicted."""
         gone = self._running.pop(seq, None)
         if gone is not None:
             for entry in gone.fresh:

@@ -1,4 +1,4 @@
-"""What the cache learns from the sessions that clients name."""
+"""Learns from the sessions that clients name."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,11 +20,11 @@ class SessionTracker:
         self._sessions = Sessions()
 
     def begin_request(self, namespace: str, session: str) -> None:
-        """A request of a session arrives: the entries that the session would miss most count as used."""
+        """Record that a request of a session arrived: the entries that the session needs most count as used."""
         self._sessions.hear((namespace, session), self._entries.clock())
 
     def end_request(self, namespace: str, session: str, tokens: Tokens) -> None:
-        """A request on this path is over: the entries that its session would miss most count as used."""
+        """Record that a request on this path ended: the entries that its session needs most count as used."""
         if session:
             match = self._entries.tree(namespace).match(tokens)
             ends = list(islice(deepest(match, len(tokens)), N_ENDS))
@@ -32,9 +32,9 @@ class SessionTracker:
                 self._sessions.note((namespace, session), ends, self._entries.clock())
 
     def expected_forks(self, seq: int, namespace: str, session: str, boundaries: Sequence[int]) -> tuple[int, ...]:
-        """Where the next prompt is likely to leave the one that `seq` begins to read, which has these boundaries.
+        """The positions where the next prompt is likely to diverge from the one that `seq` begins to read.
 
-        Learned from how this path's prompts diverged before, or else this session's.
+        `boundaries` are those of the prompt. Learned from earlier divergences on this path, or else in this session.
         """
         visit, key = self._owners.running[seq].visit, (namespace, session)
         assert visit is not None, "only a request has a next prompt"

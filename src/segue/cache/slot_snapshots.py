@@ -1,4 +1,4 @@
-"""Copying what is cached of a path out of the cache, and back into one."""
+"""Copies the cached checkpoints of a path out of the cache, and back into a cache."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from segue.prefix.tree import Tree
 
 log = logging.getLogger("segue.cache")
 
-_WHY_FAR = "the memory of --cache-ram is too small for it or in use, or the disk cannot be read"
+_WHY_FAR = "the memory of --cache-ram is too small or in use, or the disk cannot be read"
 
 
 class SlotSnapshots:
@@ -29,10 +29,10 @@ class SlotSnapshots:
         self._fingerprint = fingerprint
 
     def pack(self, namespace: str, tokens: Tokens) -> SlotSnapshot | None:
-        """Copy all checkpoints of a path; None while some are on their way from the disk.
+        """Copy all checkpoints of a path; None while some are still being fetched from the disk.
 
-        Where the host has no room for all of them, or the disk fails, as many of the deepest as can be had: the log
-        says so. Raises SnapshotError if there are some and none can be had.
+        If the host has no room for all of them, or the disk fails, copies as many of the deepest as it can and logs a
+        warning. Raises SnapshotError if the path has checkpoints and none of them can be copied.
         """
         tree = self._evictor.entries.tree(namespace)
         path = list(deepest(tree.match(tokens), len(tokens)))
@@ -41,23 +41,23 @@ class SlotSnapshots:
         snapshot = _pack(self._evictor, tree, tokens, self._fingerprint)
         n_missing = len(path) - len(snapshot.checkpoints)
         if n_missing and not snapshot.checkpoints:
-            raise SnapshotError(f"all of it is on disk, and cannot be fetched: {_WHY_FAR}")
+            raise SnapshotError(f"all checkpoints of the slot are on disk and cannot be fetched: {_WHY_FAR}")
         if n_missing:
             n_tokens, n_all = len(snapshot.tokens), path[0].n_tokens
             log.warning(
-                "a slot is saved up to token %d of %d, without %d of its %d checkpoints, which are on disk alone: %s",
+                "a slot is saved up to token %d of %d, without %d of its %d checkpoints, which are only on disk: %s",
                 *(n_tokens, n_all, n_missing, len(path), _WHY_FAR),
             )
         return snapshot
 
     def parse(self, arrays: Sequence[Bytes]) -> SlotSnapshot:
-        """Take a snapshot's arrays back; any thread. Raises SnapshotError for what cannot be used with this model."""
+        """Parse the arrays of a snapshot; any thread. Raises SnapshotError if they cannot be used with this model."""
         return parse(arrays, self._fingerprint)
 
     def unpack(self, namespace: str, snapshot: SlotSnapshot) -> int:
-        """Make a snapshot's checkpoints known, as far as there is room; how many tokens the deepest one stands at.
+        """Add a snapshot's checkpoints to the cache as room allows; returns the token count of the deepest one added.
 
-        Raises DamagedError for a checkpoint with other arrays than it must have.
+        Raises DamagedError if the arrays of a checkpoint have the wrong number or sizes.
         """
         tree = self._evictor.entries.tree(namespace)
         n_tokens = _unpack(self._evictor, tree, snapshot)
@@ -66,13 +66,13 @@ class SlotSnapshots:
         return n_tokens
 
     def erase(self, namespace: str, tokens: Tokens) -> int:
-        """Forget the checkpoints at the end of a path that no other path goes on from; the tokens given up."""
+        """Drop the checkpoints at the end of a path that no other path extends; returns how many tokens are lost."""
         evictor = self._evictor
         kept: Entry | None = None
         n_erased = 0
         for checkpoint in list(deepest(evictor.entries.tree(namespace).match(tokens), len(tokens))):
             if not checkpoint.is_attached:
-                continue  # it went with one that was below it
+                continue  # it was evicted together with a deeper checkpoint
             if next(descendants(checkpoint), None) is not None or evictor.in_use.has_copies_in_use(checkpoint):
                 kept = checkpoint
                 break
@@ -82,7 +82,7 @@ class SlotSnapshots:
 
 
 def _pack(evictor: Evictor, tree: Tree[Entry], tokens: Tokens, fingerprint: Mapping[str, str]) -> SlotSnapshot:
-    """Copy what is known of a path: all of its checkpoints that are not on disk alone. Changes nothing that is kept."""
+    """Copy all checkpoints of a path except those that are only on disk. Does not change the cache."""
     found = [c for c in deepest(tree.match(tokens), len(tokens)) if evictor.device.owners.is_near(c)][::-1]
     n_tokens = found[-1].n_tokens if found else 0
     cells: tuple[Cells, ...] = ()
@@ -93,10 +93,10 @@ def _pack(evictor: Evictor, tree: Tree[Entry], tokens: Tokens, fingerprint: Mapp
 
 
 def _unpack(evictor: Evictor, tree: Tree[Entry], snapshot: SlotSnapshot) -> int:
-    """Make a snapshot's checkpoints known, as far as the host has room.
+    """Add a snapshot's checkpoints to the cache, as far as the host has room.
 
-    How many tokens the deepest one stands at that is there in the end: for some, others of them may have had to go.
-    Raises DamagedError for a checkpoint with other arrays than it must have.
+    Returns the token count of the deepest one that is there at the end: adding some of them may evict others.
+    Raises DamagedError if the arrays of a checkpoint have the wrong number or sizes.
     """
     chains, is_segmented = evictor.host.segments, evictor.host.layout.is_segmented
     segment, n_held = chains.find(tree, snapshot.tokens)

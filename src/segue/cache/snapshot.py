@@ -12,12 +12,12 @@ from segue.engine.fingerprint import differences
 
 
 class SnapshotError(Exception):
-    """Arrays that are no snapshot, or one of another model; the message says why."""
+    """The arrays are not a snapshot, or belong to another model; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotEntry:
-    """What is told of one checkpoint. `has_blob` and `has_logits` say which of its arrays follow."""
+    """The metadata of one checkpoint. `has_blob` and `has_logits` say which of its arrays follow."""
 
     n_tokens: int
     pos_min: int
@@ -31,7 +31,7 @@ class SnapshotEntry:
 
 @dataclass(frozen=True, slots=True)
 class SlotSnapshot:
-    """`tokens` from position 0, runs of attention cells that follow one another, and checkpoints with their arrays."""
+    """A path's `tokens` from position 0, its consecutive runs of attention cells, and its checkpoints with arrays."""
 
     fingerprint: Mapping[str, str]
     tokens: Tokens
@@ -39,7 +39,7 @@ class SlotSnapshot:
     checkpoints: tuple[tuple[SnapshotEntry, tuple[Bytes, ...]], ...]
 
     def arrays(self) -> list[Bytes]:
-        """All of it as arrays; `parse` takes them back."""
+        """The whole snapshot as arrays, which `parse` reads back."""
         packed = [asdict(one) for one, _ in self.checkpoints]
         spans = [(cells.start, cells.end) for cells in self.cells]
         head = json.dumps({"fingerprint": dict(self.fingerprint), "cells": spans, "checkpoints": packed}).encode()
@@ -49,7 +49,7 @@ class SlotSnapshot:
 
 
 def parse(arrays: Sequence[Bytes], fingerprint: Mapping[str, str]) -> SlotSnapshot:
-    """Take arrays back. Raises SnapshotError if they were packed under another fingerprint, or are no snapshot."""
+    """Parse arrays. Raises SnapshotError if they were packed under another fingerprint or are not a snapshot."""
     try:
         head = json.loads(arrays[0].tobytes())
         left = iter(arrays[2:])
@@ -59,9 +59,9 @@ def parse(arrays: Sequence[Bytes], fingerprint: Mapping[str, str]) -> SlotSnapsh
         checkpoints = tuple((one, tuple(next(left) for _ in range(one.has_blob + one.has_logits))) for one in packed)
         found = dict(head["fingerprint"])
         if not all(0 < one.n_tokens <= len(tokens) for one in packed):
-            raise ValueError("a checkpoint stands beside the path")
+            raise ValueError("a checkpoint lies beyond the path")
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
         raise SnapshotError("the file holds no saved slot") from error
     if found != dict(fingerprint):
-        raise SnapshotError(f"the slot was saved under other conditions: {differences(found, fingerprint)}")
+        raise SnapshotError(f"the slot was saved under another fingerprint: {differences(found, fingerprint)}")
     return SlotSnapshot(found, tokens, cells, checkpoints)

@@ -34,14 +34,14 @@ _MOST_KNOWN_TOKENS = 1 << 24
 
 
 class StateCache:
-    """Checkpoints, on whatever tier they are. Belongs to the engine's thread.
+    """The checkpoints of all tiers. Belongs to the engine's thread.
 
-    `match` a prompt, `restore` a running sequence to where it starts, `save` what the sequence has read, and `release`
-    it. `maintain` does what can wait, and `close` stores what there is time for. Everything in the tree can be restored
+    `match` a prompt, `restore` a running sequence to the checkpoint found, `save` the sequence's state, and `release`
+    it. `maintain` does deferred work, and `close` stores as much as time allows. Everything in the tree can be restored
     at any time: a checkpoint that loses its cells or bytes leaves the tree, and only its path stays known.
 
     The engine's first `n_running` sequences are the caller's; the cache parks checkpoints on `n_parked` others. Only
-    what was stored under the same `fingerprint` is used.
+    entries stored under the same `fingerprint` are used.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class StateCache:
         self._is_offloaded = True
 
     def open_disk(self, disk: SharedDisk, wake: Callable[[], None]) -> int:
-        """Use a disk as the tier below the host, before anything else is done; how many entries it has.
+        """Use a disk as the tier below the host; call this before anything else. Returns how many entries it holds.
 
-        `wake` is called, from any thread, when `collect` or `maintain` has something to do again.
+        `wake` is called, from any thread, when `collect` or `maintain` has work again.
         """
         tier = DiskTier(self.evictor, disk, self.fingerprint, self.prices, wake)
         self.evictor.lower = tier
@@ -99,10 +99,11 @@ class StateCache:
         digests: Mapping[int, int] | None = None,
         only_near: bool = False,
     ) -> Plan:
-        """Where a prompt starts soonest; changes nothing (`Planner.plan`).
+        """Find the checkpoint from which a prompt's first token comes soonest; changes nothing (`Planner.plan`).
 
-        `only_near` takes nothing that must be fetched from the disk. `reads_last` leaves the last token to be read even
-        if its logits are kept. `digests`, in reproducible mode only, are those of the prompt's checkpoint positions.
+        `only_near` excludes entries that must be fetched from the disk. `reads_last` leaves the last token to be read
+        even if its logits are kept. `digests`, in reproducible mode only, are those of the prompt's checkpoint
+        positions.
         """
         return self._planner.plan(
             self.entries.tree(namespace),
@@ -114,9 +115,9 @@ class StateCache:
         )
 
     def restore(self, seq: int, plan: Plan, *, is_request: bool = True) -> Restoration:
-        """Begin to make an empty sequence stand where a near plan starts: call `step` until it `is_done`.
+        """Begin to restore an empty sequence to the start of a near plan: call `step` until it `is_done`.
 
-        Without `is_request` no statistics change: the server reads for itself, and saves temporary entries only.
+        Without `is_request` no statistics change: the server reads for itself and saves only temporary entries.
         """
         visit = self.retention.arrive(plan.match, self.entries.clock()) if is_request else None
         running = self.running.start(seq, plan.tree, visit)
@@ -135,11 +136,12 @@ class StateCache:
         is_tip: bool = False,
         is_temporary: bool = False,
     ) -> Entry | None:
-        """Keep the state of a sequence, which has read exactly `tokens`; None if there is no room for it.
+        """Save the state of a sequence that has read exactly `tokens`; None if there is no room for it.
 
-        `logits` are those after the last token. `pin_s`: for how long others go before it. `is_tip`: the sequence is
-        about to be emptied, so that its cells need a holder. `is_temporary`: it affects no statistics and is not
-        stored, until `temporary.keep`, or `temporary.drop` drops it; None if a checkpoint is there already.
+        `logits` are those after the last token. `pin_s` is how long the entry stays pinned. `is_tip`: the sequence is
+        about to be emptied, so the entry must take over its cells. `is_temporary`: the entry affects no statistics and
+        is not stored until `temporary.keep`; `temporary.drop` drops it. None if a temporary entry would stand at an
+        existing one.
         """
         assert self.engine.length(seq) == len(tokens), "a checkpoint must stand where its sequence stands"
         self._is_offloaded = False
@@ -178,7 +180,7 @@ class StateCache:
         return entry
 
     def release(self, seq: int, *, keep: Tokens | None = None) -> None:
-        """Empty a sequence. `keep`: the tokens that it has read, if its state shall stay as the end of a reply."""
+        """Empty a sequence. `keep`: the tokens that it has read, if its state should stay as the end of a reply."""
         try:
             if keep is not None and len(keep) and seq in self.running:
                 self.save(seq, keep, Origin.REPLY_END, is_tip=True)
@@ -187,15 +189,15 @@ class StateCache:
             self.running.clear(seq)
 
     def make_room(self) -> bool:
-        """Free some attention cells of parked checkpoints, for a batch that found none; False if none can be freed."""
+        """Free attention cells of parked checkpoints for a batch that found too few; False if none can be freed."""
         return self.evictor.free_cells()
 
     def collect(self) -> None:
-        """Take over what has come from the disk since the last call, or is there now."""
+        """Take over the results of disk reads and writes that finished since the last call."""
         self.evictor.lower.collect()
 
     def maintain(self, seconds: float) -> bool:
-        """Move idle branches and store entries, a step at least and no new one after `seconds`; False once done."""
+        """Offload and store entries: at least one step, and no new one after `seconds`. False once nothing is left."""
         started = time.perf_counter()
         is_left = True
         while is_left:
@@ -206,15 +208,15 @@ class StateCache:
         return is_left
 
     def close(self, timeout_s: float) -> None:
-        """Store what is not stored yet, as far as there is time; the cache is of no use afterwards."""
+        """Store unsaved entries, as far as `timeout_s` allows; the cache cannot be used afterwards."""
         self.evictor.lower.close(timeout_s)
 
     def check_integrity(self) -> None:
-        """Assert that trees, tiers, budgets and the engine agree; takes time in the whole size of the cache."""
+        """Assert that trees, tiers, budgets and the engine agree; takes time linear in the size of the cache."""
         check_integrity(self.evictor)
 
     def _record(self, entry: Entry, *, is_new: bool) -> None:
-        """Have an entry stored that is new or has logits now, and count it."""
+        """Queue an entry for storage if it is new or now has logits, and count new ones."""
         if is_new or entry.logits is not None:
             self.evictor.lower.put(entry, self.host)
         if is_new:
@@ -239,7 +241,7 @@ class StateCache:
         return entry
 
     def _lay_out_again(self, seq: int) -> None:
-        """Lay a window out as a restore would, so that what follows adds up in the same order either way."""
+        """Lay a window out as a restore would, so that later tokens are summed in the same order either way."""
         state = self.engine.save(seq, partial=False)
         self.engine.drop(seq)
         self.engine.load(state, seq)

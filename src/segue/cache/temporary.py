@@ -1,22 +1,22 @@
-"""Entries that were saved for a while: each is kept for good later, or dropped."""
+"""Temporary entries: each is later either kept permanently or dropped."""
 
 from segue.cache.entries.entry import Entry
 from segue.cache.eviction import Evictor
 
 
 class TemporaryEntries:
-    """What becomes of entries that were saved as temporary ones. Belongs to the engine's thread."""
+    """Keeps or drops the entries that were saved as temporary. Belongs to the engine's thread."""
 
     def __init__(self, evictor: Evictor) -> None:
         self._evictor = evictor
 
     def keep(self, entry: Entry) -> None:
-        """Let an entry stay for good, if it is still there."""
+        """Keep an entry permanently, if it is still there."""
         if entry.is_attached:
             self._evictor.retention.note_taken(entry.origin)
             self._evictor.lower.put(entry, self._evictor.host)
 
     def drop(self, entry: Entry) -> None:
-        """Drop an entry, unless another request has come to use it."""
+        """Drop an entry, unless another request has used it."""
         if entry.is_attached and not entry.n_hits and not self._evictor.in_use.has_copies_in_use(entry):
             self._evictor.evict(entry, loss=None)

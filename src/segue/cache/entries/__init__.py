@@ -1,1 +1,1 @@
-"""What is cached: entries by namespace, the segments that hold their cells, and which are in use."""
+"""The entries of the cache by namespace, the segments that hold their cells, and the entries in use."""

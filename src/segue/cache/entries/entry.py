@@ -1,4 +1,4 @@
-"""A checkpoint of the cache: where each of its parts is."""
+"""A checkpoint in the cache, with the places of its parts."""
 
 import math
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ NO_SEQ = -1
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a model's state splits: `is_segmented`: attention cells are kept in segments that paths share.
+    """How a model's state is split. `is_segmented`: attention cells are kept in segments that paths share.
 
-    `needs_blob`: there is a state besides, or instead of, these cells.
+    `needs_blob`: there is state besides, or instead of, these cells.
     """
 
     is_segmented: bool
@@ -27,11 +27,11 @@ class Layout:
 class Entry(Checkpoint):
     """A checkpoint, and where its parts are: on the device, in host memory, on disk, or in several of these places.
 
-    On the device it is parked as sequence `seq`, or its cells are those of another sequence whose path passes through
-    it (`CellOwners`). On the host `blob` is the state that sequences cannot share, or all of it (`is_whole`); its cells
-    are the first `n_covered` of the chain that ends in `segment`, and `is_loaded` keeps that chain in memory as far as
-    it is there. `stored` is the row by which a lower tier has it. After a failed read nothing is fetched before
-    `fetch_after`, in monotonic seconds. `tree` is that of its namespace.
+    On the device it is parked as sequence `seq`, or it uses the cells of another sequence whose path passes through it
+    (`CellOwners`). On the host `blob` is the state that sequences cannot share, or all of it (`is_whole`); its cells
+    are the first `n_covered` of the chain that ends in `segment`, and `is_loaded` keeps the loaded part of that chain
+    in memory. `stored` is its row on a lower tier. After a failed read it is not fetched before `fetch_after`, in
+    monotonic seconds. `tree` is that of its namespace.
     """
 
     tree: "Tree[Entry]" = field(repr=False, kw_only=True)
@@ -51,7 +51,7 @@ class Entry(Checkpoint):
 
     @property
     def is_stored(self) -> bool:
-        """Whether all of it but perhaps its logits is on disk."""
+        """Whether it is on disk, with the possible exception of its logits."""
         return self.stored is not None
 
     @property
@@ -61,27 +61,27 @@ class Entry(Checkpoint):
 
     @property
     def is_whole(self) -> bool:
-        """Whether its blob is all that it takes."""
+        """Whether its blob alone restores it."""
         return self.blob is not None and not self.blob.is_partial
 
     @property
     def has_blob(self) -> bool:
-        """Whether the host has all of its state that is not in segments."""
+        """Whether the host has all of its state outside segments."""
         return self.blob is not None or not self.layout.needs_blob
 
     @property
     def has_chain(self) -> bool:
-        """Whether segments hold all of its cells, in memory or on disk; also where the model has none in segments."""
+        """Whether segments hold all of its cells, in memory or on disk; true, too, if the model uses no segments."""
         return not self.layout.is_segmented or self.n_covered == self.n_tokens
 
     @property
     def has_loaded_chain(self) -> bool:
-        """Whether it has a chain that is in memory as far as it reaches."""
+        """Whether it has a chain whose segments are all in memory."""
         return self.segment is not None and all(segment.cells is not None for segment in self.segment.up())
 
     @property
     def is_copied(self) -> bool:
-        """Whether host and disk together have all of it."""
+        """Whether the host and the disk together have all of its state."""
         return self.is_stored or (self.has_chain and self.has_blob)
 
     @property
@@ -96,27 +96,27 @@ class Entry(Checkpoint):
 
     @property
     def has_cells(self) -> bool:
-        """Whether it has all of its attention cells itself, on whatever tier, or needs none."""
+        """Whether it keeps all of its attention cells itself, on any tier, or needs none."""
         return self.is_parked or self.is_whole or self.is_stored or self.n_covered == self.n_tokens
 
     @property
     def is_unsaved(self) -> bool:
-        """Whether the disk lacks something of it that is elsewhere."""
+        """Whether the disk lacks its state, or logits that are in memory."""
         return not self.is_stored or (self.logits is not None and not self.stores_logits)
 
     @property
     def chain(self) -> list[Segment]:
-        """The segments that its cells are in, root first."""
+        """The segments that hold its cells, root first."""
         return [] if self.segment is None else [segment for segment, _ in self.segment.chain(self.n_covered)]
 
     @property
     def host_bytes(self) -> int:
-        """What its blob and its logits take in host memory; segments are shared and counted by themselves."""
+        """The bytes of its blob and its logits in host memory; segments are shared and counted separately."""
         return (0 if self.blob is None else self.blob.n_bytes) + (0 if self.logits is None else self.logits.nbytes)
 
     @property
     def home(self) -> str:
-        """The nearest tier by its name in logs; `live` is one that lives on other sequences' cells alone."""
+        """The name of its nearest tier in logs; `live` if it uses only the cells of other sequences."""
         if self.is_parked:
             return "parked"
         if self.blob is not None or self.is_loaded:

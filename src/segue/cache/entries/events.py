@@ -1,4 +1,4 @@
-"""What happens to entries, in the log."""
+"""Logs the events of entries."""
 
 import logging
 import time
@@ -9,7 +9,7 @@ log = logging.getLogger("segue.cache")
 
 
 def log_event(what: str, checkpoint: Entry, home: str, started: float) -> None:
-    """One debug line about a checkpoint, in the words that llama-server's users know."""
+    """Log one debug line about a checkpoint, in the words that llama-server's users know."""
     if log.isEnabledFor(logging.DEBUG):
         log.debug(
             "checkpoint %s: pos_min=%d pos_max=%d pos_end=%d n_tokens=%d origin=%s home=%s size=%.3f MiB in %.2f ms",

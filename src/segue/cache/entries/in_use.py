@@ -1,4 +1,4 @@
-"""Entries that something is working with, and that must stay until it is done."""
+"""Entries in use, which must stay until the work with them is done."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from segue.prefix.lineage import is_prefix
 
 
 class InUse:
-    """What must not be evicted just now, whatever it is worth. Belongs to the engine's thread.
+    """The entries that must not be evicted now, whatever their value. Belongs to the engine's thread.
 
     An entry that is acquired keeps its copies on the host and on lower tiers. While an entry is being used, it keeps
-    its parked sequence as well, and so do the parked entries whose cells it may live on.
+    its parked sequence too, and so do the parked entries whose cells it may depend on.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class InUse:
 
     @contextmanager
     def using(self, entry: Entry) -> Iterator[None]:
-        """Keep an entry, and those whose cells it may live on, within a block."""
+        """Keep an entry, and the entries whose cells it may depend on, for the duration of a block."""
         self._using.append(entry)
         try:
             yield
@@ -43,11 +43,11 @@ class InUse:
         return entry in self._acquired or self.has_cells_in_use(entry)
 
     def has_cells_in_use(self, entry: Entry) -> bool:
-        """Whether it must stay where it is, on the device too."""
+        """Whether it must stay where it is, including on the device."""
         return any(_lives_on(used, entry) for used in self._using)
 
     def is_acquired(self, entry: Entry) -> bool:
-        """Whether something that lasts for several turns has acquired it."""
+        """Whether work that spans several turns has acquired it."""
         return entry in self._acquired
 
 

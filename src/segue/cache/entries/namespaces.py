@@ -1,4 +1,4 @@
-"""All entries that are cached, by namespace."""
+"""All cached entries, by namespace."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +28,6 @@ class Namespaces:
         return next(name for name, tree in self.trees.items() if tree is entry.tree)
 
     def all(self) -> Iterator[Entry]:
-        """Everything cached, of all namespaces. Lazy; no tree may change meanwhile."""
+        """All cached entries of all namespaces. Lazy; no tree may change meanwhile."""
         for tree in self.trees.values():
             yield from tree.checkpoints()

@@ -1,4 +1,4 @@
-"""A run of attention cells off the device, behind those of its parent: what paths share is stored once."""
+"""A run of attention cells off the device that follows its parent's; paths share the segments of a common prefix."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from segue.engine.cells import Cells
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """The cells of the tokens `[start, end)` of a path whose first `start` tokens are those that `parent` leads to.
+    """The cells of the tokens `[start, end)` of a path whose first `start` tokens are held by `parent` and above.
 
-    `cells` are in host memory, or None. A lower tier keeps it as `file` of `n_stored_bytes` ("": it does not), and its
-    parents too. A child begins where its path leaves this one, at its end or before: `children[start, first token]`. Of
-    the checkpoints whose chain ends here `n_users` counts all, `n_host` those that are in memory, `n_stored` those on
-    a lower tier. One that `is_being_written`, or written upon, stays there as it is. A root holds no tokens.
+    `cells` are in host memory, or None. A lower tier keeps the segment in `file` of `n_stored_bytes`, "" if it does
+    not, and keeps all parents of a stored segment. A child begins where its path leaves this one, at its end or before:
+    `children[start, first token]`. Of the checkpoints whose chain ends here, `n_users` counts all, `n_host` those in
+    memory, `n_stored` those on a lower tier. While it, or a segment below it, `is_being_written`, its stored copy must
+    not change. A root holds no tokens.
     """
 
     parent: Segment | None
@@ -35,7 +36,7 @@ class Segment:
 
     @classmethod
     def root(cls) -> Segment:
-        """A segment that holds nothing, and that all paths of a namespace begin with."""
+        """An empty segment, at which all paths of a namespace begin."""
         return cls(None, 0, np.empty(0, np.int32), None)
 
     @property
@@ -50,34 +51,34 @@ class Segment:
 
     @property
     def n_bytes(self) -> int:
-        """What its cells take in memory."""
+        """The bytes that its cells take in memory."""
         return 0 if self.cells is None else self.cells.n_bytes
 
     @property
     def is_needed(self) -> bool:
-        """Whether a checkpoint or a child lives on it."""
+        """Whether a checkpoint or a child depends on it."""
         return self.n_users > 0 or bool(self.children)
 
     @property
     def is_needed_on_host(self) -> bool:
-        """Whether a checkpoint or a child in memory lives on it."""
+        """Whether a checkpoint or a child in memory depends on it."""
         return self.n_host > 0 or any(child.cells is not None for child in self.children.values())
 
     @property
     def is_needed_below(self) -> bool:
-        """Whether a checkpoint or a child on a lower tier lives on it, or one that is just being written."""
+        """Whether a checkpoint or a child on a lower tier depends on it, or one that is being written now."""
         has_child = any(child.is_stored for child in self.children.values())
         return self.n_stored > 0 or has_child or self.is_being_written
 
     def up(self) -> Iterator[Segment]:
-        """This segment and those that it hangs on, but for the root."""
+        """This segment and its ancestors, without the root."""
         segment = self
         while segment.parent is not None:
             yield segment
             segment = segment.parent
 
     def chain(self, n_tokens: int) -> list[tuple[Segment, int]]:
-        """The segments that hold the first `n_tokens` of a path that ends here, with how far each is followed."""
+        """The segments that hold the first `n_tokens` of a path that ends here, each with the end of the part used."""
         segments = []
         end = n_tokens
         for segment in self.up():
@@ -86,7 +87,7 @@ class Segment:
         return segments[::-1]
 
     def below(self) -> Iterator[Segment]:
-        """This segment and all that hang on it."""
+        """This segment and all its descendants."""
         stack = [self]
         while stack:
             segment = stack.pop()

@@ -26,7 +26,7 @@ class DeviceTier:
         return entry.is_parked
 
     def cost(self, entry: Entry, *, with_logits: bool = True) -> int:  # noqa: ARG002
-        """Bytes to move before it can be read on: none, since its cells are shared."""
+        """Bytes to move before a sequence can continue from it: none, since its cells are shared."""
         return 0
 
     def put(self, entry: Entry, source: int) -> bool:
@@ -44,12 +44,12 @@ class DeviceTier:
         return True
 
     def get(self, entry: Entry, target: int, *, with_logits: bool = True) -> bool:  # noqa: ARG002
-        """Make the empty sequence `target` stand at a parked entry, sharing its cells."""
+        """Restore a parked entry to the empty sequence `target`, sharing its cells."""
         self.engine.copy(entry.seq, target)
         return True
 
     def drop(self, entry: Entry) -> None:
-        """Free the sequence that an entry is parked on, if it is; those that live on its cells are not looked after."""
+        """Free the sequence that an entry is parked on, if any; the caller handles entries that depend on its cells."""
         if entry.is_parked:
             self.engine.drop(entry.seq)
             self.free_seqs.append(entry.seq)
@@ -66,7 +66,7 @@ class DeviceTier:
         return self.owners.all_parked()
 
     def move(self, entry: Entry, seq: int) -> None:
-        """Let an entry be parked on a sequence that stands there."""
+        """Record that an entry is parked on a sequence that already stands there."""
         entry.seq = seq
         if self.engine.shape.kind.has_window:
             # libllama may take the window cells that the next token would not see.

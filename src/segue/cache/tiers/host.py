@@ -19,9 +19,9 @@ Room = Callable[[int], bool]
 
 
 class HostTier:
-    """Makes and drops the host copies of checkpoints; `via` is an empty sequence that copying may pass through.
+    """Makes and drops the host copies of checkpoints; `via` is an empty sequence that copies may pass through.
 
-    A `Room` makes room for so many bytes, or says that there is none. Belongs to the engine's thread.
+    A `Room` makes room for a number of bytes, or returns False. Belongs to the engine's thread.
     """
 
     def __init__(self, engine: Engine, budget: Budget, via: int) -> None:
@@ -39,7 +39,7 @@ class HostTier:
         return entry.is_on_host
 
     def cost(self, entry: Entry, *, with_logits: bool = True) -> int:  # noqa: ARG002
-        """Bytes to put into the context; logits stay where they are."""
+        """Bytes to copy into the context; logits stay where they are."""
         return self._engine.shape.n_bytes_state + entry.n_covered * self._engine.shape.n_bytes_cell
 
     def put(self, entry: Entry, source: int) -> bool:
@@ -47,7 +47,7 @@ class HostTier:
         return entry.is_copied or self.copy_next(entry, source, self.budget.fits)
 
     def get(self, entry: Entry, target: int, *, with_logits: bool = True) -> bool:  # noqa: ARG002
-        """Make the empty sequence `target` stand at an entry that is here, at once (`Restoration` does it in pieces).
+        """Restore an entry of this tier to the empty sequence `target` in one call (`Restoration` does it in pieces).
 
         Raises NoRoomError or StateError, with `target` empty.
         """
@@ -62,16 +62,16 @@ class HostTier:
         return True
 
     def drop(self, entry: Entry) -> None:
-        """Give up all that host memory has of an entry, its logits included."""
+        """Drop the copies of an entry in host memory, including its logits."""
         self.drop_logits(entry)
         self.drop_state(entry)
 
     def usage(self) -> Usage:
-        """Bytes of host memory, those reserved for what is to come included."""
+        """Bytes of host memory, including those reserved for pending reads."""
         return Usage(self.budget.used_bytes, self.budget.limit_bytes)
 
     def missing_bytes(self, checkpoint: Entry, seq: int) -> int:
-        """What is still to be copied of a checkpoint that `seq` stands at."""
+        """The bytes still to be copied of a checkpoint at which `seq` stands."""
         n_bytes = 0
         if not checkpoint.has_blob:
             n_bytes += self._engine.state_bytes(seq, partial=self.layout.is_segmented)
@@ -83,7 +83,7 @@ class HostTier:
         return n_bytes
 
     def copy_next(self, checkpoint: Entry, seq: int, room: Room) -> bool:
-        """Copy the next piece of an incomplete checkpoint that `seq` stands at; False if there is no room for it."""
+        """Copy the next piece of an incomplete checkpoint at which `seq` stands; False if there is no room for it."""
         if checkpoint.has_chain:
             return self.copy_blob(checkpoint, seq, room)
         tokens = tokens_of(checkpoint)
@@ -93,7 +93,7 @@ class HostTier:
             return True
         end = self._ends(checkpoint, start)[0]
         shape = self._engine.shape
-        # While room is made, the chain so far must stay.
+        # Making room must not evict the chain copied so far.
         self.segments.hold(segment)
         try:
             if not room(shape.n_bytes_segment + (end - start) * shape.n_bytes_cell):
@@ -105,7 +105,7 @@ class HostTier:
         return True
 
     def copy_blob(self, checkpoint: Entry, seq: int, room: Room) -> bool:
-        """Copy what of the state no segment holds, unless it is there; False if there is no room for it."""
+        """Copy the state that no segment holds, unless it is already there; False if there is no room for it."""
         if checkpoint.has_blob:
             return True
         if not room(self._engine.state_bytes(seq, partial=self.layout.is_segmented)):
@@ -119,7 +119,7 @@ class HostTier:
         return True
 
     def adopt(self, checkpoint: Entry) -> bool:
-        """Let a checkpoint that loses its cells live on a chain that is there; False if none reaches so far."""
+        """Attach a checkpoint that loses its cells to an existing chain; False if no chain covers all its tokens."""
         if not self.layout.is_segmented or not checkpoint.has_blob:
             return False
         segment, n = self.segments.find(checkpoint.tree, tokens_of(checkpoint))
@@ -135,12 +135,12 @@ class HostTier:
             checkpoint.n_bytes += logits.nbytes
 
     def arrays(self, checkpoint: Entry) -> list[Bytes]:
-        """What `take_back` takes: the blob and the logits, as far as the host has them."""
+        """The arguments for `take_back`: the blob and the logits, as far as the host has them."""
         blob = [] if checkpoint.blob is None else [checkpoint.blob.data]
         return blob + ([] if checkpoint.logits is None else [checkpoint.logits.view(np.uint8)])
 
     def drop_logits(self, checkpoint: Entry) -> None:
-        """Give up the logits of a checkpoint, which then needs one token read for them if the disk has none."""
+        """Drop the logits of a checkpoint; unless the disk has them, one token must then be read to get them."""
         if checkpoint.logits is not None:
             self.budget.give(checkpoint.logits.nbytes)
             checkpoint.n_bytes -= checkpoint.logits.nbytes
@@ -148,7 +148,7 @@ class HostTier:
             checkpoint.has_far_logits = checkpoint.stores_logits
 
     def drop_state(self, checkpoint: Entry) -> None:
-        """Give up the copy of a checkpoint's state in memory."""
+        """Drop the copy of a checkpoint's state in memory."""
         self.drop_blob(checkpoint)
         if checkpoint.is_stored:
             self.leave_host(checkpoint)
@@ -156,20 +156,20 @@ class HostTier:
             self.drop_segment(checkpoint)
 
     def drop_blob(self, checkpoint: Entry) -> None:
-        """Give up what of the state no segment holds."""
+        """Drop the state that no segment holds."""
         if checkpoint.blob is not None:
             self.budget.give(checkpoint.blob.n_bytes)
             checkpoint.n_bytes -= checkpoint.blob.n_bytes
             checkpoint.blob = None
 
     def drop_segment(self, checkpoint: Entry) -> None:
-        """Leave the chain of segments."""
+        """Detach a checkpoint from its chain of segments."""
         if checkpoint.segment is not None:
             (self.segments.release if checkpoint.is_loaded else self.segments.forget)(checkpoint.segment)
             checkpoint.segment, checkpoint.n_covered, checkpoint.is_loaded = None, 0, False
 
     def verify(self, parts: Sequence[Bytes], *, has_logits: bool) -> None:
-        """Raise DamagedError unless these can be a checkpoint's arrays; any thread. `has_logits`: with logits."""
+        """Raise DamagedError unless these can be a checkpoint's arrays; any thread. `has_logits` requires logits."""
         n_logits = len(parts) - self.layout.needs_blob
         is_whole = int(has_logits) <= n_logits <= 1
         if not is_whole or (n_logits and parts[-1].nbytes != self._engine.shape.n_bytes_logits):
@@ -177,9 +177,9 @@ class HostTier:
             raise DamagedError("a stored state is damaged", f"arrays of {sizes} bytes are not those of a checkpoint")
 
     def take_back(self, checkpoint: Entry, parts: Sequence[Bytes]) -> None:
-        """Take a checkpoint's blob and logits, as they came from the disk, into memory; there is room.
+        """Put a checkpoint's blob and logits, as read from the disk, into memory; the caller has made room.
 
-        Raises DamagedError, and takes nothing, where they are not the arrays that it must have.
+        Raises DamagedError, and takes nothing, if the arrays have the wrong number or sizes.
         """
         self.verify(parts, has_logits=checkpoint.has_far_logits)
         if not checkpoint.has_blob:
@@ -196,26 +196,26 @@ class HostTier:
             checkpoint.has_far_logits = False
 
     def leave_memory(self, checkpoint: Entry) -> None:
-        """Give up the copies in memory of a checkpoint that is on disk."""
+        """Drop the copies in memory of a checkpoint that is on disk."""
         assert checkpoint.is_stored
         self.drop_logits(checkpoint)
         self.drop_state(checkpoint)
 
     def stay_on_host(self, checkpoint: Entry) -> None:
-        """Let a checkpoint's chain stay in memory, as far as it is there."""
+        """Keep the segments of a checkpoint's chain that are in memory there."""
         if checkpoint.segment is not None and not checkpoint.is_loaded:
             checkpoint.is_loaded = True
             checkpoint.segment.n_host += 1
 
     def leave_host(self, checkpoint: Entry) -> None:
-        """Let the chain of a checkpoint leave memory that is on disk."""
+        """Let the chain of a checkpoint that is on disk leave memory."""
         if checkpoint.is_loaded:
             assert checkpoint.segment is not None
             checkpoint.is_loaded = False
             self.segments.leave_host(checkpoint.segment)
 
     def freed_bytes(self, checkpoint: Entry) -> int:
-        """What dropping all copies of a checkpoint would free."""
+        """The bytes that dropping all copies of a checkpoint would free."""
         segment = checkpoint.segment if checkpoint.is_loaded else None
         return checkpoint.host_bytes + (self.segments.freed_bytes(segment) if segment is not None else 0)
 
@@ -225,7 +225,7 @@ class HostTier:
         checkpoint.segment, checkpoint.n_covered, checkpoint.is_loaded = segment, n_covered, True
 
     def _ends(self, checkpoint: Entry, start: int) -> list[int]:
-        """Where the segments of `[start, n_tokens)` end: at each checkpoint, so that each can go alone."""
+        """The ends of the segments of `[start, n_tokens)`: one at each checkpoint, so that each can go alone."""
         ends = [checkpoint.n_tokens]
         for ancestor in ancestors(checkpoint):
             if ancestor.n_tokens <= start:

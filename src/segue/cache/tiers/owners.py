@@ -1,4 +1,4 @@
-"""Which sequences keep the attention cells that checkpoints live on."""
+"""Tracks which sequences keep the attention cells that checkpoints depend on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ from segue.prefix.visit import Visit
 
 @dataclass(slots=True, eq=False)
 class RunningSequence:
-    """A sequence of the engine that something reads on. Its path passes through `anchor` up to `n_anchor` tokens.
+    """A sequence of the engine that is in use. Its path agrees with that of `anchor` for `n_anchor` tokens.
 
-    `n_anchor` is 0 while nothing is known of its path. `visit` is the request that runs on it, None where the server
-    reads for itself. `restoring` is the entry that it is being restored from; `fresh` are entries saved from it that
-    stay fresh while it runs.
+    `n_anchor` is 0 while its path is unknown. `visit` is the request that runs on the sequence, None where the server
+    reads for itself. `restoring` is the entry that the sequence is being restored from; `fresh` lists the entries saved
+    from it that stay fresh while it runs.
     """
 
     seq: int
@@ -32,7 +32,7 @@ class RunningSequence:
 
 
 class CellOwners:
-    """All that keeps attention cells on the device: parked checkpoints and running sequences."""
+    """The owners of attention cells on the device: parked checkpoints and running sequences."""
 
     def __init__(self) -> None:
         self.running: dict[int, RunningSequence] = {}
@@ -47,7 +47,7 @@ class CellOwners:
         return [checkpoint for parked in self._parked.values() for checkpoint in parked]
 
     def update(self, checkpoint: Entry) -> None:
-        """Record that a checkpoint was parked, is parked no longer, or has left its tree."""
+        """Record that a checkpoint was parked, is no longer parked, or has left its tree."""
         if checkpoint.is_attached and checkpoint.is_parked:
             self.parked(checkpoint.tree)[checkpoint] = None
         else:
@@ -74,16 +74,16 @@ class CellOwners:
         return None
 
     def seq_over(self, checkpoint: Entry) -> int | None:
-        """A sequence that holds the checkpoint's cells, a parked one if there is any."""
+        """A sequence that holds the checkpoint's cells, preferably a parked one."""
         parked = self.parked_over(checkpoint)
         return self.running_over(checkpoint) if parked is None else parked.seq
 
     def source(self, checkpoint: Entry) -> int | None:
-        """The sequence to copy it from: the one that it is parked on, or one that holds its cells."""
+        """The sequence to copy a checkpoint from: the one it is parked on, or one that holds its cells."""
         return checkpoint.seq if checkpoint.is_parked else self.seq_over(checkpoint)
 
     def is_on_device(self, checkpoint: Entry) -> bool:
-        """Whether nothing but a copy of its blob, which is on the host, keeps it from being read on at once."""
+        """Whether it can continue at once, or after copying only its blob from the host."""
         if checkpoint.is_parked:
             return True
         return checkpoint.has_blob and self.seq_over(checkpoint) is not None
@@ -93,7 +93,7 @@ class CellOwners:
         return checkpoint.is_parked or checkpoint.is_on_host or self.is_on_device(checkpoint)
 
     def n_shared(self, checkpoint: Entry) -> int:
-        """How many of the checkpoint's first cells other sequences keep as well."""
+        """How many of the checkpoint's first cells other sequences keep too."""
         n_shared = self.n_on_running(checkpoint)
         for parked in self.parked(checkpoint.tree):
             if parked is not checkpoint:
@@ -110,7 +110,7 @@ class CellOwners:
         return n_shared
 
     def orphans(self, checkpoint: Entry) -> Iterator[Entry]:
-        """Checkpoints on its path that have no cells but those of its sequence, deepest first."""
+        """The checkpoints on its path whose only cells are those of its sequence, deepest first."""
         n_shared = self.n_shared(checkpoint)
         for ancestor in ancestors(checkpoint):
             if ancestor.n_tokens <= n_shared:

@@ -1,4 +1,4 @@
-"""Bringing the checkpoints of one path into memory beside each other, the deepest first."""
+"""Fetches the checkpoints of one path into memory, deepest first, so that all are there at the same time."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from segue.cache.tiers.lower import LowerTier, UpperTiers
 
 
 def gather(above: UpperTiers, lower: LowerTier, path: Sequence[Entry]) -> bool:
-    """Fetch checkpoints, given deepest first, as far as the host can have them all at once; False once none is coming.
+    """Fetch as many checkpoints, given deepest first, as fit on the host together; False once no fetch is pending.
 
-    None of them goes for another one that is still to come: so, called again while it is True, this ends.
+    No checkpoint fetched here is evicted for another one, so calling this again while it returns True comes to an end.
     """
     together = _together(above, lower, path)
     for checkpoint in together:
         above.in_use.acquire(checkpoint)
     try:
-        # All of them are asked for at once; those that cannot come stay where they are.
+        # All fetches start together; checkpoints that cannot be fetched stay where they are.
         far = [c for c in together if lower.cost(c, with_logits=True)]
         coming = [lower.get(checkpoint, above.host) for checkpoint in far]
     finally:
@@ -26,9 +26,9 @@ def gather(above: UpperTiers, lower: LowerTier, path: Sequence[Entry]) -> bool:
 
 
 def _together(above: UpperTiers, lower: LowerTier, path: Sequence[Entry]) -> list[Entry]:
-    """Those that fit into the host beside all deeper ones that do, if everything else goes.
+    """The checkpoints that fit on the host together, deeper ones first, if everything else is evicted.
 
-    What is far takes no more once it has come: so those that were chosen once give way to deeper ones only.
+    A fetched checkpoint takes no more memory than estimated, so only deeper checkpoints displace one chosen before.
     """
     n_left, now = above.host.budget.limit_bytes, above.entries.clock()
     counted: set[Segment] = set()

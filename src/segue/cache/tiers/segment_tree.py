@@ -1,4 +1,4 @@
-"""The tree of segments: the attention cells of all checkpoints off the device, what paths share stored once."""
+"""The tree of segments: the attention cells of all checkpoints off the device, with shared prefixes stored once."""
 
 import logging
 
@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 
 
 class SegmentTree:
-    """The segments of all scopes; `budget` counts those in memory. Belongs to the engine's thread.
+    """The segments of all namespaces; `budget` counts those in memory. Belongs to the engine's thread.
 
-    Tokens prove where a path runs. A segment goes with the last checkpoint or segment that lives on it, and so does a
-    tail in memory alone that nobody needs any more.
+    Tokens prove which path a segment is on. A segment is dropped with the last checkpoint or child that depends on it;
+    a tail that is only in memory is trimmed once no checkpoint needs it.
     """
 
     def __init__(self, engine: Engine, budget: Budget) -> None:
@@ -29,7 +29,7 @@ class SegmentTree:
         self.roots: dict[Tree[Entry], Segment] = {}
 
     def find(self, tree: Tree[Entry], tokens: Tokens) -> tuple[Segment, int]:
-        """The segment that a path's chain ends in, and how many of its tokens the chain holds."""
+        """The segment in which a path's chain ends, and how many tokens of the path the chain holds."""
         segment, n = self.roots.setdefault(tree, Segment.root()), 0
         while n < len(tokens):
             child = segment.children.get((n, int(tokens[n])))
@@ -40,7 +40,7 @@ class SegmentTree:
         return segment, n
 
     def add(self, parent: Segment, start: int, tokens: Tokens, cells: Cells | None) -> Segment:
-        """Make a segment for tokens that follow, or branch off, those of `parent`; there is room, and none yet."""
+        """Add a segment, for which there is room, for tokens that follow, or branch off, those of `parent`."""
         assert parent.start <= start <= parent.end
         if cells is not None:
             self._budget.take(cells.n_bytes)
@@ -49,29 +49,29 @@ class SegmentTree:
         return segment
 
     def put(self, segment: Segment, cells: Cells) -> None:
-        """Give a segment that is on disk alone its cells back; there is room, and its parents have theirs."""
+        """Give a segment that is only on disk its cells back; there is room, and its parents have theirs."""
         assert segment.cells is None
         self._budget.take(cells.n_bytes)
         segment.cells = cells
 
     def hold(self, segment: Segment) -> None:
-        """Let one more checkpoint in memory live on a chain."""
+        """Count one more checkpoint in memory that depends on a chain."""
         segment.n_users += 1
         segment.n_host += 1
 
     def release(self, segment: Segment) -> None:
-        """Let one checkpoint in memory less live on a chain; what nobody needs goes."""
+        """Count one checkpoint in memory less on a chain, and drop the segments that are no longer needed."""
         self.leave_host(segment)
         self.forget(segment)
 
     def leave_host(self, segment: Segment) -> None:
-        """Let a checkpoint leave memory whose chain it stays on; of segments on disk, too, only the tokens stay."""
+        """Note that a checkpoint left memory but keeps its chain; cells that are also on disk leave memory."""
         segment.n_host -= 1
         assert segment.n_host >= 0
         self._leave_host(segment)
 
     def forget(self, segment: Segment) -> None:
-        """Let one checkpoint less live on a chain, none that is in memory."""
+        """Count one checkpoint less on a chain; the checkpoint is not in memory."""
         segment.n_users -= 1
         assert segment.n_users >= segment.n_host
         while not segment.is_needed and segment.parent is not None:
@@ -84,9 +84,9 @@ class SegmentTree:
             self._trim(segment)
 
     def leave_below(self, segment: Segment) -> list[Segment]:
-        """Let the lower tier forget the segments, from one up, that nothing there needs; returns them, deepest first.
+        """Mark segments, from one up, that the lower tier no longer needs as not stored; returns them, deepest first.
 
-        They say that they are stored no longer. Those without cells are lost: what lives on them must go.
+        Those without cells in memory are lost, and the caller must drop the checkpoints that depend on them.
         """
         gone = []
         for one in segment.up():
@@ -97,7 +97,7 @@ class SegmentTree:
         return gone
 
     def freed_bytes(self, segment: Segment) -> int:
-        """What `release` would free in memory: segments that only one checkpoint lives on, but for trimmed tails."""
+        """The bytes that `release` would free: segments that only one checkpoint depends on, without trimmed tails."""
         n_bytes = 0
         n_own, n_below = 1, 0
         for one in segment.up():
@@ -109,14 +109,14 @@ class SegmentTree:
         return n_bytes
 
     def check_integrity(self) -> int:
-        """Assert that the segments are whole; the bytes that they take in memory."""
+        """Assert the invariants of the segments; returns the bytes that they take in memory."""
         n_bytes = 0
         for root in self.roots.values():
             for segment in root.below():
                 n_bytes += segment.n_bytes
                 parent = segment.parent
                 if parent is not None:
-                    assert segment.is_needed, "a segment is kept for nobody"
+                    assert segment.is_needed, "a segment is kept that nothing needs"
                     assert segment.cells is not None or segment.is_stored
                     assert segment.cells is None or (segment.cells.start, segment.cells.end) == (
                         segment.start,
@@ -132,7 +132,7 @@ class SegmentTree:
         return n_bytes
 
     def _leave_host(self, segment: Segment) -> None:
-        """Drop the cells, from a segment up, that are on disk and that nobody in memory lives on."""
+        """Drop the cells, from a segment up, that are on disk and that no checkpoint in memory depends on."""
         for one in segment.up():
             if one.is_needed_on_host or not one.is_stored:
                 break
@@ -143,7 +143,7 @@ class SegmentTree:
         segment.cells = None
 
     def _trim(self, segment: Segment) -> None:
-        """Drop the tail behind the last child of a segment that no checkpoint ends in."""
+        """Drop the tail behind the last child of a segment in which no checkpoint ends."""
         end = max((start for start, _ in segment.children), default=segment.end)
         if segment.cells is None or end == segment.end:
             return

@@ -183,7 +183,7 @@ def test_a_damaged_file_is_a_miss(
         for prompt in conversations():
             serve(desk, (*prompt, 1))
     if while_running and how is not Damage.SWAPPED:
-        assert "stored state is lost, and will be read again" in caplog.text
+        assert "stored state is lost; its tokens will be read again" in caplog.text
     desk.restart()
     for prompt in conversations():
         assert serve(desk, (*prompt, 1)) == 0

@@ -1,4 +1,4 @@
-"""Fetching checkpoints from the disk into memory, while the engine does other things."""
+"""Fetches checkpoints from the disk into memory in the background."""
 
 import logging
 import time
@@ -22,12 +22,12 @@ log = logging.getLogger("segue.cache")
 
 _SLACK_BYTES = 4096
 _REST_S = 60.0
-"""How long what could not be read is left alone: a disk may take seconds to give up."""
+"""How long a checkpoint is not read again after a failed read: a disk may take seconds to give up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What came from the disk: cells by segment, and the blob and the logits where they were asked for."""
+    """The data read from the disk: cells by segment, and the blob and the logits if they were requested."""
 
     cells: tuple[tuple[Segment, Bytes], ...]
     parts: tuple[Bytes, ...]
@@ -35,21 +35,21 @@ class Fetched:
 
 
 class FetchError(Exception):
-    """`file` could not be read: that of `segment`, or, if that is None, the checkpoint's own.
+    """A `file` could not be read: that of `segment`, or the checkpoint's own if `segment` is None.
 
-    `is_damage`: it is not what was written; else another attempt may succeed.
+    `is_damage`: the file does not hold the data that was written; otherwise another attempt may succeed.
     """
 
     def __init__(self, segment: Segment | None, file: str, error: Exception) -> None:
         super().__init__(str(error))
         self.segment = segment
         self.file = file
-        # A file that is whole may still hold other arrays than the index says.
+        # An intact file may still hold other arrays than the index says.
         self.is_damage = isinstance(error, DamagedError | ValueError)
 
 
 class Fetches:
-    """The checkpoints that are on their way from the disk. Belongs to the engine's thread."""
+    """The checkpoints that are being fetched from the disk. Belongs to the engine's thread."""
 
     def __init__(
         self, above: UpperTiers, stored: StoredEntries, worker: Worker, directory: Directory, prices: Prices
@@ -64,7 +64,7 @@ class Fetches:
         self._n_excess_bytes = 0
 
     def cost(self, checkpoint: Entry, *, with_logits: bool) -> int:
-        """What must come from the disk, in bytes of memory, before a checkpoint can be restored."""
+        """The bytes of memory that must be filled from the disk before a checkpoint can be restored."""
         shape = self._above.device.engine.shape
         n_bytes = sum(
             shape.n_bytes_segment + len(segment.tokens) * shape.n_bytes_cell for segment in self._far(checkpoint)
@@ -75,9 +75,9 @@ class Fetches:
         return n_bytes + self._n_excess_bytes if n_bytes else 0
 
     def fetch(self, checkpoint: Entry, *, with_logits: bool) -> bool:
-        """Begin to fetch a checkpoint, unless that is under way.
+        """Begin to fetch a checkpoint, unless that has already begun.
 
-        False if the host has no room for it, or if it could not be read a short while ago.
+        False if the host has no room for it, or if reading it failed recently.
         """
         if checkpoint in self._fetching:
             return True
@@ -110,14 +110,14 @@ class Fetches:
         return True
 
     def let_go(self) -> None:
-        """What has arrived before may be dropped again: who waited for it had a turn of the loop to open it."""
+        """Allow checkpoints fetched before to be evicted: the requests waiting for them had a turn to restore them."""
         while self._arrived:
             self._above.in_use.release(self._arrived.pop())
 
     def _fetched(self, checkpoint: Entry, n_reserved: int, n_disk_bytes: int, fetched: Fetched) -> None:
         self._prices.note_disk(n_disk_bytes, fetched.seconds)
         self._end(checkpoint, n_reserved)
-        # What went meanwhile is on no chain and on no disk: nothing of it is taken.
+        # A checkpoint that was dropped meanwhile has no chain and no file, so none of its data is taken.
         chain = set(checkpoint.segment.up()) if checkpoint.segment is not None and checkpoint.is_loaded else set()
         cells = [(segment, data) for segment, data in fetched.cells if segment in chain and segment.cells is None]
         parts = fetched.parts if checkpoint.is_stored else ()
@@ -129,7 +129,7 @@ class Fetches:
         assert isinstance(error, FetchError)
         self._end(checkpoint, n_reserved)
         segment = error.segment
-        # What went meanwhile, or was stored anew, has another file or none.
+        # A checkpoint or segment that was dropped or stored again meanwhile has no file, or another one.
         stored = checkpoint.stored
         own_file = stored.file if stored is not None else None
         if (segment.file if segment is not None else own_file) != error.file:
@@ -137,10 +137,10 @@ class Fetches:
         if segment is not None and segment.cells is not None:
             return
         if not error.is_damage:
-            log.warning("stored state stays on disk, but is read again for now: %s", error)
+            log.warning("stored state stays on disk, but its tokens are read again for now: %s", error)
             checkpoint.fetch_after = self._above.entries.clock() + _REST_S
             return
-        log.warning("stored state is lost, and will be read again: %s", error)
+        log.warning("stored state is lost; its tokens will be read again: %s", error)
         if segment is not None:
             self._stored.lose_segment(segment, loss=Loss.DAMAGED)
         else:
@@ -152,7 +152,7 @@ class Fetches:
         self._above.host.budget.release(n_reserved)
 
     def _far(self, checkpoint: Entry) -> list[Segment]:
-        """The segments that a restore needs and that are not in memory."""
+        """The segments that a restore needs but that are not in memory."""
         if (
             checkpoint.segment is None
             or checkpoint.is_parked
@@ -174,7 +174,7 @@ def _read(
     shape: MemoryShape,
     check: Callable[[Sequence[Bytes]], None],
 ) -> Fetched:
-    """On a disk's thread; raises FetchError, also where a file that is whole has other arrays than the index says."""
+    """Read files on a disk's thread. Raises FetchError, also if an intact file has other arrays than the index says."""
     started = time.perf_counter()
     at: Segment | None = None
     name = ""

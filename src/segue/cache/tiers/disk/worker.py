@@ -10,9 +10,9 @@ _T = TypeVar("_T")
 
 
 class Worker:
-    """Does jobs one after another on a thread that others may use too. Belongs to the engine's thread.
+    """Runs jobs one after another on a thread that may be shared. Belongs to the engine's thread.
 
-    `wake` is called from the worker's thread after each job: then there is something to collect.
+    `wake` is called from the worker's thread after each job, when a result is ready for `collect`.
     """
 
     def __init__(self, thread: Executor, wake: Callable[[], None]) -> None:
@@ -22,12 +22,12 @@ class Worker:
         self.n_pending = 0
 
     def submit(self, job: Callable[[], _T], then: Callable[[_T], None], failed: Callable[[Exception], None]) -> None:
-        """Queue a job; `collect` calls `then` with what it returned, or `failed` with what it raised."""
+        """Queue a job; `collect` calls `then` with its result, or `failed` with its exception."""
         self.n_pending += 1
         self._thread.submit(self._run, job, then, failed)
 
     def collect(self) -> None:
-        """Take over what is done."""
+        """Take over the results of finished jobs."""
         while True:
             try:
                 done = self._done.get_nowait()
@@ -36,11 +36,11 @@ class Worker:
             self._take(done)
 
     def wait(self) -> None:
-        """Wait for a job that is under way, and take it over."""
+        """Wait for one pending job, and take over its result."""
         self._take(self._done.get())
 
     def finish(self) -> None:
-        """Wait until all jobs are done, and take them over."""
+        """Wait until all jobs are done, and take over their results."""
         while self.n_pending:
             self.wait()
 

@@ -12,7 +12,7 @@ from segue.storage.rows import EntryRow, SegmentRow
 
 @dataclass(frozen=True, slots=True)
 class ModelDirectory:
-    """A directory as the files of one model: `model` is its number in the index, `fingerprint` the text under that."""
+    """The files of one model in a directory: `model` is its number in the index, `fingerprint` its text there."""
 
     directory: Directory
     model: int
@@ -21,10 +21,10 @@ class ModelDirectory:
 
 @dataclass(frozen=True, slots=True)
 class EntryWrite:
-    """An entry to be stored with its chain, root first; once written, what the index says of it.
+    """An entry to be stored with its chain, root first; once written, its rows in the index.
 
-    Of `segments` those without a file are new; `cells` has their bytes, and None for the others. `parts` are the blob
-    and the logits, as far as there are any. Nothing in it changes any more, so any thread may read it.
+    The `segments` without a file are new; `cells` has their bytes, and None for the others. `parts` are the blob and
+    the logits, as far as there are any. Immutable, so any thread may read it.
     """
 
     row: EntryRow
@@ -34,12 +34,12 @@ class EntryWrite:
 
 
 def most_bytes(new: Sequence[int], parts: Sequence[int]) -> int:
-    """What files for so many bytes of new segments, and for parts of one checkpoint, take at most."""
+    """The most bytes that the files for new segments and the parts of one checkpoint, of these sizes, can take."""
     return sum(Directory.most_bytes([n]) for n in new) + (Directory.most_bytes(parts) if parts else 0)
 
 
 def write(place: ModelDirectory, writing: EntryWrite) -> EntryWrite:
-    """Write files, then the rows that name them, and return these. Raises DiskError, with all undone; disk's thread."""
+    """Write files, then the rows that name them; returns the rows. Raises DiskError with all undone. Disk's thread."""
     directory = place.directory
     names: list[str] = []
 
@@ -63,7 +63,7 @@ def write(place: ModelDirectory, writing: EntryWrite) -> EntryWrite:
         with suppress(DiskError):
             directory.delete_blobs(names)
         raise
-    # What cannot be deleted now is gone when the directory is opened again.
+    # Files that cannot be deleted now are deleted when the directory is opened again.
     with suppress(DiskError):
         directory.delete_blobs(replaced)
     return EntryWrite(row, tuple(segments))
