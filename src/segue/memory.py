@@ -40,27 +40,27 @@ class MemoryKind(StrEnum):
 
     @property
     def shares_cells(self) -> bool:
-        """See `MemoryTraits`."""
+        """True unless the whole state is recurrent."""
         return self is not MemoryKind.RECURRENT
 
     @property
     def has_state_part(self) -> bool:
-        """See `MemoryTraits`."""
+        """True for recurrent state and for windows."""
         return self.has_recurrent or self.has_window
 
     @property
     def rewinds(self) -> bool:
-        """See `MemoryTraits`."""
+        """True for plain attention."""
         return not self.has_state_part
 
     @property
     def has_recurrent(self) -> bool:
-        """See `MemoryTraits`."""
+        """True for recurrent and hybrid models."""
         return self in (MemoryKind.RECURRENT, MemoryKind.HYBRID, MemoryKind.HYBRID_WINDOW)
 
     @property
     def has_window(self) -> bool:
-        """See `MemoryTraits`."""
+        """True for models with a sliding window."""
         return self in (MemoryKind.SLIDING_WINDOW, MemoryKind.HYBRID_WINDOW)
 
 

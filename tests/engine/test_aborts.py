@@ -62,8 +62,8 @@ assert np.isfinite(context.logits(rows[0][0])).all()
     ("sizes", "told"),
     [
         ("n_cells=2**31", "more than libllama can count; pass a smaller --ctx-size"),
-        ("n_threads=100_000", "512 threads at most; pass a smaller --threads"),
-        ("n_threads_batch=100_000", "512 threads at most; pass a smaller --threads"),
+        ("n_threads=100_000", "at most 512 threads; pass a smaller --threads"),
+        ("n_threads_batch=100_000", "at most 512 threads; pass a smaller --threads"),
         ("n_seq_max=257", "n_seq_max must be <= 256"),
         ("type_v='q8_0', flash_attention='off'", "pass --cache-type-v f16 or --flash-attn on"),
     ],

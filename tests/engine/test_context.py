@@ -154,15 +154,15 @@ def test_a_state_of_another_context_is_refused_and_leaves_others_whole(context: 
 def test_ids_that_libllama_would_abort_at_are_refused(context: Context) -> None:
     context.decode([Chunk(0, text(1, 20))])
     for seq in (-1, 6):
-        with pytest.raises(ValueError, match="numbered from 0 to 5"):
+        with pytest.raises(ValueError, match="ids run from 0 to 5"):
             context.span(seq)
-        with pytest.raises(ValueError, match="numbered from 0 to 5"):
+        with pytest.raises(ValueError, match="ids run from 0 to 5"):
             context.drop(seq)
-        with pytest.raises(ValueError, match="numbered from 0 to 5"):
+        with pytest.raises(ValueError, match="ids run from 0 to 5"):
             context.copy(seq, 1)
-        with pytest.raises(ValueError, match="numbered from 0 to 5"):
+        with pytest.raises(ValueError, match="ids run from 0 to 5"):
             context.copy(0, seq)
-        with pytest.raises(ValueError, match="numbered from 0 to 5"):
+        with pytest.raises(ValueError, match="ids run from 0 to 5"):
             context.decode([Chunk(seq, text(1, 2), LAST_ROW)])
     assert [context.length(seq) for seq in range(6)] == [20, 0, 0, 0, 0, 0]
 

@@ -317,7 +317,7 @@ class FakeEngine:
         pos = track.pos_after(n_tokens)
         if part is None:
             if self.shape.kind.has_state_part:
-                raise ValueError("only plain attention stands anywhere without a state of its own")
+                raise ValueError("only plain attention can be restored without a state part")
         elif not part.is_partial or part.n_tokens != n_tokens or part.jumps != jumps_until(n_tokens, track.jumps):
             raise ValueError("the state does not belong to this many tokens")
         for cells in self.caches(src):
@@ -405,7 +405,7 @@ class FakeEngine:
             raise ValueError(f"these cells do not follow the {length} of sequence {seq}")
         pos_end = pos_after(end, jumps)
         if (part is None) == self.shape.kind.has_state_part:
-            raise ValueError("only plain attention stands anywhere without a state of its own")
+            raise ValueError("only plain attention can be restored without a state part")
         assert part is None or part.is_partial
         self._require_taken(via)
         base = self._base[0]
@@ -433,7 +433,7 @@ class FakeEngine:
     def cut(self, cells: StoredCells, end: int, start: int | None = None) -> StoredCells:
         start = cells.start if start is None else start
         if not cells.start <= start < end <= cells.end:
-            raise ValueError(f"cells from {cells.start} to {cells.end} cannot be cut to those from {start} to {end}")
+            raise ValueError(f"cells from {cells.start} to {cells.end} do not contain those from {start} to {end}")
         pos, values = _stored(cells)
         stays = (pos_after(start, cells.jumps) <= pos) & (pos < pos_after(end, cells.jumps))
         data = np.concatenate([_bytes(pos[stays]), _bytes(values[stays])])
@@ -457,7 +457,7 @@ class FakeEngine:
 
     def _require(self, seq: int) -> None:
         if not 0 <= seq < self.n_seq_max:
-            raise ValueError(f"sequences are numbered from 0 to {self.n_seq_max - 1}, and {seq} is none of them")
+            raise ValueError(f"there is no sequence {seq}; ids run from 0 to {self.n_seq_max - 1}")
 
     def _require_empty(self, seq: int) -> None:
         self._require(seq)
@@ -480,7 +480,7 @@ class FakeEngine:
         if any(chunk.inputs.ndim == 2 and chunk.inputs.shape[1] != self.n_embd for chunk in chunks):
             raise ValueError(f"a batch of embeddings needs {self.n_embd} floats each")
         if sum(len(chunk.offsets()) for chunk in chunks) > self.n_rows_max:
-            raise ValueError(f"a batch has up to {self.n_rows_max} rows of logits")
+            raise ValueError(f"a batch has at most {self.n_rows_max} rows of logits")
         for chunk, n in zip(chunks, n_inputs, strict=True):
             if chunk.positions is not None:
                 chunk.positions.require(n)

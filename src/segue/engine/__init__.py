@@ -1,1 +1,1 @@
-"""The model behind one small interface: the only package that imports llama_cpp, and it speaks token ids."""
+"""The model behind one small interface in token ids; the only package that imports llama_cpp."""

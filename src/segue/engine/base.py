@@ -1,4 +1,4 @@
-"""The engine as the loop and the cache see it: sequences of inputs, their states, their logits."""
+"""The engine as the loop and the cache see it: sequences of inputs, their states and their logits."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -26,9 +26,9 @@ LAST_ROW: Final = (-1,)
 class Blob:
     """The state of a sequence after `n_tokens`, copied to host memory.
 
-    A partial blob holds only what cannot be shared between sequences, the recurrent or window part; it is of use
+    A partial blob holds only the state that sequences cannot share, the recurrent or window part; it can be restored
     only together with the attention cells of the same path. Compare blobs by path, never by bytes. `jumps` tell where
-    the path's positions differ from its count of tokens.
+    the path's positions differ from its token counts.
     """
 
     data: NDArray[np.uint8] = field(repr=False)
@@ -46,10 +46,10 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Inputs that follow what sequence `seq` holds: token ids `[n]`, or embeddings `[n, n_embd]`.
+    """Inputs that continue sequence `seq`: token ids `[n]`, or embeddings `[n, n_embd]`.
 
-    `logits_for` names the inputs whose logits are wanted, by ascending index; -1 is the last, as in a list. `positions`
-    are the next ones, one for each input, unless others are given.
+    `logits_for` lists the inputs whose logits are wanted, by ascending index; -1 is the last, as in a list. Without
+    `positions` the inputs take the next ones, one each.
     """
 
     seq: int
@@ -58,17 +58,17 @@ class Chunk:
     positions: Positions | None = None
 
     def offsets(self) -> tuple[int, ...]:
-        """The indices of `logits_for`, counted from the first input. Raises ValueError for any out of place."""
+        """The indices of `logits_for`, counted from the first input. Raises ValueError unless they ascend in range."""
         n = len(self.inputs)
         found = tuple(i if i >= 0 else n + i for i in self.logits_for)
         if any(a >= b for a, b in pairwise((-1, *found, n))):
-            raise ValueError(f"logits of a batch are asked for by ascending indices of {n} inputs")
+            raise ValueError(f"the indices in logits_for must ascend and lie within {n} inputs")
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in a running sequence, after `n_tokens`; `shadow` holds a copy of it, None where a count is enough."""
+    """A point in a running sequence, after `n_tokens`; `shadow` holds a copy of it, None where a count is enough."""
 
     n_tokens: int
     shadow: int | None
@@ -76,7 +76,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A set of tokens: these `ids`, ascending, or `is_rest` all others."""
+    """A set of tokens: the ascending `ids`, or, if `is_rest`, all tokens except these."""
 
     ids: NDArray[np.intp] = field(repr=False)
     is_rest: bool = False
@@ -93,14 +93,14 @@ class Choice:
 class Mask(Protocol):
     """Which tokens may come next in one reply. Belongs to the engine's thread.
 
-    What it raises, `MaskError` where its grammar cannot be followed further, ends the reply.
+    Any exception ends the reply; a mask raises `MaskError` where its grammar cannot be followed further.
     """
 
     def choice(self) -> Choice:
-        """The tokens that may come next: among them those that end the reply, once it may end; or none at all."""
+        """The tokens that may come next, including those that end the reply once it may end; possibly none."""
 
     def accept(self, token: int) -> None:
-        """Go on with one of the allowed tokens."""
+        """Advance the mask by one of the allowed tokens."""
 
 
 MakeMask = Callable[[], Mask]
@@ -113,13 +113,13 @@ class Sampler(Protocol):
     """
 
     def sample(self, row: int) -> int:
-        """Draw the next token from the logits of `row` of the last decode, and remember it; NO_TOKEN if none may be."""
+        """Draw the next token from `row` of the last decode, and remember it; NO_TOKEN if none is allowed."""
 
     def sample_from(self, logits: Logits) -> int:
-        """Draw the next token from given logits, and remember it; NO_TOKEN if none may be."""
+        """Draw the next token from given logits, and remember it; NO_TOKEN if none is allowed."""
 
     def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:
-        """Token ids and probabilities that the chain leaves, best first; changes nothing."""
+        """The token ids that the chain leaves, with their probabilities, best first; changes nothing."""
 
     def close(self) -> None:
         """Free the chain."""
@@ -128,9 +128,9 @@ class Sampler(Protocol):
 class Engine(Protocol):
     """A model with its context. Everything here belongs to one thread.
 
-    A sequence is named by an id in `[0, n_seq_max)` and holds the state after `length(seq)` inputs. Parameters called
-    `n_tokens`, `start` or `end` count inputs; only `span`, `position` and names with `pos` are positions. Both are the
-    same unless a chunk gave positions of its own; parting a path inside such a chunk raises ValueError.
+    A sequence has an id in `[0, n_seq_max)` and holds the state after `length(seq)` inputs. Parameters called
+    `n_tokens`, `start` or `end` count inputs; only `span`, `position` and names with `pos` are positions. Counts and
+    positions are equal unless a chunk set its own positions; splitting a path inside such a chunk raises ValueError.
     """
 
     shape: MemoryShape
@@ -145,101 +145,103 @@ class Engine(Protocol):
     is_unified: bool
 
     def length(self, seq: int) -> int:
-        """Tokens that `seq` has read, each input counted as one; 0 for an empty sequence."""
+        """The number of inputs that `seq` has read; 0 for an empty sequence."""
 
     def position(self, seq: int) -> int:
         """The position that the next input of `seq` takes."""
 
     def span(self, seq: int) -> tuple[int, int]:
-        """`pos_min` and `pos_max` of what the memory of `seq` holds; -1, -1 if empty."""
+        """`pos_min` and `pos_max` of the positions that the memory of `seq` holds; -1, -1 if empty."""
 
     def decode(self, chunks: list[Chunk]) -> list[tuple[int, ...]]:
-        """Read all chunks in one call, each of another sequence; for each chunk the rows of the logits it asked for.
+        """Read all chunks, each of another sequence, in one call; returns the rows of the logits that each asked for.
 
-        A call reads tokens or embeddings, up to `n_batch` of them, with up to `n_rows_max` rows in all. Only where
-        `takes_positions` may chunks give positions of their own. ValueError for anything else, with nothing read.
-        Raises NoRoomError with nothing changed if the cells are full; on any other failure the sequences of the
-        batch are dropped and EngineError is raised.
+        A call reads tokens or embeddings, up to `n_batch` of them, with up to `n_rows_max` rows in all. Chunks may set
+        positions of their own only if `takes_positions`. Raises ValueError for anything else, with nothing read.
+        Raises NoRoomError with nothing changed if the cells are full. On any other failure the sequences of the batch
+        are dropped and EngineError is raised.
         """
 
     def logits(self, row: int) -> Logits:
         """The logits of a row of the last decode, shape `[n_vocab]`; a view, valid until the next decode."""
 
     def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:
-        """Make the empty `dst` stand where `src` stands, sharing its cells.
+        """Copy the state of `src` to the empty `dst`, sharing its cells.
 
-        `own_window` gives `dst` window cells of its own, so that keeping it does not pin those of `src`.
+        `own_window` gives `dst` window cells of its own, so that keeping `dst` does not pin those of `src`.
         """
 
     def borrow(self, src: int, dst: int, n_tokens: int, part: Blob | None) -> None:
-        """Make the empty `dst` stand at `n_tokens` with the attention cells of `src` and the state of `part`.
+        """Restore the empty `dst` to `n_tokens` from the attention cells of `src` and the state of `part`.
 
         `src` must have read a path that starts with these tokens; `part` is None for plain attention only. Raises
         StateError, with `dst` empty, if `part` is not a state of this context.
         """
 
     def rewind(self, seq: int, n_tokens: int) -> None:
-        """Drop the tail of `seq` after `n_tokens`. Raises ValueError where the memory cannot: see `mark`."""
+        """Drop the tail of `seq` after `n_tokens`. Raises ValueError where the memory cannot do that: see `mark`."""
 
     def mark(self, seq: int, shadow: int) -> Mark:
-        """Remember where `seq` stands, so that it can be rolled back to there on every kind of memory.
+        """Mark the current point of `seq`, so that it can be rolled back to that point on every kind of memory.
 
-        The caller gives the empty sequence `shadow`, one for each mark held at a time, and leaves it alone until
-        `release`. Where the memory rewinds, the mark is a token count, costs nothing, and holds until `seq` is emptied
-        or rewound to before it, also by a failed `decode`. Elsewhere `shadow` holds a copy: attention cells are
-        shared, so that those of the mark stay in use; a window takes cells of its own and the time to copy it;
-        recurrent state takes one of the `n_seq_max` cells, which is copied at the next decode. Such a mark holds until
-        `release`, even if `seq` is emptied. Raises ValueError for an empty `seq`, and, unless the memory rewinds,
-        where cells are not unified; NoRoomError with `shadow` empty if there are too few cells for a window.
+        The caller passes an empty sequence `shadow`, another for each mark held, and leaves it alone until `release`.
+        If the memory rewinds, the mark is a token count, costs nothing, and is valid until `seq` is emptied or rewound
+        to before it, or a `decode` of `seq` fails. Otherwise `shadow` holds a copy: attention cells are shared, so that
+        those of the mark stay in use; a window takes cells of its own and the time to copy them; recurrent state takes
+        one of the `n_seq_max` cells, which is copied at the next decode. Such a mark is valid until `release`, even if
+        `seq` is emptied. Raises ValueError for an empty `seq`, and, unless the memory rewinds, if cells are not
+        unified; NoRoomError with `shadow` empty if there are too few cells for a window.
         """
 
     def roll_back(self, seq: int, mark: Mark) -> None:
-        """Let `seq` stand at `mark` again, exactly, whatever it read after it; any number of times. Needs no room.
+        """Restore `seq` to exactly the state at `mark`, any number of times. Needs no room.
 
-        `seq` may be another sequence than the one that was marked, if the latter was moved there by `copy`.
+        `seq` may differ from the marked sequence if the state was moved to `seq` by `copy`.
         """
 
     def release(self, mark: Mark) -> None:
-        """Forget a mark; its shadow is empty then. A mark that is never released keeps its shadow in use."""
+        """Forget a mark and empty its shadow. A mark that is never released keeps its shadow in use."""
 
     def drop(self, seq: int) -> None:
         """Empty `seq`; its cells are freed unless another sequence shares them."""
 
     def state_bytes(self, seq: int, *, partial: bool) -> int:
-        """How large the blob of `save` would be."""
+        """The size of the blob that `save` would return."""
 
     def save(self, seq: int, *, partial: bool) -> Blob:
-        """Copy the state of `seq` to host memory; it stays as it is."""
+        """Copy the state of `seq` to host memory; `seq` does not change."""
 
     def load(self, blob: Blob, seq: int) -> None:
-        """Put a whole state into the empty `seq`, in cells of its own.
+        """Load a whole state into the empty `seq`, in cells of its own.
 
-        Raises NoRoomError if there are too few, StateError if it is not a state of this context; `seq` is empty then.
+        Raises NoRoomError if there are too few cells, StateError if `blob` is not a state of this context; `seq` is
+        then empty.
         """
 
     def save_cells(self, seq: int, start: int, end: int, via: int) -> Cells:
-        """Copy the attention cells of the tokens `[start, end)` of `seq` to host memory, by way of the empty `via`.
+        """Copy the attention cells of the tokens `[start, end)` of `seq` to host memory, using the empty `via`.
 
-        They take `n_bytes_segment + (end - start) * n_bytes_cell`. Refused where cells are not unified.
+        The copy takes `n_bytes_segment + (end - start) * n_bytes_cell` bytes. Raises ValueError if cells are not
+        unified.
         """
 
     def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:
-        """Let `seq` hold the cells up to `end` as well, by way of the empty `via` if it holds some already.
+        """Extend `seq` with cells up to `end`, using the empty `via` if `seq` already holds some.
 
-        `parts` follow one another, and the first reaches back to what `seq` has. `part` is the one that `seq` has in
-        the end, None for plain attention: `put_part` follows the last cells where the kind has a window. Raises
-        NoRoomError, with `via` empty and `seq` as it was, if there are too few cells, and StateError likewise if these
-        are not cells of this context.
+        `parts` are consecutive, and the first begins no later than the length of `seq`. `part` is the state that `seq`
+        has in the end, None for plain attention; if the memory has a window, call `put_part` after the last cells.
+        Raises NoRoomError if there are too few cells, and StateError if `parts` are not cells of this context, both
+        with `via` empty and `seq` unchanged.
         """
 
     def put_part(self, seq: int, part: Blob) -> None:
-        """Give `seq`, which has all its attention cells, the rest. Raises as `load` does."""
+        """Add the state part to `seq`, which has all its attention cells. Raises the errors of `load`."""
 
     def cut(self, cells: Cells, end: int, start: int | None = None) -> Cells:
-        """Those before `end` alone, and from `start` on if it is given, in memory of their own; any thread."""
+        """Copy the cells before `end`, and from `start` on if it is given; any thread."""
 
     def sampler(self, params: SamplingParams, prompt: Tokens, mask: Mask | None = None) -> Sampler:
-        """Make a new chain that has seen `prompt` as far as its penalties look back; `mask` has seen nothing."""
+        """A new chain that has seen `prompt` as far as its penalties look back; `mask` has seen no tokens yet."""
 
     def is_eog(self, token: int) -> bool:
         """Whether a token ends the reply."""

@@ -10,9 +10,9 @@ from segue.engine.positions import Track
 
 
 class Batch:
-    """Arrays for up to `n_max` inputs, allocated once and filled again for every call.
+    """Arrays for up to `n_max` inputs, allocated once and refilled for every call.
 
-    Embeddings have `n_embd` floats, and their positions `n_sections` numbers each, as M-RoPE wants them.
+    An embedding has `n_embd` floats, and its position `n_sections` numbers, as M-RoPE requires.
     """
 
     def __init__(self, n_max: int, n_rows_max: int, n_embd: int, n_sections: int) -> None:
@@ -33,9 +33,9 @@ class Batch:
         self.native = self.of_tokens
 
     def fill(self, chunks: list[Chunk], tracks: list[Track]) -> list[tuple[int, ...]]:
-        """Lay the chunks out one after the other in `native`; the rows of each one's logits."""
+        """Write the chunks one after another into `native`; returns the rows of the logits of each chunk."""
         if not chunks:
-            raise ValueError("a batch without inputs cannot be read")
+            raise ValueError("a batch must have inputs")
         rows: list[tuple[int, ...]] = []
         end = n_rows = 0
         is_embeddings = chunks[0].inputs.ndim == 2
@@ -65,7 +65,7 @@ class Batch:
                 rows.append((start,) if wanted else ())
             n_rows += len(wanted)
         if n_rows > self.n_rows_max:
-            raise ValueError(f"a batch has up to {self.n_rows_max} rows of logits, not {n_rows}")
+            raise ValueError(f"a batch has at most {self.n_rows_max} rows of logits, not {n_rows}")
         self.native = self._with_sections(end) if is_embeddings else self.of_tokens
         self.native.n_tokens = end
         return rows

@@ -1,4 +1,4 @@
-"""The attention cells of a part of a path, as libllama writes them: neighbours can be joined, and tails cut off."""
+"""Runs of attention cells in libllama's format: adjacent runs can be joined, and a run can be shortened."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,14 +15,15 @@ Bytes = NDArray[np.uint8]
 N_BLOB_HEADER = 8
 _N_CELLS_HEADER = 8
 _META_BYTES = (12, 24)
-"""Position, count and id of the sequence; with M-RoPE a position in two dimensions and the token as well."""
+"""Position, count and id of the sequence; with M-RoPE also a position in two dimensions and the token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Attention cells of the tokens `[start, end)` of a path: a state blob up to the part that sequences cannot share.
+    """Attention cells of the tokens `[start, end)` of a path: a state blob without the part that is not shared.
 
-    Of use only behind those of `[0, start)`. `data` is not to be written to. `jumps` are those of the path up to `end`.
+    They can be restored only after those of `[0, start)`. Do not write to `data`. `jumps` are those of the path up to
+    `end`.
     """
 
     data: Bytes = field(repr=False)
@@ -32,13 +33,13 @@ class Cells:
 
     @property
     def n_bytes(self) -> int:
-        """What they take."""
+        """The size of the cells."""
         return self.data.nbytes
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """What one layer keeps of its keys or values: `n_rows` rows of one element of `n_bytes` for each cell.
+    """The keys or values of one layer: `n_rows` rows, each with one element of `n_bytes` per cell.
 
     Keys have one row, whose elements are whole vectors; transposed values have a row for each dimension.
     """
@@ -49,13 +50,13 @@ class _Field:
     n_bytes: int
 
     def matrix(self, data: Bytes, n_cells: int) -> Bytes:
-        """Its bytes as `[n_rows, n_cells, n_bytes]`; a view."""
+        """The bytes of this field as `[n_rows, n_cells, n_bytes]`; a view."""
         return data[self.body].reshape(self.n_rows, n_cells, self.n_bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where everything lies in the cells of one blob, all of it in one stream."""
+    """The offsets of all fields in the cells of one blob, which has one stream."""
 
     n_cells: int
     meta: slice
@@ -65,11 +66,11 @@ class _Layout:
 
 
 def joined(parts: Sequence[Cells]) -> list[Bytes]:
-    """The bytes of parts that follow one another as those of one, in pieces. Raises StateError for unknown formats."""
+    """Join consecutive parts; returns the bytes in pieces. Raises StateError for unknown formats."""
     if len(parts) == 1:
         return [parts[0].data]
     if any(a.end != b.start for a, b in pairwise(parts)):
-        raise ValueError("cells that do not follow one another cannot be joined")
+        raise ValueError("only consecutive cells can be joined")
     layouts = [_layout(part.data) for part in parts]
     first, head = layouts[0], parts[0].data
     pieces: list[Bytes] = [head[: N_BLOB_HEADER + 4], _number(sum(layout.n_cells for layout in layouts))]
@@ -86,10 +87,10 @@ def joined(parts: Sequence[Cells]) -> list[Bytes]:
 
 
 def cut(cells: Cells, end: int, start: int | None = None) -> Cells:
-    """Those in `[start, end)` alone, copied; without a start from the first on. Raises StateError as `joined` does."""
+    """Copy the cells in `[start, end)`, by default from the first one. Raises StateError for unknown formats."""
     start = cells.start if start is None else start
     if not cells.start <= start < end <= cells.end:
-        raise ValueError(f"cells from {cells.start} to {cells.end} cannot be cut to those from {start} to {end}")
+        raise ValueError(f"cells from {cells.start} to {cells.end} do not contain those from {start} to {end}")
     pos, pos_end = pos_after(start, cells.jumps), pos_after(end, cells.jumps)
     data, layout = cells.data, _layout(cells.data)
     meta = data[layout.meta].reshape(layout.n_cells, -1)
@@ -102,17 +103,17 @@ def cut(cells: Cells, end: int, start: int | None = None) -> Cells:
 
 
 def is_transposed(data: Bytes) -> bool:
-    """Whether the values among attention cells lie transposed. Raises StateError as `joined` does."""
+    """Whether the values of attention cells are transposed. Raises StateError for unknown formats."""
     return _layout(data).is_transposed
 
 
 def _layout(data: Bytes) -> _Layout:
-    """Find everything; what tells how much is written of a cell is only which of the forms fits to the last byte."""
+    """Find the layout of a blob: the size of a cell's metadata is the one with which the whole blob parses exactly."""
     for n_bytes_meta in _META_BYTES:
         found = _try_layout(data, n_bytes_meta)
         if found is not None:
             return found
-    raise StateError("libllama wrote attention cells in a format that is not known")
+    raise StateError("libllama wrote attention cells in an unknown format")
 
 
 def _try_layout(data: Bytes, n_bytes_meta: int) -> _Layout | None:

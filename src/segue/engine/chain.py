@@ -7,8 +7,9 @@ import random
 import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from segue.engine.base import NO_TOKEN, Logits, Mask, Tokens
+from segue.engine.base import NO_TOKEN, Logits, Mask, Sampler, Tokens
 from segue.engine.sampling import SamplingParams
 from segue.engine.vocabulary import Vocabulary
 
@@ -16,7 +17,7 @@ _N_INFILL_MOST = 256
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
-class Chain:
+class Chain(Sampler):
     """The samplers of one request in llama-server's order. Not thread-safe; close it when the reply is done."""
 
     def __init__(
@@ -27,7 +28,7 @@ class Chain:
         self._mask = mask
         self._address, self._logits = 0, np.empty(0, np.float32)
         self._forbidden = frozenset(token for token, bias in _biases(vocabulary, params).items() if bias == -math.inf)
-        # With a probability of 0 among its candidates, the sum that this sampler makes is not a number.
+        # If a candidate has a probability of 0, the sum that the typical sampler computes is NaN.
         self._needs_positive = params.typical_p < 1 and "typ_p" in params.samplers
         self._handle = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
         self._n_look_back = _n_look_back(params, n_ctx)
@@ -35,12 +36,13 @@ class Chain:
             llama_cpp.llama_sampler_chain_add(self._handle, sampler)
 
     def remember(self, tokens: Tokens) -> None:
-        """Show the chain tokens that it did not draw, as far back as its penalties look."""
+        """Show the chain tokens that it did not draw, as many as its penalties look back."""
         if self._n_look_back:
             for token in tokens[-self._n_look_back :].tolist():
                 llama_cpp.llama_sampler_accept(self._handle, token)
 
-    def sample(self, row: int) -> int:  # noqa: D102
+    @override
+    def sample(self, row: int) -> int:
         if self._mask is None:
             return int(llama_cpp.llama_sampler_sample(self._handle, self._context, row))
         n_vocab = self._vocabulary.n_tokens
@@ -49,7 +51,7 @@ class Chain:
         is_short = len(self._forbidden) >= n_vocab - len(choice.ids)
         if not choice.is_rest or self._needs_positive or is_short:
             return self.sample_from(logits)
-        # Most are allowed: libllama is faster with its own row, which is as before when it is done.
+        # Most tokens are allowed: libllama samples faster from its own row, which is restored afterwards.
         kept = logits[choice.ids]
         logits[choice.ids] = -math.inf
         try:
@@ -59,7 +61,8 @@ class Chain:
         self._mask.accept(token)
         return token
 
-    def sample_from(self, logits: Logits) -> int:  # noqa: D102
+    @override
+    def sample_from(self, logits: Logits) -> int:
         left, selected = self._apply(logits)
         if not len(left):
             return NO_TOKEN
@@ -69,7 +72,8 @@ class Chain:
             self._mask.accept(token)
         return token
 
-    def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:  # noqa: D102
+    @override
+    def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:
         clone = llama_cpp.llama_sampler_clone(self._handle)
         try:
             left, _ = self._apply(logits, clone)
@@ -78,11 +82,12 @@ class Chain:
         left = left[np.argsort(-left["p"], kind="stable")]
         return left["id"].copy(), left["p"].copy()
 
-    def close(self) -> None:  # noqa: D102
+    @override
+    def close(self) -> None:
         llama_cpp.llama_sampler_free(self._handle)
 
     def _row(self, row: int) -> Logits:
-        """The logits of a row; the same array while libllama keeps them in the same place, since making one is slow."""
+        """The logits of a row; the array is reused while libllama keeps their address, since creating one is slow."""
         pointer = llama_cpp.llama_get_logits_ith(self._context, row)
         address = ctypes.addressof(pointer.contents)
         if address != self._address:
@@ -90,7 +95,7 @@ class Chain:
         return self._logits
 
     def _apply(self, logits: Logits, chain: int | None = None) -> tuple[NDArray[np.void], int]:
-        """What the chain leaves of the tokens it may choose from, and the place of the chosen one in that."""
+        """Apply the chain to the allowed tokens; returns the candidates left and the index of the chosen one."""
         table = self._table(logits)
         if len(table) < 2:
             table["p"] = 1.0
@@ -98,12 +103,12 @@ class Chain:
         data = ctypes.cast(table.ctypes.data, llama_cpp.llama_token_data_p)
         array = llama_cpp.llama_token_data_array(data=data, size=len(table), selected=-1, sorted=False)
         llama_cpp.llama_sampler_apply(chain or self._handle, ctypes.byref(array))
-        # XTC drops the likeliest by moving where the array begins.
+        # XTC drops the likeliest tokens by moving the start of the array.
         start = (ctypes.addressof(array.data.contents) - table.ctypes.data) // _CANDIDATE.itemsize
         return table[start : start + array.size], int(array.selected)
 
     def _table(self, logits: Logits) -> NDArray[np.void]:
-        """What the chain chooses from: the allowed tokens, or the best of them if all are forbidden by their bias."""
+        """The chain's candidates: the allowed tokens, or the best of them if a bias forbids them all."""
         if self._mask is None:
             table = np.zeros(len(logits), _CANDIDATE)
             table["id"] = np.arange(len(logits), dtype=np.int32)
@@ -129,7 +134,7 @@ def _n_look_back(params: SamplingParams, n_ctx: int) -> int:
 
 
 def _span(last_n: int, n_ctx: int) -> int:
-    """So many tokens back, negative for all: no more than there can be, since libllama takes memory for each."""
+    """The look-back `last_n`, negative for all tokens, capped at `n_ctx`, since libllama allocates memory for each."""
     return n_ctx if last_n < 0 else min(last_n, n_ctx)
 
 
@@ -163,7 +168,7 @@ def _samplers(vocabulary: Vocabulary, params: SamplingParams, n_ctx: int) -> lis
 
 
 def _one(name: str, vocabulary: Vocabulary, params: SamplingParams, n_ctx: int, seed: int) -> list[int]:
-    """The sampler of that name, or nothing where its values switch it off."""
+    """The sampler of that name, or nothing if its values disable it."""
     p = params
     keeps_best_only = p.temperature <= 0 and p.xtc_probability <= 0 and "temperature" in p.samplers
     if name == "penalties" and _has_penalties(p):
@@ -192,7 +197,7 @@ def _one(name: str, vocabulary: Vocabulary, params: SamplingParams, n_ctx: int, 
     if name == "temperature":
         return [llama_cpp.llama_sampler_init_temp_ext(p.temperature, p.dynatemp_range, p.dynatemp_exponent)]
     if name == "infill" and vocabulary.can_infill:
-        # It compares all candidates with each other, which takes hours for a whole vocabulary.
+        # The infill sampler compares all candidates with each other, which takes hours for a whole vocabulary.
         top = llama_cpp.llama_sampler_init_top_k(_N_INFILL_MOST)
         return [top, llama_cpp.llama_sampler_init_infill(vocabulary.handle)]
     return []

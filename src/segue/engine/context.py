@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from segue.engine import libllama, marks
-from segue.engine.base import Blob, Chunk, Logits, Mark, Mask, Tokens
+from segue.engine.base import Blob, Chunk, Engine, Logits, Mark, Mask, Tokens
 from segue.engine.batch import Batch
 from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, is_transposed, joined
 from segue.engine.chain import Chain
@@ -22,15 +23,15 @@ from segue.memory import MemoryShape
 
 _PARTIAL = 1
 _NO_ROOM = 1
-# libllama says only in its log why it does not take a state.
+# libllama reports only in its log why it refuses a state.
 _FULL = re.compile(r"failed to find .*available cells in kv cache|not enough cells in kv cache")
 
 
-class Context:
-    """The Engine over libllama. One thread at a time; its promises are those of `base.Engine`.
+class Context(Engine):
+    """The Engine over libllama. One thread at a time; it keeps the promises of `base.Engine`.
 
-    The traps of libllama's memory are closed here: a sequence is always read from where it stands, no recurrent tail
-    is ever cut, and a partial state is only put where the attention cells below it are.
+    It guards against the pitfalls of libllama's memory: reading always continues at the end of a sequence, a recurrent
+    tail is never dropped, and a partial state is only loaded on top of the attention cells of its path.
     """
 
     def __init__(self, model: Model, params: ContextParams, shape: MemoryShape) -> None:
@@ -58,13 +59,13 @@ class Context:
 
     @property
     def can_generate(self) -> bool:
-        """Whether replies can be generated; an encoder remembers nothing, has no logits, and must not be read."""
+        """Whether replies can be generated; an encoder has no memory and no logits, and must not decode."""
         return self._memory is not None
 
     def has_flash_attention(self) -> bool | None:
-        """Whether libllama took flash attention, which decides how values lie in states; None where these do not tell.
+        """Whether libllama chose flash attention, which decides how states lay out values; None if states do not tell.
 
-        Reads a token, so that no sequence may hold anything yet.
+        Reads a token, so all sequences must be empty.
         """
         self._require_empty(0)
         if not (self.shape.kind.shares_cells and self.can_generate):
@@ -77,28 +78,32 @@ class Context:
         finally:
             self.drop(0)
 
-    def length(self, seq: int) -> int:  # noqa: D102
+    @override
+    def length(self, seq: int) -> int:
         return self._tracks[seq].n_tokens
 
-    def position(self, seq: int) -> int:  # noqa: D102
+    @override
+    def position(self, seq: int) -> int:
         return self._tracks[seq].pos
 
-    def span(self, seq: int) -> tuple[int, int]:  # noqa: D102
+    @override
+    def span(self, seq: int) -> tuple[int, int]:
         self._require(seq)
         return (
             int(llama_cpp.llama_memory_seq_pos_min(self._memory, seq)),
             int(llama_cpp.llama_memory_seq_pos_max(self._memory, seq)),
         )
 
-    def decode(self, chunks: list[Chunk]) -> list[tuple[int, ...]]:  # noqa: D102
+    @override
+    def decode(self, chunks: list[Chunk]) -> list[tuple[int, ...]]:
         if not self.can_generate:
             raise EngineError("the model is an encoder: it embeds texts, and cannot generate any")
         for chunk in chunks:
             self._require(chunk.seq)
             if chunk.positions is not None and not self.takes_positions:
-                raise ValueError("libllama takes positions one after another from this model")
+                raise ValueError("this model takes only consecutive positions")
         if len(chunks) > 1 and len({chunk.seq for chunk in chunks}) < len(chunks):
-            raise ValueError("a batch reads each sequence once")
+            raise ValueError("a batch may hold each sequence only once")
         rows = self._batch.fill(chunks, self._tracks)
         status = llama_cpp.llama_decode(self._handle, self._batch.native)
         if status == _NO_ROOM:
@@ -111,10 +116,12 @@ class Context:
             self._tracks[chunk.seq].read(len(chunk.inputs), chunk.positions)
         return rows
 
-    def logits(self, row: int) -> Logits:  # noqa: D102
+    @override
+    def logits(self, row: int) -> Logits:
         return np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._handle, row), (self.n_vocab,))
 
-    def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:  # noqa: D102
+    @override
+    def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:
         self._require_empty(dst)
         self._require(src)
         if not self.is_unified:
@@ -125,7 +132,8 @@ class Context:
         if own_window and self.shape.kind.has_window and track.n_tokens:
             self._set(dst, self._get(src, _PARTIAL), _PARTIAL)
 
-    def borrow(self, src: int, dst: int, n_tokens: int, part: Blob | None) -> None:  # noqa: D102
+    @override
+    def borrow(self, src: int, dst: int, n_tokens: int, part: Blob | None) -> None:
         self._require(src)
         self._require_empty(dst)
         if not self.is_unified:
@@ -136,7 +144,7 @@ class Context:
         pos = track.pos_after(n_tokens)
         if part is None:
             if self.shape.kind.has_state_part:
-                raise ValueError("only plain attention stands anywhere without a state of its own")
+                raise ValueError("only plain attention can be restored without a state part")
         elif not part.is_partial or part.n_tokens != n_tokens or part.jumps != jumps_until(n_tokens, track.jumps):
             raise ValueError("the state does not belong to this many tokens")
         llama_cpp.llama_memory_seq_cp(self._memory, src, dst, 0, pos)
@@ -144,7 +152,8 @@ class Context:
         if part is not None:
             self._set(dst, part.data, _PARTIAL)
 
-    def rewind(self, seq: int, n_tokens: int) -> None:  # noqa: D102
+    @override
+    def rewind(self, seq: int, n_tokens: int) -> None:
         self._require(seq)
         track = self._tracks[seq]
         if not 0 < n_tokens <= track.n_tokens:
@@ -158,26 +167,32 @@ class Context:
             raise EngineError("libllama refused to drop the tail of a sequence")
         track.stand(n_tokens, track.jumps)
 
-    def mark(self, seq: int, shadow: int) -> Mark:  # noqa: D102
+    @override
+    def mark(self, seq: int, shadow: int) -> Mark:
         return marks.mark(self, seq, shadow)
 
-    def roll_back(self, seq: int, mark: Mark) -> None:  # noqa: D102
+    @override
+    def roll_back(self, seq: int, mark: Mark) -> None:
         marks.roll_back(self, seq, mark)
 
-    def release(self, mark: Mark) -> None:  # noqa: D102
+    @override
+    def release(self, mark: Mark) -> None:
         marks.release(self, mark)
 
-    def drop(self, seq: int) -> None:  # noqa: D102
+    @override
+    def drop(self, seq: int) -> None:
         self._require(seq)
         if not llama_cpp.llama_memory_seq_rm(self._memory, seq, -1, -1):
             raise EngineError("libllama refused to drop a sequence")
         self._tracks[seq].stand(0, ())
 
-    def state_bytes(self, seq: int, *, partial: bool) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, seq: int, *, partial: bool) -> int:
         self._require(seq)
         return int(llama_cpp.llama_state_seq_get_size_ext(self._handle, seq, _PARTIAL if partial else 0))
 
-    def save(self, seq: int, *, partial: bool) -> Blob:  # noqa: D102
+    @override
+    def save(self, seq: int, *, partial: bool) -> Blob:
         self._require(seq)
         if partial and not self.shape.kind.has_state_part:
             raise ValueError("plain attention has no partial state")
@@ -186,14 +201,16 @@ class Context:
         track = self._tracks[seq]
         return Blob(data, track.n_tokens, partial, pos_min, pos_max, track.jumps)
 
-    def load(self, blob: Blob, seq: int) -> None:  # noqa: D102
+    @override
+    def load(self, blob: Blob, seq: int) -> None:
         self._require_empty(seq)
         if blob.is_partial and self.shape.kind.shares_cells:
             raise ValueError("a partial state needs the attention cells below it: borrow them")
         self._set(seq, blob.data, _PARTIAL if blob.is_partial else 0)
         self._tracks[seq].stand(blob.n_tokens, blob.jumps)
 
-    def save_cells(self, seq: int, start: int, end: int, via: int) -> Cells:  # noqa: D102
+    @override
+    def save_cells(self, seq: int, start: int, end: int, via: int) -> Cells:
         self._require(seq)
         self._require_empty(via)
         if not self.is_unified:
@@ -208,7 +225,8 @@ class Context:
         finally:
             self.drop(via)
 
-    def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:  # noqa: D102
+    @override
+    def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:
         self._require(seq)
         self._require_empty(via)
         if not self.is_unified:
@@ -219,7 +237,7 @@ class Context:
             raise ValueError(f"cells from {parts[0].start} to {end} do not follow the {length} of {seq}")
         pos, pos_end = pos_after(length, jumps), pos_after(end, jumps)
         if (part is None) == self.shape.kind.has_state_part:
-            raise ValueError("only plain attention stands anywhere without a state of its own")
+            raise ValueError("only plain attention can be restored without a state part")
         pieces = joined(parts)
         if part is not None:
             pieces.append(part.data[N_BLOB_HEADER:])
@@ -231,28 +249,32 @@ class Context:
             self._set(seq, self._in_one(pieces), 0)
         track.stand(end, jumps)
 
-    def cut(self, cells: Cells, end: int, start: int | None = None) -> Cells:  # noqa: D102
+    @override
+    def cut(self, cells: Cells, end: int, start: int | None = None) -> Cells:
         return cut(cells, end, start)
 
-    def put_part(self, seq: int, part: Blob) -> None:  # noqa: D102
+    @override
+    def put_part(self, seq: int, part: Blob) -> None:
         self._require(seq)
         track = self._tracks[seq]
         if not part.is_partial or (part.n_tokens, part.jumps) != (track.n_tokens, track.jumps):
             raise ValueError("the state does not belong to this many tokens")
         self._set(seq, part.data, _PARTIAL)
 
-    def sampler(self, params: SamplingParams, prompt: Tokens, mask: Mask | None = None) -> Chain:  # noqa: D102
+    @override
+    def sampler(self, params: SamplingParams, prompt: Tokens, mask: Mask | None = None) -> Chain:
         chain = Chain(self._handle, self.model.vocabulary, params, n_ctx=self.n_cells, mask=mask)
         chain.remember(prompt)
         return chain
 
-    def is_eog(self, token: int) -> bool:  # noqa: D102
+    @override
+    def is_eog(self, token: int) -> bool:
         return self.model.vocabulary.is_eog(token)
 
     def _require(self, seq: int) -> None:
-        """Raise ValueError for an id that libllama would abort at, or take for all sequences."""
+        """Raise ValueError for an id at which libllama would abort, or which it would read as all sequences."""
         if not 0 <= seq < self.n_seq_max:
-            raise ValueError(f"sequences are numbered from 0 to {self.n_seq_max - 1}, and {seq} is none of them")
+            raise ValueError(f"there is no sequence {seq}; ids run from 0 to {self.n_seq_max - 1}")
 
     def _require_empty(self, seq: int) -> None:
         self._require(seq)
@@ -260,7 +282,7 @@ class Context:
             raise ValueError(f"sequence {seq} is in use")
 
     def _in_one(self, pieces: list[Bytes]) -> Bytes:
-        """The pieces one after the other, valid until the next call: memory that was used before is faster by far."""
+        """Concatenate the pieces; valid until the next call, since reusing the buffer is much faster."""
         if len(pieces) == 1:
             return pieces[0]
         n_bytes = sum(len(piece) for piece in pieces)
@@ -285,7 +307,7 @@ class Context:
     def _set(self, seq: int, data: NDArray[np.uint8], flags: int) -> None:
         libllama.take_errors()
         if not llama_cpp.llama_state_seq_set_data_ext(self._handle, _bytes(data), data.nbytes, seq, flags):
-            self.drop(seq)  # where there is a window, the cells before it were put already
+            self.drop(seq)  # with a window, the attention cells were already loaded
             reason = "; ".join(libllama.take_errors())
             if _FULL.search(reason):
                 raise NoRoomError(f"no room for a saved state: {reason}")

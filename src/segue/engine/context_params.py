@@ -1,4 +1,4 @@
-"""The sizes of a context, and a context made of them."""
+"""The sizes of a context, and its creation."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ _INT32_MAX = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class ContextParams:
-    """Sizes of a context. `n_cells`: attention cells in all if unified, else of each sequence.
+    """Sizes of a context. `n_cells` counts the attention cells in all if unified, else those of each sequence.
 
     A call of `decode` reads up to `n_batch` tokens, of which up to `n_ubatch` are computed at once. Either may be
-    smaller than `n_seq_max`; what is larger than the context counts as that. Each call has up to `n_rows` rows of
-    logits, and always one for each sequence.
+    smaller than `n_seq_max`; values above the size of the context are reduced to it. Each call has up to `n_rows` rows
+    of logits, and at least one for each sequence.
     """
 
     n_cells: int
@@ -35,11 +35,11 @@ class ContextParams:
 
 
 def create_context(model: Model, params: ContextParams) -> int:
-    """A context of these sizes; its caller frees it. Raises ModelError if there can be none."""
+    """Create a context of these sizes; the caller frees it. Raises ModelError if that is impossible."""
     n_cells = -(-params.n_cells // _N_CELLS_STEP) * _N_CELLS_STEP
     n_ctx = n_cells if params.is_unified else n_cells * params.n_seq_max
     if min(params.n_cells, params.n_seq_max, params.n_batch, params.n_ubatch) < 1:
-        raise ValueError("all sizes of a context are at least 1")
+        raise ValueError("all sizes of a context must be at least 1")
     if n_ctx > _INT32_MAX:
         raise ModelError(f"a context of {n_ctx} cells is more than libllama can count; pass a smaller --ctx-size")
     native = llama_cpp.llama_context_default_params()
@@ -47,7 +47,7 @@ def create_context(model: Model, params: ContextParams) -> int:
     native.n_seq_max = params.n_seq_max
     native.n_ubatch = min(params.n_ubatch, params.n_batch, n_ctx)
     native.n_batch = min(params.n_batch, n_ctx) if _splits(model, params) else native.n_ubatch
-    # libllama aborts if it reserves fewer than a row of logits a sequence; by default it reserves n_batch of them.
+    # libllama aborts if it reserves fewer rows of logits than sequences; by default it reserves n_batch rows.
     native.n_outputs_max = n_rows_max(params)
     native.n_threads = params.n_threads or native.n_threads
     native.n_threads_batch = params.n_threads_batch or params.n_threads or native.n_threads_batch
@@ -59,14 +59,14 @@ def create_context(model: Model, params: ContextParams) -> int:
 
 
 def n_rows_max(params: ContextParams) -> int:
-    """The rows of logits that a call can have."""
+    """The most rows of logits that a call can have."""
     return max(params.n_seq_max, params.n_rows)
 
 
 def _splits(model: Model, params: ContextParams) -> bool:
     """Whether a call may be computed in several physical batches.
 
-    A model that is not causal must see all tokens at once. Where there is a window, libllama finds cells for a second
-    physical batch by forgetting those that the first one still needs.
+    A model that is not causal must see all tokens at once. With a window, libllama finds cells for a second physical
+    batch by overwriting those that the first one still needs.
     """
     return params.n_batch > params.n_ubatch and not model.kind.has_window and is_causal(model)

@@ -1,4 +1,4 @@
-"""Making libllama's contexts: what it would end the process at, or refuse, is told in a line that says what to do."""
+"""Creates libllama's contexts, with a one-line error that says what to do where libllama would abort or refuse."""
 
 import mmap
 import re
@@ -25,7 +25,7 @@ _N_NODES: Final = {
     "minimax-m3": 40,
     "nanbeige": 40,
 }
-"""Nodes of a graph that libllama reserves for each token; other architectures have as many for all batches."""
+"""Architectures for which libllama reserves graph nodes for each token; others have a fixed number per batch."""
 _HINTS: Final = (
     (re.compile(r"K cache type .* does not divide"), "pass --cache-type-k f16"),
     (re.compile(r"V cache type .* does not divide"), "pass --cache-type-v f16"),
@@ -33,14 +33,14 @@ _HINTS: Final = (
     (re.compile(r"different K .* and V"), "pass the same type as --cache-type-k and --cache-type-v"),
     (re.compile(r"alloc|memory|buffer"), "try a smaller --ctx-size or --ubatch-size"),
 )
-"""What to do, by what libllama says when it refuses a context."""
+"""Advice for the user, by the error that libllama gives when it refuses a context."""
 
 
 def create(model: Model, native: Any) -> int:
-    """A context with these `llama_context_params`; its caller frees it. Raises ModelError if there can be none."""
+    """Create a context with these `llama_context_params`; the caller frees it. Raises ModelError on failure."""
     if max(native.n_threads, native.n_threads_batch) > _N_THREADS_MOST:
         raise ModelError(
-            f"libllama runs {_N_THREADS_MOST} threads at most; pass a smaller --threads or --threads-batch"
+            f"libllama runs at most {_N_THREADS_MOST} threads; pass a smaller --threads or --threads-batch"
         )
     _require_graph(model, min(native.n_ubatch, native.n_ctx))
     if native.flash_attn_type == FLASH_ATTENTION["off"] and native.type_k not in _PLAIN_TYPES:
@@ -55,9 +55,9 @@ def create(model: Model, native: Any) -> int:
 
 
 def is_causal(model: Model) -> bool:
-    """Whether tokens see only those before them.
+    """Whether each token attends only to earlier tokens.
 
-    libllama has no function that tells, but it cuts the batch of such a model to the context.
+    libllama has no function that tells, but it limits the batch of a causal model to the context.
     """
     native = llama_cpp.llama_context_default_params()
     native.n_ctx = native.n_ubatch = native.n_seq_max = 1
@@ -69,7 +69,7 @@ def is_causal(model: Model) -> bool:
 
 
 def _require_graph(model: Model, n_ubatch: int) -> None:
-    """Raise ModelError if there is no memory for the graph of so many tokens, which libllama does not check."""
+    """Raise ModelError if memory is too small for the graph of `n_ubatch` tokens, which libllama does not check."""
     usual = _N_NODES_RECURRENT if model.kind.has_recurrent else 0
     n_bytes = n_ubatch * _N_NODES.get(model.meta.get("general.architecture", ""), usual) * _N_BYTES_NODE
     try:
@@ -83,9 +83,9 @@ def _require_graph(model: Model, n_ubatch: int) -> None:
 
 
 def _require_whole_blocks(model: Model, type_k: int) -> None:
-    """Raise ModelError for keys that do not fill the blocks of their type.
+    """Raise ModelError for keys whose size is not a multiple of the block size of their type.
 
-    libllama looks only where it may use flash attention, and else aborts or computes nonsense.
+    libllama checks this only if it may use flash attention, and otherwise aborts or computes nonsense.
     """
     native = llama_cpp.llama_context_default_params()
     native.n_ctx = native.n_batch = native.n_ubatch = native.n_seq_max = 1

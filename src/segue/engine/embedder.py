@@ -1,4 +1,4 @@
-"""Texts as vectors: a context of its own, which knows no sequences and keeps nothing."""
+"""Computes embeddings of texts, in a separate context that keeps no state."""
 
 import ctypes
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _POOLINGS = (llama_cpp.LLAMA_POOLING_TYPE_MEAN, llama_cpp.LLAMA_POOLING_TYPE_CLS
 
 @dataclass(frozen=True, slots=True)
 class EmbedderParams:
-    """`n_tokens` of a text at most: all of it is computed at once, for pooling sees no more."""
+    """`n_tokens` is the longest text: all of it is computed at once, since pooling sees only one physical batch."""
 
     n_tokens: int
     n_threads: int = 0
@@ -28,7 +28,7 @@ class EmbedderParams:
 class Embedder:
     """Computes embeddings with a loaded model, one text at a time. Raises ModelError if the model cannot.
 
-    They are pooled as the model's file says, else by the mean of all tokens. One thread at a time.
+    Embeddings are pooled as the model's file says, else by the mean of all tokens. One thread at a time.
     """
 
     def __init__(self, model: Model, params: EmbedderParams) -> None:
@@ -41,7 +41,7 @@ class Embedder:
         llama_cpp.llama_free(self._handle)
 
     def embed(self, tokens: Tokens) -> Vector:
-        """The vector of 1 to `n_tokens` tokens, of length 1. Raises EngineError."""
+        """The normalised vector of 1 to `n_tokens` tokens. Raises EngineError."""
         if not 0 < len(tokens) <= self.n_tokens:
             raise ValueError(f"a text has 1 to {self.n_tokens} tokens")
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._handle), True)
@@ -62,7 +62,7 @@ def _create(model: Model, params: EmbedderParams) -> int:
     architecture = model.meta.get("general.architecture", "")
     pooling = int(model.meta.get(f"{architecture}.pooling_type", _NONE))
     if pooling == llama_cpp.LLAMA_POOLING_TYPE_RANK:
-        raise ModelError("the model ranks texts; it has no embeddings of them")
+        raise ModelError("the model is a reranker and has no embeddings; load an embedding model")
     native = llama_cpp.llama_context_default_params()
     native.n_ctx = native.n_batch = native.n_ubatch = params.n_tokens
     native.n_seq_max = 1

@@ -1,4 +1,4 @@
-"""A thread for embeddings, beside the one that generates."""
+"""A thread for embeddings, separate from the one that generates."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,9 +8,9 @@ from segue.engine.embedder import Embedder
 
 
 class EmbeddingThread:
-    """Embeds texts one after another. `make` is called on the thread at the first text: who asks for none pays nothing.
+    """Embeds texts one after another. `make` is called on the thread at the first text, so an unused thread is cheap.
 
-    `n_tokens` of a text at most. All methods may be called from any thread.
+    `n_tokens` is the longest text. All methods may be called from any thread.
     """
 
     def __init__(self, make: Callable[[], Embedder], n_tokens: int) -> None:
@@ -24,7 +24,7 @@ class EmbeddingThread:
         return self._thread.submit(self._embed, tokens)
 
     def close(self) -> None:
-        """End the text under way, drop the others and free the context."""
+        """Finish the current text, drop the queued ones and free the context."""
         self._thread.shutdown(cancel_futures=True)
         if self._embedder is not None:
             self._embedder.close()

@@ -1,4 +1,4 @@
-"""What can go wrong at the model, as exceptions a caller can tell apart."""
+"""The exceptions of the engine."""
 
 
 class EngineError(Exception):
@@ -10,12 +10,12 @@ class ModelError(EngineError):
 
 
 class NoRoomError(EngineError):
-    """The attention cells are full: nothing was changed, so make room and try again."""
+    """The attention cells are full; nothing was changed, so make room and try again."""
 
 
 class StateError(EngineError):
-    """A state is not one that the context can take; more room would not help, so do without it."""
+    """The context refuses a state; more room would not help, so read the tokens instead."""
 
 
 class MaskError(Exception):
-    """A reply cannot be continued as its grammar demands: following it takes too much, or no token fits."""
+    """A reply cannot follow its grammar any further: it takes too much time or memory, or no token fits."""

@@ -1,13 +1,13 @@
-"""The tokens with which a vocabulary marks a gap in a text."""
+"""The fill-in-the-middle tokens of a vocabulary."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class FimTokens:
-    """Tokens before what precedes a gap, before what follows it, and where the filling begins.
+    """The tokens before the prefix, the suffix and the middle of a fill-in-the-middle prompt.
 
-    `repository` and `file` stand before a repository's name and a file's; -1 where a vocabulary has none.
+    `repository` and `file` go before the name of a repository or a file; -1 where a vocabulary lacks them.
     """
 
     prefix: int

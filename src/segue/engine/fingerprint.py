@@ -1,4 +1,4 @@
-"""What a stored state belongs to: one that was written under another fingerprint is never loaded."""
+"""The fingerprint of stored states: a state that was written under another fingerprint is never loaded."""
 
 from collections.abc import Mapping
 
@@ -10,11 +10,11 @@ from segue.engine.context_params import ContextParams
 
 
 def fingerprint(context: Context, params: ContextParams) -> dict[str, str]:
-    """Everything that changes a state or its format, by names that can be shown.
+    """Everything that changes a state or its format, under names for the user.
 
-    Reads a token, so that no sequence of the context may hold anything yet.
+    Reads a token, so all sequences of the context must be empty.
     """
-    # What `auto` comes to is up to the device, and differs between machines that share a cache.
+    # The device decides what `auto` means, so it can differ between machines that share a cache.
     flash_attention = {True: "on", False: "off", None: params.flash_attention}[context.has_flash_attention()]
     found = {
         "model": context.model.digest,
@@ -27,18 +27,18 @@ def fingerprint(context: Context, params: ContextParams) -> dict[str, str]:
     }
     n_ctx_short = context.model.n_ctx_short_rope
     if n_ctx_short is not None:
-        # libllama turns all keys by one set of factors, chosen by the context's size and not by the prompt's.
+        # libllama rotates all keys by one set of factors, chosen by the size of the context, not of the prompt.
         found["RoPE factors"] = "long" if context.n_ctx_seq > n_ctx_short else "short"
     return found
 
 
 def differences(stored: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """In what two fingerprints differ, as a line."""
+    """The differences between two fingerprints, as one line."""
     names = [name for name in {**stored, **now} if stored.get(name) != now.get(name)]
     return ", ".join(f"{name} {_told(stored, name)} instead of {_told(now, name)}" for name in names)
 
 
 def _told(fingerprint: Mapping[str, str], name: str) -> str:
-    """A value as it reads in a line; that of cells is stored as it always was."""
+    """A value for the user; the stored value of `cells` keeps its old form, so that stored states stay valid."""
     value = fingerprint.get(name, "unknown")
     return value.replace("of ", "split among ", 1) if name == "cells" else value

@@ -1,4 +1,4 @@
-"""libllama itself: started once, its log turned into Python's."""
+"""Starts libllama once, and passes its log to Python's logging."""
 
 import ctypes
 import errno
@@ -17,7 +17,7 @@ _ERROR = 4
 
 
 class _Errors(threading.local):
-    """Those of this thread alone: libllama tells of them on the thread that called it."""
+    """The error lines of one thread: libllama logs errors on the thread that called it."""
 
     def __init__(self) -> None:
         self.lines: deque[str] = deque(maxlen=8)
@@ -41,18 +41,18 @@ def _on_log(level: int, text: bytes, _data: object) -> None:
 
 @functools.cache
 def start() -> None:
-    """Start libllama; any number of calls. Its messages go to this module's logger at debug level."""
+    """Start libllama; further calls do nothing. Its messages go to this module's logger at debug level."""
     llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
 
 
 def version() -> str:
-    """Which libllama this is: the binding's version, and that of the library, which may have been put in its place."""
+    """The version of the binding, and that of its library, which the user may have replaced."""
     return f"{llama_cpp.__version__}, ggml {_ggml().ggml_version().decode()}"
 
 
 def take_errors() -> list[str]:
-    """The latest error lines of libllama on this thread, oldest first; they are forgotten."""
+    """Return and clear the latest error lines of libllama on this thread, oldest first."""
     lines = list(_errors.lines)
     _errors.lines.clear()
     return lines
@@ -63,7 +63,7 @@ def has_tensor(path: Path, names: Iterable[str]) -> bool:
     ggml = _ggml()
     handle = ggml.gguf_init_from_file(str(path).encode(), _GgufParams(no_alloc=True))
     if not handle:
-        raise OSError(errno.EINVAL, "not a whole GGUF file", str(path))
+        raise OSError(errno.EINVAL, "not a complete GGUF file", str(path))
     try:
         return any(ggml.gguf_find_tensor(handle, name.encode()) >= 0 for name in names)
     finally:
@@ -71,7 +71,7 @@ def has_tensor(path: Path, names: Iterable[str]) -> bool:
 
 
 def device_handles(names: tuple[str, ...]) -> "ctypes.Array[ctypes.c_void_p]":
-    """The devices of these names, null-terminated as libllama wants them. Raises ValueError for an unknown one."""
+    """The handles of the named devices, null-terminated as libllama requires. Raises ValueError for an unknown name."""
     ggml = _ggml()
     handles = []
     for name in names:
@@ -84,7 +84,7 @@ def device_handles(names: tuple[str, ...]) -> "ctypes.Array[ctypes.c_void_p]":
 
 
 def device_names() -> list[str]:
-    """Names of the devices that this build of libllama can use."""
+    """The names of the devices that this build of libllama can use."""
     ggml = _ggml()
     count = ggml.ggml_backend_dev_count()
     return [ggml.ggml_backend_dev_name(ggml.ggml_backend_dev_get(i)).decode() for i in range(count)]

@@ -1,13 +1,13 @@
-"""Places in running sequences to roll back to: a token count where any tail can be dropped, elsewhere a copy."""
+"""Marks in running sequences for rolling back: a token count if the memory can drop any tail, otherwise a copy."""
 
 from segue.engine.base import Engine, Mark
 
 
 def mark(engine: Engine, seq: int, shadow: int) -> Mark:
-    """Mark where `seq` stands, as `Engine.mark` promises."""
+    """Mark the current point of `seq`; see `Engine.mark`."""
     n_tokens = engine.length(seq)
     if not n_tokens:
-        raise ValueError(f"sequence {seq} is empty, so that there is nothing to roll back to")
+        raise ValueError(f"sequence {seq} is empty, so there is nothing to roll back to")
     if engine.length(shadow):
         raise ValueError(f"sequence {shadow} is in use")
     if engine.shape.kind.rewinds:
@@ -17,7 +17,7 @@ def mark(engine: Engine, seq: int, shadow: int) -> Mark:
 
 
 def roll_back(engine: Engine, seq: int, mark: Mark) -> None:
-    """Let `seq` stand at `mark` again, as `Engine.roll_back` promises."""
+    """Restore `seq` to `mark`; see `Engine.roll_back`."""
     if mark.shadow is None:
         engine.rewind(seq, mark.n_tokens)
         return
@@ -28,6 +28,6 @@ def roll_back(engine: Engine, seq: int, mark: Mark) -> None:
 
 
 def release(engine: Engine, mark: Mark) -> None:
-    """Forget a mark, as `Engine.release` promises."""
+    """Forget a mark; see `Engine.release`."""
     if mark.shadow is not None:
         engine.drop(mark.shadow)

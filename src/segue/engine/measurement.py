@@ -1,4 +1,4 @@
-"""What a model's memory weighs, measured in a small context."""
+"""Measures the sizes of a model's memory in a small context."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ from segue.memory import MemoryShape
 
 
 def measure(model: Model, params: ContextParams) -> MemoryShape:
-    """What a token and a checkpoint of this model weigh, measured in a small context; also warms the weights up.
+    """Measure the bytes of a token and of a checkpoint of this model in a small context; also warms up the weights.
 
-    An encoder has neither.
+    Both are 0 for an encoder.
     """
     small = ContextParams(
         n_cells=256,

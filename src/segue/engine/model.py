@@ -1,4 +1,4 @@
-"""A GGUF model: its weights, its facts and its vocabulary."""
+"""A GGUF model: its weights, metadata and vocabulary."""
 
 import ctypes
 from collections.abc import Callable, Iterator, Mapping
@@ -35,12 +35,12 @@ class ModelParams:
 
 
 class Model:
-    """The weights of a GGUF file. Loading raises ModelError with a line for the user; reading is thread-safe.
+    """The weights of a GGUF file. Loading raises ModelError with one line for the user; reading is thread-safe.
 
-    `on_progress` hears the share loaded, 0 to 1, on the loading thread. `digest` tells the weights from others.
-    Contexts longer than `n_ctx_short_rope` take other RoPE factors; None if the model has one set, or none.
-    Where it `has_sections`, positions have several numbers each, for images, and may jump forward (M-RoPE).
-    `n_ctx_most` is how many tokens it can attend to: those of its training, or more where its file has RoPE scaling.
+    `on_progress` is called with the share loaded, 0 to 1, on the loading thread. `digest` identifies the weights.
+    Contexts longer than `n_ctx_short_rope` use other RoPE factors; None if the model has one set, or none.
+    If it `has_sections`, positions have several numbers each, for images, and may jump forward (M-RoPE).
+    `n_ctx_most` is how many tokens it can attend to: its training context, or more if its file has RoPE scaling.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Model:
         with _reading(path):
             has_rope_factors = has_tensor(path, *_ROPE_FACTORS)
             is_same = digest(path) == self.digest
-        # The states of weights that came from another file must never be taken for those of this one.
+        # States computed with other weights must never be stored under the digest of this file.
         if not is_same:
             llama_cpp.llama_model_free(self.handle)
             raise ModelError(f"{path} changed while it was loaded; start again once it is whole")
@@ -79,7 +79,7 @@ class Model:
         self.chat_template: str | None = template.decode("utf-8", "replace") if template else None
 
     def close(self) -> None:
-        """Free the weights; no context of this model may live any more."""
+        """Free the weights; all contexts of this model must be closed before."""
         llama_cpp.llama_model_free(self.handle)
 
     def _kind(self) -> MemoryKind:
@@ -94,13 +94,13 @@ class Model:
         return int(self.meta.get(f"{architecture}.rope.scaling.original_context_length", self.n_ctx_train))
 
     def _n_ctx_scaled(self) -> int:
-        """The original context as RoPE scaling stretches it, or 0; most files have it as the trained one already."""
+        """The original context extended by RoPE scaling, or 0; most files already give it as the training context."""
         prefix = f"{self.meta.get('general.architecture', '')}.rope.scaling"
         n_ctx, factor = self.meta.get(f"{prefix}.original_context_length", "0"), self.meta.get(f"{prefix}.factor", "0")
         return int(int(n_ctx) * float(factor))
 
     def _active_share(self) -> float:
-        """The share of the weights that one token needs, as if all of them were in experts if there are any."""
+        """The share of the weights that one token uses; in a model with experts, all weights count as experts'."""
         architecture = self.meta.get("general.architecture", "")
         n_experts = int(self.meta.get(f"{architecture}.expert_count", 0))
         return int(self.meta.get(f"{architecture}.expert_used_count", n_experts)) / n_experts if n_experts else 1.0

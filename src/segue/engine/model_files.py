@@ -1,4 +1,4 @@
-"""The files of a GGUF model: what tells them from others, and what they hold."""
+"""The files of a GGUF model: their digest and their tensors."""
 
 import re
 from pathlib import Path
@@ -14,10 +14,10 @@ _PART = re.compile(r"-00001-of-(\d{5})\.gguf$")
 
 
 def digest(model: Path) -> str:
-    """What tells a model's file, or all parts of a split one, from others. Raises OSError; reads a few MiB.
+    """A digest of a model's file, or of all parts of a split one. Raises OSError; reads a few MiB.
 
-    Two files are taken for the same model if they have the same size, and the same bytes at both ends and at 256 places
-    between them, which lie in all tensors of any size.
+    Two files count as the same model if they have the same size, and the same bytes at both ends and at 256 places
+    between them, which hit every large tensor.
     """
     hashed = blake3.blake3()
     for path in _files(model):

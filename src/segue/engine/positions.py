@@ -1,4 +1,4 @@
-"""Positions of a sequence's inputs apart from their count: an image takes fewer positions than it has inputs."""
+"""The positions of a sequence's inputs, which can differ from their count: an image has more inputs than positions."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """The positions of a chunk's inputs as `offsets` from the sequence's next one, which moves on by `n_pos`.
+    """The positions of a chunk's inputs, as `offsets` from the sequence's next position, which advances by `n_pos`.
 
     Offsets start at 0 or later, never decrease, and are less than `n_pos`. Inputs may share one position.
     """
@@ -17,17 +17,17 @@ class Positions:
     n_pos: int
 
     def require(self, n_inputs: int) -> None:
-        """Raise ValueError unless these can be the positions of so many inputs."""
+        """Raise ValueError unless these can be the positions of `n_inputs` inputs."""
         offsets = self.offsets
         if len(offsets) != n_inputs or offsets[0] < 0 or (np.diff(offsets) < 0).any() or offsets[-1] >= self.n_pos:
-            raise ValueError(f"{n_inputs} inputs need as many offsets, none of them decreasing or beyond the last")
+            raise ValueError(f"{n_inputs} inputs need as many offsets, which never decrease and are less than n_pos")
 
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """The inputs `[start, end)` of a path, which do not take one position each; none where positions are skipped.
+    """The inputs `[start, end)` of a path that do not take one position each; empty where positions are only skipped.
 
-    They begin at the position `pos` at the earliest, the last one is at `pos_last`, and the path goes on at `pos_end`.
+    Their positions begin at `pos` or later, the last one is `pos_last`, and the path continues at `pos_end`.
     """
 
     start: int
@@ -41,7 +41,7 @@ Jumps = tuple[Jump, ...]
 
 
 def pos_after(n_tokens: int, jumps: Jumps) -> int:
-    """The next position after so many inputs of a path. Raises ValueError inside inputs that cannot be parted."""
+    """The next position after `n_tokens` inputs of a path. Raises ValueError inside inputs that cannot be split."""
     for jump in reversed(jumps):
         if n_tokens >= jump.end and n_tokens > jump.start:
             return jump.pos_end + n_tokens - jump.end
@@ -53,12 +53,12 @@ def pos_after(n_tokens: int, jumps: Jumps) -> int:
 
 
 def jumps_until(n_tokens: int, jumps: Jumps) -> Jumps:
-    """The jumps of the first inputs of a path."""
+    """The jumps among the first `n_tokens` inputs of a path."""
     return tuple(jump for jump in jumps if jump.start < n_tokens) if jumps else ()
 
 
 class Track:
-    """How far one sequence has read: `n_tokens` inputs, the next one at the position `pos`."""
+    """How far one sequence has read: it holds `n_tokens` inputs, and the next one takes the position `pos`."""
 
     __slots__ = ("jumps", "n_tokens", "pos")
 
@@ -79,12 +79,12 @@ class Track:
         return pos_after(n_tokens, self.jumps) if self.jumps else n_tokens
 
     def stand(self, n_tokens: int, jumps: Jumps) -> None:
-        """Be where a path with these jumps has so many inputs."""
+        """Set the track to `n_tokens` inputs of a path with these jumps."""
         self.jumps = jumps_until(n_tokens, jumps)
         self.n_tokens, self.pos = n_tokens, pos_after(n_tokens, self.jumps)
 
     def read(self, n_inputs: int, positions: Positions | None) -> None:
-        """Go on by inputs that were read."""
+        """Advance the track by inputs that were read."""
         if positions is None:
             self.n_tokens += n_inputs
             self.pos += n_inputs
@@ -93,7 +93,7 @@ class Track:
         first, last = int(offsets[0]), int(offsets[-1])
         self.n_tokens, self.pos = start + n_inputs, pos + positions.n_pos
         if positions.n_pos == first + n_inputs and last - first == n_inputs - 1 and (np.diff(offsets) == 1).all():
-            # One each after a gap: such a chunk can be parted as any text can.
+            # After the gap each input takes one position, so such a chunk can be split like text.
             jump = Jump(start, start, pos, pos - 1, pos + first)
         else:
             jump = Jump(start, start + n_inputs, pos, pos + last, pos + positions.n_pos)

@@ -1,4 +1,4 @@
-"""How to sample: llama.cpp's samplers by llama-server's names."""
+"""Sampling parameters: llama.cpp's samplers under llama-server's names."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class SamplingParams:
     """One request's sampling, with llama-server's names, defaults and meanings.
 
     `seed` -1 draws a random one. `logit_bias` maps tokens to a bias, -inf forbids one. `samplers` is the order of
-    the chain. Values are checked where requests come in; here they are trusted.
+    the chain. Values are validated when requests arrive, and trusted here.
     """
 
     seed: int = -1

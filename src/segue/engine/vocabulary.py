@@ -21,7 +21,7 @@ _TRIMMING = llama_cpp.LLAMA_TOKEN_ATTR_LSTRIP | llama_cpp.LLAMA_TOKEN_ATTR_RSTRI
 class Vocabulary:
     """The vocabulary of a loaded model. Thread-safe; lives as long as the model.
 
-    Raises ModelError for one at which libllama would abort: where there is none, or where a text has no tokens.
+    Raises ModelError for vocabularies at which libllama would abort: a missing one, or one that cannot encode all text.
     """
 
     def __init__(self, handle: int) -> None:
@@ -33,7 +33,7 @@ class Vocabulary:
         self.eot = int(llama_cpp.llama_vocab_eot(handle))
         self.add_bos = bool(llama_cpp.llama_vocab_get_add_bos(handle))
         self.add_eos = bool(llama_cpp.llama_vocab_get_add_eos(handle))
-        # libllama aborts where a file wants tokens added that it does not have.
+        # libllama aborts if a file asks for BOS or EOS to be added but does not define it.
         self._has_added = (self.bos >= 0 or not self.add_bos) and (self.eos >= 0 or not self.add_eos)
         self._pieces: dict[int, bytes] = {}
 
@@ -49,17 +49,17 @@ class Vocabulary:
                 return
             missing.discard(llama_cpp.llama_vocab_get_text(self.handle, token))
         if missing:
-            raise ModelError("the vocabulary lacks tokens for single bytes, so that not all texts have tokens")
+            raise ModelError("the vocabulary lacks tokens for single bytes, so it cannot encode all texts")
 
     @functools.cached_property
     def fim(self) -> FimTokens | None:
-        """The tokens that mark a gap in a text, None if one of the three that are needed is missing."""
+        """The fill-in-the-middle tokens, None if one of the three required ones is missing."""
         names = ("pre", "suf", "mid", "rep", "sep")
         tokens = [int(getattr(llama_cpp, f"llama_vocab_fim_{name}")(self.handle)) for name in names]
         return FimTokens(*tokens) if min(tokens[:3]) >= 0 else None
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> Tokens:
-        """The tokens of `text`; `add_special` adds BOS and EOS where the model wants them."""
+        """The tokens of `text`; `add_special` adds BOS and EOS if the model asks for them."""
         raw = text.encode("utf-8", "replace")
         add_special = add_special and self._has_added
         size = len(raw) + 2
@@ -72,7 +72,7 @@ class Vocabulary:
             size = -n
 
     def piece(self, token: int) -> bytes:
-        """The bytes of a token; special ones as their text. Raises ValueError for an id out of range."""
+        """The bytes of a token, for special tokens those of their text. Raises ValueError for an id out of range."""
         known = self._pieces.get(token)
         if known is None:
             known = self._pieces[token] = self._read_piece(token)
@@ -95,7 +95,7 @@ class Vocabulary:
 
     @functools.cache  # noqa: B019  one vocabulary lives as long as the process
     def special_pieces(self) -> Mapping[str, int]:
-        """Text of each control, user-defined or unknown token, with its id."""
+        """The text of each control, user-defined or unknown token, with its id."""
         return {
             self.piece(token).decode("utf-8", "replace"): token
             for token, attribute in enumerate(self._attributes)
@@ -104,7 +104,7 @@ class Vocabulary:
 
     @functools.cached_property
     def has_trimming_specials(self) -> bool:
-        """Whether some special token strips the white space beside it."""
+        """Whether some special token strips the white space next to it."""
         return any(attribute & _TRIMMING and attribute & _SPECIAL for attribute in self._attributes)
 
     @functools.cached_property
@@ -122,7 +122,7 @@ class Vocabulary:
 
     @functools.cached_property
     def can_infill(self) -> bool:
-        """Whether libllama's sampler for gaps can be used: it aborts without an end, and at a token too long for it."""
+        """Whether libllama's infill sampler can be used: it aborts if there is no EOG token, or at too long a token."""
         has_end = self.eot >= 0 or self.eos >= 0
         return has_end and all(len(self.piece(token)) <= _MOST_INFILL_BYTES for token in range(self.n_tokens))
 
@@ -132,7 +132,7 @@ class Vocabulary:
 
     @functools.cached_property
     def suppressed(self) -> tuple[int, ...]:
-        """Tokens that the model's file says must never be generated."""
+        """The tokens that must never be generated according to the model's file."""
         count = ctypes.c_int32(0)
         tokens = llama_cpp.llama_vocab_get_suppress_tokens(self.handle, ctypes.byref(count))
         return tuple(int(tokens[i]) for i in range(count.value))
