@@ -1,4 +1,4 @@
-"""Letting a request in: where it starts, what it waits for, where its checkpoints are taken."""
+"""Admits requests: decides where each starts, what it waits for, and where its checkpoints are taken."""
 
 from bisect import bisect_right
 from collections import deque
@@ -28,10 +28,10 @@ class Admission:
         self._n_most_positions = n_positions_most(cache.n_host_states)
 
     def plan(self, request: Request, *, only_near: bool = False) -> Plan:
-        """Where the request's path starts soonest, given all that is cached now."""
+        """Find the start from which the request's path is read soonest, given the current cache."""
         job = request.job
         request.digests = digests(stable_positions(job.marks, request.n_target)) if self._is_reproducible else None
-        # A preempted reply knows its next token: it can start from a state without logits, even from its very end.
+        # A preempted reply knows its next token, so it can start from a state without logits, even at its very end.
         goes_on = request.n_generated > 0
         path = request.tokens[: request.n_target + goes_on]
         return self._cache.match(
@@ -44,9 +44,9 @@ class Admission:
         )
 
     def leader(self, request: Request, plan: Plan, others: Iterable[Request]) -> tuple[Request, int] | None:
-        """The request that is reading what this one would have to read, and how far to wait for it.
+        """Find a request that is reading tokens which this one needs too, and how far to wait for it.
 
-        It is asked to leave a checkpoint where the two part.
+        That request will take a checkpoint where the two paths part.
         """
         if self._is_reproducible or not request.job.use_cache:
             return None
@@ -61,7 +61,7 @@ class Admission:
         return best
 
     def publish(self, request: Request, plan: Plan, others: Iterable[Request]) -> bool:
-        """Let plain attention share what running requests have read since their last checkpoint; True if it helps."""
+        """With plain attention, share tokens that running requests read since the last checkpoint; True if it helps."""
         if not self._engine.shape.kind.rewinds or self._is_reproducible or not request.job.use_cache:
             return False
         found = False
@@ -76,7 +76,7 @@ class Admission:
         return found
 
     def start(self, request: Request, plan: Plan, restoration: Restoration) -> None:
-        """Set the request's checkpoint positions and say why it reads what it reads; it stands at the plan's start."""
+        """Set the checkpoint positions and the cache report of a request, whose sequence stands at the plan's start."""
         request.n_read_before = request.n_read - plan.n_start
         if request.report is None:
             request.n_cached = plan.n_start
@@ -100,7 +100,7 @@ class Admission:
         self._pin_again(request)
 
     def _pin_again(self, request: Request) -> None:
-        """Renew the pins at the client's breakpoints: each use counts anew."""
+        """Renew the pins at the client's breakpoints, since each use restarts their time."""
         job = request.job
         for mark in job.marks.breakpoints:
             self._cache.pins.renew(job.namespace, request.tokens[: mark.end], mark.ttl_s)
@@ -125,9 +125,9 @@ class Admission:
         )
 
     def _fork(self, request: Request, n_known: int) -> int:
-        """The checkpoint position for a prompt that forks at `n_known`: there, or where that message begins.
+        """The checkpoint position for a prompt that forks at `n_known`: that token, or the start of its message.
 
-        The first tokens of a message are the same in every message. A checkpoint behind them would save no more.
+        The first tokens of a message are the same in every message, so a checkpoint after them would save no more.
         """
         ends = request.job.marks.message_ends
         n_suffix = len(request.job.tokens) - ends[-1] if ends else 0
@@ -136,7 +136,7 @@ class Admission:
         return ends[before - 1] if is_header else n_known
 
     def _shared_until(self, request: Request, other: Request) -> int:
-        """How far the two paths are one, and the follower could start from there."""
+        """How many tokens the two paths share, up to where the follower could start."""
         n_shared = n_equal(request.tokens[: request.n_target], other.tokens[: other.n_target])
         if n_shared == request.n_target and other.n_target != n_shared:
             return n_shared - 1

@@ -1,4 +1,4 @@
-"""What to read next: one token of every reply, and as much of the prompts as fits beside them."""
+"""Fills batches: one token of every reply, and as many prompt tokens as fit beside them."""
 
 from collections.abc import Iterator
 
@@ -11,11 +11,11 @@ _N_SMALL = 128
 class Batching:
     """Fills batches. Prompts are read oldest first; beside replies they get one physical batch at a time.
 
-    Replies take as many calls as they need: there may be more of them than a call can read tokens. Where they fill a
-    physical batch, prompts get calls of their own, so that they are read at all.
+    Replies take as many calls as they need: there may be more replies than a call can read tokens. If they fill a
+    physical batch, prompts get calls of their own, so that they still make progress.
 
-    Where there is recurrent state, libllama gives each sequence the same number of tokens in a physical batch, so that
-    prompts of unlike lengths make many small ones. There prompts share a call only while they are few tokens.
+    With recurrent state, libllama gives each sequence the same number of tokens in a physical batch, so prompts of
+    different lengths make many small batches. Such prompts share a call only while they have few tokens.
     """
 
     def __init__(self, engine: Engine, *, is_reproducible: bool) -> None:
@@ -55,7 +55,7 @@ class Batching:
             yield [chunk for chunk, _ in ordered], [request for _, request in ordered]
 
     def _replies(self, replies: list[Request]) -> Iterator[tuple[list[Chunk], list[Request]]]:
-        """The next token of each reply; one that a call before ended is left out of the next."""
+        """The next token of each reply, without the replies that an earlier call of this turn ended."""
         n_most = self._engine.n_batch
         while replies := sorted((request for request in replies if request.phase is Phase.DECODE), key=_seq):
             members, replies = replies[:n_most], replies[n_most:]
@@ -64,10 +64,10 @@ class Batching:
     def _one_by_one(
         self, replies: list[Request], prompts: list[Request], room: int
     ) -> Iterator[tuple[list[Chunk], list[Request]]]:
-        """All replies in as few calls as go, then each prompt in its own.
+        """All replies in as few calls as possible, then each prompt in a call of its own.
 
-        libllama would split any other batch into several physical ones, and while it finds cells for the later ones it
-        forgets window cells that the first one still needs.
+        libllama would split any other batch into several physical ones, and, to find cells for the later ones,
+        overwrite window cells that the first one still needs.
         """
         yield from self._replies(replies)
         for request in sorted(prompts, key=_id):

@@ -1,4 +1,4 @@
-"""Takes checkpoints that are too expensive while requests are waiting, once the server is idle."""
+"""Takes, once the server is idle, the checkpoints that are too expensive while requests are waiting."""
 
 import logging
 from collections import deque
@@ -22,7 +22,7 @@ _SEQ = 0
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """The tokens of a prompt up to the end of its last message, and where a checkpoint is to be taken, ascending."""
+    """The tokens of a prompt up to the end of its last message, and the ascending positions of missing checkpoints."""
 
     namespace: str
     tokens: Tokens
@@ -32,7 +32,7 @@ class _Left:
 class CatchUp:
     """Reads the last message of the latest prompts once more, and takes the checkpoints that an edit of it will need.
 
-    Long messages have theirs from the start; in a short one they would take a good part of the time to read it. Works
+    In long messages these are taken at once; in a short message they would take a large part of its reading time. Works
     only while no request runs, in pieces of 64 tokens, on the first sequence. Belongs to the engine's thread.
     """
 
@@ -46,16 +46,16 @@ class CatchUp:
 
     @property
     def has_work(self) -> bool:
-        """Whether there is something to catch up on."""
+        """Whether any checkpoints are still to be taken."""
         return self._now is not None or bool(self._left)
 
     @property
     def is_reading(self) -> bool:
-        """Whether the first sequence is in use for it."""
+        """Whether this work is using the first sequence."""
         return self._now is not None
 
     def add(self, namespace: str, tokens: Tokens, marks: PromptMarks) -> None:
-        """Add a prompt that has been read; it replaces earlier ones that it extends. `tokens` must not change."""
+        """Add a prompt that has been read, in place of earlier ones that it extends. `tokens` must not change."""
         if self._is_off:
             return
         start, end = last_message(marks)
@@ -65,19 +65,19 @@ class CatchUp:
             self._left.append(_Left(namespace, tokens[:end], positions))
 
     def work(self) -> bool:
-        """Do one piece of the work; False if there is none. No request runs."""
+        """Do one piece of the work; False if there is none. No request may be running."""
         try:
             return self._work()
         except EngineError as error:
             log.debug("checkpoints inside a message are not taken: %s", error)
         except Exception:
-            # What is left here would fail again at once, for as long as nobody asks for anything.
+            # The remaining work would fail again at once, as long as no request arrives.
             log.exception("checkpoints inside a message could not be taken")
         self.stop()
         return self.has_work
 
     def stop(self) -> None:
-        """Empty the sequence, because a request is here. Checkpoints not yet taken are skipped."""
+        """Empty the sequence, because a request has arrived. Checkpoints not yet taken are skipped."""
         if self._now is not None:
             self._now = self._restoration = None
             self._cache.release(_SEQ)
@@ -102,9 +102,9 @@ class CatchUp:
         return True
 
     def _begin(self) -> bool:
-        """Begin where the first missing checkpoint can be read from; False if all is done."""
+        """Begin at the start from which the first missing checkpoint can be reached; False if all are taken."""
         while self._left:
-            # Other threads ask `has_work`: it is in one place or the other.
+            # Other threads read `has_work`, so the work must always be in one of the two places.
             self._now = left = self._left[-1]
             self._left.pop()
             known = self._cache.match(left.namespace, left.tokens)

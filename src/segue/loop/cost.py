@@ -1,4 +1,4 @@
-"""What taking a checkpoint costs, measured while reading."""
+"""The cost of taking a checkpoint, measured while reading."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ _N_SMALL = 128
 
 @dataclass(slots=True)
 class CheckpointCost:
-    """Running means. A checkpoint costs the fixed part of one more batch, and a copy of the state."""
+    """Running means of the cost: the fixed part of one more batch, and a copy of the state."""
 
     token_s: float = 0.0
     overhead_s: float = 0.0
@@ -18,21 +18,21 @@ class CheckpointCost:
 
     @property
     def n_tokens(self) -> float:
-        """The cost of one checkpoint in tokens that could have been read meanwhile."""
+        """The cost of one checkpoint, in tokens that could be read in the same time."""
         if not self.token_s:
             return _DEFAULT_CHECKPOINT_TOKENS
         overhead_s = self.overhead_s or _DEFAULT_CHECKPOINT_TOKENS * self.token_s
         return min(256.0, max(2.0, (overhead_s + self.save_s) / self.token_s))
 
     def note_read(self, n_tokens: int, seconds: float) -> None:
-        """Hear how long a batch of prompt tokens alone took."""
+        """Record the time of a batch that held only prompt tokens."""
         if n_tokens >= _N_LARGE:
             self.token_s = _mean(self.token_s, seconds / n_tokens)
         elif n_tokens <= _N_SMALL and self.token_s:
             self.overhead_s = _mean(self.overhead_s, max(0.0, seconds - n_tokens * self.token_s))
 
     def note_save(self, seconds: float) -> None:
-        """Hear how long taking a checkpoint took."""
+        """Record the time of taking a checkpoint."""
         self.save_s = _mean(self.save_s, seconds)
 
 

@@ -1,4 +1,4 @@
-"""How a job ends, and what its errors say."""
+"""The end of a job, and the messages of its errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class ErrorType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """Why a job failed. `details` are further fields of the error object (`n_prompt_tokens`, `n_ctx`)."""
+    """The reason why a job failed. `details` are further fields of the error object (`n_prompt_tokens`, `n_ctx`)."""
 
     type: ErrorType
     message: str
@@ -38,14 +38,14 @@ class JobError:
 
 
 INTERNAL_ERROR: Final = JobError(ErrorType.SERVER, "Internal error; the server's log has its type and place")
-"""What a client hears of a failure that nobody expected, whose own words may name files or quote what was read."""
+"""The error that a client gets for an unexpected exception, whose message may name files or quote a prompt."""
 
 
 def context_exceeded(n_prompt: int, n_ctx: int) -> JobError:
     """The error for a prompt of `n_prompt` tokens that leaves no room for a reply in a context of `n_ctx` tokens.
 
-    Agents shorten a conversation when they recognise the error, most of them by its words. These are the words of
-    llama-server, of OpenAI and of Anthropic: change none of them.
+    Agents shorten a conversation when they recognise this error, most of them by its wording. The message contains the
+    wordings of llama-server, OpenAI and Anthropic: change none of them.
     """
     message = (
         f"prompt is too long: {n_prompt} tokens > {n_ctx - 1} maximum; the request exceeds the available context size: "

@@ -1,13 +1,14 @@
-"""What a job tells while it runs: its progress, its tokens, its timings."""
+"""The events that a job reports while it runs: progress, tokens and timings."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """How a request went, in llama-server's terms: `cache_n` reused, `prompt_n` read, `predicted_n` generated.
+    """The timings of a request in llama-server's terms: `cache_n` reused, `prompt_n` read, `predicted_n` generated.
 
-    Reading ends with the first token, which the prompt's last logits give; `predicted_ms` run from there to the last.
+    Reading ends with the first generated token, drawn from the prompt's last logits; `predicted_ms` is the time from
+    that token to the last one.
     """
 
     cache_n: int
@@ -18,12 +19,12 @@ class Timings:
 
     @property
     def prompt_per_token_ms(self) -> float:
-        """Milliseconds for each token read; 0 if none was."""
+        """Milliseconds per token read; 0 if none was."""
         return _ratio(self.prompt_ms, self.prompt_n)
 
     @property
     def prompt_per_second(self) -> float:
-        """Tokens read in a second; 0 if none was read, or no time has passed."""
+        """Tokens read per second; 0 if none was read, or no time has passed."""
         return _ratio(1e3 * self.prompt_n, self.prompt_ms)
 
     @property
@@ -33,7 +34,7 @@ class Timings:
 
     @property
     def predicted_per_second(self) -> float:
-        """Tokens generated in a second, the first one not counted; 0 with fewer than two, or if no time has passed."""
+        """Tokens generated per second, without the first one; 0 with fewer than two, or if no time has passed."""
         return _ratio(1e3 * self._n_intervals, self.predicted_ms)
 
     @property
@@ -43,7 +44,7 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a prompt is read: tokens in all, reused from the cache, done so far (reused ones included).
+    """The progress of a prompt: its tokens in all, those reused from the cache, and those done, including reused ones.
 
     `timings` are those so far, if the job wants them.
     """
@@ -57,7 +58,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A token with its log-probability (natural) before sampling, or after it if the job asked so."""
+    """A token with its natural log-probability before sampling, or after sampling if the job asked for that."""
 
     token: int
     logprob: float

@@ -13,16 +13,16 @@ from segue.loop.job import Job
 
 
 class Listener(Protocol):
-    """Hears of a job's progress. Called on the engine thread, which waits for it: be quick and never block."""
+    """Receives a job's events, on the engine's thread, which waits for each call: be quick and never block."""
 
     def on_progress(self, progress: Progress) -> None:
-        """Hear how far the prompt is: once at the start, then after each batch; only if the job wants progress."""
+        """Called at the start of a prompt, then after each batch, if the job wants progress."""
 
     def on_token(self, token: TokenOut) -> bool:
-        """Hear one token was generated; returning True ends the reply here (a stop string is complete)."""
+        """Called for each generated token; return True to end the reply here (a stop string is complete)."""
 
     def on_end(self, end: JobEnd) -> None:
-        """Hear the job is over; called exactly once, last."""
+        """Called exactly once, last, when the job has ended."""
 
 
 class Ticket(Protocol):
@@ -33,12 +33,12 @@ class Ticket(Protocol):
         """A number that names the job in the log."""
 
     def cancel(self) -> None:
-        """Ask the loop to stop the job soon; any thread, any number of times. `on_end` still follows."""
+        """Ask the loop to stop the job soon; any thread, any number of times. `on_end` is still called."""
 
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
-    """What `/slots` shows of one slot. `namespace` and the counts are those of its request; "" and 0 without one."""
+    """The state of one slot for `/slots`. `namespace` and the counts are those of its request; "" and 0 without one."""
 
     id: int
     namespace: str
@@ -61,20 +61,20 @@ class LoopFront(Protocol):
         """A snapshot of the slots."""
 
     def save_slot(self, id_slot: int, namespace: str) -> "Future[SlotSnapshot | None]":
-        """Pack the path that a slot served last, empty if it was in another namespace; None: ask again in a moment.
+        """Pack the path that a slot served last, empty if it was in another namespace; None means try again soon.
 
-        SnapshotError if there is something and nothing of it can be had (`SlotSnapshots.pack`).
+        The future raises SnapshotError if the path has checkpoints and none can be copied (`SlotSnapshots.pack`).
         """
 
     def restore_slot(self, id_slot: int, namespace: str, arrays: Sequence[Bytes]) -> "Future[int]":
-        """Unpack a snapshot's arrays; how many tokens. Raises SnapshotError for what cannot be used here.
+        """Unpack a snapshot's arrays; the future gives the tokens restored. Raises SnapshotError for unusable arrays.
 
-        The future's error is DamagedError where arrays are not what the snapshot says.
+        The future raises DamagedError if the arrays of a checkpoint have the wrong number or sizes.
         """
 
     def erase_slot(self, id_slot: int, namespace: str) -> "Future[int]":
-        """Forget the end of the path that a slot served last; how many tokens."""
+        """Forget the end of the path that a slot served last; the future gives how many tokens are lost."""
 
     @property
     def n_ctx(self) -> int:
-        """The most tokens that one prompt and its reply may have."""
+        """The most tokens that one prompt and its reply may have together."""

@@ -1,4 +1,4 @@
-"""The queue between the threads of HTTP and the engine's thread."""
+"""The queue from the HTTP threads to the engine's thread."""
 
 import itertools
 import threading
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class Submission:
-    """A job that was submitted, and the ticket of whoever submitted it."""
+    """A submitted job; also the ticket that the submitter gets."""
 
     id: int
     job: Job
@@ -31,7 +31,7 @@ class Submission:
 
 
 class Inbox:
-    """What other threads ask of the engine's thread: jobs, cancellations, calls, the end."""
+    """The requests of other threads to the engine's thread: jobs, cancellations, calls and the end."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -53,7 +53,7 @@ class Inbox:
         return submission
 
     def call(self, function: Callable[[], T]) -> "Future[T]":
-        """Have the engine's thread run a function between two batches; any thread."""
+        """Run a function on the engine's thread between two batches; any thread."""
         future: Future[T] = Future()
 
         def run() -> None:
@@ -73,7 +73,7 @@ class Inbox:
         return future
 
     def wake(self) -> None:
-        """Let the engine's thread look again; any thread."""
+        """Wake the engine's thread; any thread."""
         with self._condition:
             self.is_awake = True
             self._condition.notify()
@@ -85,7 +85,7 @@ class Inbox:
             self._condition.notify()
 
     def drain(self, wait_s: float | None) -> tuple[list[Submission], list[Callable[[], None]]]:
-        """All that has come in; blocks for so long, None for ever, unless there is something or this is the end.
+        """Take all jobs and calls; waits for up to `wait_s` (None: without limit) until there are any, or for the end.
 
         Engine's thread only.
         """

@@ -1,4 +1,4 @@
-"""A job: what other threads hand to the loop, as token ids only, no text."""
+"""A job for the loop: token ids only, no text."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,14 @@ Tokens = NDArray[np.int32]
 class Job:
     """One prompt to read and one reply to generate.
 
-    `n_predict`: tokens to generate at most; -1 until the context is full, 0 only reads (and so warms the cache).
-    `namespace`: whose cache it uses; state never crosses namespaces. `session`: the client's name for what the request
-    belongs to, empty for none. `id_slot`: the slot wanted, -1 for any. `use_cache`: False reads the whole prompt again,
-    with the same checkpoint positions. `n_probs`: how many of the best tokens to report with each generated one, 0 for
-    none (the sampled token's own is then not reported either). `wants_timings`: with each token and all progress too,
-    not only at the end. `may_be_interrupted`: the client sees the reply grow, or stop strings end it, so the next
-    prompt may go on from inside it. `make_mask`: makes what the reply must follow, on the engine's thread, so it has to
-    be quick; None for nothing.
+    `n_predict`: the most tokens to generate; -1 until the context is full, 0 only reads (and so warms the cache).
+    `namespace`: the part of the cache it uses; state never crosses namespaces. `session`: the client's name for the
+    conversation of the request, empty for none. `id_slot`: the slot wanted, -1 for any. `use_cache`: False reads the
+    whole prompt again, with the same checkpoint positions. `n_probs`: how many of the best tokens to report with each
+    generated one, 0 for none (the sampled token's probability is then not reported either). `wants_timings`: report
+    timings with each token and all progress too, not only at the end. `may_be_interrupted`: the client streams the
+    reply, or stop strings end it, so the next prompt may continue from inside it. `make_mask`: makes the mask that the
+    reply must follow, None for none; it runs on the engine's thread, so it must be quick.
     """
 
     tokens: Tokens

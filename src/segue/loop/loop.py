@@ -81,7 +81,7 @@ class Loop:
         self._thread.start()
 
     def close(self) -> None:
-        """End: what runs is cancelled, what waits is refused; returns when the thread is gone."""
+        """Cancel running requests, refuse waiting jobs, and return when the thread has ended."""
         self._inbox.close()
         self._thread.join()
 
@@ -94,7 +94,7 @@ class Loop:
         return self._inbox.call(function)
 
     def wake(self) -> None:
-        """Let the engine's thread look again for something to do; any thread."""
+        """Wake the engine's thread, because there may be work; any thread."""
         self._inbox.wake()
 
     def slots(self) -> tuple[SlotView, ...]:
@@ -139,12 +139,12 @@ class Loop:
         self._end()
 
     def _receive(self) -> None:
-        """Take in what other threads ask; sleep while there is nothing to do."""
+        """Take the jobs and calls of other threads; sleep while there is nothing to do."""
         may_rest = self._may_rest()
         if not (may_rest or self._inbox.is_awake):
             return
         jobs, calls = self._inbox.drain(self._rest_s() if may_rest else 0.0)
-        # They are in no other queue: whatever fails from here on, each job is answered and each call made.
+        # Jobs and calls are in no other queue now: even if something fails below, each must be answered or made.
         self._queue.extend(jobs)
         try:
             self.cache.collect()
@@ -163,13 +163,13 @@ class Loop:
                 self._runner.finish(request, EndReason.CANCELLED)
 
     def _may_rest(self) -> bool:
-        """Whether there is nothing to do until another thread has done something."""
+        """Whether there is nothing to do until another thread acts."""
         if not self._is_maintained or any(not request.is_fetching for request in self._runner.requests):
             return False
         return not self._queue or all(slot.request is not None for slot in self._slots)
 
     def _rest_s(self) -> float | None:
-        """How long to sleep where there is nothing else to do; None until something comes in."""
+        """How long to sleep if there is nothing to do; None to sleep until woken."""
         if not (self.catch_up.has_work and self._is_idle):
             return None
         return max(0.0, self._decoded + self._idle_s - time.perf_counter())
@@ -180,12 +180,12 @@ class Loop:
         return not self._queue and all(slot.request is None for slot in self._slots)
 
     def _use_idle_time(self) -> None:
-        """Use the time in which there is no request for the checkpoints that were too dear before."""
+        """While there is no request, take the checkpoints that were too expensive before."""
         if self._is_idle and not self._rest_s():
             self.catch_up.work()
 
     def _plan(self) -> None:
-        """Give idle slots to queued jobs, and start every request that need not wait."""
+        """Assign idle slots to queued jobs, and start every request that need not wait."""
         if self._queue:
             self.catch_up.stop()
         for submission in tuple(self._queue):
@@ -206,12 +206,12 @@ class Loop:
                 self._runner.start(request)
 
     def _maintain(self) -> None:
-        """Use a small part of the time for what can wait, and all of it while nobody waits.
+        """Spend a small share of the time on deferred work, and all of it while no request waits.
 
         After a slow move that delayed others, it skips one turn, but never two in a row.
         """
         if self.catch_up.is_reading:
-            # What it reads from must not leave meanwhile.
+            # The checkpoints that the catch-up reads from must not move meanwhile.
             return
         now = time.perf_counter()
         self._has_put_off = not self._has_put_off and now - self._decoded > _LONG_PAUSE_S
@@ -222,7 +222,7 @@ class Loop:
         self._turned = time.perf_counter()
 
     def _decode(self, chunks: list[Chunk], requests: list[Request]) -> list[tuple[int, ...]]:
-        """Read one batch, making room as long as that helps; no rows if it could not be read."""
+        """Read one batch, making room as long as that helps; returns no rows if it could not be read."""
         started = time.perf_counter()
         while True:
             try:
@@ -249,7 +249,7 @@ class Loop:
                 try:
                     self._runner.finish(request, reason, error)
                 except Exception:
-                    log.exception("slot %d could not be left as it should", request.id_slot)
+                    log.exception("slot %d could not be cleaned up", request.id_slot)
 
     def _end(self) -> None:
         self._finish(self._runner.requests, EndReason.CANCELLED)
@@ -263,7 +263,7 @@ class Loop:
         self.cache.close(_END_S)
 
     def _idle_slot(self, job: Job) -> Slot | None:
-        """The slot asked for, or any; None while there is none idle."""
+        """The slot that the job asks for, or any idle one; None while it is busy."""
         idle = [slot for slot in self._slots if slot.request is None]
         if 0 <= job.id_slot < len(self._slots):
             idle = [slot for slot in idle if slot.id == job.id_slot]

@@ -16,7 +16,7 @@ class Reply:
         self._n_ctx = n_ctx
 
     def first(self, request: Request, row: int | None, logits: Logits) -> EndReason | None:
-        """Draw the first token, from a row of the last decode or from logits that were kept."""
+        """Draw the first token, from a row of the last decode or from kept logits; why it is the last, if it is."""
         job = request.job
         mask = None if job.make_mask is None else job.make_mask()
         request.sampler = self._engine.sampler(job.sampling, request.tokens, mask)

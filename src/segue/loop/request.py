@@ -23,7 +23,7 @@ _N_SPARE = 256
 
 
 class Phase(Enum):
-    """What a request is doing."""
+    """The phases of a request."""
 
     WAITING = auto()
     RESTORING = auto()
@@ -36,13 +36,13 @@ class Phase(Enum):
 class Request:
     """A job that has a slot. From RESTORING on it runs on sequence `seq` of the engine.
 
-    `tokens` are all those of the path so far; the sequence has read the first of them. `n_target` is where prefill
-    ends: the prompt's end, or where the reply had got to when the request was preempted. Of the prompt `n_cached`
-    tokens were found and `n_read` read, `n_read_before` of them before it was preempted. `positions` are the checkpoint
-    positions ahead. `wait` names the request that a waiting one waits for, and how far that must have read, None for
-    its end; `is_fetching` says that it waits for the disk, `has_fetched` that it did. `plan` is where its sequence
-    shall stand while it is RESTORING. `digests` are those of the prompt's checkpoint positions, in reproducible mode
-    only.
+    `tokens` is the whole path so far; the sequence has read a prefix of it. `n_target` is where prefill ends: the end
+    of the prompt, or the end of the reply so far if the request was preempted. Of the prompt, `n_cached` tokens were
+    found in the cache and `n_read` were read, `n_read_before` of them before a preemption. `positions` are the
+    checkpoint positions ahead. `wait` names the request that this one waits for, and how many tokens that one must have
+    read, None for its end; `is_fetching`: it waits for the disk; `has_fetched`: it did. While RESTORING, `plan`
+    is the start to which the sequence is restored. `digests` are those of the prompt's checkpoint positions, in
+    reproducible mode only.
     """
 
     submission: Submission
@@ -85,12 +85,12 @@ class Request:
 
     @property
     def listener(self) -> Listener:
-        """Whoever hears of the job's progress."""
+        """The listener to the job's events."""
         return self.submission.listener
 
     @property
     def tokens(self) -> Tokens:
-        """The path so far, the prompt and what was generated; a view."""
+        """The path so far: the prompt and the generated tokens; a view."""
         return self._tokens[: self.n_tokens]
 
     def unread(self, n_read: int) -> Tokens:
@@ -98,7 +98,7 @@ class Request:
         return self._tokens[n_read : self.n_tokens]
 
     def append(self, token: int) -> None:
-        """Add a token that was generated just now to the path."""
+        """Add a newly generated token to the path."""
         if self.n_tokens == len(self._tokens):
             self._tokens = np.concatenate([self._tokens, np.empty(self.n_tokens + _N_SPARE, np.int32)])
         self._tokens[self.n_tokens] = token
@@ -108,7 +108,7 @@ class Request:
         self.first_token = self.first_token or self.last_token
 
     def timings(self) -> Timings:
-        """How the request has gone until now."""
+        """The timings of the request so far."""
         read_until = self.first_token or time.perf_counter()
         return Timings(
             cache_n=self.n_cached,
@@ -119,7 +119,7 @@ class Request:
         )
 
     def end(self) -> None:
-        """Let go of what the request holds beside its sequence."""
+        """Free the resources that the request holds besides its sequence."""
         self.phase, self.seq = Phase.ENDED, NO_SEQ
         self.wait = self.plan = self.restoration = None
         if self.sampler is not None:

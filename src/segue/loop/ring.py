@@ -1,4 +1,4 @@
-"""States inside a reply that streams, for a client that interrupts it and goes on from what it has."""
+"""Keeps states inside a streaming reply, for a client that interrupts it and continues from the part it received."""
 
 from collections import deque
 
@@ -13,11 +13,11 @@ _N_COVERED = 128
 
 
 class Ring:
-    """Keeps a state every 40 tokens of a reply while it is needed to cover the last 128: four states, briefly five.
+    """Keeps a state every 40 tokens of a reply, enough to cover the last 128 tokens: four states, briefly five.
 
-    Only for replies whose clients may go on from inside them, and only where the memory cannot drop a tail. A client
-    can have stopped reading a reply that has ended meanwhile, so the last states stay until the slot's next request
-    has begun. Belongs to the engine's thread.
+    Only for replies whose clients may continue from inside them, and only if the memory cannot drop a tail. A client
+    may have stopped reading before the reply ended, so the last states stay until the slot's next request has begun.
+    Belongs to the engine's thread.
     """
 
     def __init__(self, engine: Engine, cache: StateCache, *, is_reproducible: bool) -> None:
@@ -28,7 +28,7 @@ class Ring:
         self._over: dict[int, deque[Entry]] = {}
 
     def update(self, request: Request) -> None:
-        """After a token was read: save a state of a reply if one is due, and drop one that is no longer needed."""
+        """Save a state of a reply if one is due, and drop one that is no longer needed; call after each token."""
         job = request.job
         if self._is_off or not job.may_be_interrupted:
             return
@@ -43,12 +43,12 @@ class Ring:
                 self._states.setdefault(request.id_slot, deque()).append(saved)
 
     def begin(self, request: Request) -> None:
-        """The next request of a slot stands where it starts: drop the states of its last reply that nobody has used."""
+        """Drop the unused states of a slot's last reply, once the slot's next request stands at its start."""
         for checkpoint in self._over.pop(request.id_slot, ()):
             self._cache.temporary.drop(checkpoint)
 
     def end(self, request: Request, *, is_interrupted: bool) -> None:
-        """The reply of a slot is over: its states stay for good if its client surely lacks the end of it."""
+        """End the reply of a slot: keep its states permanently if its client certainly lacks the reply's end."""
         states = self._states.pop(request.id_slot, None)
         if states and is_interrupted:
             for checkpoint in states:

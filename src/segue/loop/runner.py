@@ -29,7 +29,7 @@ OnEnd = Callable[[int, JobEnd], None]
 class Runner:
     """Moves requests from phase to phase. Belongs to the engine's thread.
 
-    What fails while a request is served ends that request with an error, and nothing else.
+    An exception while a request is served ends only that request, with an error.
     """
 
     def __init__(
@@ -63,21 +63,21 @@ class Runner:
         return [slot.request for slot in self._slots if slot.request is not None]
 
     def start(self, request: Request) -> None:
-        """Let a waiting request read from the deepest checkpoint, unless another is about to read the same."""
+        """Start a waiting request where its plan begins, unless another request is about to read the same tokens."""
         self._guard(request, self._start)
 
     def restore(self, request: Request) -> None:
-        """Go on with restoring a request's sequence, by a step that does not keep others long."""
+        """Restore a request's sequence by one step, short enough not to delay others."""
         self._guard(request, self._restore)
 
     def settle(self, request: Request, row: int) -> None:
-        """After a batch: save a checkpoint where one is due, draw a token where one is next."""
+        """Process a request after a batch: save a checkpoint if one is due, draw a token if one is next."""
         self._guard(request, self._settle, row)
 
     def finish(
         self, request: Request, reason: EndReason, error: JobError | None = None, *, is_full: bool = False
     ) -> None:
-        """End a request: tell its listener, keep what its sequence holds, free its slot. `is_full`: the cells are."""
+        """End a request: tell its listener, keep its sequence's state, free its slot. `is_full`: no cells are left."""
         truncated = reason is EndReason.LIMIT and (is_full or request.n_tokens >= self._n_ctx)
         end = JobEnd(reason, request.timings(), request.report, request.id_slot, truncated, error)
         try:
@@ -91,7 +91,7 @@ class Runner:
             self.tell_end(request.submission, end)
 
     def tell_end(self, submission: Submission, end: JobEnd) -> None:
-        """Say the last word on a request; a listener that fails harms nobody else."""
+        """Report the end of a request; an exception in the listener affects no other request."""
         try:
             self._on_end(submission.id, end)
         except Exception:
@@ -106,7 +106,7 @@ class Runner:
         self.tell_end(submission, JobEnd(reason, Timings(0, 0, 0.0, 0, 0.0), None, -1, error=error))
 
     def preempt(self) -> None:
-        """The cells are full of running requests: let the youngest wait for another to end, or end it if alone."""
+        """Free cells that running requests fill: let the youngest wait for another one to end, or end it if alone."""
         running = self._running()
         youngest = running[-1]
         if len(running) > 1:
@@ -117,7 +117,7 @@ class Runner:
             self.finish(youngest, EndReason.ERROR, context_exceeded(youngest.n_target, self._engine.n_cells))
 
     def _guard(self, request: Request, step: Callable[..., None], *arguments: int) -> None:
-        """Do one step of a request; what it raises ends that request."""
+        """Do one step of a request; an exception ends that request."""
         try:
             step(request, *arguments)
         except MaskError as error:
@@ -149,7 +149,7 @@ class Runner:
         self._restore(request)
 
     def _near_plan(self, request: Request) -> Plan | None:
-        """Where a request starts; None while that is fetched from the disk."""
+        """The start of a request that needs no fetch; None while a better start is fetched from the disk."""
         plan = self._admission.plan(request)
         request.is_fetching = False
         if plan.is_near:
@@ -158,7 +158,7 @@ class Runner:
         return None if request.is_fetching else self._admission.plan(request, only_near=True)
 
     def _restore(self, request: Request) -> None:
-        """Take a step of a restoration; read on once the sequence stands where it should."""
+        """Do one step of a restoration; begin to read once it is done."""
         plan, restoration = request.plan, request.restoration
         assert plan is not None
         assert restoration is not None
@@ -186,7 +186,7 @@ class Runner:
             self._begin_reply(request, None, plan.logits)
 
     def _wait_again(self, request: Request) -> None:
-        """Let a request wait whose sequence could not be restored."""
+        """Make a request wait again, because its sequence could not be restored."""
         self._release(request, keep=False)
         request.phase = Phase.WAITING
 
@@ -222,7 +222,7 @@ class Runner:
             )
 
     def _begin_reply(self, request: Request, row: int | None, kept: Logits | None) -> None:
-        """The prompt is read: draw the first token and keep the state with its logits."""
+        """Draw the first token once the prompt is read, and keep the state with its logits."""
         request.positions.clear()
         if request.n_generated:
             request.phase = Phase.DECODE
@@ -266,7 +266,7 @@ class Runner:
         self._sequences.withdraw(request)
 
     def _suspend(self, request: Request, other: Request) -> None:
-        """Let a running request wait for the end of another; it goes on later from what is left of its state then."""
+        """Make a running request wait for the end of another one; it resumes from the state still cached then."""
         log.info("request %d is preempted: the attention cells are full", request.id)
         if request.phase is Phase.DECODE:
             request.n_target = request.n_tokens - 1

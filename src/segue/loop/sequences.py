@@ -5,7 +5,7 @@ from segue.loop.request import NO_SEQ, Request
 
 
 class SequencePool:
-    """The sequences `0..n_seqs-1` of the engine. With `can_move`, those in use are always the lowest."""
+    """The sequences `0..n_seqs-1` of the engine. With `can_move`, the ones in use are always the lowest."""
 
     def __init__(self, n_seqs: int, running: RunningSequences, *, can_move: bool) -> None:
         self._requests: list[Request | None] = [None] * n_seqs

@@ -1,4 +1,4 @@
-"""How large the context and the tiers of a server are."""
+"""Chooses the sizes of a server's context and tiers."""
 
 from dataclasses import dataclass
 
@@ -18,9 +18,9 @@ _CELL_COST = 8
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """`n_ctx`: tokens of one request at most; `n_cells`: attention cells in all; `n_parked`: parked sequences.
+    """`n_ctx`: the most tokens of one request; `n_cells`: attention cells in all; `n_parked`: parked sequences.
 
-    `n_idle_cells`: cells that idle branches may keep, so that they cost the others at most 5 % of decoding speed.
+    `n_idle_cells`: cells that idle branches may keep, limited so that they cost at most 5 % of decoding speed.
     """
 
     n_ctx: int
@@ -43,20 +43,20 @@ def choose_sizes(
     is_unified: bool,
     active_bytes: int,
 ) -> Sizes:
-    """Sizes that fit into the free memory; what was asked for explicitly is kept or refused, never reduced.
+    """Choose sizes that fit into the free memory; explicitly requested sizes are kept or refused, never reduced.
 
-    `n_ctx` 0 takes what the model was trained with, or less if that does not fit. A request never gets more than
-    `n_ctx_most` tokens, though the cells that a larger `n_ctx` asks for are there, and slots share them. The MiB
-    figures None choose a share of the free memory, `host_mib` -1 all of it. `active_bytes` are the weights that one
-    token needs. Raises ModelError if the context does not fit.
+    `n_ctx` 0 takes the model's training context, or less if that does not fit. A request never gets more than
+    `n_ctx_most` tokens; the additional cells of a larger `n_ctx` are shared by the slots. For the sizes in MiB, None
+    chooses a share of the free memory; `host_mib` -1 takes all of it. `active_bytes` counts the weights that one token
+    uses. Raises ModelError if the context does not fit.
     """
     n_parked, n_extra = _parked(shape, n_slots, parked_mib, free_bytes) if is_unified else (0, 0)
     n_seq = n_slots + (1 + n_parked if is_unified else 0)
     n_bytes_cell = max(1, shape.n_bytes_cell) * (1 if is_unified else n_slots)
-    # What is put back is joined in memory of its own first.
+    # Cells are first joined in a separate buffer before they are loaded.
     free_bytes -= shape.n_bytes_cells_most + shape.n_bytes_state if is_unified and shape.kind.shares_cells else 0
     n_asked = n_ctx if is_unified and shape.kind.shares_cells else min(n_ctx, n_ctx_most)
-    # More idle cells than this only make the buffers larger that libllama computes attention masks in.
+    # More idle cells than this would only enlarge libllama's buffers for attention masks.
     n_extra = min(n_extra, 2 * (n_asked or n_ctx_train))
     left = free_bytes - n_seq * shape.n_bytes_state - n_extra * shape.n_bytes_cell
     n_fits = max(0, left) // n_bytes_cell if shape.kind.shares_cells else max(n_asked, n_ctx_train) if left > 0 else 0
@@ -80,7 +80,7 @@ def choose_sizes(
 
 
 def _parked(shape: MemoryShape, n_slots: int, parked_mib: int | None, free_bytes: int) -> tuple[int, int]:
-    """Parked sequences and the cells for them: half of the budget may go to their own states."""
+    """The parked sequences and the cells for them: half of the budget may go to state parts."""
     n_bytes = min(free_bytes // 8, _DEFAULT_PARKED_BYTES) if parked_mib is None else parked_mib * _MIB
     n_max = min(_N_PARKED_MAX, _N_SEQ_LIMIT - n_slots - 1)
     n_for_states = n_bytes // 2 if shape.kind.shares_cells else n_bytes

@@ -12,26 +12,26 @@ from segue.loop.request import Request
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """A place, and the request that has it, if any. `last` is the path of the request before, with its namespace."""
+    """A place and the request in it, if any. `last` is the path of the previous request, with its namespace."""
 
     id: int
     request: Request | None = None
     last: tuple[str, Tokens] = field(default_factory=lambda: ("", np.empty(0, np.int32)))
 
     def begin(self, submission: Submission) -> Request:
-        """Give the idle slot to a job."""
+        """Assign the idle slot to a job."""
         self.request = Request(submission, self.id)
         return self.request
 
     def clear(self) -> None:
-        """End the request, but remember its path."""
+        """Clear the slot, but remember the path of its request."""
         if self.request is not None:
             request, self.request = self.request, None
             self.last = (request.job.namespace, request.tokens.copy())
             request.end()
 
     def view(self, n_ctx: int) -> SlotView:
-        """What `/slots` shows; any thread, so the request may be gone the next moment."""
+        """The view for `/slots`; any thread, so the request may end at any moment."""
         request = self.request
         if request is None:
             return SlotView(self.id, "", False, -1, n_ctx, 0, 0, 0, 0)
