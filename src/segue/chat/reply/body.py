@@ -1,4 +1,4 @@
-"""The text of a call's body, up to where its brackets are closed."""
+"""Reads the text of a call's body, up to the bracket that closes it."""
 
 from functools import lru_cache
 
@@ -11,7 +11,7 @@ _BEHIND_STRING = tuple("}]),:=")
 
 
 class NotACallError(Exception):
-    """What seemed to begin a call is none."""
+    """The text looked like the beginning of a call, but is not a call."""
 
 
 class CutOffError(NotACallError):
@@ -27,10 +27,10 @@ def markers_of(*markers: str) -> Markers:
 def read_brackets(
     reader: Reader, begun: str = "", *, quotes: tuple[str, ...] = (), stops: tuple[str, ...] = ()
 ) -> Reading[str]:
-    """Read up to the bracket that closes the first one, and return it all, behind `begun`, which was read before.
+    """Read up to the bracket that closes the first one; returns the text, preceded by `begun`, which was read before.
 
-    Strings stand between equal quotes, JSON's, Python's or one of `quotes`. Outside of them, `stops` cannot
-    stand. Raises `NotACallError`.
+    Strings are enclosed in a pair of the same quotes: JSON's, Python's or one of `quotes`. Outside strings, `stops`
+    are not allowed. Raises `NotACallError`.
     """
     pieces = [begun]
     depth = sum(begun.count(bracket) for bracket in _OPENING)
@@ -57,10 +57,10 @@ def read_brackets(
 
 
 def _read_string(reader: Reader, quote: str, pieces: list[str], stops: tuple[str, ...]) -> Reading[None]:
-    """Read the rest of a string into `pieces`. It ends with the first quote that more than text stands behind.
+    """Read the rest of a string into `pieces`. It ends at the first quote that is followed by more than text.
 
-    Quotes of a family's own have no escapes, so that those within a string come in pairs. A key may follow them at
-    once, since models forget commas there.
+    A family's own quotes have no escapes, so quotes inside a string come in pairs. A key may follow them directly,
+    since models forget commas there.
     """
     is_own = quote not in _QUOTES
     ends = markers_of(quote) if is_own else markers_of(quote, "\\")
@@ -85,5 +85,5 @@ def _read_string(reader: Reader, quote: str, pieces: list[str], stops: tuple[str
 
 
 def _last_of(pieces: list[str]) -> str:
-    """The last character but for white space; empty if there is none."""
+    """The last character that is not white space; empty if there is none."""
     return next((piece.rstrip()[-1] for piece in reversed(pieces) if piece and not piece.isspace()), "")

@@ -26,7 +26,7 @@ _NAME_ENDS = markers_of(*"([{}])'\",:; \n")
 
 
 class CallsReader:
-    """Reads calls into a sink, each when it is whole: what is cut off must not be acted upon."""
+    """Reads calls into a sink, each once it is complete: a call that was cut off must not be run."""
 
     def __init__(self, reader: Reader, sink: Sink, family: Family, tools: Tools) -> None:
         self._reader = reader
@@ -41,14 +41,14 @@ class CallsReader:
         self._bare_forms = [form for form in self._forms if not form.openers]
 
     def may_be_bare(self, following: str) -> bool:
-        """Whether calls that nothing announces may begin with this character."""
+        """Whether calls without an opening marker may begin with this character."""
         return bool(following) and any(_may_begin(form, following, is_first=True) for form in self._bare_forms)
 
     def read(self, opener: str = "") -> Reading[None]:
-        """Read what follows `opener`, which was read already; without one, calls that nothing announces.
+        """Read the calls after `opener`, which was read already; without one, calls that have no opening marker.
 
-        What is no call is said as it was written. A call that the reply's end cut off, before anything closed it, is
-        left out if whole ones were before it, or if there is no more of it than its opener.
+        Text that is not a call is passed on as written. A call that the end of the reply cut off is left out if
+        complete calls preceded it, or if it consists only of its opener.
         """
         reader, sink = self._reader, self._sink
         reader.keep(opener)
@@ -101,7 +101,7 @@ class CallsReader:
                 raise NotACallError
 
     def _choose(self, forms: Iterable[Form], called: str, *, is_first: bool) -> Reading[list[Form]]:
-        """The forms that may begin here, behind the marker of a call where there is one."""
+        """The forms that may begin here, after the marker of a call if there is one."""
         if called:
             return [form for form in forms if form.call[0] == called][:1]
         following = yield from self._reader.peek()
@@ -110,7 +110,7 @@ class CallsReader:
         return [form for form in forms if not form.call[0] and _may_begin(form, following, is_first=is_first)]
 
     def _read_call(self, forms: Sequence[Form]) -> Reading[bool]:
-        """Read one call, or a list of them, in one of `forms`; whether no more can follow."""
+        """Read one call, or a list of them, in one of `forms`; returns whether no more can follow."""
         form, gap = forms[0], ""
         is_over = not any(form.section[1] or form.call[0] for form in forms)
         try:
@@ -133,7 +133,7 @@ class CallsReader:
         return is_over
 
     def _read_closers(self, form: Form) -> Reading[None]:
-        """Read what closes a call, as far as it is there; the reader of elements has read theirs."""
+        """Read the closing markers of a call that are present; the element reader has already read its own."""
         if isinstance(form, ElementForm) or not form.call[1]:
             return
         closers = markers_of(form.call[1], *(form.closes if isinstance(form, NamedForm) else ()))
@@ -187,14 +187,14 @@ class CallsReader:
         raise NotACallError
 
     def _expect_closer(self, form: Form) -> Reading[None]:
-        """A call that does not keep to the notation must at least end where a call can, or the reply."""
+        """Require that a call in loose notation ends where a call can end, or with the reply."""
         yield from self._reader.spaces()
         ends = markers_of(*form.call, *form.section)
         if not (yield from self._reader.stands(ends)) and (yield from self._reader.peek()):
             raise NotACallError
 
     def _read_beginning(self, form: Form) -> Reading[str]:
-        """What tells early whether unmarked text may be a call, so that other text in brackets is not held back."""
+        """Read enough to tell whether unmarked text may be a call, so that other text in brackets is not held back."""
         if form.openers:
             return ""
         reader = self._reader
@@ -228,4 +228,4 @@ def _may_begin(form: Form, following: str, *, is_first: bool) -> bool:
 
 
 def _ignore(_: str) -> None:
-    """Take text that means nothing."""
+    """Discard text without meaning."""

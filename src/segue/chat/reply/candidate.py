@@ -8,7 +8,7 @@ from segue.chat.reply.piece import CallPiece, Kind
 
 
 class State(Enum):
-    """Where a candidate is: between parameters, in a value, or behind the call's end."""
+    """The state of a candidate: between parameters, in a value, or after the end of the call."""
 
     BETWEEN = auto()
     VALUE = auto()
@@ -17,7 +17,7 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter whose value are the pieces from `start` to `end`, behind the one `before` it."""
+    """A parameter whose value is the pieces from `start` to `end`; `before` is the previous parameter."""
 
     opening: CallPiece
     start: int
@@ -28,11 +28,11 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCandidate:
-    """One reading of the pieces so far. `opening` and what follows it tell of the value that it is in.
+    """One reading of the pieces so far. `opening` and the fields after it describe the value that the reading is in.
 
-    `is_wrong`: it explains the text, but is no call that may run. `follows_closer`: a marker that closes parameters
-    and is content was last; `follows_stray`: it had nothing to close in that content. `is_loose`: nothing but the end
-    of the call closed the last value. `has_others`: it has keys that the schema does not list.
+    `is_wrong`: the reading explains the text, but is not a call that may run. `follows_closer`: the last piece was a
+    parameter's closing marker, taken as content; `follows_stray`: that marker closed nothing in the content.
+    `is_loose`: only the end of the call closed the last value. `has_others`: it has keys that the schema does not list.
     """
 
     cost: int = 0
@@ -54,7 +54,7 @@ class CallCandidate:
         return replace(self, cost=self.cost + cost, is_wrong=self.is_wrong or is_wrong)
 
     def has(self, key: str) -> bool:
-        """Whether a parameter before has this key."""
+        """Whether an earlier parameter has this key."""
         last = self.last
         while last is not None and last.opening.key != key:
             last = last.before
@@ -62,7 +62,7 @@ class CallCandidate:
 
     @property
     def parameters(self) -> list[Parameter]:
-        """All of them, in their order."""
+        """All parameters, in order."""
         found, last = [], self.last
         while last is not None:
             found.append(last)

@@ -1,8 +1,8 @@
-"""The ways to read a call whose values are plain text, in which markers may stand as well.
+"""The possible readings of a call whose values are plain text that may itself contain markers.
 
-A marker in such a call is the notation's, or it is content, and nothing tells for sure. So all plausible readings are
-followed at once. Each costs something for a marker that is missing or out of place in it, and for a key or a type that
-the tool's schema does not have. The cheapest reading is the one that the model meant.
+A marker in such a call belongs to the notation or to a value, and neither is certain. So all plausible readings are
+followed at once. A reading has a cost for each marker that is missing or out of place in it, and for each key or type
+that the tool's schema does not have. The cheapest reading is taken as the one that the model meant.
 """
 
 import math
@@ -26,11 +26,11 @@ _MOST_HEAD_CHARS: Final = 200
 _BLANKS: Final = " \t\r\n`'\""
 _MOST_CLOSER_CHARS: Final = 80
 _MOST_LOOKS: Final = 8
-"""So many times, at most, the text of a call is looked through for types."""
+"""The most times that the text of a call is scanned for types."""
 
 
 class Candidates:
-    """All candidates for a call of tool `name`."""
+    """All candidates for a call of the tool `name`."""
 
     def __init__(self, form: ElementForm, tools: Tools, name: str) -> None:
         self._form = form
@@ -55,7 +55,7 @@ class Candidates:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether no call can become of it."""
+        """Whether no candidate can still become a call."""
         return all(one.is_wrong for one in self._candidates)
 
     def advance(self, piece: CallPiece) -> None:
@@ -74,10 +74,10 @@ class Candidates:
             self._marker = None
 
     def cheapest(self, behind: Kind | None) -> Sequence[CallCandidate]:
-        """The candidates for a call that ends before `behind`, or with the reply if that is None; several if equal.
+        """The cheapest candidates for a call that ends before `behind`, or with the reply if `behind` is None.
 
-        There are none if the call would go on at no higher cost: then it is not over, or the reply was cut off. If it
-        then turns out that it would have been cheaper to end it there, it is no call.
+        There are none if continuing the call costs no more: then the call is not over, or the reply was cut off. If
+        it turns out later that ending the call there would have been cheaper, the text is not a call.
         """
         ended = [one.plus(2 * (one.is_loose and behind is Kind.TEXT)) for one in self._candidates if _is_ended(one)]
         lasting = [one for one in self._candidates if not _is_ended(one)]
@@ -96,7 +96,7 @@ class Candidates:
         return [replace(one, is_wrong=True) for one in found] if least >= self._given_up else found
 
     def go_on(self) -> None:
-        """The call is not over; forget the candidates for which it was."""
+        """Continue the call; forget the candidates for which it was over."""
         self._candidates = [one for one in self._candidates if not _is_ended(one)]
 
     def value(self, parameter: Parameter) -> str:
@@ -165,7 +165,7 @@ class Candidates:
                 yield one.plus(2)
 
     def _with_content(self, one: CallCandidate, marker: CallPiece) -> CallCandidate:
-        """The marker is part of the value."""
+        """The candidate in which the marker is part of the value."""
         cost = 4 if self._tools.is_scalar(self._name, one.opening.key) else 0
         cost += one.follows_stray and marker.kind is not Kind.PARAMETER_END
         nesting, is_stray = one.nesting, False
@@ -185,7 +185,7 @@ class Candidates:
         return replace(one.plus(cost), nesting=nesting, follows_closer=is_closer, follows_stray=is_stray)
 
     def _closed(self, one: CallCandidate, index: int, *, is_closed: bool = False) -> CallCandidate:
-        """The value ends before the piece of this index, whether a marker closes it or not."""
+        """The candidate in which the value ends before the piece of this index, whether a marker closes it or not."""
         is_mistyped = self._is_mistyped(one, index)
         tail = "" if is_closed else "".join(self._texts[index - 1 : index])[-_MOST_CLOSER_CHARS:]
         has_markers = index - one.start > 1
@@ -205,7 +205,7 @@ class Candidates:
         return replace(closed, has_others=one.has_others)
 
     def _begun(self, one: CallCandidate, opening: CallPiece, index: int) -> CallCandidate:
-        """A parameter begins with this piece."""
+        """The candidate in which a parameter begins with this piece."""
         cost, is_wrong = 0, one.n_parameters >= _MOST_PARAMETERS
         if not opening.key:
             cost, is_wrong = 1, True
@@ -227,18 +227,18 @@ class Candidates:
         return replace(begun.plus(cost, is_wrong=is_wrong), has_others=one.has_others or cost == 1)
 
     def _lacks(self, one: CallCandidate) -> bool:
-        """Whether it has not all parameters that the tool needs."""
+        """Whether it lacks a parameter that the tool requires."""
         return not all(one.has(key) for key in self._tools.required(self._name))
 
     def _broken_off(self, one: CallCandidate) -> Iterator[CallCandidate]:
-        """The call is over since the next one begins, though nothing closed it."""
+        """The candidate in which the call is over because the next one begins, though nothing closed it."""
         if one.state is State.BETWEEN and one.last is not None:
             yield one.plus(1)
         elif one.state is State.VALUE:
             yield self._closed(one, len(self._texts)).plus(1 + self._is_inline)
 
     def _is_headless(self, one: CallCandidate, text: str) -> bool:
-        """Whether text behind a marker begins like the head of a parameter or of a call whose own marker is missing."""
+        """Whether text after a marker begins like the head of a parameter or call whose own marker is missing."""
         text = text.lstrip()[:_MOST_HEAD_CHARS]
         word = _KEY.match(text)
         if word is None or self._marker is None:
@@ -252,22 +252,22 @@ class Candidates:
         return text.startswith(('"', form.name_end), word.end()) if form.name_end else text.strip() == name
 
     def _is_next(self, one: CallCandidate, key: str) -> bool:
-        """Whether the tool has this parameter, it was not given yet, and no call in the value may have it."""
+        """Whether the tool has this parameter, it is not set yet, and it cannot belong to a call inside the value."""
         is_possible = key not in ("", one.opening.key) and not one.has(key)
         return is_possible and self._tools.knows(self._name, key) and Kind.CALL not in one.nesting.kinds
 
     @property
     def _is_inline(self) -> bool:
-        """Whether a marker that stands here, behind text, does not begin a line as it should."""
+        """Whether a marker here would follow text on its line, though it should begin a line."""
         return self._is_behind_text and not self._form.is_inline
 
     def _is_astray(self, one: CallCandidate) -> bool:
-        """Whether a marker stands here behind text, though the value has lines of its own."""
+        """Whether a marker here would follow text on its line, though the value has lines of its own."""
         has_lines = self._form.strips_line and self._text(one.start, one.start + 1).startswith("\n")
         return has_lines and self._is_behind_text
 
     def _is_mistyped(self, one: CallCandidate, index: int) -> bool:
-        """Whether the schema allows no such value; also if it would take long to find out."""
+        """Whether the schema does not allow the value; also true if checking it would take too long."""
         key, kind = one.opening.key, one.opening.type
         if one.opening.is_string or (kind is None and self._tools.takes_text(self._name, key)):
             return False

@@ -1,4 +1,4 @@
-"""Replies that are a sequence of messages, each with a header that tells whom it is for."""
+"""Reads replies that are a sequence of messages, each with a header that names its channel and recipient."""
 
 import re
 from contextlib import suppress
@@ -14,7 +14,7 @@ from segue.chat.reply.values import from_json
 _START, _CHANNEL, _CONSTRAIN, _MESSAGE = "<|start|>", "<|channel|>", "<|constrain|>", "<|message|>"
 _ENDS: Final = ("<|end|>", "<|call|>", "<|return|>")
 _GOES_ON: Final = (_CHANNEL, _CONSTRAIN, " ", "\n", "\t")
-"""What a header may go on with behind a word."""
+"""The strings with which a header may continue after a word."""
 _HEADER_BEGINS = markers_of(_START, _CHANNEL, _MESSAGE)
 _FIRST_HEADER_BEGINS = markers_of(_START, _CHANNEL, _MESSAGE, " to=", "to=")
 _WORD_ENDS = markers_of(_MESSAGE, _START, *_ENDS, *_GOES_ON, "{")
@@ -32,11 +32,11 @@ _CHANNEL_NAME = re.compile(r"<\|channel\|>\s*(\w+)")
 _TYPE = re.compile(r"(?<=\s)(?:json|code)\s*$")
 _CHANNELS: Final = frozenset({"analysis", "commentary", "final"})
 _PEOPLE: Final = frozenset({"user", "assistant"})
-"""Recipients that are no tools."""
+"""Recipients that are not tools."""
 
 
 class _Header(NamedTuple):
-    """A header, the word behind it that is no part of it, and the marker behind that, which is not yet read."""
+    """A header, a word after it that is not part of it, and the marker after that, which is not yet read."""
 
     text: str
     word: str
@@ -48,13 +48,13 @@ class _Header(NamedTuple):
 
     @property
     def channel(self) -> str:
-        """The last channel that it names, empty if that is none that is known."""
+        """The last channel that the header names, empty if that channel is unknown."""
         named = _CHANNEL_NAME.findall(self.text)[-1:]
         return named[0] if named and named[0] in _CHANNELS else ""
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether it could still become the header of a known channel."""
+        """Whether the header could still become that of a known channel."""
         named = _CHANNEL_NAME.findall(self.text)[-1:]
         return not self.word and all(any(known.startswith(name) for known in _CHANNELS) for name in named)
 
@@ -65,7 +65,7 @@ class _Header(NamedTuple):
 
 
 class ChannelsReader:
-    """Reads a reply that begins within its first header, behind `<|start|>assistant`."""
+    """Reads a reply that begins inside its first header, after `<|start|>assistant`."""
 
     def __init__(self, reader: Reader, sink: Sink, tools: Tools, *, parses_calls: bool) -> None:
         self._reader = reader
@@ -74,7 +74,7 @@ class ChannelsReader:
         self._parses_calls = parses_calls
 
     def read(self) -> Reading[None]:
-        """Read all of the reply."""
+        """Read the whole reply."""
         begin = yield from self._reader.stands(_FIRST_HEADER_BEGINS)
         while True:
             header = (yield from self._read_header(begin)) if begin else None
@@ -101,9 +101,9 @@ class ChannelsReader:
             header += reader.skip(len(marker))
 
     def _read_message(self, header: _Header) -> Reading[_Header | None]:
-        """Read what stands behind a header; the next header if that was read too.
+        """Read the message after a header; returns the next header if that was read too.
 
-        A header may end without its marker where a word stands that cannot belong to it.
+        A header may end without its marker, at a word that cannot belong to it.
         """
         tool = self._tool(header.recipient)
         is_headless = not header.is_whole and bool(header.word or header.marker == "{")
@@ -129,13 +129,13 @@ class ChannelsReader:
         return following
 
     def _tool(self, recipient: str) -> str:
-        """The tool that a recipient is; empty if it is none."""
+        """The tool that a recipient names; empty if it names none."""
         name = self._tools.resolved(recipient.removeprefix("functions."))
         is_tool = self._tools.is_known(name) or (name != recipient and self._tools.may_be(name))
         return name if self._parses_calls and recipient and is_tool else ""
 
     def _read_body(self, ends: Markers) -> Reading[_Header | None]:
-        """Read a message up to its end; the next header if one stands there though nothing ended the message."""
+        """Read a message up to its end; returns the next header if one begins without an end marker before it."""
         while True:
             marker = yield from self._reader.until(ends, self._sink.say)
             if marker == _CHANNEL:

@@ -1,4 +1,4 @@
-"""Calls whose parameters are elements, with values in plain text."""
+"""Reads calls whose parameters are elements, with values in plain text."""
 
 import html
 import re
@@ -22,9 +22,9 @@ _NAME = re.compile(r"[^\s<>{}\"'=]{1,256}")
 
 
 class ElementReader:
-    """Reads one call of a form, whose opening marker was read already.
+    """Reads one call of a form; its opening marker was read already.
 
-    Afterwards, `gap` is white space that was read behind the call, and `is_section_over` tells whether the marker
+    Afterwards, `gap` is the white space that was read after the call, and `is_section_over` tells whether the marker
     that closes the section was read.
     """
 
@@ -39,7 +39,7 @@ class ElementReader:
         self.is_section_over = False
 
     def read(self) -> Reading[Call]:
-        """Read up to what stands behind the call. Raises `NotACallError`."""
+        """Read the call, up to the text after it. Raises `NotACallError`."""
         head = yield from self._read_name()
         is_closed = self._form.has_attributes and head.rstrip().endswith("/")
         name, _ = self._split(head.rstrip("/") if is_closed else head)
@@ -66,7 +66,7 @@ class ElementReader:
                 raise NotACallError
 
     def _may_end(self, candidates: Candidates, kind: Kind) -> Reading[bool]:
-        """Whether what stands here, which is of this kind, cannot belong to the call if that is over."""
+        """Whether the next piece, of this kind, cannot belong to the call once the call is over."""
         match kind:
             case Kind.TEXT:
                 return candidates.has_ended or candidates.is_between
@@ -75,7 +75,7 @@ class ElementReader:
         return kind is Kind.CALL
 
     def _call(self, name: str, candidates: Candidates, found: Sequence[CallCandidate]) -> Call:
-        """The call that all of `found` are. Raises `NotACallError` if there is none."""
+        """The call on which all candidates in `found` agree. Raises `NotACallError` if they agree on none."""
         calls = [
             make_call(
                 name, {one.opening.key: self._value(name, candidates.value(one), one.opening) for one in parameters}
@@ -93,14 +93,14 @@ class ElementReader:
         return text if opening.is_string else from_text(text)
 
     def _following(self) -> Reading[Kind | None]:
-        """What stands here, which is not yet read; None at the end."""
+        """The kind of the next piece, which is not yet read; None at the end."""
         marker = yield from self._reader.stands(self._markers)
         if marker:
             return self._kinds[marker]
         return Kind.TEXT if (yield from self._reader.peek()) else None
 
     def _take(self, name: str, candidates: Candidates, gap: str, kind: Kind) -> Reading[None]:
-        """Read white space that was read already, and the next piece, for all candidates."""
+        """Advance all candidates by `gap`, which was read already, and by the next piece."""
         pieces = [gap]
         if kind is Kind.TEXT:
             yield from self._reader.until(self._markers, pieces.append)
@@ -110,7 +110,7 @@ class ElementReader:
             candidates.advance((yield from self._read_marker(name, kind)))
 
     def _read_marker(self, name: str, kind: Kind) -> Reading[CallPiece]:
-        """The marker that stands here; a parameter whose head is none has no key."""
+        """Read the marker here; a parameter with an invalid head has no key."""
         text = yield from self._reader.accept(self._markers)
         if kind is not Kind.PARAMETER:
             return CallPiece(kind, text)
@@ -153,7 +153,7 @@ class ElementReader:
         return head
 
     def _split(self, head: str) -> tuple[str, dict[str, str]]:
-        """The name or key that a head begins with, and its attributes."""
+        """The name or key at the beginning of a head, and its attributes."""
         if not self._form.has_attributes:
             return head.strip(), {}
         name, _, rest = head.partition('"')

@@ -1,4 +1,4 @@
-"""The families that are known, and which one a chat template belongs to."""
+"""The known model families, and the choice of the one that a chat template belongs to."""
 
 from dataclasses import replace
 from typing import Final
@@ -221,11 +221,11 @@ FAMILIES: Final = (
         forms=(_HERMES, _QWEN_XML),
     ),
 )
-"""Looked through in this order."""
+"""Searched in this order."""
 
 
 def find_family(template_source: str) -> Family:
-    """The family of a chat template, `GENERIC` if it has no sign of any other."""
+    """The family of a chat template, `GENERIC` if the template has no sign of another one."""
     for family in FAMILIES:
         if any(all(sign in template_source for sign in signs) for signs in family.signs):
             return family

@@ -1,17 +1,17 @@
-"""What distinguishes the model families: how they mark reasoning and calls of tools. Values only."""
+"""The differences between model families: how they mark reasoning and tool calls. Values only."""
 
 from dataclasses import dataclass, field
 
 Tags = tuple[str, str]
-"""What opens and what closes; empty where nothing does."""
+"""An opening and a closing marker; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
     """How a family writes calls.
 
-    `section` stands around all calls of a reply, `call` around each. `is_section_optional`: models leave out what
-    opens the section. `allows_noise`: words before the first call of a section mean nothing.
+    `section` encloses all calls of a reply, `call` encloses each. `is_section_optional`: models may leave out the
+    opening marker of the section. `allows_noise`: words before the first call of a section mean nothing.
     """
 
     section: Tags = ("", "")
@@ -21,7 +21,7 @@ class Form:
 
     @property
     def openers(self) -> tuple[str, ...]:
-        """The markers that begin calls; none for a form that only stands at the beginning of a reply."""
+        """The markers that begin calls; none for a form that occurs only at the beginning of a reply."""
         section, call = self.section[0], self.call[0]
         return tuple(filter(None, (section, call) if not section or self.is_section_optional else (section,)))
 
@@ -33,9 +33,9 @@ class Form:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonForm(Form):
-    """Name and arguments are members of a JSON object, or of those in a list.
+    """Name and arguments are members of a JSON object, or of the objects in a list.
 
-    Where nothing marks a call, an object is one if it begins with one of `first_keys` and names a tool on offer.
+    Without a marker, an object is a call if it begins with one of `first_keys` and names a tool on offer.
     """
 
     name_keys: tuple[str, ...] = ("name",)
@@ -50,12 +50,12 @@ class PythonicForm(Form):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedForm(Form):
-    """A name, something that ends it, and the arguments as an object.
+    """A name, a delimiter after it, and the arguments as an object.
 
-    `name` is a pattern whose first group is the name; `ends` stand behind it, and an object may follow at once if
-    `ends` has the empty string. `quote` delimits strings; unless it is JSON's, they have no escapes and keys stand
-    bare. `closes` are other closing markers than that of `call`. `is_short`: the form lacks something that the family
-    should write, so that it counts only for a tool on offer.
+    `name` is a pattern whose first group is the name; `ends` are the delimiters after it, and an object may follow
+    directly if `ends` has the empty string. `quote` delimits strings; unless it is JSON's, strings have no escapes and
+    keys have no quotes. `closes` are closing markers besides that of `call`. `is_short`: the form lacks a part that
+    the family should write, so it counts only for a tool on offer.
     """
 
     ends: tuple[str, ...]
@@ -74,11 +74,11 @@ class NamedForm(Form):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElementForm(Form):
-    """Each parameter is an element, its value plain text whose type the tool's schema tells.
+    """Each parameter is an element; its value is plain text, and the tool's schema gives its type.
 
-    `name_end` ends the head of a call that holds its name and attributes, `""` where the first parameter does.
-    `key_ends` stand one after another between key and value, `parameter` around both. `has_attributes`: heads hold
-    quoted attributes, and name and key are the first. `strips_line`: a value stands on lines of its own. `is_inline`:
+    `name_end` ends the head of a call, which holds its name and attributes; `""` where the first parameter ends it.
+    `key_ends` come one after another between key and value, and `parameter` encloses both. `has_attributes`: heads hold
+    quoted attributes, of which name and key are the first. `strips_line`: a value is on lines of its own. `is_inline`:
     parameters follow one another on the same line.
     """
 
@@ -100,9 +100,9 @@ class ElementForm(Form):
 class Family:
     """How the models of one family write replies.
 
-    `signs`: a chat template that has all strings of one of these groups is of the family. `reasoning`: the tags
-    around it. `wrappers` mean nothing and are left out. `calls_in_reasoning`: a call may stand in the reasoning, and
-    is one there. `has_channels`: a reply is a sequence of messages with headers, as gpt-oss writes them.
+    `signs`: a chat template that contains all strings of one of these groups belongs to the family. `reasoning`: the
+    tags around reasoning. `wrappers` mean nothing and are left out. `calls_in_reasoning`: a call inside the reasoning
+    counts as one. `has_channels`: a reply is a sequence of messages with headers, as gpt-oss writes them.
     """
 
     name: str
@@ -116,17 +116,17 @@ class Family:
     other_markers: tuple[str, ...] = field(default=(), repr=False)
 
     def reasoning_end_after(self, prompt: str) -> str:
-        """What ends the reasoning that a reply to `prompt` begins in; empty if it begins in none."""
+        """The tag that ends the reasoning in which a reply to `prompt` begins; empty if it begins in none."""
         return next((end for opening, end in self.reasoning if prompt.rstrip().endswith(opening)), "")
 
     @property
     def own_form(self) -> Form | None:
-        """The form that the family's models learned to write; None where there is none."""
+        """The form that the family's models were trained to write; None if there is none."""
         return self.forms[self.i_own_form] if self.forms else None
 
     @property
     def markers(self) -> frozenset[str]:
-        """Every text that must reach the parser, also where a special token stands for it."""
+        """Every text that must reach the parser, even if a special token represents it."""
         forms = (marker for form in self.forms for marker in form.markers)
         tags = (tag for pair in self.reasoning for tag in pair)
         return frozenset((*forms, *tags, *self.wrappers, *self.other_markers))

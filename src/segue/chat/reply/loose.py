@@ -1,6 +1,6 @@
-"""Arguments in a notation that a model did not keep to, as far as the tool's schema leaves one reading of them.
+"""Parses arguments that break their notation, if the tool's schema leaves only one reading of them.
 
-Strings stand in quotes of any kind or in none, `=` may stand for `:`, and commas may be missing.
+Strings may have quotes of any kind or none, `=` may replace `:`, and commas may be missing.
 """
 
 import re
@@ -28,7 +28,7 @@ _MOST_DEPTH: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands: in something that `end` closes, beside the values `given` and as that of `key`.
+    """The place of a value: inside an object or list that `end` closes, after the values `given`, and for `key`.
 
     `properties` are those that the schema of the object lists; in a list, there is no key.
     """
@@ -42,9 +42,9 @@ class Place:
 
 
 class LooseParser:
-    """Reads a whole text. `quote` delimits strings without escapes; `"` and `'` do with them.
+    """Reads a whole text. `quote` delimits strings without escapes, `"` and `'` strings with escapes.
 
-    `is_open`: keys that a schema does not list count as well, unless it forbids them.
+    `is_open`: keys that a schema does not list are accepted too, unless the schema forbids them.
     """
 
     def __init__(self, text: str, *, quote: str = '"', is_open: bool = False) -> None:
@@ -55,15 +55,15 @@ class LooseParser:
         self._key_pattern = re.compile(_KEY.format(quote=re.escape(quote)))
 
     def object(self, schema: Schema) -> dict[str, Any]:
-        """The object that the text is. Raises `ValueError` if it is none, or could be read in several ways."""
+        """The object in the text. Raises `ValueError` if there is none, or if it could be read in several ways."""
         if not self._accept("{"):
-            raise ValueError("an object begins with a bracket")
+            raise ValueError("an object must begin with a bracket")
         found = self._object(schema, "}", 0)
         self._expect_end()
         return found
 
     def named_objects(self, form: JsonForm, tools: Tools) -> list[tuple[str, Any]]:
-        """Names and arguments of the calls that the text is, one object or a list of them. Raises `ValueError`."""
+        """The names and arguments of calls written as one object or a list of objects. Raises `ValueError`."""
         keys = (*form.name_keys, *form.arguments_keys, "id", "type", "tool_call_id")
         listed: Schema = {"properties": {key: {} for key in keys}}
 
@@ -81,7 +81,7 @@ class LooseParser:
         return self._one_or_several(one)
 
     def functions(self, tools: Tools) -> list[tuple[str, Any]]:
-        """Names and arguments of the calls that the text is, written like functions. Raises `ValueError`."""
+        """The names and arguments of calls written like functions. Raises `ValueError`."""
 
         def one() -> tuple[str, Any]:
             named = _NAME.match(self._text, self._skip())
@@ -111,7 +111,7 @@ class LooseParser:
         while not self._accept(end):
             key = self._key()
             if key in found or (properties and key not in properties and not (self._is_open and is_open(schema))):
-                raise ValueError(f"{key} is given twice, or is none of the tool's")
+                raise ValueError(f"{key} is given twice, or the tool does not have it")
             wanted = below(key, found) if below else _below(properties, key)
             found[key] = self._value(Place(end, depth, wanted, properties, found, key))
             self._skip_comma(Place(end, depth, {}, properties, found, None))
@@ -126,7 +126,7 @@ class LooseParser:
         return found
 
     def _skip_comma(self, place: Place) -> None:
-        """Only before a key that the schema lists may a comma be missing."""
+        """Skip a comma, which may be missing only before a key that the schema lists."""
         if self._accept(",") or self._text.startswith(place.end, self._at):
             return
         if self._key_at(self._at) not in place.properties.keys() - place.given.keys():
@@ -153,9 +153,9 @@ class LooseParser:
         return self._bare(place)
 
     def _string(self, quote: str, place: Place) -> str:
-        """A string that ends with the first quote behind which the object or the list goes on.
+        """A string that ends at the first quote after which the object or the list can continue.
 
-        Quotes within it come in pairs; those of a form's own have no escapes.
+        Quotes inside the string come in pairs; a form's own quotes have no escapes.
         """
         start = self._at + len(quote)
         is_own = len(quote) > 1
@@ -176,14 +176,14 @@ class LooseParser:
         raise ValueError("a string is not closed")
 
     def _opens(self, start: int, end: int) -> bool | None:
-        """Whether a quote within a string seems to open something; None for an apostrophe."""
+        """Whether a quote inside a string seems to open a quotation; None for an apostrophe."""
         before, behind = self._text[start - 1], self._text[end : end + 1]
         if before.isalnum() and behind.isalnum():
             return None
         return (before.isspace() or before in "([{:,=") and not behind.isspace()
 
     def _bare(self, place: Place) -> Any:
-        """A number, a word of JSON's or of Python's, or a string without quotes."""
+        """A number, a literal of JSON or Python, or a string without quotes."""
         start = self._at
         self._at = self._bare_end(place)
         text = self._text[start : self._at].strip()
@@ -207,7 +207,7 @@ class LooseParser:
         raise ValueError("no bracket at the end")
 
     def _goes_on(self, at: int, place: Place) -> bool:
-        """Whether the object or the list may go on at `at`, behind a value, or ends there."""
+        """Whether the object or the list may continue at `at`, after a value, or ends there."""
         at = _skipped(self._text, at)
         if at == len(self._text) or self._text.startswith(place.end, at):
             return at < len(self._text)
@@ -236,7 +236,7 @@ class LooseParser:
 
     def _expect_end(self) -> None:
         if not self._is_over():
-            raise ValueError("more stands behind the brackets")
+            raise ValueError("text follows the closing bracket")
 
     def _accept(self, char: str) -> bool:
         found = self._text.startswith(char, self._skip())
@@ -245,7 +245,7 @@ class LooseParser:
 
 
 def _below(schema: Schema, key: str) -> Schema:
-    """The schema that stands at a key of another; empty if there is none."""
+    """The schema at a key of another schema; empty if there is none."""
     found = schema.get(key)
     return found if isinstance(found, Mapping) else {}
 
@@ -259,20 +259,20 @@ def _named(key: re.Match[str]) -> str:
 
 
 def _skipped(text: str, at: int) -> int:
-    """Where the white space at `at` ends."""
+    """The end of the white space at `at`."""
     found = _SPACES.match(text, at)
     return found.end() if found else at
 
 
 def _unescaped(text: str) -> str:
-    """What a string says, in which a quote of the other kind needs no escape."""
+    """The value of a string in which quotes of the other kind need no escape."""
     value = from_json('"' + _ESCAPE.sub(_as_json, text) + '"')
     assert isinstance(value, str)
     return value
 
 
 def _as_json(escape: re.Match[str]) -> str:
-    """An escape that JSON knows, or what stands for itself."""
+    """The escape in JSON's notation, or a character that represents itself."""
     if escape[0] == '"':
         return '\\"'
     if escape[0][1] in '"\\/bfnrt' or len(escape[0]) > 2:

@@ -1,4 +1,4 @@
-"""The markers in a value that open something which nothing has closed yet."""
+"""The unclosed opening markers in a value."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ from segue.chat.reply.piece import Kind
 
 @dataclass(frozen=True, slots=True)
 class Nesting:
-    """A stack of such markers, which shares its lower part with others. `cost` is that of all of them together."""
+    """A stack of such markers, which shares its lower part with other stacks. `cost` is the sum of their costs."""
 
     kind: Kind | None = None
     cost: int = 0
@@ -16,12 +16,12 @@ class Nesting:
     kinds: tuple[Kind, ...] = ()
 
     def opened(self, kind: Kind, cost: int) -> "Nesting":
-        """With one marker more, which costs so much unless something closes it."""
+        """The stack with one more marker, which adds `cost` unless it is closed."""
         kinds = self.kinds if kind in self.kinds else (*self.kinds, kind)
         return Nesting(kind, self.cost + cost, self, kinds)
 
     def closed(self, kind: Kind) -> "tuple[Nesting, int] | None":
-        """Without the last marker of a kind and those above it, and what these cost; None if there is none."""
+        """The stack without the last marker of a kind and those above it, with their cost; None if there is none."""
         if kind not in self.kinds:
             return None
         stack, cost = self, self.cost

@@ -1,4 +1,4 @@
-"""Calls written as JSON, as Python, or in Gemma's way, as names with values."""
+"""Parses calls written as JSON, as Python, or, in Gemma's notation, as names with values."""
 
 import ast
 import keyword
@@ -22,14 +22,14 @@ _STRING_OR_KEYWORD = re.compile(
     r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\b(""" + "|".join(keyword.kwlist) + r")(?=\s*=[^=])", re.DOTALL
 )
 _OTHER_KEYS = ("function", "id", "index", "type", "tool_call_id")
-"""What a call may hold besides its name and its arguments."""
+"""The keys that a call may have besides its name and its arguments."""
 _KEYWORD_END = "_is_a_keyword"
 _STRING_OR_BARE_KEY = re.compile(r"""("(?:\\.|[^"\\])*")|([{,]\s*)([^\s{}\[\],:"'=][^{}\[\],:"'=]*):""", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A whole call. `arguments` is the JSON text of an object."""
+    """A complete call. `arguments` is the JSON text of an object."""
 
     name: str
     arguments: str
@@ -45,7 +45,7 @@ def make_call(name: object, arguments: object) -> Call:
 
 
 def json_calls(text: str, form: JsonForm) -> list[Call]:
-    """The calls of an object or a list of them. Raises `ValueError` if one is none."""
+    """The calls in an object or a list of objects. Raises `ValueError` if any of them is not a call."""
     value = from_json(text)
     calls = []
     for item in value if isinstance(value, list) else [value]:
@@ -54,7 +54,7 @@ def json_calls(text: str, form: JsonForm) -> list[Call]:
         name = _first(item, (*form.name_keys, "function"))
         arguments = _first(item, form.arguments_keys)
         if arguments is None and (form.first_keys or not item.keys() <= {*form.name_keys, *_OTHER_KEYS}):
-            raise ValueError("an object without arguments may be an answer, or have them in another form")
+            raise ValueError("an object without arguments may be an answer, or hold them in another form")
         calls.append(make_call(name, arguments))
     return calls
 
@@ -74,7 +74,7 @@ def python_calls(text: str) -> list[Call]:
 
 
 def bare_arguments(text: str, form: NamedForm) -> Any:
-    """The value of an object in which keys are bare and strings stand between quotes, without escapes.
+    """The value of an object whose keys have no quotes and whose strings have quotes but no escapes.
 
     Raises `ValueError` for anything else.
     """
@@ -87,7 +87,7 @@ def bare_arguments(text: str, form: NamedForm) -> Any:
 
 
 def loose_calls(text: str, form: Form, tools: Tools) -> list[Call]:
-    """The calls of an expression that does not keep to the notation. Raises `ValueError` if that is not certain."""
+    """The calls in an expression that breaks the notation. Raises `ValueError` if they are not certain."""
 
     def read(parser: LooseParser) -> list[tuple[str, Any]]:
         return parser.named_objects(form, tools) if isinstance(form, JsonForm) else parser.functions(tools)
@@ -97,12 +97,12 @@ def loose_calls(text: str, form: Form, tools: Tools) -> list[Call]:
 
 
 def loose_arguments(text: str, quote: str, schema: Schema) -> Any:
-    """The value of an object that does not keep to the notation. Raises `ValueError` if that is not certain."""
+    """The value of an object that breaks the notation. Raises `ValueError` if the value is not certain."""
     return _loosely(text, quote, lambda parser: parser.object(schema))
 
 
 def _loosely(text: str, quote: str, read: Callable[[LooseParser], T]) -> T:
-    """What is read of a text with the keys that schemas list alone, or else with others too."""
+    """Read a text with only the keys that schemas list; if that fails, read it with other keys too."""
     with suppress(ValueError):
         return read(LooseParser(text, quote=quote))
     return read(LooseParser(text, quote=quote, is_open=True))
@@ -118,12 +118,12 @@ def _first(item: object, keys: tuple[str, ...]) -> Any:
 
 
 def _double(escape: re.Match[str]) -> str:
-    """An escape that Python knows, or a backslash that stands for itself."""
+    """An escape of Python, or a backslash that represents itself."""
     return escape[0] if escape[1] in "\\'\"abfnrtvxuUN01234567\n" else "\\" + escape[0]
 
 
 def _rename(found: re.Match[str]) -> str:
-    """A string as it is; a parameter called like a word of Python's, so that it can be parsed."""
+    """Keep a string; rename a parameter that is named like a Python keyword, so that the text can be parsed."""
     return found[0] + _KEYWORD_END if found[1] else found[0]
 
 

@@ -1,4 +1,4 @@
-"""Takes a reply apart as it comes."""
+"""Parses a reply into parts while it streams."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,10 +15,10 @@ from segue.chat.reply.tools import Tools
 
 
 class ReplyParser:
-    """Takes a reply's text as it comes apart into parts. Never raises on what a model wrote.
+    """Parses a reply's text into parts while it streams. No text of a model makes it raise.
 
-    Text and reasoning come as soon as they are certain, a call when it is whole. The parts do not depend on how the
-    text falls into pieces, but for where the text of neighbouring parts is divided. Belongs to one thread at a time.
+    Text and reasoning are returned as soon as they are certain, a call once it is complete. How the text is split into
+    pieces affects only where text is divided between adjacent parts. Belongs to one thread at a time.
 
     `tools` are OpenAI's definitions. `is_reasoning`: the prompt ended inside the reasoning. Without `parses_calls`,
     calls stay text.
@@ -42,12 +42,12 @@ class ReplyParser:
         self._is_over = False
 
     def feed(self, text: str) -> list[Part]:
-        """Take more text; the parts that it made certain. Nothing must be fed after `finish`."""
+        """Add text; returns the parts that it made certain. Do not call after `finish`."""
         self._reader.feed(text)
         return self._go_on()
 
     def finish(self) -> list[Part]:
-        """The rest, at the end of the reply."""
+        """End the reply; returns the remaining parts."""
         self._reader.end()
         parts = self._go_on()
         self._sink.finish()
@@ -73,7 +73,7 @@ class ReplyParser:
                 yield from self._read_text()
 
     def _read_text(self) -> Reading[None]:
-        """Read up to and with a tag."""
+        """Read up to and including a tag."""
         reader, sink, calls = self._reader, self._sink, self._calls
         if sink.is_fresh:
             if (yield from self._accept_reasoning()):
@@ -91,7 +91,7 @@ class ReplyParser:
             yield from calls.read(marker)
 
     def _read_thought(self) -> Reading[None]:
-        """Read up to and with a tag, in the reasoning; what wraps the answer ends it too. Thoughts may quote a tag."""
+        """Read reasoning up to and including a tag; a wrapper of the answer ends it too. Reasoning may quote a tag."""
         reader, sink = self._reader, self._sink
         closes = (*(close for _, close in self._family.reasoning), *self._family.wrappers)
         quoted = {close + quote: (close, quote) for close in closes for quote in QUOTES}
@@ -111,7 +111,7 @@ class ReplyParser:
         self._sink.say(text)
 
     def _accept_reasoning(self) -> Reading[bool]:
-        """Read the tag that opens reasoning, if it stands here behind white space only."""
+        """Read the tag that opens reasoning, if only white space precedes it here."""
         self._sink.say((yield from self._reader.spaces()))
         opens = markers_of(*(open_tag for open_tag, _ in self._family.reasoning))
         if not (yield from self._reader.accept(opens)):

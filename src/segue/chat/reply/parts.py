@@ -1,4 +1,4 @@
-"""The parts of a reply: text, reasoning and tool calls, each as soon as it is certain."""
+"""The parts of a reply: text, reasoning and tool calls."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class CallOpened:
 
 @dataclass(frozen=True, slots=True)
 class CallArguments:
-    """A piece of a call's arguments; all of them together are JSON text, an object unless the model wrote another."""
+    """A piece of a call's arguments; all pieces together are JSON text, usually of an object."""
 
     index: int
     text: str

@@ -8,7 +8,7 @@ from segue.chat.reply.family import ElementForm
 
 
 class Kind(Enum):
-    """What a piece may be."""
+    """The kinds of pieces."""
 
     TEXT = auto()
     SECTION = auto()
@@ -24,12 +24,12 @@ CLOSES: Final = {
     Kind.CALL_END: Kind.CALL,
     Kind.PARAMETER_END: Kind.PARAMETER,
 }
-"""What each closing marker closes."""
+"""The kind that each closing marker closes."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallPiece:
-    """A marker, or text. That of a parameter includes its head, which says the key and perhaps the type."""
+    """A marker, or text. A parameter's marker includes its head, which gives the key and perhaps the type."""
 
     kind: Kind
     text: str
@@ -43,7 +43,7 @@ class CallPiece:
 
 
 def kinds_of(form: ElementForm) -> dict[str, Kind]:
-    """The markers of a form, and what each is."""
+    """The markers of a form, each with its kind."""
     kinds = {
         form.section[0]: Kind.SECTION,
         form.section[1]: Kind.SECTION_END,

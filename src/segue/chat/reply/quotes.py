@@ -1,4 +1,4 @@
-"""Whether a place in a text is within quotes, as far as its line tells."""
+"""Tells whether a place in a text is inside quotes, judging by its line."""
 
 import re
 from typing import Final
@@ -8,7 +8,7 @@ _BACKTICKS: Final = re.compile("`+")
 
 
 class LineQuotes:
-    """Follows a text to know what its last line quotes. Takes time that grows with the text only."""
+    """Tracks the open quotes on the last line of a text. Takes time linear in the text."""
 
     def __init__(self) -> None:
         self._last = ""
@@ -21,13 +21,13 @@ class LineQuotes:
             self._last = ""
             self._counts = dict.fromkeys(QUOTES, 0)
         self._counts['"'] += line.count('"')
-        # a run of backticks is one quote, also if it comes in pieces
+        # a run of backticks is one quote, even if it arrives in pieces
         self._counts["`"] += len(_BACKTICKS.findall(line)) - (self._last == "`" and line.startswith("`"))
         self._last = line[-1:] or self._last
 
     def encloses(self, following: str) -> bool:
-        """Whether what stands here is quoted, if it is followed by this quote.
+        """Whether the text at this place is quoted, if the text is followed by `following`.
 
-        Apostrophes do not come in pairs, so single quotes count only where they touch it.
+        Apostrophes do not come in pairs, so single quotes count only if they touch the text.
         """
         return self._last == "'" if following == "'" else self._counts[following] % 2 == 1

@@ -1,4 +1,4 @@
-"""Text that arrives in pieces, read as if all of it were there already."""
+"""Reads text that arrives in pieces as if it were complete."""
 
 import re
 from collections.abc import Callable, Generator
@@ -6,11 +6,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 Reading = Generator[None, None, T]
-"""Yields where more text is needed, and returns what it read."""
+"""Yields when it needs more text, and returns its result."""
 
 
 class Markers:
-    """Strings to look for, the longest first where several begin at the same place."""
+    """Strings to search for; the longest wins if several begin at the same place."""
 
     def __init__(self, *markers: str) -> None:
         known = sorted({marker for marker in markers if marker}, key=len, reverse=True)
@@ -19,14 +19,14 @@ class Markers:
         self._n_longest = max(map(len, known), default=0)
 
     def find(self, text: str, at: int, *, is_over: bool) -> tuple[int, str]:
-        """Where the first marker begins, and the marker.
+        """The start of the first marker, and the marker.
 
-        Without a marker, how far it is certain that none begins.
+        Without a marker, the position before which none can begin, and an empty string.
         """
         found = self._pattern.search(text, at)
         start = found.start() if found else len(text)
         if not is_over:
-            # an unfinished marker that begins earlier, or at the same place and is longer, is to be waited for
+            # wait for an unfinished marker that begins earlier, or that begins at the same place and is longer
             for early in range(max(at, len(text) - self._n_longest + 1), min(start + 1, len(text))):
                 if text[early:] in self._beginnings:
                     return early, ""
@@ -42,10 +42,10 @@ class Markers:
 
 
 class Reader:
-    """Reads text forward. What was read is gone, but for what `keep` was told to keep.
+    """Reads text forward. Text that was read is discarded, unless `keep` was called.
 
-    No method looks further ahead than the longest marker, so the time taken grows with the text only. Where text is
-    needed that has not come, readings yield; after `end`, they do not.
+    No method looks further ahead than the longest marker, so the time is linear in the text. Readings yield when they
+    need text that has not arrived; after `end`, they never yield.
     """
 
     def __init__(self) -> None:
@@ -61,28 +61,28 @@ class Reader:
         self._at = 0
 
     def end(self) -> None:
-        """No more text will come."""
+        """Mark the end of the text."""
         self.is_over = True
 
     def keep(self, first: str = "") -> None:
-        """Keep what is read from now on, behind `first`, and forget what was kept."""
+        """Keep the text read from now on, preceded by `first`, instead of the text kept before."""
         self._kept = [first]
         self._keeps = True
 
     def kept(self) -> str:
-        """What was kept, which is then forgotten; nothing more is kept."""
+        """Return the text kept, and stop keeping text."""
         kept = "".join(self._kept)
         self._kept, self._keeps = [], False
         return kept
 
     def skip(self, n_chars: int) -> str:
-        """Read characters that are known to be there."""
+        """Read `n_chars` characters that have arrived."""
         return self._take(self._at + n_chars)
 
     def until(self, markers: Markers, take: Callable[[str], object]) -> Reading[str]:
-        """Read up to the next marker, which is returned and not yet read; empty at the end.
+        """Read up to the next marker, and return the marker without reading it; empty at the end.
 
-        `take` is given what is read, as soon as it is certain.
+        `take` is called with the text read, as soon as it is certain.
         """
         while True:
             start, marker = markers.find(self._text, self._at, is_over=self.is_over)
@@ -93,7 +93,7 @@ class Reader:
             yield
 
     def accept(self, markers: Markers) -> Reading[str]:
-        """Read the marker that begins here, if one does."""
+        """Read and return the marker that begins here; empty if none does."""
         marker = yield from self.stands(markers)
         return self._take(self._at + len(marker))
 

@@ -13,7 +13,7 @@ from segue.chat.vocabulary import TokenVocabulary
 class ReplyFormat:
     """Makes a parser for each reply to one prompt. `tools` are OpenAI's definitions of those that may be called.
 
-    `reasoning_end` ends the reasoning that a reply begins in, empty if it begins in none.
+    `reasoning_end` ends the reasoning in which a reply begins; empty if it does not begin in reasoning.
     """
 
     family: Family
@@ -30,7 +30,7 @@ class ReplyFormat:
 def reply_format_after(
     family: Family, prompt: str, tools: Sequence[Mapping[str, Any]], *, parses_reasoning: bool = True
 ) -> ReplyFormat:
-    """What a reply to the rendered `prompt` is like; without `parses_reasoning` that stays in the text as written."""
+    """The format of a reply to the rendered `prompt`; without `parses_reasoning`, reasoning stays in the text."""
     family = family if parses_reasoning else replace(family, reasoning=())
     return ReplyFormat(family, tools, family.reasoning_end_after(prompt))
 

@@ -1,4 +1,4 @@
-"""Where the parts of a reply gather, without the line ends that templates put around their tags."""
+"""Collects the parts of a reply, without the line breaks that templates put around their tags."""
 
 from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
 
@@ -6,9 +6,9 @@ from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Though
 class Sink:
     """Turns text and calls into parts.
 
-    Holds white space back while it may turn out to surround a tag: any, before the first word of the reply or behind
-    a tag, and line ends anywhere. `is_fresh`: nothing else has been said since the beginning or the last tag.
-    `is_thought`: what is said is reasoning.
+    Holds back white space that may surround a tag: any white space before the first word of the reply or after a tag,
+    and line breaks anywhere. `is_fresh`: no other text was added since the beginning or the last tag. `is_thought`:
+    text that is added is reasoning.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Sink:
         self._add(whole)
 
     def cut(self, *, is_thought: bool | None = None) -> None:
-        """A tag stands here, behind which reasoning begins or ends if `is_thought` says so."""
+        """Record a tag here; `is_thought` says whether reasoning follows it, None if it changes nothing."""
         held = "".join(self._held).rstrip("\n")
         if held and not self.is_fresh:
             self._add(held)
@@ -44,20 +44,20 @@ class Sink:
             self.is_thought = is_thought
 
     def call(self, name: str, arguments: str) -> None:
-        """Add a whole call, which is a tag too."""
+        """Add a complete call, which also counts as a tag."""
         self.cut()
         self._parts += [CallOpened(self.n_calls, name), CallArguments(self.n_calls, arguments)]
         self.n_calls += 1
 
     def finish(self) -> None:
-        """The reply ends here."""
+        """End the reply."""
         held = "".join(self._held)
         self._held = []
         if held and not (self.is_fresh and self._is_behind_tag):
             self._add(held)
 
     def taken(self) -> list[Part]:
-        """The parts gathered since the last time."""
+        """Return and clear the parts collected since the last call."""
         parts, self._parts = self._parts, []
         return parts
 

@@ -22,10 +22,10 @@ _NOTHING = TextDelta("")
 class TextStream:
     """The text of one reply, token by token.
 
-    Holds back the bytes of an unfinished character and text that may become one of `stops`; bytes that are no UTF-8
-    become U+FFFD. The reply ends before the stop string that is completed first, the longest of those completed at
-    once, however the text falls into tokens. Control and end tokens are no text, but for those `shown`. Costs a
-    microsecond or two a token; belongs to one thread at a time.
+    Holds back the bytes of an incomplete character and text that may become one of `stops`; invalid UTF-8 becomes
+    U+FFFD. The reply ends before the stop string that is completed first, the longest if several are completed at
+    once, however the text is split into tokens. Control and end tokens have no text, except those in `shown`. Costs a
+    microsecond or two per token; belongs to one thread at a time.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class TextStream:
         self._end: TextDelta | None = None
 
     def feed(self, token: int) -> TextDelta:
-        """Take the next token. After a stop string, whatever comes is ignored."""
+        """Add the next token. After a stop string, further tokens are ignored."""
         if self._end is not None:
             return self._end
         vocabulary = self._vocabulary
@@ -53,7 +53,7 @@ class TextStream:
         return self._search(text) if self._stops else TextDelta(text)
 
     def flush(self) -> str:
-        """What is still held back, when the reply has ended; nothing after a stop string."""
+        """Return the text still held back once the reply has ended; empty after a stop string."""
         rest = self._decoder.decode(b"", final=True)
         if self._end is not None:
             return ""
@@ -61,7 +61,7 @@ class TextStream:
         return delta.text + self._held
 
     def _search(self, text: str) -> TextDelta:
-        """Take decoded text: up to a stop string, or what cannot become part of one."""
+        """Add decoded text; returns the text before a stop string, or the text that cannot become part of one."""
         text = self._held + text
         ends = [(found + len(stop), found, stop) for stop in self._stops if (found := text.find(stop)) >= 0]
         if ends:

@@ -1,4 +1,4 @@
-"""The tools on offer: what their schemas say about names, keys and the types of values."""
+"""The tools on offer, and the names, keys and value types that their schemas allow."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from segue.chat.reply.values import from_text, is_of, literal
 
 _SCALARS: Final = frozenset({"boolean", "integer", "number", "null"})
 ANY: Final = "any"
-"""Stands for an option that does not name its type."""
+"""Represents an option that does not name its type."""
 _PYTHON: Final = {"True": True, "False": False, "None": None}
 _PREFIXES: Final = ("functions.", "tools.", "default_api.", "call:")
 _NAME: Final = re.compile(r"\w(?:[\w.:/-]*\w)?")
@@ -18,7 +18,7 @@ Schema = Mapping[str, Any]
 
 
 class Tools:
-    """Answers what a reply may call, and how. Where a schema is silent, everything is allowed."""
+    """Tells which tools a reply may call, with which arguments. A schema that states nothing allows everything."""
 
     def __init__(self, tools: Sequence[Mapping[str, Any]]) -> None:
         self._schemas: dict[str, Schema] = {}
@@ -29,15 +29,15 @@ class Tools:
                 self._schemas[function["name"]] = parameters if isinstance(parameters, Mapping) else {}
 
     def offers(self, name: str) -> bool:
-        """Whether there is such a tool; any could be where none is known."""
+        """Whether a tool of this name is on offer; always true if no tools are known."""
         return not self._schemas or name in self._schemas
 
     def may_be(self, name: str) -> bool:
-        """Whether a call may mean a tool of this name: one on offer, or at least what looks like a name."""
+        """Whether a call may mean a tool of this name: one on offer, or at least text that looks like a name."""
         return name in self._schemas or _NAME.fullmatch(name) is not None
 
     def is_known(self, name: str) -> bool:
-        """Whether there is certainly such a tool."""
+        """Whether a tool of this name is certainly on offer."""
         return name in self._schemas
 
     def schema(self, name: object) -> Schema:
@@ -47,7 +47,7 @@ class Tools:
         return self._schemas.get(self.resolved(name), {})
 
     def resolved(self, name: str) -> str:
-        """The name of the tool that is meant: without a prefix of the notation if only that makes it one on offer."""
+        """The name of the tool that is meant: without a prefix of the notation if only that name is on offer."""
         if name in self._schemas:
             return name
         bare = (name.removeprefix(prefix) for prefix in _PREFIXES if name.startswith(prefix))
@@ -88,7 +88,7 @@ class Tools:
         return not types or ANY in types or any(is_of(value, kind) for kind in types)
 
     def typed(self, name: str, key: str, text: str) -> Any:
-        """The value that `text` stands for as parameter `key` of tool `name`."""
+        """The value of `text` as parameter `key` of the tool `name`."""
         types = self._types(name, key) - {ANY}
         if types == {"string"}:
             return text
@@ -122,12 +122,12 @@ def is_open(schema: Schema) -> bool:
 
 
 def types_of(schema: Any) -> frozenset[str]:
-    """The types that a schema allows, `ANY` among them for options that name none; empty if it does not tell."""
+    """The types that a schema allows, with `ANY` for options that name none; empty if the schema does not say."""
     return frozenset(_type_names(schema, _MAX_DEPTH))
 
 
 def _type_names(schema: Any, depth: int) -> Iterator[str]:
-    """The names of the types that a schema allows; none if it does not tell."""
+    """The names of the types that a schema allows; none if the schema does not say."""
     if not isinstance(schema, Mapping) or depth == 0:
         return
     kind = schema.get("type")

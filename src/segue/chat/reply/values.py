@@ -1,4 +1,4 @@
-"""Values that a model wrote, as JSON or as plain text."""
+"""Parses values that a model wrote as JSON or as plain text."""
 
 import ast
 import json
@@ -27,9 +27,9 @@ def from_text(text: str) -> Any:
 
 
 def from_json(text: str) -> Any:
-    """The value of JSON text, in which strings may hold line ends. Raises `ValueError` for any other text.
+    """The value of JSON text whose strings may hold line breaks. Raises `ValueError` for any other text.
 
-    A key may stand twice in an object only with the same value.
+    A key may occur twice in an object only with the same value.
     """
     try:
         return json.loads(
@@ -40,12 +40,12 @@ def from_json(text: str) -> Any:
 
 
 def to_json(value: Any) -> str:
-    """JSON text of a value. Raises `ValueError` if it has none."""
+    """The JSON text of a value. Raises `ValueError` if there is none."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode()
     except UnicodeEncodeError:
-        # half a surrogate pair cannot be sent as it is
+        # half a surrogate pair cannot be encoded as UTF-8
         return json.dumps(value)
     except (RecursionError, TypeError) as error:
         raise ValueError(str(error)) from None
@@ -53,7 +53,7 @@ def to_json(value: Any) -> str:
 
 
 def literal(text: str) -> Any:
-    """A list or an object as Python writes it, otherwise the text."""
+    """The list or object if `text` is a Python literal, otherwise the text."""
     if text.strip()[:1] not in ("[", "{") or len(text) > _MAX_LITERAL_CHARS or "\\" in text:
         return text
     try:
@@ -65,14 +65,14 @@ def literal(text: str) -> Any:
 
 
 def is_of(value: Any, kind: str) -> bool:
-    """Whether a value is of a type that JSON Schema names so."""
+    """Whether a value is of the JSON Schema type `kind`."""
     if isinstance(value, bool):
         return kind == "boolean"
     return isinstance(value, _TYPES.get(kind, ()))
 
 
 def unambiguous(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of these members. Raises `ValueError` if a key has several values."""
+    """The object with these members. Raises `ValueError` if a key has several values."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found and (found[key] != value or type(found[key]) is not type(value)):
@@ -82,7 +82,7 @@ def unambiguous(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _finite(text: str) -> float:

@@ -8,7 +8,7 @@ from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Though
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """All that a reply said. `calls` are names with their arguments as JSON text."""
+    """The whole content of a reply. `calls` are names with their arguments as JSON text."""
 
     content: str
     reasoning: str
@@ -16,7 +16,7 @@ class Whole:
 
 
 def parts_whole(parts: Iterable[Part]) -> Whole:
-    """Join parts, which must be those of one reply in their order."""
+    """Join the parts of one reply, in their order."""
     content, reasoning = [], []
     calls: dict[int, tuple[str, list[str]]] = {}
     for part in parts:
