@@ -1,4 +1,4 @@
-"""Where to take checkpoints while a prompt is read."""
+"""Chooses where to take checkpoints while a prompt is read."""
 
 from array import array
 from bisect import bisect_right
@@ -47,7 +47,7 @@ class PromptMarks:
 
     @property
     def boundaries(self) -> tuple[int, ...]:
-        """The ends of messages and their parts, ascending; clients add, change or leave out whatever is between two."""
+        """The ends of messages and their parts, ascending; clients add, change or omit the text between two of them."""
         return tuple(sorted({*self.message_ends, *self.part_ends})) if self.part_ends else self.message_ends
 
 
@@ -70,13 +70,13 @@ def checkpoint_positions(
     n_min_stride: int = 64,
     n_most: int = 64,
 ) -> tuple[Position, ...]:
-    """Where to take checkpoints while reading tokens `[n_start, n_prompt)`: ascending, the last one the prompt's end.
+    """The positions for checkpoints while reading tokens `[n_start, n_prompt)`: ascending, up to the prompt's end.
 
-    Always there: the ends of system and tools and of the last two messages (if the last one is edited, reading goes on
-    from the one before), a few places in the last message if it is long (`rewinds`), `fork` (where the prompt leaves a
-    known path), the `expected` ones (where the next prompt is likely to leave this one), volatile spans, breakpoints
-    and the prompt's end. Other message ends and strides get as many as cost the fraction `budget` of the reading, each
-    costing as much as `checkpoint_cost_tokens` tokens, and never more than `n_most`, since each takes a checkpoint's
+    Always included: the ends of system and tools and of the last two messages (if the last one is edited, reading
+    continues from the one before), a few places in the last message if it is long (`rewinds`), `fork` (where the prompt
+    leaves a known path), the `expected` positions (where the next prompt is likely to leave this one), volatile spans,
+    breakpoints and the prompt's end. Other message ends and strides are added until they cost the fraction `budget` of
+    the reading, at `checkpoint_cost_tokens` tokens each, and never more than `n_most`, since each takes a checkpoint's
     bytes. `n_min_stride` is a power of two.
     """
     named = dict.fromkeys(_inside_last(marks, n_start, n_min_stride), Origin.REWIND)
@@ -88,14 +88,14 @@ def checkpoint_positions(
 
 
 def n_positions_most(n_fit: float) -> int:
-    """The `n_most` of `checkpoint_positions` if so many states fit: one prompt must not evict everyone else's."""
+    """The `n_most` of `checkpoint_positions` if `n_fit` states fit: one prompt must not evict those of all others."""
     return int(max(_N_POSITIONS_MIN, min(_N_POSITIONS_MAX, n_fit // 4)))
 
 
 def _certain(
     marks: PromptMarks, n_start: int, n_prompt: int, fork: int | None, expected: Iterable[int]
 ) -> dict[int, Origin]:
-    """The positions that are always there. Where two fall together, the later, stronger origin names them."""
+    """The positions that are always included. If several origins share a position, the later, stronger one names it."""
     ends = marks.message_ends
     named: list[tuple[Iterable[int], Origin]] = [
         (() if fork is None else (fork,), Origin.FORK),
@@ -109,17 +109,17 @@ def _certain(
 
 
 def last_message(marks: PromptMarks) -> tuple[int, int]:
-    """Where the last message begins and ends; 0 and 0 if there is none."""
+    """The start and the end of the last message; 0 and 0 if there is none."""
     start, end = (0, 0, *marks.message_ends)[-2:]
     return start, end
 
 
 def rewinds(start: int, end: int, n_min_stride: int = 64) -> tuple[int, ...]:
-    """Where a message of the tokens `[start, end)` needs checkpoints, so that an edit reads little again; descending.
+    """The checkpoint positions in a message `[start, end)` with which an edit reads few tokens again; descending.
 
-    A change r tokens before the end of its text reads less than max(`n_min_stride`, 3 r) tokens again, whatever r is:
-    each place lies nearly four times as far from the end as the one before. Each distance allows for the tokens that
-    close the message after its text.
+    After a change r tokens before the end of its text, fewer than max(`n_min_stride`, 3 r) tokens are read again, for
+    every r: each position is nearly four times as far from the end as the one before. Each distance allows for the
+    tokens that close the message after its text.
     """
     distance, n_closing = n_min_stride - n_min_stride // 16, n_min_stride // 4
     found: list[int] = []
@@ -130,7 +130,7 @@ def rewinds(start: int, end: int, n_min_stride: int = 64) -> tuple[int, ...]:
 
 
 def _inside_last(marks: PromptMarks, n_start: int, n_min_stride: int) -> tuple[int, ...]:
-    """The `rewinds` of the last message, if the message is so long that they cost little beside reading it."""
+    """The `rewinds` of the last message, if the message is long enough that they add little to its reading time."""
     start, end = last_message(marks)
     if end - start < _N_LONG_STRIDES * n_min_stride:
         return ()
@@ -144,15 +144,15 @@ def _others(
     n_prompt = certain[-1]
     first = bisect_right(marks.message_ends, n_start)
     before = marks.message_ends[first - 1] if first else 0
-    # An array in between halves the time: numpy reads thousands of numbers from a tuple slowly.
+    # Going through an array halves the time: numpy converts long tuples slowly.
     ends = np.asarray(array("q", marks.message_ends[first:]))
     bounds = np.concatenate(((before,), ends))
     strides = _strides(np.sort(np.concatenate((bounds, certain)), kind="stable"), n_min_stride)
     strides = strides[strides > n_start]
 
-    # An end stands for all multiples of powers of two inside its message, a stride for itself.
+    # An end represents all multiples of powers of two inside its message, a stride only itself.
     powers = _highest_bit(bounds[:-1] ^ ends)
-    # A checkpoint saves what lies between it and the one below it: just after a certain one that is nothing.
+    # A checkpoint saves the tokens since the one below it, so just after a certain checkpoint it saves nothing.
     worth = np.ones(len(ends), dtype=np.bool_)
     for low, high in np.searchsorted(ends, [(n, n + _N_WORTH) for n in (n_start, *certain)]):
         worth[low:high] = False
@@ -164,7 +164,7 @@ def _others(
     powers = np.concatenate((powers, _highest_bit(strides & -strides)))
     order = (((n_prompt >> powers) - (positions >> powers)) << 7) - 2 * powers
     order[len(ends) :] += 1
-    # Most lie too far from the end by their own measure, so they can skip the selection, which is slow.
+    # Most positions rank too low to be chosen; dropping them first shortens the selection, which is slow.
     best = np.flatnonzero(order < n_others << 7)
     if len(best) < n_others:
         best = np.arange(len(order))
@@ -175,8 +175,8 @@ def _others(
 
 
 def _strides(bounds: Positions, n_min_stride: int) -> Positions:
-    """Of each power of two from `n_min_stride` on the last two multiples inside each long span between `bounds`, and
-    the power itself: others that share only a beginning leave there, however far the end is.
+    """The last two multiples of each power of two from `n_min_stride` on, in each long span between `bounds`, and the
+    power: prompts that share only a beginning of the span leave it there, however far its end is.
     """
     starts, ends = bounds[:-1], bounds[1:]
     is_long = ends - starts >= 2 * n_min_stride
@@ -184,7 +184,7 @@ def _strides(bounds: Positions, n_min_stride: int) -> Positions:
     if not len(ends):
         return ends
     powers = np.arange(n_min_stride.bit_length() - 1, int(ends[-1]).bit_length(), dtype=np.int64)[:, None]
-    # One of the last two is odd, and no multiple of a higher power; the higher power has the even one.
+    # Of the last two multiples one is odd, and belongs to this power alone; the even one belongs to a higher power.
     multiples = ((((ends - 1) >> powers) - 1) | 1) << powers
     firsts = np.ones_like(powers) << powers
     is_inside = (firsts > starts) & (firsts < ends)
@@ -199,7 +199,7 @@ def _highest_bit(numbers: Positions) -> Positions:
 def stable_positions(marks: PromptMarks, n_prompt: int) -> tuple[Position, ...]:
     """The positions of reproducible mode, from the prompt alone: message ends, fixed multiples, the prompt's end.
 
-    A prompt that extends another one, at a message end of it, has the same ones up to there.
+    A prompt that extends another prompt at one of its message ends has the same positions up to that end.
     """
     named = dict.fromkeys(range(_N_STABLE_STRIDE, n_prompt, _N_STABLE_STRIDE), Origin.STRIDE)
     named |= dict.fromkeys(marks.message_ends, Origin.MESSAGE_END)
@@ -208,7 +208,7 @@ def stable_positions(marks: PromptMarks, n_prompt: int) -> tuple[Position, ...]:
 
 
 def digests(placed: Iterable[Position]) -> dict[int, int]:
-    """For each checkpoint position a digest of all up to and with it, the same in every process."""
+    """For each checkpoint position, a digest of all positions up to and including it, the same in every process."""
     digest = 0
     result = {}
     for position in placed:

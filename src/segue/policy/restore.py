@@ -1,4 +1,4 @@
-"""Lists the checkpoints that a prompt can start from, each with its token count."""
+"""Lists the checkpoints from which a prompt can start, each with the number of tokens it provides."""
 
 import heapq
 from collections.abc import Callable, Iterator
@@ -14,9 +14,9 @@ from segue.prefix.tree import Tree
 
 @dataclass(frozen=True, slots=True)
 class Restore(Generic[AnyCheckpoint]):
-    """Restore `checkpoint` and drop its tail, if it has one, beyond the prompt's first `n_tokens`.
+    """A way to start: restore `checkpoint`, and drop its tail, if any, beyond the prompt's first `n_tokens`.
 
-    `with_logits`: it ends at the prompt's end and has its logits, so that no token needs to be read.
+    `with_logits`: the checkpoint stands at the prompt's end and has its logits, so no token needs to be read.
     """
 
     checkpoint: AnyCheckpoint
@@ -35,10 +35,10 @@ def restores(
 ) -> Iterator[Restore[AnyCheckpoint]]:
     """Every checkpoint that a prompt can start from, deepest first. Lazy; the tree must not change meanwhile.
 
-    `match` is that of the prompt, of `n_prompt` tokens. `usable` is the cache's veto: bytes that cannot be reached, for
-    a restore with logits or without. `digest_at`, in reproducible mode only, gives the digest of the prompt's
-    checkpoint positions up to one of them (`placement.digests(...).get`): then only a checkpoint read with the same
-    ones counts, and exactly as it is.
+    `match` is that of the prompt, of `n_prompt` tokens. `usable` lets the cache reject a checkpoint whose bytes are out
+    of reach, for a restore with or without logits. `digest_at`, in reproducible mode only, gives the digest of the
+    prompt's checkpoint positions up to one of them (`placement.digests(...).get`): then only a checkpoint that was read
+    with the same positions counts, and only without dropping a tail.
     """
 
     def exactly() -> Iterator[Restore[AnyCheckpoint]]:
@@ -52,7 +52,7 @@ def restores(
                 yield Restore(checkpoint, n, with_logits=n == n_prompt)
 
     def rewound() -> Iterator[Restore[AnyCheckpoint]]:
-        # A window that reaches back to n - n_swa ends before n + n_span, so checkpoints further on cannot hold it.
+        # A checkpoint that holds the window before n ends before n + n_span, so deeper checkpoints cannot hold it.
         n_beyond = tree.n_span if shape.kind.has_window else EVERYWHERE
         for n, checkpoint in reaching(match, n_prompt - 1, n_beyond):
             holds_window = not shape.kind.has_window or checkpoint.pos_min <= max(0, n - shape.n_swa)

@@ -1,4 +1,4 @@
-"""Which checkpoint to give up when a tier is full: the one that saves least per byte and second, as far as is known."""
+"""Chooses the checkpoint to drop when a tier is full: the one expected to save least per byte and second."""
 
 import heapq
 import math
@@ -16,7 +16,7 @@ from segue.prefix.lineage import branch_of
 from segue.prefix.match import Match
 from segue.prefix.visit import Visit, arrive
 
-# How often other conversations start from a checkpoint, until learned counts outweigh this.
+# How often other conversations start from a checkpoint, until learned counts outweigh these values.
 _PRIORS = {
     Origin.MESSAGE_END: 0.1,
     Origin.PROMPT_END: 0.02,
@@ -32,7 +32,7 @@ _PRIORS = {
 
 @dataclass(frozen=True, slots=True)
 class RetentionParameters:
-    """The assumptions of retention before it has learned.
+    """The assumptions of retention before it has learned anything.
 
     `priors` say how often a checkpoint of an origin serves another conversation, and weigh as much as `n_prior` taken
     checkpoints; `fork_s` is the age at which a checkpoint's own uses count in full. A conversation returns with
@@ -93,13 +93,13 @@ class Retention:
             checkpoint.n_forks += 1
 
     def rate(self, checkpoint: Checkpoint, n_next: int | None, now: float) -> float:
-        """How many requests a second are expected to start from a checkpoint, `now` in monotonic seconds.
+        """The expected number of requests per second that start from a checkpoint; `now` in monotonic seconds.
 
-        This is the rate of its branch's conversation, if that continues from here or from before `n_next`, the next
-        checkpoint on the branch, plus the rate of other conversations so far.
+        This is the rate of its branch's conversation, if it continues from here or before `n_next`, the next checkpoint
+        on the branch, plus the rate of other conversations so far.
         """
         branch, n_tokens = branch_of(checkpoint), checkpoint.n_tokens
-        # A checkpoint that came from a file has had no visit: it is as old as its last use.
+        # A checkpoint that was loaded from a file has no visit, so its last use gives its age.
         last = branch.visit or Visit(checkpoint.last_used, 0, None, checkpoint.last_used, branch.end)
         # A checkpoint beyond the last request's path was read ahead of the next request.
         n_end = last.n_tokens if last.n_tokens >= n_tokens else branch.end
@@ -114,8 +114,8 @@ class Retention:
     def value(self, checkpoint: Checkpoint, n_saved: int, n_bytes: int, now: float, n_next: int | None = None) -> float:
         """Tokens expected to be saved per byte and second; infinite if pinned or if dropping it would free nothing.
 
-        `n_saved`: the tokens to be read again without it; `n_bytes`: what dropping it would free; `n_next`: where the
-        next checkpoint on its branch stands, None if it is the last.
+        `n_saved`: the tokens to be read again without it; `n_bytes`: the bytes that dropping it would free; `n_next`:
+        the position of the next checkpoint on its branch, None if it is the last.
         """
         if checkpoint.is_pinned(now) or n_bytes <= 0:
             return math.inf
@@ -124,10 +124,10 @@ class Retention:
     def ranked(
         self, candidates: Iterable[AnyCheckpoint], now: float, freed: Callable[[AnyCheckpoint], int], n_shares: int = 1
     ) -> list[AnyCheckpoint]:
-        """The candidates whose dropping would free anything, in the order in which to drop them; all are attached.
+        """The candidates whose dropping would free anything, in the order in which to drop them; all must be attached.
 
-        Each is the least valuable once those before it are gone; pinned ones come last, then by how recently they were
-        used. Returns only the first of `n_shares` parts, `n_in_share` of them. Mutates nothing; linear in candidates,
+        Each is the least valuable once those before it are gone; pinned ones come last, the least recently used first.
+        Returns only the first of `n_shares` parts, `n_in_share` of them. Mutates nothing; linear in candidates,
         n log n in the returned ones.
         """
         left = {c: n_bytes for c in candidates if (n_bytes := freed(c)) > 0}

@@ -1,4 +1,4 @@
-"""A checkpoint: what is known of one saved state of the model's memory. The cache knows where its bytes are."""
+"""A checkpoint: the metadata of one saved state of the model's memory. The cache knows where its bytes are."""
 
 import math
 from dataclasses import dataclass, field
@@ -27,13 +27,12 @@ class Origin(StrEnum):
 class Checkpoint:
     """The model's memory after reading exactly `n_tokens` of a path; equal only to itself.
 
-    `pos_min` and `pos_max` are the positions that the memory held, both inclusive. `n_bytes` are those of its own state
-    part and its logits, without shared cells. Times are monotonic seconds, given by the caller. `n_forks` of the
-    `n_hits` came from other conversations. `has_far_logits`: logits are kept that must be fetched first. `cuts` is
-    the digest of the cut positions it was read with, in reproducible mode only (`placement.digests`). `branch`
-    belongs to the tree; others use `lineage.branch_of`. The operator sets `pinned`, which lasts, and clients set
-    `pinned_until`. `is_fresh`: the request that took it still runs, and the next one is likely to start
-    from it.
+    `pos_min` and `pos_max` bound the positions that the memory held, both inclusive. `n_bytes` is the size of its own
+    state part and its logits, without shared cells. Times are monotonic seconds, given by the caller. `n_forks` of the
+    `n_hits` came from other conversations. `has_far_logits`: its logits are kept, but must be fetched first. `cuts` is
+    the digest of the checkpoint positions it was read with, in reproducible mode only (`placement.digests`). `branch`
+    belongs to the tree; others use `lineage.branch_of`. The operator sets `pinned`, which is permanent; clients set
+    `pinned_until`. `is_fresh`: the request that took it still runs, and the next request is likely to start from it.
     """
 
     n_tokens: int

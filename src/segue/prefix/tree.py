@@ -60,7 +60,7 @@ class Tree(Generic[AnyCheckpoint]):
                 stack.extend(at_fork.values())
 
     def match(self, tokens: Tokens) -> Match[AnyCheckpoint]:
-        """The longest known prefix of `tokens`. Mutates nothing; takes time in `n_known` and the depth."""
+        """The longest known prefix of `tokens`. Mutates nothing; takes time linear in `n_known` and the depth."""
         branch, position = self._root, 0
         segments = [(branch, 0)]
         while position < len(tokens):
@@ -88,11 +88,11 @@ class Tree(Generic[AnyCheckpoint]):
     def attach(self, checkpoint: AnyCheckpoint, tokens: Tokens) -> None:
         """Attach a checkpoint at the end of its path, which is inserted if it is not known.
 
-        ValueError if the path is empty or not `n_tokens` long, the checkpoint is attached already, or another one
-        stands there: call `at` first.
+        Raises ValueError if the path is empty or not `n_tokens` long, if the checkpoint is already attached, or if
+        another one stands there: call `at` first.
         """
         if checkpoint.branch is not None:
-            raise ValueError("the checkpoint is attached already")
+            raise ValueError("the checkpoint is already attached")
         position = checkpoint.n_tokens
         if position < 1 or position != len(tokens):
             raise ValueError(f"a checkpoint of {position} tokens cannot stand at the end of a path of {len(tokens)}")
@@ -112,7 +112,7 @@ class Tree(Generic[AnyCheckpoint]):
         branch = branch_of(checkpoint)
         i = bisect_left(branch.ends, checkpoint.n_tokens)
         if branch.checkpoints[i] is not checkpoint:
-            raise ValueError("the checkpoint stands elsewhere")
+            raise ValueError("the checkpoint is not attached to this tree")
         del branch.ends[i], branch.checkpoints[i]
         if loss is not None:
             insort(branch.evicted if loss is Loss.EVICTED else branch.damaged, checkpoint.n_tokens)
@@ -120,7 +120,7 @@ class Tree(Generic[AnyCheckpoint]):
         self._count(branch, -1)
 
     def mark_damaged(self, tokens: Tokens) -> None:
-        """Insert a path at whose end a damaged checkpoint stood, and mark that; another one may stand there now."""
+        """Insert a path whose end had a damaged checkpoint, and mark it; another checkpoint may be there now."""
         branch = self._insert(tokens)
         position = len(tokens)
         i = bisect_left(branch.ends, position)
@@ -131,7 +131,7 @@ class Tree(Generic[AnyCheckpoint]):
     def trim(self, max_tokens: int) -> None:
         """Forget the least recently used tails without checkpoints until at most `max_tokens` are left, if possible.
 
-        Takes time in the number of branches once the tree is over the bound: call it when idle, with room to spare.
+        Takes time linear in the number of branches once the tree exceeds the bound: call it when idle.
         """
         if self.n_tokens <= max_tokens:
             return
@@ -157,7 +157,7 @@ class Tree(Generic[AnyCheckpoint]):
                 heapq.heappush(heap, (freed.last_used, id(freed), freed))
 
     def check_integrity(self) -> None:
-        """Assert every invariant of the tree; takes time in its whole size."""
+        """Assert every invariant of the tree; takes time linear in its size."""
         n_tokens = 0
         for branch in self.branches():
             is_root = branch is self._root
