@@ -62,7 +62,7 @@ class Chunk:
         n = len(self.inputs)
         found = tuple(i if i >= 0 else n + i for i in self.logits_for)
         if any(a >= b for a, b in pairwise((-1, *found, n))):
-            raise ValueError(f"the indices in logits_for must ascend and lie within {n} inputs")
+            raise ValueError(f"logits of a batch need ascending indices within its {n} inputs")
         return found
 
 

@@ -70,7 +70,7 @@ def joined(parts: Sequence[Cells]) -> list[Bytes]:
     if len(parts) == 1:
         return [parts[0].data]
     if any(a.end != b.start for a, b in pairwise(parts)):
-        raise ValueError("only consecutive cells can be joined")
+        raise ValueError("cells that do not follow one another cannot be joined")
     layouts = [_layout(part.data) for part in parts]
     first, head = layouts[0], parts[0].data
     pieces: list[Bytes] = [head[: N_BLOB_HEADER + 4], _number(sum(layout.n_cells for layout in layouts))]
