@@ -13,10 +13,11 @@ from segue.demo.model_file import write_model
 from segue.engine.base import Chunk
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
-from segue.engine.fingerprint import differences, fingerprint
+from segue.engine.fingerprint import fingerprint
 from segue.engine.libllama import _ggml
 from segue.engine.measurement import measure
 from segue.engine.model import Model
+from segue.storage.fingerprints import differences
 from tests.kit.architectures import Sizes, longrope
 from tests.kit.conversation import text
 from tests.kit.models import model_path, names_where

@@ -8,7 +8,7 @@ import numpy as np
 
 from segue.engine.base import Tokens
 from segue.engine.cells import Bytes, Cells
-from segue.engine.fingerprint import differences
+from segue.storage.fingerprints import differences
 
 
 class SnapshotError(Exception):

@@ -1,7 +1,5 @@
 """The fingerprint of stored states: a state that was written under another fingerprint is never loaded."""
 
-from collections.abc import Mapping
-
 import llama_cpp
 
 from segue.engine import libllama
@@ -30,15 +28,3 @@ def fingerprint(context: Context, params: ContextParams) -> dict[str, str]:
         # libllama rotates all keys by one set of factors, chosen by the size of the context, not of the prompt.
         found["RoPE factors"] = "long" if context.n_ctx_seq > n_ctx_short else "short"
     return found
-
-
-def differences(stored: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """The differences between two fingerprints, as one line."""
-    names = [name for name in {**stored, **now} if stored.get(name) != now.get(name)]
-    return ", ".join(f"{name} {_told(stored, name)} instead of {_told(now, name)}" for name in names)
-
-
-def _told(fingerprint: Mapping[str, str], name: str) -> str:
-    """A value for the user; the stored value of `cells` keeps its old form, so that stored states stay valid."""
-    value = fingerprint.get(name, "unknown")
-    return value.replace("of ", "split among ", 1) if name == "cells" else value

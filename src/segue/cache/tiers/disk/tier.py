@@ -18,9 +18,8 @@ from segue.cache.tiers.host import HostTier
 from segue.cache.tiers.lower import UpperTiers
 from segue.cache.tiers.recovery import load
 from segue.cache.tiers.stored_entries import StoredEntries
-from segue.engine.fingerprint import differences
 from segue.policy.prices import Prices
-from segue.storage.fingerprints import parsed
+from segue.storage.fingerprints import differences, parsed
 from segue.storage.index import Index
 from segue.storage.rows import EntryRow
 
