@@ -41,7 +41,7 @@ def test_what_is_no_trace(tmp_path: Path) -> None:
     for text in ('{"c": "a"}', "[1]", "nothing"):
         path.write_text(text)
         for form in Format:
-            with pytest.raises(TraceError, match=f"no {form.value} trace"):
+            with pytest.raises(TraceError, match=f"is not a {form.value} trace"):
                 load(path, form, Interleaving())
 
 
