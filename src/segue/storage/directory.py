@@ -79,23 +79,12 @@ class Directory:
     def remove(self, keys: Iterable[bytes]) -> None:
         """Forget checkpoints, and delete the files that only they needed."""
         keys = list(keys)
-        try:
-            files = self.index.remove(keys)
-        except FullError:
-            # Forgetting them needs room, which their files free. The next opening forgets any that are left.
-            self.delete_blobs(self.index.own_files(keys))
-            files = self.index.remove(keys)
-        self.delete_blobs(files)
+        self._remove(lambda: self.index.remove(keys), lambda: self.index.own_files(keys))
 
     def remove_rows(self, rows: Iterable[EntryRow]) -> None:
         """As `remove` does, but only what is still stored as these rows say."""
         rows = list(rows)
-        try:
-            files = self.index.remove_rows(rows)
-        except FullError:
-            self.delete_blobs(row.file for row in rows if row.file is not None)
-            files = self.index.remove_rows(rows)
-        self.delete_blobs(files)
+        self._remove(lambda: self.index.remove_rows(rows), lambda: [row.file for row in rows if row.file is not None])
 
     def delete_blobs(self, names: Iterable[str]) -> None:
         """Delete files that the index has forgotten; a file that is already gone is no error."""
@@ -127,6 +116,15 @@ class Directory:
                 if not _stands(checkpoint, segments):
                     wrong.append(f"checkpoint {checkpoint.key.hex()} does not stand on segment {checkpoint.segment}")
         return wrong
+
+    def _remove(self, forget: Callable[[], list[str]], own_files: Callable[[], list[str]]) -> None:
+        try:
+            files = forget()
+        except FullError:
+            # Forgetting them needs room, which their files free. The next opening forgets any that are left.
+            self.delete_blobs(own_files())
+            files = forget()
+        self.delete_blobs(files)
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):

@@ -97,22 +97,11 @@ class Index:
 
     def remove(self, keys: Iterable[bytes]) -> list[str]:
         """Forget checkpoints, and segments that nothing needs any more; returns their files, to be deleted now."""
-        files: list[str] = []
-        with self._change() as database:
-            for key in keys:
-                query = "DELETE FROM checkpoints WHERE key = ? RETURNING segment, file"
-                files += _drop_files(database, *(database.execute(query, (key,)).fetchone() or (None, None)))
-        return files
+        return self._remove("key = ?", ((key,) for key in keys))
 
     def remove_rows(self, rows: Iterable[EntryRow]) -> list[str]:
         """As `remove` does, but only what is still stored as these rows say: another file may have replaced theirs."""
-        files: list[str] = []
-        with self._change() as database:
-            for row in rows:
-                query = "DELETE FROM checkpoints WHERE key = ? AND file IS ? RETURNING segment, file"
-                found = database.execute(query, (row.key, row.file)).fetchone()
-                files += _drop_files(database, *(found or (None, None)))
-        return files
+        return self._remove("key = ? AND file IS ?", ((row.key, row.file) for row in rows))
 
     def remove_loose_segments(self) -> None:
         """Forget segments that no checkpoint needs, such as those that only a damaged row needed."""
@@ -141,6 +130,14 @@ class Index:
     def files(self) -> dict[str, int]:
         """All files that rows name, with their bytes."""
         return dict(self._rows(f"SELECT file, n_bytes FROM {_FILES}"))
+
+    def _remove(self, condition: str, checkpoints: Iterable[tuple[bytes | str | None, ...]]) -> list[str]:
+        files: list[str] = []
+        with self._change() as database:
+            for values in checkpoints:
+                query = f"DELETE FROM checkpoints WHERE {condition} RETURNING segment, file"
+                files += _drop_files(database, *(database.execute(query, values).fetchone() or (None, None)))
+        return files
 
     def _intact(self, kind: type[_Row], table: str, model: int) -> list[_Row]:
         names = columns(kind).split(", ")

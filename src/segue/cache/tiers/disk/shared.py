@@ -131,8 +131,6 @@ class SharedDisk:
         self.writer = ThreadPoolExecutor(1, "segue-disk-write")
         self.reader = ThreadPoolExecutor(1, "segue-disk-read")
         self.foreign = ForeignEntries(directory.index)
-        for model in directory.index.fingerprints():
-            self.foreign.add(self.foreign.read(model))
 
     def join(self, model: int, wake: Callable[[], None]) -> Share:
         """Add a model's tier, whose entries are foreign no longer; `wake` is called when it has something to do.
@@ -143,11 +141,27 @@ class SharedDisk:
         with self.lock:
             if any(other.model == model for other in self.shares):
                 raise DiskError("this model is served from this cache directory already; use another --cache-dir")
+            is_first = not self.shares
             self.shares.append(share)
             self.foreign.remove(model)
+        if is_first:
+            self._find_foreign()
         # Other tiers may have dropped some of its entries: their rows must have gone before they are read.
         self.writer.submit(lambda: None).result()
         return share
+
+    def _find_foreign(self) -> None:
+        """Take in what models have that nobody serves; those that are served are read by their own tiers."""
+        for model in self.directory.index.fingerprints():
+            if model in self._served():
+                continue
+            found = self.foreign.read(model)
+            with self.lock:
+                if model not in self._served():
+                    self.foreign.add(found)
+
+    def _served(self) -> set[int]:
+        return {share.model for share in self.shares}
 
     def leave(self, share: Share) -> None:
         """Remove a tier that has nothing under way; the last one closes the directory. Again is harmless.
