@@ -14,7 +14,7 @@ from segue.engine.sampling import SamplingParams
 from segue.loop.end import EndReason, JobEnd
 from segue.loop.events import Progress, TokenOut
 from segue.loop.job import Job
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 from segue.settings import Settings
 
 Tokens = NDArray[np.int32]

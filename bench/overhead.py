@@ -1,7 +1,7 @@
 """What Segue adds to libllama: its loop and a bare one, in turns in this process, on the same file and sizes.
 
 No HTTP is in it. Cold reading is measured twice, with a prompt that says nothing of itself, and as a conversation of
-many messages, where the figure holds all checkpoints and the cuts that they need. Of decoding it is measured too how
+many messages, where the figure holds all checkpoints and the splits that they need. Of decoding it is measured too how
 long each step spends outside libllama, which noise on the machine hardly touches. Decoding is measured on a larger
 model too: what a token costs beside libllama does not grow with the model, so its share shrinks.
 
@@ -25,7 +25,7 @@ from bench.row import BARE, SEGUE, Goal, Row, Spread, compared
 from bench.speed import CONCURRENCIES
 from bench.stopwatch import watching_libllama
 from bench.turns import in_turns
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 from tests.kit.models import model_path
 
 _N_CTX: Final = 32768
@@ -103,7 +103,7 @@ def _checkpoints(segue: Embedded, bare: Bare, n_rounds: int, advance: Callable[[
         BARE: lambda: 1000 * _rested(segue).on_its_thread(lambda: bare.read(_prompts(1, _N_LONG))),
     }
     measured = in_turns(measures, n_rounds, advance)
-    what = f"cold reading of {_N_MESSAGES} messages, with cuts and checkpoints"
+    what = f"cold reading of {_N_MESSAGES} messages, with splits and checkpoints"
     return compared("overhead", what, "ms", measured, over=BARE, goal=Goal(1.04), at=_N_LONG)
 
 

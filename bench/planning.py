@@ -16,7 +16,8 @@ import numpy as np
 from bench.options import Options
 from bench.row import SEGUE, Goal, Row, Spread
 from segue.memory import MemoryKind, MemoryShape
-from segue.policy.placement import PromptMarks, checkpoint_positions
+from segue.policy.checkpoint_positions import checkpoint_positions
+from segue.policy.prompt_marks import PromptMarks
 from segue.policy.restore import restores
 from segue.prefix.branch import Tokens
 from segue.prefix.checkpoint import Checkpoint, Origin

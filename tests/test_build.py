@@ -12,7 +12,7 @@ from segue.build import build
 from segue.grammar.constraint import from_regex
 from segue.grammar.tokenizer import GrammarVocabulary, make_tokenizer
 from segue.loop.job import Job
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 from segue.settings import Settings
 from tests.kit.conversation import text
 from tests.kit.models import N_CTX_BERT, bert_path, model_path

@@ -87,7 +87,7 @@ def run(folder: Path, n_kills: int, seed: int) -> None:
         stored = directory.index.all_checkpoints()
         directory.close()
     assert not wrong
-    homes: list[str] = []
+    tiers: list[str] = []
     with served(model_path("qwen35"), *EXACT, "--cache-dir", str(folder), "--cache-disk", "8") as server:
         n_read = n_prompt = 0
         for which, reply in replies.items():
@@ -95,10 +95,10 @@ def run(folder: Path, n_kills: int, seed: int) -> None:
             assert content(answer) == reply
             n_read += answer["timings"]["prompt_n"]
             n_prompt += answer["usage"]["prompt_tokens"]
-            homes.append(answer["cache"]["from_home"])
+            tiers.append(answer["cache"]["from_tier"])
     print(f"{n_kills} kills; {sum(map(len, stored.values()))} checkpoints after the last; read {n_read} of {n_prompt}")
     assert n_read < n_prompt / 2
-    assert "disk" in homes, "what was synced is not used"
+    assert "disk" in tiers, "what was synced is not used"
 
 
 def test_killed_a_few_times(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from segue.prefix.checkpoint import Origin
 from segue.prefix.lineage import tokens_of
 from tests.cache.desk import N_LANES, Desk, Path
 
-SCOPES = ("", "other")
+NAMESPACES = ("", "other")
 TAILS = st.lists(st.integers(0, 2), max_size=12).map(tuple)
 
 
@@ -30,19 +30,19 @@ class KeeperMachine(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: len(self.desk.paths) < N_LANES)
-    @rule(data=st.data(), tail=TAILS, scope=st.sampled_from(SCOPES), use_cache=st.integers(0, 9))
-    def open(self, data: st.DataObject, tail: Path, scope: str, use_cache: int) -> None:
-        prompt = self.known_path(data, scope) + tail
+    @rule(data=st.data(), tail=TAILS, namespace=st.sampled_from(NAMESPACES), use_cache=st.integers(0, 9))
+    def open(self, data: st.DataObject, tail: Path, namespace: str, use_cache: int) -> None:
+        prompt = self.known_path(data, namespace) + tail
         if prompt:
-            self.desk.start(self.desk.idle_lane(), prompt, scope=scope, use_cache=use_cache > 0)
+            self.desk.start(self.desk.idle_lane(), prompt, namespace=namespace, use_cache=use_cache > 0)
 
     @precondition(lambda self: len(self.desk.paths) < N_LANES)
-    @rule(data=st.data(), scope=st.sampled_from(SCOPES))
-    def repeat(self, data: st.DataObject, scope: str) -> None:
+    @rule(data=st.data(), namespace=st.sampled_from(NAMESPACES))
+    def repeat(self, data: st.DataObject, namespace: str) -> None:
         """Go on from a checkpoint, as a client does that sends the same again."""
-        prompt = self.known_path(data, scope)
+        prompt = self.known_path(data, namespace)
         lane = self.desk.idle_lane()
-        if prompt and self.desk.start(lane, prompt, scope=scope):
+        if prompt and self.desk.start(lane, prompt, namespace=namespace):
             self.desk.read(lane, prompt[len(self.desk.paths[lane]) :])
 
     @precondition(lambda self: self.desk.paths)
@@ -96,11 +96,11 @@ class KeeperMachine(RuleBasedStateMachine):
         """Some lane in use."""
         return data.draw(st.sampled_from(sorted(self.desk.paths)))
 
-    def known_path(self, data: st.DataObject, scope: str) -> Path:
+    def known_path(self, data: st.DataObject, namespace: str) -> Path:
         """A prefix of a path that is known, mostly one that ends at a checkpoint or a running lane."""
         desk = self.desk
-        known: set[Path] = {tuple(tokens_of(c).tolist()) for c in desk.cache.entries.tree(scope).checkpoints()}
-        known |= {path for lane, path in desk.paths.items() if desk.scopes[lane] == scope}
+        known: set[Path] = {tuple(tokens_of(c).tolist()) for c in desk.cache.entries.tree(namespace).checkpoints()}
+        known |= {path for lane, path in desk.paths.items() if desk.namespaces[lane] == namespace}
         path: Path = data.draw(st.sampled_from(sorted(known | {()})))
         n_cut = data.draw(st.sampled_from((0, 0, 0, 0, 1, 2, 7, 12)))
         return path[: max(0, len(path) - n_cut)]

@@ -62,7 +62,7 @@ class Desk:
     ):
         self.kind = kind
         self.paths: dict[int, Path] = {}
-        self.scopes: dict[int, str] = {}
+        self.namespaces: dict[int, str] = {}
         n_seq_max = N_LANES + 1 + n_parked
         self.engine = FakeEngine(
             kind, n_cells=n_cells, n_seq_max=n_seq_max, n_batch=16, n_ubatch=16, is_unified=is_unified
@@ -97,10 +97,10 @@ class Desk:
         """The lowest lane that is not in use."""
         return next(lane for lane in range(N_LANES) if lane not in self.paths)
 
-    def start(self, lane: int, prompt: Path, *, scope: str = "", use_cache: bool = True) -> bool:
+    def start(self, lane: int, prompt: Path, *, namespace: str = "", use_cache: bool = True) -> bool:
         """Open a lane where the cache has the prompt deepest; False if there was no room for it."""
-        plan = self.plan(prompt, scope, use_cache=use_cache)
-        self.paths[lane], self.scopes[lane] = prompt[: plan.n_start], scope
+        plan = self.plan(prompt, namespace, use_cache=use_cache)
+        self.paths[lane], self.namespaces[lane] = prompt[: plan.n_start], namespace
         try:
             restoration = self.cache.restore(lane, plan)
             while not restoration.is_done:
@@ -115,14 +115,14 @@ class Desk:
             assert np.array_equal(plan.logits, expected_logits(self.kind, prompt))
         return True
 
-    def plan(self, prompt: Path, scope: str, *, use_cache: bool = True) -> Plan:
+    def plan(self, prompt: Path, namespace: str, *, use_cache: bool = True) -> Plan:
         """Where a prompt starts, which is as deep as can be."""
-        plan = self.cache.match(scope, array(prompt), use_cache=use_cache)
-        self.assert_deepest(plan, prompt, scope if use_cache else None)
+        plan = self.cache.match(namespace, array(prompt), use_cache=use_cache)
+        self.assert_deepest(plan, prompt, namespace if use_cache else None)
         return plan
 
-    def assert_deepest(self, plan: Plan, prompt: Path, scope: str | None) -> None:
-        checkpoints = [] if scope is None else list(self.cache.entries.tree(scope).checkpoints())
+    def assert_deepest(self, plan: Plan, prompt: Path, namespace: str | None) -> None:
+        checkpoints = [] if namespace is None else list(self.cache.entries.tree(namespace).checkpoints())
         best = max((n_restorable(c, prompt, self.engine.shape) for c in checkpoints), default=0)
         assert plan.n_start == best
 
@@ -160,7 +160,7 @@ class Desk:
 
     def forget(self, lane: int) -> None:
         self.cache.release(lane)
-        del self.paths[lane], self.scopes[lane]
+        del self.paths[lane], self.namespaces[lane]
         assert self.engine.length(lane) == 0
 
     def take(self, lane: int, origin: Origin = Origin.MESSAGE_END, **options: object) -> None:
@@ -170,13 +170,13 @@ class Desk:
     def close(self, lane: int) -> None:
         """Empty a lane and keep what it has read."""
         self.cache.release(lane, keep=array(self.paths.pop(lane)))
-        del self.scopes[lane]
+        del self.namespaces[lane]
         assert self.engine.length(lane) == 0
 
-    def leave(self, prompt: Path, *, scope: str = "") -> None:
+    def leave(self, prompt: Path, *, namespace: str = "") -> None:
         """Read a prompt on an idle lane as far as the cache has it not, and close the lane."""
         lane = self.idle_lane()
-        assert self.start(lane, prompt, scope=scope)
+        assert self.start(lane, prompt, namespace=namespace)
         self.read(lane, prompt[len(self.paths[lane]) :])
         self.close(lane)
         self.check()
@@ -184,7 +184,7 @@ class Desk:
     def move(self, src: int, dst: int) -> None:
         """Go on with a lane under another number."""
         self.cache.running.move(src, dst)
-        self.paths[dst], self.scopes[dst] = self.paths.pop(src), self.scopes.pop(src)
+        self.paths[dst], self.namespaces[dst] = self.paths.pop(src), self.namespaces.pop(src)
         assert self.engine.length(src) == 0
 
 

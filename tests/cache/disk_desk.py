@@ -240,23 +240,23 @@ class DiskDesk(Desk):
 
         wait_until(is_done, "threads that are done")
 
-    def plan(self, prompt: Path, scope: str, *, use_cache: bool = True) -> Plan:
+    def plan(self, prompt: Path, namespace: str, *, use_cache: bool = True) -> Plan:
         """Where a prompt starts; what must be fetched for it is fetched, if there is room."""
         for _ in range(_N_TRIES):
             self._woken.clear()
             self.disk.collect()
-            plan = super().plan(prompt, scope, use_cache=use_cache)
+            plan = super().plan(prompt, namespace, use_cache=use_cache)
             if plan.is_near:
                 return plan
             if not plan.fetch():
-                return self._near_plan(prompt, scope)
+                return self._near_plan(prompt, namespace)
             self.check()
             self._wait()
         raise AssertionError("fetching does not end")
 
-    def _near_plan(self, prompt: Path, scope: str) -> Plan:
-        plan = self.cache.match(scope, array(prompt), only_near=True)
-        checkpoints = list(self.cache.entries.tree(scope).checkpoints())
+    def _near_plan(self, prompt: Path, namespace: str) -> Plan:
+        plan = self.cache.match(namespace, array(prompt), only_near=True)
+        checkpoints = list(self.cache.entries.tree(namespace).checkpoints())
         # Without its last token a prompt ends nowhere, and needs no logits.
         ways = [
             n_restorable(checkpoint, asked, self.engine.shape)
@@ -271,10 +271,10 @@ class DiskDesk(Desk):
 MakeDesk = Callable[..., DiskDesk]
 
 
-def serve(desk: DiskDesk, prompt: Path, *, scope: str = "") -> int:
+def serve(desk: DiskDesk, prompt: Path, *, namespace: str = "") -> int:
     """Read a prompt, keep it with its logits, and leave; how many tokens had to be read."""
     lane = desk.idle_lane()
-    assert desk.start(lane, prompt, scope=scope)
+    assert desk.start(lane, prompt, namespace=namespace)
     n_start = len(desk.paths[lane])
     if n_start < len(prompt):
         logits = desk.read(lane, prompt[n_start:])

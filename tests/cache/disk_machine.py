@@ -7,7 +7,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from segue.prefix.checkpoint import Origin
 from segue.prefix.lineage import tokens_of
-from tests.cache.cache_machine import SCOPES, TAILS, KeeperMachine
+from tests.cache.cache_machine import NAMESPACES, TAILS, KeeperMachine
 from tests.cache.damage import Damage, damage
 from tests.cache.desk import N_LANES, Path
 from tests.cache.disk_desk import DiskDesk, Hands, quick_directory
@@ -49,12 +49,12 @@ class VaultMachine(KeeperMachine):
             self.left.close()
 
     @precondition(lambda self: len(self.desk.paths) < N_LANES)
-    @rule(data=st.data(), tail=TAILS, scope=st.sampled_from(SCOPES))
-    def serve(self, data: st.DataObject, tail: Path, scope: str) -> None:
+    @rule(data=st.data(), tail=TAILS, namespace=st.sampled_from(NAMESPACES))
+    def serve(self, data: st.DataObject, tail: Path, namespace: str) -> None:
         """What a request does: a prompt is read and kept with its logits, then a reply."""
-        prompt = (*self.known_path(data, scope), *tail, 1)
+        prompt = (*self.known_path(data, namespace), *tail, 1)
         lane = self.desk.idle_lane()
-        if not self.desk.start(lane, prompt, scope=scope):
+        if not self.desk.start(lane, prompt, namespace=namespace):
             return
         logits = self.desk.read(lane, prompt[len(self.desk.paths[lane]) :])
         if logits is not None:
@@ -103,10 +103,10 @@ class VaultMachine(KeeperMachine):
         """Let the disk be unreadable, or readable again."""
         self.desk.directory.fails = fails
 
-    @rule(data=st.data(), scope=st.sampled_from(SCOPES))
-    def fetch(self, data: st.DataObject, scope: str) -> None:
+    @rule(data=st.data(), namespace=st.sampled_from(NAMESPACES))
+    def fetch(self, data: st.DataObject, namespace: str) -> None:
         """Begin to fetch something that nobody waits for."""
-        far = [c for c in self.desk.cache.entries.tree(scope).checkpoints() if not self.desk.is_near(c)]
+        far = [c for c in self.desk.cache.entries.tree(namespace).checkpoints() if not self.desk.is_near(c)]
         if far:
             self.desk.fetch(data.draw(st.sampled_from(sorted(far, key=lambda c: tokens_of(c).tolist()))))
 
@@ -118,5 +118,8 @@ class VaultMachine(KeeperMachine):
     def stored(self) -> set[tuple[str, Path]]:
         trees = self.desk.cache.entries.trees
         return {
-            (scope, tuple(tokens_of(c).tolist())) for scope in trees for c in trees[scope].checkpoints() if c.is_stored
+            (namespace, tuple(tokens_of(c).tolist()))
+            for namespace in trees
+            for c in trees[namespace].checkpoints()
+            if c.is_stored
         }

@@ -106,13 +106,13 @@ def test_a_parked_window_is_its_own_and_no_larger_than_it_must_be(kind: MemoryKi
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_scopes_share_nothing(kind: MemoryKind) -> None:
+def test_namespaces_share_nothing(kind: MemoryKind) -> None:
     desk = Desk(kind)
-    desk.leave(path(1, 20), scope="mine")
-    assert desk.start(0, path(1, 20), scope="yours")
+    desk.leave(path(1, 20), namespace="mine")
+    assert desk.start(0, path(1, 20), namespace="yours")
     assert desk.paths[0] == ()
     desk.forget(0)
-    assert desk.start(0, (*path(1, 20), 1), scope="mine")
+    assert desk.start(0, (*path(1, 20), 1), namespace="mine")
     assert len(desk.paths[0]) == 20
 
 
@@ -201,7 +201,7 @@ def being_opened() -> tuple[Desk, Path, Restoration]:
         desk.cache.evictor.demote(checkpoint_at(desk, prompt))
     assert desk.start(1, prompts[1], use_cache=False)
     desk.read(1, prompts[1])
-    desk.paths[0], desk.scopes[0] = prompts[1], ""
+    desk.paths[0], desk.namespaces[0] = prompts[1], ""
     restoration = desk.begin(0, (*prompts[1], 9))
     assert not restoration.is_done, "a chain that is followed to within a segment is put back in two pieces"
     return desk, prompts[1], restoration
@@ -251,7 +251,7 @@ def test_what_the_engine_refuses_goes_alone_and_only_what_is_parked_helps(kind: 
 def test_what_the_engine_refuses_half_way_goes_for_all_who_open_it() -> None:
     desk, prompt, first = being_opened()
     desk.forget(1)
-    desk.paths[1], desk.scopes[1] = prompt, ""
+    desk.paths[1], desk.namespaces[1] = prompt, ""
     second = desk.begin(1, (*prompt, 9))
     assert not second.is_done
     desk.engine.refuses_states = True

@@ -57,8 +57,8 @@ def make(side_store: SideStore | None = None, source: str = TEMPLATE) -> ChatPip
     )
 
 
-def chat(*messages: dict[str, Any], scope: str = "", **options: Any) -> ChatInput:
-    return ChatInput(scope=scope, messages=messages, **options)
+def chat(*messages: dict[str, Any], namespace: str = "", **options: Any) -> ChatInput:
+    return ChatInput(namespace=namespace, messages=messages, **options)
 
 
 def text_of(encoded: EncodedChat) -> str:
@@ -95,7 +95,7 @@ def test_a_reply_that_comes_back_gets_its_reasoning_back(side_store: SideStore) 
     remember(pipeline, pipeline.encode(chat(USER)))
     said = {"role": "assistant", "content": "sure"}
     assert REPLY in text_of(pipeline.encode(chat(USER, said, USER)))
-    assert REPLY not in text_of(pipeline.encode(chat(USER, said, USER, scope="another")))
+    assert REPLY not in text_of(pipeline.encode(chat(USER, said, USER, namespace="another")))
     assert REPLY not in text_of(make().encode(chat(USER, said, USER)))
 
 

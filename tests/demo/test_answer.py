@@ -34,5 +34,5 @@ def test_origins_are_put_in_words() -> None:
 
 def test_every_count_of_a_report_has_a_word() -> None:
     fields = set(explain(1, 0, 0, evicted_upto=0, needs_last=False).__dataclass_fields__)
-    known = {*CACHE, "from_origin", "n_known", "from_home", "from_age_s"}
+    known = {*CACHE, "from_origin", "n_known", "from_tier", "from_age_s"}
     assert fields == known

@@ -73,10 +73,10 @@ def context(subject: Subject) -> Iterator[Context]:
     context.close()
 
 
-def read(context: Context, seq: int, tokens: Tokens, *cuts: int) -> Logits:
-    """Read tokens with cuts at these counts; the logits after the last."""
+def read(context: Context, seq: int, tokens: Tokens, *splits: int) -> Logits:
+    """Read tokens, split at these counts; the logits after the last."""
     row = -1
-    for start, end in pairwise([0, *cuts, len(tokens)]):
+    for start, end in pairwise([0, *splits, len(tokens)]):
         row = context.decode([Chunk(seq, tokens[start:end], LAST_ROW)])[0][0]
     return context.logits(row).copy()
 

@@ -94,14 +94,14 @@ class ActingLoop:
     def slots(self) -> tuple[SlotView, ...]:
         return self.stage.slots()
 
-    def save_slot(self, id_slot: int, scope: str) -> "Future[SlotSnapshot | None]":
-        return self.stage.save_slot(id_slot, scope)
+    def save_slot(self, id_slot: int, namespace: str) -> "Future[SlotSnapshot | None]":
+        return self.stage.save_slot(id_slot, namespace)
 
-    def restore_slot(self, id_slot: int, scope: str, arrays: Sequence[Bytes]) -> "Future[int]":
-        return self.stage.restore_slot(id_slot, scope, arrays)
+    def restore_slot(self, id_slot: int, namespace: str, arrays: Sequence[Bytes]) -> "Future[int]":
+        return self.stage.restore_slot(id_slot, namespace, arrays)
 
-    def erase_slot(self, id_slot: int, scope: str) -> "Future[int]":
-        return self.stage.erase_slot(id_slot, scope)
+    def erase_slot(self, id_slot: int, namespace: str) -> "Future[int]":
+        return self.stage.erase_slot(id_slot, namespace)
 
     @property
     def n_ctx(self) -> int:

@@ -22,7 +22,7 @@ from segue.engine.creation import KV_TYPES
 from segue.engine.errors import ModelError
 from segue.loop.end import EndReason
 from segue.loop.job import Job
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 from segue.settings import INT32_MAX, Settings
 from tests.kit.apart import ROOT, environment
 from tests.kit.conversation import text

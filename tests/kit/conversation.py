@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 
 Tokens = NDArray[np.int32]
 

@@ -27,9 +27,9 @@ class Reference:
         self.engine = Context(self.model, params, self.shape)
         self.noise = self._measure_noise()
 
-    def read(self, tokens: Tokens, cuts: tuple[int, ...] = (), seq: int = 0) -> Logits:
-        """The logits after a prompt, read with these cuts; the sequence stands there afterwards."""
-        bounds = [0, *cuts, len(tokens)]
+    def read(self, tokens: Tokens, splits: tuple[int, ...] = (), seq: int = 0) -> Logits:
+        """The logits after a prompt, split at these counts; the sequence stands there afterwards."""
+        bounds = [0, *splits, len(tokens)]
         rows: list[tuple[int, ...]] = []
         for start, end in pairwise(bounds):
             for i in range(start, end, self.engine.n_batch):
@@ -66,7 +66,7 @@ class Reference:
         return list(self.model.vocabulary.eog_tokens)
 
     def _measure_noise(self) -> float:
-        """How far logits move with cuts and the composition of batches: the same 16 last tokens, read in four ways."""
+        """How far logits move with the split and with the rest of a batch: the same 16 tokens, read in four ways."""
         most = 0.0
         prompts = [np.random.default_rng(seed).integers(0, 256, 400 + 16).astype(np.int32) for seed in range(4)]
         whole = []
@@ -74,8 +74,8 @@ class Reference:
             whole.append(self.read(prompt))
             self.engine.drop(0)
         for prompt, logits in zip(prompts, whole, strict=True):
-            for cuts in ((400,), (1, 63, 200), tuple(range(400, 416))):
-                most = max(most, float(np.abs(self.read(prompt, cuts) - logits).max()))
+            for splits in ((400,), (1, 63, 200), tuple(range(400, 416))):
+                most = max(most, float(np.abs(self.read(prompt, splits) - logits).max()))
                 self.engine.drop(0)
         for seq, prompt in enumerate(prompts):
             self.read(prompt[:400], seq=seq)

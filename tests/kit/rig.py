@@ -25,7 +25,7 @@ from segue.loop.events import Progress, TokenOut
 from segue.loop.inbox import Submission
 from segue.loop.job import Job, Tokens
 from segue.loop.loop import Loop
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 from segue.storage.directory import Directory
 from tests.kit.unmeasured import Unmeasured
 from tests.kit.waiting import PATIENCE_S, wait_until

@@ -1,10 +1,10 @@
-"""What cuts cost on a machine whose speed nobody has measured."""
+"""What checkpoints cost on a machine whose speed nobody has measured."""
 
 from segue.loop.cost import CheckpointCost
 
 
 class Unmeasured(CheckpointCost):
-    """Stays at the first guess: where prompts are cut and whether states are restored then depends on no clock."""
+    """Stays at the first guess, so that no clock decides where checkpoints are taken or what is restored."""
 
     def note_read(self, n_tokens: int, seconds: float) -> None:
         """Pass over how long a batch took."""

@@ -16,7 +16,7 @@ from segue.loop.job import Job
 from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
 from segue.memory import MemoryKind
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 from tests.kit.fake_engine import N_VOCAB, FakeEngine, expected_reply
 from tests.kit.rig import Heard
 from tests.kit.unmeasured import Unmeasured

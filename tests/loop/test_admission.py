@@ -9,7 +9,7 @@ from segue.loop.inbox import Inbox, Submission
 from segue.loop.job import Job
 from segue.loop.request import Phase, Request
 from segue.memory import MemoryKind
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 from tests.kit.fake_engine import FakeEngine
 from tests.kit.rig import Heard
 from tests.loop.fake_rig import text
@@ -57,7 +57,7 @@ def test_the_one_that_reads_stops_where_the_paths_part(kind: MemoryKind) -> None
     prompt = text(1, 60)
     desk = Waiting(kind, prompt, 20)
     desk.waits_until(prompt[:40] + text(2, 9))
-    assert [cut.n_tokens for cut in desk.reading.positions] == [40, 60]
+    assert [position.n_tokens for position in desk.reading.positions] == [40, 60]
 
 
 def test_the_last_token_of_a_shorter_prompt_is_left_for_its_logits(kind: MemoryKind) -> None:
@@ -66,7 +66,7 @@ def test_the_last_token_of_a_shorter_prompt_is_left_for_its_logits(kind: MemoryK
     assert desk.waits_until(prompt[:40]) == 39
 
 
-def test_nobody_waits_for_another_scope_or_without_the_cache(kind: MemoryKind) -> None:
+def test_nobody_waits_for_another_namespace_or_without_the_cache(kind: MemoryKind) -> None:
     prompt = text(1, 60)
     desk = Waiting(kind, prompt, 20, namespace="mine")
     assert desk.waits_until(prompt, namespace="yours") == 0
@@ -74,7 +74,7 @@ def test_nobody_waits_for_another_scope_or_without_the_cache(kind: MemoryKind) -
     assert desk.waits_until(prompt, namespace="mine") == 60
 
 
-def test_what_is_read_is_shared_within_a_scope_alone(kind: MemoryKind) -> None:
+def test_what_is_read_is_shared_within_a_namespace_alone(kind: MemoryKind) -> None:
     prompt = text(1, 60)
     desk = Waiting(kind, prompt, 20, namespace="mine")
     for namespace, is_shared in (("yours", False), ("mine", kind is MemoryKind.ATTENTION)):

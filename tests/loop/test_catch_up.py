@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from segue.memory import MemoryKind
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 from tests.kit.waiting import wait_until
 from tests.loop.fake_rig import FakeRig, Sizes, text
 

@@ -10,7 +10,7 @@ from segue.engine.sampling import SamplingParams
 from segue.loop.end import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobError, context_exceeded
 from segue.loop.front import SlotView
 from segue.memory import MemoryKind
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 from tests.kit.fake_engine import END_OF_REPLY, expected_logits, expected_reply
 from tests.kit.rig import Heard
 from tests.kit.waiting import PATIENCE_S, wait_until
@@ -130,7 +130,7 @@ def test_requests_still_in_the_queue_can_be_cancelled(make_fake_rig: MakeFakeRig
     assert (end.reason, end.id_slot, end.report) == (EndReason.CANCELLED, -1, None)
 
 
-def test_scopes_share_nothing(make_fake_rig: MakeFakeRig) -> None:
+def test_namespaces_share_nothing(make_fake_rig: MakeFakeRig) -> None:
     rig = make_fake_rig()
     prompt = text(20, 40)
     assert rig.ask(prompt, namespace="a").n_read == 40
@@ -153,7 +153,7 @@ def test_a_request_without_the_cache_reads_everything_and_leaves_it_to_others(ma
     assert rig.ask(prompt).n_read == 0
 
 
-def test_reproducible_requests_start_from_what_was_read_with_the_same_cuts(make_fake_rig: MakeFakeRig) -> None:
+def test_reproducible_requests_start_from_what_was_read_with_the_same_split(make_fake_rig: MakeFakeRig) -> None:
     rig = make_fake_rig(reproducible=True)
     prompt = text(23, 90)
     assert rig.ask(prompt).n_read == 90

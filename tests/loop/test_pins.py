@@ -3,7 +3,7 @@
 import numpy as np
 
 from segue.memory import MemoryKind
-from segue.policy.placement import Breakpoint, PromptMarks
+from segue.policy.prompt_marks import Breakpoint, PromptMarks
 from segue.prefix.checkpoint import Checkpoint
 from tests.loop.fake_rig import FakeRig, Sizes, text
 

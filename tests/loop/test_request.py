@@ -7,7 +7,7 @@ from segue.engine.sampling import SamplingParams
 from segue.loop.inbox import Inbox, Submission
 from segue.loop.job import Job
 from segue.loop.request import Request
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 from tests.kit.rig import Heard
 
 

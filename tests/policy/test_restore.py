@@ -23,7 +23,7 @@ class World:
     checkpoints: dict[Path, Checkpoint]
     prompt: Path
     unusable: set[Checkpoint]
-    cuts: dict[int, int]
+    digests: dict[int, int]
 
 
 def shape(kind: MemoryKind, n_swa: int = 0) -> MemoryShape:
@@ -41,14 +41,14 @@ def worlds(draw: st.DrawFn) -> World:
             continue
         added = checkpoint(len(path), pos_min=draw(st.integers(0, len(path) - 1)))
         added.logits = draw(st.sampled_from((None, LOGITS)))
-        added.cuts = draw(st.sampled_from((None, 1, 2)))
+        added.positions_digest = draw(st.sampled_from((None, 1, 2)))
         tree.attach(added, tokens(path))
         naive.attach(added, path)
         if draw(st.integers(0, 3)) == 0:
             unusable.add(added)
     prompt = draw(st.sampled_from(sorted(naive.known))) + tuple(draw(st.lists(st.integers(0, 1), max_size=4)))
-    cuts = draw(st.dictionaries(st.integers(1, 20), st.integers(1, 2)))
-    return World(tree, naive.checkpoints, prompt or (0,), unusable, cuts)
+    digests = draw(st.dictionaries(st.integers(1, 20), st.integers(1, 2)))
+    return World(tree, naive.checkpoints, prompt or (0,), unusable, digests)
 
 
 def is_valid(world: World, path: Path, found: Checkpoint, n: int, memory: MemoryShape, *, reproducible: bool) -> bool:
@@ -57,7 +57,7 @@ def is_valid(world: World, path: Path, found: Checkpoint, n: int, memory: Memory
     if found in world.unusable or n > shared(path, world.prompt):
         return False
     if reproducible:
-        if n != len(path) or found.cuts is None or found.cuts != world.cuts.get(n):
+        if n != len(path) or found.positions_digest is None or found.positions_digest != world.digests.get(n):
             return False
     elif memory.kind is MemoryKind.SLIDING_WINDOW:
         if n != len(path) and found.pos_min > max(0, n - memory.n_swa):
@@ -88,7 +88,7 @@ def test_the_deepest_valid_position_is_chosen(kind: MemoryKind, reproducible: bo
             memory,
             n_prompt,
             usable=lambda c, _: c not in world.unusable,
-            digest_at=world.cuts.get if reproducible else None,
+            digest_at=world.digests.get if reproducible else None,
         )
     )
     assert {(restore.checkpoint, restore.n_tokens) for restore in found} <= valid

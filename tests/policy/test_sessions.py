@@ -8,7 +8,7 @@ from segue.prefix.checkpoint import Checkpoint
 from segue.prefix.tree import Tree
 from tests.prefix.naive import checkpoint, tokens
 
-KEY = ("scope", "session")
+KEY = ("namespace", "session")
 HOUR_S = 3600.0
 
 

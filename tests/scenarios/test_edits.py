@@ -1,4 +1,4 @@
-"""S5 in full: the last message is edited, anywhere in it, with little room and whatever cuts may cost."""
+"""S5 in full: the last message is edited, anywhere in it, with little room and whatever checkpoints may cost."""
 
 import random
 
@@ -17,7 +17,7 @@ SYSTEM = ("system", text(1, 90))
 
 
 def small(make_rig: MakeRig, where: str, *, n_cut_cost: float, idle_s: float | None = None) -> Rig:
-    """A rig with room for 16 states, parked or on the host, for which a cut costs as much as so many tokens."""
+    """A rig with room for 16 states, parked or on the host, for which a checkpoint costs as much as so many tokens."""
     sizes = {"n_ctx": 21_000, "n_cells": 44_000, "n_batch": 1024, "n_ubatch": 512}
     if where == "parked":
         rig = make_rig(**sizes, n_parked=N_STATES, n_host_bytes=1, idle_s=idle_s)

@@ -184,7 +184,7 @@ def test_s23_twice_as_much_as_fits(make_rig: MakeRig, reference: Reference, n_pa
     assert rig.cache.host.budget.peak_bytes <= n_host_bytes
 
 
-def test_s24_scopes_share_nothing(make_rig: MakeRig, reference: Reference) -> None:
+def test_s24_namespaces_share_nothing(make_rig: MakeRig, reference: Reference) -> None:
     rig = make_rig()
     prompt = chat(SYSTEM, ("user", text(91, 50)))
     assert ask(rig, reference, prompt, namespace="a").n_read == prompt.n

@@ -102,7 +102,7 @@ def test_s14_a_slot_is_restored_in_another_process(make_rig: MakeRig, reference:
             other.loop.restore_slot(0, "", parcel.arrays())
 
 
-def test_s14_another_scope_s_slot_is_empty(make_rig: MakeRig, reference: Reference) -> None:
+def test_s14_another_namespace_s_slot_is_empty(make_rig: MakeRig, reference: Reference) -> None:
     rig = make_rig(n_slots=1)
     ask(rig, reference, conversation(1)[0])
     parcel = rig.loop.save_slot(0, "somebody else").result()
@@ -128,7 +128,7 @@ def test_s15_a_restart_loses_nothing(
     assert again.n_read == 0
     assert again.end is not None
     assert again.end.report is not None
-    assert again.end.report.from_home == "disk"
+    assert again.end.report.from_tier == "disk"
     assert after.ask(aside.tokens, 6, marks=aside.marks).n_read == 0
     other = branch_off()
     heard = after.ask(other.tokens, 6, marks=other.marks)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from segue.memory import MemoryKind
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 from segue.policy.retention import Retention
 from segue.prefix.tree import Tree
 from segue.sim.capacity import Capacity

@@ -45,14 +45,14 @@ def test_a_single_replica_is_the_same_however_it_is_routed_to() -> None:
     assert alone == [alone[0]] * len(alone)
 
 
-def test_a_shared_home_makes_up_for_bad_routing() -> None:
+def test_a_shared_tier_makes_up_for_bad_routing() -> None:
     shared = found(Routing.ROUND_ROBIN, shared=10e9)
     assert shared.of_oracle > 0.95
     assert shared.from_shared > 0.5
     assert found(Routing.DEPTH, shared=10e9).from_shared < shared.from_shared / 2
 
 
-def test_a_shared_home_that_is_slower_than_reading_is_not_used() -> None:
+def test_a_shared_tier_that_is_slower_than_reading_is_not_used() -> None:
     plain, slow = found(Routing.ROUND_ROBIN), found(Routing.ROUND_ROBIN, shared=1e3)
     assert slow.from_shared == 0.0
     assert slow.of_oracle == pytest.approx(plain.of_oracle)

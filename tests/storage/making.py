@@ -26,7 +26,7 @@ def on_chain(n_tokens: int, file: str | None = None, **more: object) -> EntryRow
     """A checkpoint of a chain that is given with it; its key is that of the tokens from 0 on, unless one is given."""
     values = {"key": key(n_tokens), "file": file, "n_bytes": 7} | more
     return EntryRow(
-        scope="",
+        namespace="",
         n_tokens=n_tokens,
         pos_min=0,
         pos_max=n_tokens - 1,

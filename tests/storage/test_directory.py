@@ -135,7 +135,7 @@ def test_rows_without_their_files_go(directory: Directory, path: Path) -> None:
     assert [str(path / "blobs" / one.segment) in line for line in directory.verify()] == [True]
     again = reopened(directory, path)
     assert again.forgotten == [one.key]
-    assert [(scope, tokens.tolist()) for scope, tokens in again.lost_paths(1)] == [("", [*range(150)])]
+    assert [(namespace, tokens.tolist()) for namespace, tokens in again.lost_paths(1)] == [("", [*range(150)])]
     assert list(again.lost_paths(1)) == list(again.lost_paths(2)) == []
     assert [row.key for row in again.index.checkpoints(1)] == [two.key]
     assert again.verify() == []
@@ -201,11 +201,11 @@ def test_chains_that_lead_nowhere_are_told(directory: Directory, path: Path) -> 
 
 
 SEALED = {
-    "segments": ["model", "scope", "parent", "start", "file", "n_bytes", "tokens"],
+    "segments": ["model", "namespace", "parent", "start", "file", "n_bytes", "tokens"],
     "checkpoints": [
         "key",
         "model",
-        "scope",
+        "namespace",
         "segment",
         "n_tokens",
         "pos_min",
@@ -215,7 +215,7 @@ SEALED = {
         "n_bytes",
         "has_logits",
         "created",
-        "cuts",
+        "positions_digest",
     ],
 }
 
@@ -234,8 +234,8 @@ def test_a_row_that_is_not_as_it_was_stored_goes(directory: Directory, path: Pat
     directory.index.model_id("another")
     directory.close()
     name, row = ("key", two.key) if table == "checkpoints" else ("file", two.segment)
-    new = {"model": 2, "scope": "x", "parent": None, "segment": trunk, "file": "0" * 16, "origin": "mess"}
-    new |= {"cuts": "1", "key": b"another key"}
+    new = {"model": 2, "namespace": "x", "parent": None, "segment": trunk, "file": "0" * 16, "origin": "mess"}
+    new |= {"positions_digest": "1", "key": b"another key"}
     with closing(sqlite3.connect(path / "index.sqlite")) as database:
         if column == "tokens":
             ((tokens,),) = database.execute("SELECT tokens FROM segments WHERE file = ?", (row,)).fetchall()

@@ -34,7 +34,7 @@ def test_a_model_keeps_its_number(index: Index, tmp_path: Path) -> None:
 def test_a_chain_and_its_checkpoint_are_stored(index: Index, tmp_path: Path) -> None:
     model = index.model_id("{}")
     segments = [segment(0, 10, "a"), segment(10, 5, "b")]
-    row = on_chain(15, "c", has_logits=True, pinned=True, n_hits=3, cuts=str(2**64 - 1))
+    row = on_chain(15, "c", has_logits=True, pinned=True, n_hits=3, positions_digest=str(2**64 - 1))
     assert index.add(model, segments, row) == []
     index.close()
     again = Index(tmp_path / "index.sqlite")

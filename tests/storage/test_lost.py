@@ -24,9 +24,9 @@ def test_a_path_is_that_of_the_chain_or_of_the_row_itself() -> None:
     assert found(alone(5), TRUNK) == [[*range(5)]]
 
 
-def test_scopes_are_those_of_the_rows() -> None:
-    rows = [replace(alone(3), scope=scope) for scope in ("", "tenant")]
-    assert [scope for scope, _ in lost_paths(rows, {})] == ["", "tenant"]
+def test_namespaces_are_those_of_the_rows() -> None:
+    rows = [replace(alone(3), namespace=namespace) for namespace in ("", "tenant")]
+    assert [namespace for namespace, _ in lost_paths(rows, {})] == ["", "tenant"]
 
 
 def test_rows_that_lead_nowhere_are_left_out() -> None:

@@ -5,7 +5,9 @@ from segue.storage.rows import EntryRow, SegmentRow, columns, loaded, stored
 from tests.storage.making import alone, on_chain, segment
 
 
-@pytest.mark.parametrize("row", [on_chain(3, segment="e", pinned=True), alone(4, "f", cuts="1", key=b"other")])
+@pytest.mark.parametrize(
+    "row", [on_chain(3, segment="e", pinned=True), alone(4, "f", positions_digest="1", key=b"other")]
+)
 def test_checkpoints_are_stored_and_loaded(row: EntryRow) -> None:
     values = stored(row)
     assert ", ".join(values) == columns(EntryRow)

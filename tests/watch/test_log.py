@@ -28,7 +28,7 @@ def report(**fields: object) -> CacheReport:
             "cheaper_to_read": 0,
             "not_fetched": 0,
             "from_origin": "message_end",
-            "from_home": "parked",
+            "from_tier": "parked",
             "from_age_s": 12.4,
             **fields,
         }
@@ -44,7 +44,7 @@ def test_a_request_in_a_line() -> None:
 
 def test_nothing_reused_nothing_generated() -> None:
     timings = Timings(0, 10, 5.0, 0, 0.0)
-    cold = report(n_prompt=10, n_reused=0, n_read=10, new=10, no_checkpoint_here=0, from_origin="", from_home="")
+    cold = report(n_prompt=10, n_reused=0, n_read=10, new=10, no_checkpoint_here=0, from_origin="", from_tier="")
     line = request_line(1, JobEnd(EndReason.LIMIT, timings, cold, 0, truncated=True))
     assert line == "request 1 on slot 0, prompt 10: 0 reused, 10 read in 5 ms (10 new), context full"
 

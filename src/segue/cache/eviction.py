@@ -120,7 +120,7 @@ class Evictor:
         """
         orphans = list(self.device.owners.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
         self._forget(checkpoint, loss=loss)
-        self._rehome(orphans)
+        self._move_or_drop(orphans)
 
     def lose_copies(self, checkpoint: Entry) -> None:
         """Drop a checkpoint's saved copies, which are unusable; drop the checkpoint as well unless it is parked."""
@@ -133,10 +133,10 @@ class Evictor:
         self.host.drop_blob(checkpoint)
         self.host.drop_segment(checkpoint)
 
-    def rehome_below(self, checkpoint: Entry) -> None:
-        """Rehome entries after a sequence that had read up to a checkpoint is gone: they move to a chain or go."""
+    def move_or_drop_below(self, checkpoint: Entry) -> None:
+        """Take care of entries that lived on a sequence that is gone: they move to a chain that reaches them, or go."""
         left = [checkpoint, *ancestors(checkpoint)]
-        self._rehome(c for c in left if not c.has_cells and self.device.owners.seq_over(c) is None)
+        self._move_or_drop(c for c in left if not c.has_cells and self.device.owners.seq_over(c) is None)
 
     def release_seq(self, checkpoint: Entry) -> None:
         """Free a checkpoint's parked sequence; entries that depend on its cells move to its chain or are dropped."""
@@ -144,7 +144,7 @@ class Evictor:
             return
         orphans = list(self.device.owners.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
         self.device.drop(checkpoint)
-        self._rehome(orphans)
+        self._move_or_drop(orphans)
 
     def _to_host(self, checkpoint: Entry, room: Callable[[int], bool]) -> bool:
         """Move a parked checkpoint to the host; if other sequences keep its cells, copy only its state part."""
@@ -158,7 +158,7 @@ class Evictor:
             if not self._is_shared(checkpoint) and not self.copy_all(checkpoint, seq, room):
                 return False
         self.release_seq(checkpoint)
-        log_event("demoted", checkpoint, checkpoint.home, started)
+        log_event("demoted", checkpoint, checkpoint.tier, started)
         return True
 
     def _shrink(self, checkpoint: Entry) -> bool:
@@ -187,14 +187,14 @@ class Evictor:
             if running.anchor is checkpoint:
                 running.anchor = heir
                 running.n_anchor = min(running.n_anchor, heir.n_tokens) if heir else 0
-        log_event((loss or Loss.EVICTED).value, checkpoint, checkpoint.home, started)
+        log_event((loss or Loss.EVICTED).value, checkpoint, checkpoint.tier, started)
         self.lower.drop(checkpoint)
         self.host.drop(checkpoint)
         self.device.drop(checkpoint)
         checkpoint.tree.detach(checkpoint, loss=loss)
         self.n_evicted += loss is Loss.EVICTED
 
-    def _rehome(self, orphans: Iterable[Entry]) -> None:
+    def _move_or_drop(self, orphans: Iterable[Entry]) -> None:
         for orphan in orphans:
             if not self.host.adopt(orphan):
                 self._forget(orphan)

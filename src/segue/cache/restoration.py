@@ -49,7 +49,7 @@ class Restoration:
         self._loading_s = 0.0
         if restore is not None:
             self._checkpoint, self._n_tokens = restore.checkpoint, restore.n_tokens
-            self.source = restore.checkpoint.home
+            self.source = restore.checkpoint.tier
             running.restoring = restore.checkpoint
             evictor.in_use.acquire(restore.checkpoint)
             if restore.checkpoint.has_loaded_chain:
@@ -114,7 +114,7 @@ class Restoration:
             self._evictor.retention.note_hit(checkpoint, running.visit)
             checkpoint.last_used = self._evictor.entries.clock()
         self._prices.note_host(self._n_loaded_bytes, self._loading_s)
-        log_event("restored", checkpoint, checkpoint.home, self._started)
+        log_event("restored", checkpoint, checkpoint.tier, self._started)
 
     def _give_up(self, error: StateError) -> None:
         # As long as refused cells are kept, new checkpoints build on them.

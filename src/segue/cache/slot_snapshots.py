@@ -149,7 +149,7 @@ def _packed(evictor: Evictor, checkpoint: Entry) -> SnapshotEntry:
         pos_max=checkpoint.pos_max,
         origin=checkpoint.origin.value,
         pinned=checkpoint.pinned,
-        cuts=None if checkpoint.cuts is None else str(checkpoint.cuts),
+        positions_digest=None if checkpoint.positions_digest is None else str(checkpoint.positions_digest),
         has_blob=evictor.host.layout.needs_blob,
         has_logits=checkpoint.logits is not None,
     )
@@ -176,5 +176,5 @@ def _unpacked(evictor: Evictor, tree: Tree[Entry], packed: SnapshotEntry) -> Ent
         created=now,
         last_used=now,
         pinned=packed.pinned,
-        cuts=None if packed.cuts is None else int(packed.cuts),
+        positions_digest=None if packed.positions_digest is None else int(packed.positions_digest),
     )

@@ -24,7 +24,7 @@ class SnapshotEntry:
     pos_max: int
     origin: str
     pinned: bool
-    cuts: str | None
+    positions_digest: str | None
     has_blob: bool
     has_logits: bool
 

@@ -150,7 +150,7 @@ class StateCache:
         entry = running.tree.at(tokens)
         if entry is not None and is_temporary:
             return None
-        if entry is not None and digest is not None and entry.cuts != digest:
+        if entry is not None and digest is not None and entry.positions_digest != digest:
             self.evictor.evict(entry)
             entry = None
         is_new = entry is None
@@ -174,7 +174,7 @@ class StateCache:
             if logits is not None:
                 self.host.keep_logits(entry, logits, self.evictor.host_room)
         if is_new:
-            log_event("created", entry, entry.home, started)
+            log_event("created", entry, entry.tier, started)
         if not is_temporary:
             self._record(entry, is_new=is_new)
         return entry
@@ -235,7 +235,7 @@ class StateCache:
             origin=origin,
             created=now,
             last_used=now,
-            cuts=digest,
+            positions_digest=digest,
         )
         tree.attach(entry, tokens)
         return entry

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from segue.chat.rendered_prompt import PREAMBLE, RenderedPrompt
-from segue.policy.placement import Breakpoint
+from segue.policy.prompt_marks import Breakpoint
 
 
 class Wish(NamedTuple):

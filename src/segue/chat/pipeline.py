@@ -22,12 +22,12 @@ from segue.chat.tokens.tokenizer import EncodedPrompt, PromptTokenizer
 class ChatInput:
     """A chat as its client sends it, in OpenAI's form.
 
-    `scope` is the cache scope in which it is remembered. `variables` reach the template beside messages and tools.
+    `namespace` is the one in which it is remembered. `variables` reach the template beside messages and tools.
     Unless `can_continue`, a last message of the assistant is complete. Unless `may_call`, the reply calls no tool,
     although the template shows them. Unless `parses_reasoning`, reasoning stays in the reply's text.
     """
 
-    scope: str
+    namespace: str
     messages: Sequence[Mapping[str, Any]]
     tools: Sequence[dict[str, Any]] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -74,13 +74,13 @@ class ChatPipeline:
         rendered = with_breakpoints(rendered, chat.wishes)
         if self.replies is not None:
             rendered = self.replies.restore(rendered, callable_tools, stored)
-        prompt = self.tokenizer.encode(rendered, chat.scope)
+        prompt = self.tokenizer.encode(rendered, chat.namespace)
         reply_format = reply_format_after(
             self.family, rendered.text, callable_tools, parses_reasoning=chat.parses_reasoning
         )
         context = None
         if self.replies is not None:
-            context = self.replies.context(chat.scope, chat.messages, callable_tools, rendered, prompt.tokens)
+            context = self.replies.context(chat.namespace, chat.messages, callable_tools, rendered, prompt.tokens)
         return EncodedChat(prompt, reply_format, context)
 
     def render(self, chat: ChatInput) -> RenderedPrompt:
@@ -102,14 +102,14 @@ class ChatPipeline:
             self.replies.store_interrupted(context, text, tokens)
 
     def _ordered_tools(self, chat: ChatInput) -> Sequence[dict[str, Any]]:
-        """The tools of a chat, in the order in which its scope first sent them."""
+        """The tools of a chat, in the order in which its namespace first sent them."""
         if not chat.tools or self.tool_order is None:
             return chat.tools
-        return self.tool_order.first(chat.scope, chat.tools)
+        return self.tool_order.first(chat.namespace, chat.tools)
 
     def _recall(self, chat: ChatInput) -> tuple[Sequence[Mapping[str, Any]], Mapping[int, StoredReply]]:
         """The messages with the reasoning that is known of them, and the stored replies that some of them are."""
-        return (chat.messages, {}) if self.replies is None else self.replies.recall(chat.scope, chat.messages)
+        return (chat.messages, {}) if self.replies is None else self.replies.recall(chat.namespace, chat.messages)
 
     def _render(self, chat: ChatInput) -> RenderedPrompt:
         messages, prefill = chat.messages, None
@@ -119,7 +119,7 @@ class ChatPipeline:
         # A reply that is continued has done its thinking.
         variables = {"enable_thinking": prefill is None, **chat.variables}
         if self.clock is not None and self.template.tells_time:
-            variables = {CLOCK: clock_at(self.clock.of(chat.scope, chat.messages)), **variables}
+            variables = {CLOCK: clock_at(self.clock.of(chat.namespace, chat.messages)), **variables}
         rendered = self.template.render(
             messages,
             tools=chat.tools or None,

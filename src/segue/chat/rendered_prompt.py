@@ -3,7 +3,7 @@
 from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
-from segue.policy.placement import Breakpoint
+from segue.policy.prompt_marks import Breakpoint
 
 PREAMBLE = -1
 """Stands for the message index of text that no message wrote: tools, a default system prompt."""

@@ -10,8 +10,9 @@ from segue.cache.state_cache import StateCache
 from segue.engine.base import Engine
 from segue.loop.cost import CheckpointCost
 from segue.loop.request import NO_SEQ, Phase, Request
-from segue.policy.placement import Position, checkpoint_positions, digests, n_positions_most, stable_positions
+from segue.policy.checkpoint_positions import Position, checkpoint_positions, n_positions_most
 from segue.policy.reasons import explain
+from segue.policy.stable_positions import positions_digests, stable_positions
 from segue.prefix.branch import n_equal
 from segue.prefix.checkpoint import Origin
 from segue.prefix.match import damaged_upto, evicted_upto
@@ -30,7 +31,9 @@ class Admission:
     def plan(self, request: Request, *, only_near: bool = False) -> Plan:
         """Find the start from which the request's path is read soonest, given the current cache."""
         job = request.job
-        request.digests = digests(stable_positions(job.marks, request.n_target)) if self._is_reproducible else None
+        request.digests = (
+            positions_digests(stable_positions(job.marks, request.n_target)) if self._is_reproducible else None
+        )
         # A preempted reply knows its next token, so it can start from a state without logits, even at its very end.
         goes_on = request.n_generated > 0
         path = request.tokens[: request.n_target + goes_on]
@@ -93,7 +96,7 @@ class Admission:
                 n_cheaper_to_read=plan.n_cheaper_to_read,
                 n_not_fetched=plan.n_not_fetched,
                 from_origin=checkpoint.origin.value if checkpoint else "",
-                from_home="disk" if request.has_fetched and source == "host" else source,
+                from_tier="disk" if request.has_fetched and source == "host" else source,
                 from_age_s=restoration.age_s,
             )
         request.positions = deque(self._positions(request, plan))

@@ -8,7 +8,8 @@ from segue.cache.restoration import Restoration
 from segue.cache.state_cache import StateCache
 from segue.engine.base import Chunk, Engine, Tokens
 from segue.engine.errors import EngineError
-from segue.policy.placement import PromptMarks, last_message, rewinds
+from segue.policy.checkpoint_positions import last_message, rewind_positions
+from segue.policy.prompt_marks import PromptMarks
 from segue.prefix.branch import n_equal
 from segue.prefix.checkpoint import Origin
 
@@ -59,7 +60,7 @@ class CatchUp:
         if self._is_off:
             return
         start, end = last_message(marks)
-        positions = tuple(sorted(rewinds(start, end)))
+        positions = tuple(sorted(rewind_positions(start, end)))
         self._left = deque((one for one in self._left if not _continues(tokens, one, namespace)), maxlen=_MOST_LEFT)
         if positions:
             self._left.append(_Left(namespace, tokens[:end], positions))

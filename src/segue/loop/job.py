@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segue.engine.base import MakeMask
 from segue.engine.sampling import SamplingParams
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 
 Tokens = NDArray[np.int32]
 

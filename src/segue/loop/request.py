@@ -15,7 +15,7 @@ from segue.loop.events import Timings
 from segue.loop.front import Listener
 from segue.loop.inbox import Submission
 from segue.loop.job import Job, Tokens
-from segue.policy.placement import Position
+from segue.policy.checkpoint_positions import Position
 from segue.policy.reasons import CacheReport
 
 NO_SEQ: Final = -1

@@ -8,7 +8,7 @@ class CacheReport:
     """The fate of a prompt's tokens.
 
     `n_prompt == n_reused + n_read`, and `n_read` is the sum of the reason counts. `n_known` is the length of the
-    longest prefix that was ever read; the first token that differs stands at that position. `from_origin`, `from_home`
+    longest prefix that was ever read; the first token that differs stands at that position. `from_origin`, `from_tier`
     and `from_age_s` describe the checkpoint that the request started from ("" if none).
     """
 
@@ -25,7 +25,7 @@ class CacheReport:
     cheaper_to_read: int
     not_fetched: int
     from_origin: str
-    from_home: str
+    from_tier: str
     from_age_s: float
 
 
@@ -40,7 +40,7 @@ def explain(
     n_cheaper_to_read: int = 0,
     n_not_fetched: int = 0,
     from_origin: str = "",
-    from_home: str = "",
+    from_tier: str = "",
     from_age_s: float = 0.0,
 ) -> CacheReport:
     """Account for every token of a prompt. Mutates nothing.
@@ -78,6 +78,6 @@ def explain(
         cheaper_to_read=cheaper_to_read,
         not_fetched=not_fetched,
         from_origin=from_origin,
-        from_home=from_home,
+        from_tier=from_tier,
         from_age_s=from_age_s,
     )

@@ -37,7 +37,7 @@ def restores(
 
     `match` is that of the prompt, of `n_prompt` tokens. `usable` lets the cache reject a checkpoint whose bytes are out
     of reach, for a restore with or without logits. `digest_at`, in reproducible mode only, gives the digest of the
-    prompt's checkpoint positions up to one of them (`placement.digests(...).get`): then only a checkpoint that was read
+    prompt's checkpoint positions up to one of them (`positions_digests(...).get`): then only a checkpoint that was read
     with the same positions counts, and only without dropping a tail.
     """
 
@@ -46,7 +46,9 @@ def restores(
             n = checkpoint.n_tokens
             if n == n_prompt and not checkpoint.has_logits:
                 continue
-            if digest_at is not None and (checkpoint.cuts is None or checkpoint.cuts != digest_at(n)):
+            if digest_at is not None and (
+                checkpoint.positions_digest is None or checkpoint.positions_digest != digest_at(n)
+            ):
                 continue
             if usable(checkpoint, n == n_prompt):
                 yield Restore(checkpoint, n, with_logits=n == n_prompt)

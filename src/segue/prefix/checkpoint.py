@@ -29,10 +29,11 @@ class Checkpoint:
 
     `pos_min` and `pos_max` bound the positions that the memory held, both inclusive. `n_bytes` is the size of its own
     state part and its logits, without shared cells. Times are monotonic seconds, given by the caller. `n_forks` of the
-    `n_hits` came from other conversations. `has_far_logits`: its logits are kept, but must be fetched first. `cuts` is
-    the digest of the checkpoint positions it was read with, in reproducible mode only (`placement.digests`). `branch`
-    belongs to the tree; others use `lineage.branch_of`. The operator sets `pinned`, which is permanent; clients set
-    `pinned_until`. `is_fresh`: the request that took it still runs, and the next request is likely to start from it.
+    `n_hits` came from other conversations. `has_far_logits`: its logits are kept, but must be fetched first.
+    `positions_digest` digests the checkpoint positions at which reading stopped up to here, in reproducible mode only
+    (`policy/stable_positions.py`). `branch` belongs to the tree; others use `lineage.branch_of`. The operator sets
+    `pinned`, which is permanent; clients set `pinned_until`. `is_fresh`: the request that took it still runs, and the
+    next request is likely to start from it.
     """
 
     n_tokens: int
@@ -49,7 +50,7 @@ class Checkpoint:
     pinned: bool = False
     pinned_until: float = -math.inf
     is_fresh: bool = False
-    cuts: int | None = None
+    positions_digest: int | None = None
     branch: object | None = field(default=None, repr=False)
 
     @property

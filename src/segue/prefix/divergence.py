@@ -1,4 +1,4 @@
-"""Learns where prompts of a conversation diverge from earlier ones, so that the next prompt can be cut there."""
+"""Learns where prompts of a conversation diverge from earlier ones, so that the next prompt has checkpoints there."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ _WAIT_S = 1.0
 
 
 class Farewells:
-    """The interrupted replies that are not noted yet, by cache scope.
+    """The interrupted replies that are not noted yet, by namespace.
 
     A client that interrupts a reply often asks on at once: its next request waits for the note, for a second at most.
     `executor` runs what notes them, since those who wait may take all other worker threads.
@@ -22,24 +22,24 @@ class Farewells:
         self._n_left: Counter[str] = Counter()
         self._condition = threading.Condition()
 
-    def begin(self, scope: str) -> None:
+    def begin(self, namespace: str) -> None:
         """A client whose reply still has to be noted has disconnected; `run` must follow."""
         with self._condition:
-            self._n_left[scope] += 1
+            self._n_left[namespace] += 1
 
-    def run(self, scope: str, farewell: Coroutine[None, None, None]) -> None:
+    def run(self, namespace: str, farewell: Coroutine[None, None, None]) -> None:
         """Run what notes the reply of a client that has gone. On the event loop only."""
         task = asyncio.create_task(farewell)
         self._tasks.add(task)
-        task.add_done_callback(lambda done: self._end(scope, done))
+        task.add_done_callback(lambda done: self._end(namespace, done))
 
-    def wait(self, scope: str) -> None:
-        """Return once all interrupted replies of a scope are noted, or the time is up. Blocks; on a worker thread."""
+    def wait(self, namespace: str) -> None:
+        """Return once all interrupted replies of a namespace are noted, or the time is up. Blocks a worker thread."""
         with self._condition:
-            self._condition.wait_for(lambda: not self._n_left[scope], _WAIT_S)
+            self._condition.wait_for(lambda: not self._n_left[namespace], _WAIT_S)
 
-    def _end(self, scope: str, task: "asyncio.Task[None]") -> None:
+    def _end(self, namespace: str, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         with self._condition:
-            self._n_left[scope] -= 1
+            self._n_left[namespace] -= 1
             self._condition.notify_all()

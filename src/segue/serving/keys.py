@@ -1,4 +1,4 @@
-"""API keys. Each is a cache scope of its own, unless the operator joins them."""
+"""API keys. Each has a namespace of its own, unless the operator joins them."""
 
 import hashlib
 import hmac
@@ -25,11 +25,11 @@ class KeyRing:
         matches = [hmac.compare_digest(presented, digest) for digest in self._digests]
         return presented.hex()[:32] if any(matches) else None
 
-    def scope(self, key: bytes) -> str | None:
-        """The cache scope of a key, None for a wrong one."""
+    def namespace(self, key: bytes) -> str | None:
+        """The namespace of a key, None for a wrong one."""
         owner = self.owner(key)
         return "" if self._is_shared and owner is not None else owner
 
 
 def _digest(key: bytes) -> bytes:
-    return hashlib.sha256(b"segue cache scope:" + key).digest()
+    return hashlib.sha256(b"segue namespace:" + key).digest()

@@ -1,1 +1,1 @@
-"""`segue sim`: replays real requests on the server's own tree, placement and retention, and on other servers' rules."""
+"""`segue sim`: replays real requests on the server's own tree and policies, and on other servers' rules."""

@@ -14,9 +14,9 @@ class Cost:
 
     model: SimulatedModel
     read_tokens_per_s: float = 1000.0
-    home_bytes_per_s: float = 10e9
+    restore_bytes_per_s: float = 10e9
 
     def first_token_s(self, n_prompt: int, n_hit: int) -> float:
         """The time to the first token of a prompt of `n_prompt` tokens, `n_hit` of which are restored."""
         n_bytes = self.model.n_bytes_state + n_hit * self.model.n_bytes_cell if n_hit else 0
-        return n_bytes / self.home_bytes_per_s + (n_prompt - n_hit) / self.read_tokens_per_s
+        return n_bytes / self.restore_bytes_per_s + (n_prompt - n_hit) / self.read_tokens_per_s

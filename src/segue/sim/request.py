@@ -18,7 +18,7 @@ class TraceRequest:
     `path` has one id for each whole block of the prompt, such that two paths share a block exactly where their tokens
     up to its end are the same. `n_prompt_tokens` counts the tokens of the last, partial block as well; they can never
     be a hit. `reply` are the blocks that the reply adds, empty where the trace does not list them. `message_ends` are
-    positions on the path, in blocks, as `placement.PromptMarks` has them; `user_starts` are where messages of a person
+    positions on the path, in blocks, as `PromptMarks` has them; `user_starts` are where messages of a person
     begin.
     """
 

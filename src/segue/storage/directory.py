@@ -169,7 +169,7 @@ def _torn(segments: Mapping[str, SegmentRow]) -> list[SegmentRow]:
         if parent is None:
             is_whole = segment.parent is None and segment.start == 0
         else:
-            is_whole = parent.scope == segment.scope and parent.start < segment.start <= parent.end
+            is_whole = parent.namespace == segment.namespace and parent.start < segment.start <= parent.end
         if not is_whole or not len(segment.tokens):
             torn.append(segment)
     return torn
@@ -181,5 +181,7 @@ def _stands(checkpoint: EntryRow, segments: Mapping[str, SegmentRow]) -> bool:
         return len(checkpoint.tokens) == checkpoint.n_tokens
     segment = segments.get(checkpoint.segment or "")
     return (
-        segment is not None and segment.scope == checkpoint.scope and segment.start < checkpoint.n_tokens <= segment.end
+        segment is not None
+        and segment.namespace == checkpoint.namespace
+        and segment.start < checkpoint.n_tokens <= segment.end
     )

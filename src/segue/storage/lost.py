@@ -16,7 +16,7 @@ def lost_paths(checkpoints: Iterable[EntryRow], segments: Mapping[str, SegmentRo
     for row in checkpoints:
         tokens = row.tokens if row.segment is None else _path(row, segments)
         if tokens is not None and 0 < len(tokens) == row.n_tokens:
-            yield row.scope, tokens
+            yield row.namespace, tokens
 
 
 def _path(row: EntryRow, segments: Mapping[str, SegmentRow]) -> Tokens | None:

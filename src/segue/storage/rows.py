@@ -18,7 +18,7 @@ class SegmentRow:
     `file` names it ("" until it is written) and takes `n_bytes` on disk.
     """
 
-    scope: str
+    namespace: str
     start: int
     tokens: Tokens = field(repr=False)
     file: str
@@ -36,11 +36,11 @@ class EntryRow:
     """A checkpoint whose tokens are the first `n_tokens` of the chain that ends in the file `segment`, or `tokens`.
 
     `file` holds its own part and its logits, `n_bytes` on disk; None: there is neither. Times are wall-clock seconds,
-    given by the caller. `cuts` is opaque. `key` names it by its content (`keys.entry_key`).
+    given by the caller. `positions_digest` is opaque. `key` names it by its content (`keys.entry_key`).
     """
 
     key: bytes
-    scope: str
+    namespace: str
     n_tokens: int
     pos_min: int
     pos_max: int
@@ -54,7 +54,7 @@ class EntryRow:
     has_logits: bool = False
     n_hits: int = 0
     pinned: bool = False
-    cuts: str | None = None
+    positions_digest: str | None = None
 
 
 _Row = TypeVar("_Row", SegmentRow, EntryRow)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segue.storage.errors import DAMAGED_INDEX, DiskError, disk_error
 
-VERSION = 3
+VERSION = 4
 _APPLICATION = 0x53454755
 """`SEGU`, in the header of every index: Segue mistakes no other program's database for its own."""
 
@@ -18,7 +18,7 @@ _TABLES = (
     """CREATE TABLE segments (
         file TEXT NOT NULL PRIMARY KEY,
         model INTEGER NOT NULL REFERENCES models,
-        scope TEXT NOT NULL,
+        namespace TEXT NOT NULL,
         parent TEXT REFERENCES segments,
         start INTEGER NOT NULL,
         n_bytes INTEGER NOT NULL,
@@ -27,7 +27,7 @@ _TABLES = (
     """CREATE TABLE checkpoints (
         key BLOB NOT NULL PRIMARY KEY,
         model INTEGER NOT NULL REFERENCES models,
-        scope TEXT NOT NULL,
+        namespace TEXT NOT NULL,
         segment TEXT REFERENCES segments,
         n_tokens INTEGER NOT NULL,
         pos_min INTEGER NOT NULL,
@@ -40,7 +40,7 @@ _TABLES = (
         last_used REAL NOT NULL,
         n_hits INTEGER NOT NULL,
         pinned INTEGER NOT NULL,
-        cuts TEXT,
+        positions_digest TEXT,
         seal BLOB NOT NULL,
         tokens BLOB,
         CHECK ((segment IS NULL) <> (tokens IS NULL))) STRICT""",

@@ -67,6 +67,6 @@ def _prompt(report: CacheReport, prompt_ms: float) -> str:
     start = ""
     if report.n_reused:
         age = f", {report.from_age_s:.0f} s old" if report.from_age_s > 0 else ""
-        start = f" from {report.from_origin or 'the slot'} in {report.from_home or 'live'}{age}"
+        start = f" from {report.from_origin or 'the slot'} in {report.from_tier or 'live'}{age}"
     read = f"{report.n_read} read in {prompt_ms:.0f} ms" + (f" ({why})" if why else "")
     return f"prompt {report.n_prompt}: {report.n_reused} reused{start}, {read}"

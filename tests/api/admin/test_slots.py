@@ -98,9 +98,9 @@ def test_saves_under_one_name_do_not_meet(tmp_path: Path, monkeypatch: pytest.Mo
     write, running = blobfile.write, threading.Semaphore(1)
     find_path, arrived = slots._path, []
 
-    def note_arrival(service: Service, name: str | None, scope: str) -> Path:
+    def note_arrival(service: Service, name: str | None, namespace: str) -> Path:
         arrived.append(name)
-        return find_path(service, name, scope)
+        return find_path(service, name, namespace)
 
     def write_alone(*arguments: Any) -> int:
         assert running.acquire(blocking=False), "two at once"

@@ -68,10 +68,10 @@ def test_slots(server: Live) -> None:
 
 @dataclass
 class BusyLoop(FakeLoop):
-    scope: str = ""
+    namespace: str = ""
 
     def slots(self) -> tuple[SlotView, ...]:
-        return (SlotView(0, self.scope, True, 5, 4096, 30, 10, 20, 3),)
+        return (SlotView(0, self.namespace, True, 5, 4096, 30, 10, 20, 3),)
 
 
 def test_a_busy_slot() -> None:
@@ -86,7 +86,7 @@ def test_a_busy_slot() -> None:
 def test_a_slot_that_is_busy_for_another_key_shows_no_counts() -> None:
     loop = BusyLoop()
     with live(loop, api_key=["one", "two"]) as running:
-        loop.scope = str(running.service.keys.scope(b"one"))
+        loop.namespace = str(running.service.keys.namespace(b"one"))
         for key, expected in (("one", [5, 30, 10, 20, 3]), ("two", [-1, 0, 0, 0, 0])):
             (slot,) = running.http.get("/slots", headers={"x-api-key": key}).json()
             counts = [slot[f"n_prompt_tokens{part}"] for part in ("", "_processed", "_cache")]

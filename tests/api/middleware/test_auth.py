@@ -1,4 +1,4 @@
-"""API keys and the cache scopes that they open."""
+"""API keys and the namespaces that they open."""
 
 from pathlib import Path
 
@@ -16,22 +16,22 @@ def bearer(key: str) -> dict[str, str]:
 
 
 def test_no_keys_open_the_server_to_all() -> None:
-    assert KeyRing([], is_shared=False).scope(b"anything") == ""
+    assert KeyRing([], is_shared=False).namespace(b"anything") == ""
 
 
-def test_each_key_is_a_scope_of_its_own_and_not_told() -> None:
+def test_each_key_is_a_namespace_of_its_own_and_not_told() -> None:
     ring = KeyRing(["one", "two"], is_shared=False)
-    scopes = {ring.scope(b"one"), ring.scope(b"two")}
-    assert len(scopes) == 2
-    assert all(scope and len(scope) == 32 and "one" not in scope for scope in scopes)
-    assert ring.scope(b"three") is None
-    assert ring.scope(b"") is None
+    namespaces = {ring.namespace(b"one"), ring.namespace(b"two")}
+    assert len(namespaces) == 2
+    assert all(namespace and len(namespace) == 32 and "one" not in namespace for namespace in namespaces)
+    assert ring.namespace(b"three") is None
+    assert ring.namespace(b"") is None
 
 
-def test_shared_keys_have_one_scope() -> None:
+def test_shared_keys_have_one_namespace() -> None:
     ring = KeyRing(["one", "two"], is_shared=True)
-    assert ring.scope(b"one") == ring.scope(b"two") == ""
-    assert ring.scope(b"three") is None
+    assert ring.namespace(b"one") == ring.namespace(b"two") == ""
+    assert ring.namespace(b"three") is None
 
 
 def test_which_requests_need_a_key(tmp_path: Path) -> None:

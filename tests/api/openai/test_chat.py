@@ -66,7 +66,7 @@ def test_a_repeat_is_told_as_cached(server: Live) -> None:
     assert body["usage"]["prompt_tokens_details"]["cached_tokens"] == body["usage"]["prompt_tokens"]
     assert body["timings"]["prompt_n"] == 0
     assert body["timings"]["prompt_per_second"] == 0
-    assert body["cache"]["from_home"] == "parked"
+    assert body["cache"]["from_tier"] == "parked"
 
 
 def test_a_stream_says_the_same(server: Live) -> None:

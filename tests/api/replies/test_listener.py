@@ -11,7 +11,7 @@ from segue.engine.sampling import SamplingParams
 from segue.loop.end import EndReason, JobEnd
 from segue.loop.events import Timings, TokenOut
 from segue.loop.job import Job
-from segue.policy.placement import PromptMarks
+from segue.policy.prompt_marks import PromptMarks
 from segue.serving.events import Event, FinishedReply, ReplyPiece, StopType
 from segue.serving.plan import GenerationPlan
 from segue.serving.reports import Reports
@@ -19,7 +19,7 @@ from tests.kit.byte_vocabulary import EOS, ByteVocabulary
 from tests.kit.fake_loop import FakeTicket
 
 NOTHING = Timings(0, 0, 0.0, 0, 0.0)
-JOB = Job(np.array([1], np.int32), SamplingParams(), PromptMarks(), namespace="scope")
+JOB = Job(np.array([1], np.int32), SamplingParams(), PromptMarks(), namespace="mine")
 
 
 def hear(
@@ -75,7 +75,7 @@ def test_a_job_may_end_before_its_ticket_is_known() -> None:
     events, reports, _ = hear("a", is_live=True, ends_first=True)
     assert isinstance(events[-1], FinishedReply)
     assert events[-1].job_id == 5
-    assert reports.get(5, "scope") is not None
+    assert reports.get(5, "mine") is not None
     assert reports.get(5, "other") is None
 
 

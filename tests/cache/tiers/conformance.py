@@ -52,10 +52,10 @@ class TierConformance:
         """Leave a path, and have the tier try to keep its entry and fail, half way or for want of room."""
         raise NotImplementedError
 
-    def kept(self, desk: Desk, prompt: Path = PROMPT, *, scope: str = "") -> Entry:
+    def kept(self, desk: Desk, prompt: Path = PROMPT, *, namespace: str = "") -> Entry:
         """An entry that the tier keeps."""
-        desk.leave(prompt, scope=scope)
-        entry = desk.cache.entries.tree(scope).at(array(prompt))
+        desk.leave(prompt, namespace=namespace)
+        entry = desk.cache.entries.tree(namespace).at(array(prompt))
         assert entry is not None
         self.keep(desk, entry)
         desk.check()
@@ -120,22 +120,22 @@ class TierConformance:
 
     def test_namespaces_never_share(self, desk: Desk) -> None:
         """Those with the same tokens, or with the names of a path cut elsewhere."""
-        mine = self.kept(desk, scope="mine")
-        assert desk.start(0, PROMPT + MORE, scope="yours")
+        mine = self.kept(desk, namespace="mine")
+        assert desk.start(0, PROMPT + MORE, namespace="yours")
         assert desk.paths[0] == ()
         desk.forget(0)
         before = self.tier(desk).usage().used_bytes
-        yours = self.kept(desk, scope="yours")
+        yours = self.kept(desk, namespace="yours")
         assert yours is not mine
         assert self.tier(desk).has(mine)
         assert self.tier(desk).usage().used_bytes > before
         desk.cache.evictor.evict(yours)
         desk.check()
         assert self.tier(desk).usage().used_bytes == before
-        assert desk.start(0, PROMPT + MORE, scope="mine")
+        assert desk.start(0, PROMPT + MORE, namespace="mine")
         assert len(desk.paths[0]) == len(PROMPT)
         assert desk.read(0, MORE) is not None
-        assert desk.start(1, PROMPT + MORE, scope="yours")
+        assert desk.start(1, PROMPT + MORE, namespace="yours")
         assert desk.paths[1] == ()
 
     def test_a_put_that_fails_loses_nothing(self, desk: Desk) -> None:

@@ -152,12 +152,12 @@ class ToyDesk(Desk):
         self.shelf = Shelf()
         self.cache.evictor.lower = ToyTier(self.cache.evictor, self.shelf)
 
-    def plan(self, prompt: Path, scope: str, *, use_cache: bool = True) -> Plan:
-        plan = super().plan(prompt, scope, use_cache=use_cache)
+    def plan(self, prompt: Path, namespace: str, *, use_cache: bool = True) -> Plan:
+        plan = super().plan(prompt, namespace, use_cache=use_cache)
         if not plan.is_near:
             assert plan.fetch()
             self.check()
-            return super().plan(prompt, scope, use_cache=use_cache)
+            return super().plan(prompt, namespace, use_cache=use_cache)
         return plan
 
 

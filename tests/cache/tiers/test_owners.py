@@ -45,10 +45,10 @@ def test_a_checkpoint_lives_on_whatever_passes_through_it() -> None:
 
 
 def test_another_tree_keeps_nothing() -> None:
-    coverage, tree, scope = CellOwners(), Tree[Entry](), Tree[Entry]()
+    coverage, tree, another = CellOwners(), Tree[Entry](), Tree[Entry]()
     mine = add(coverage, tree, TRUNK[:3])
-    theirs = add(coverage, scope, TRUNK, seq=4)
-    coverage.running[0] = RunningSequence(0, scope, theirs, 8)
+    theirs = add(coverage, another, TRUNK, seq=4)
+    coverage.running[0] = RunningSequence(0, another, theirs, 8)
     assert coverage.parked_over(mine) is None
     assert coverage.running_over(mine) is None
     assert coverage.n_shared(mine) == 0

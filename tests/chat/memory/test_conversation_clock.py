@@ -35,8 +35,8 @@ class Desk:
         self.side_store = SideStore(self.path, 1 << 20)
         self.clock = ConversationClock(self.side_store, lambda: self.now)
 
-    def of(self, *messages: dict[str, Any], scope: str = "") -> int:
-        return self.clock.of(scope, messages)
+    def of(self, *messages: dict[str, Any], namespace: str = "") -> int:
+        return self.clock.of(namespace, messages)
 
 
 @pytest.fixture
@@ -109,12 +109,12 @@ def test_other_words_for_the_reply_do_not_matter(desk: Desk) -> None:
     assert desk.of(SYSTEM, HELLO, said("whatever the client made of it"), user("so?")) == START
 
 
-def test_scopes_know_nothing_of_each_other(desk: Desk) -> None:
-    desk.of(SYSTEM, HELLO, scope="a")
+def test_namespaces_know_nothing_of_each_other(desk: Desk) -> None:
+    desk.of(SYSTEM, HELLO, namespace="a")
     desk.now += 10
-    assert desk.of(SYSTEM, HELLO, scope="b") == START + 10
-    assert desk.of(SYSTEM, HELLO, said("Good"), user("so?"), scope="b") == START + 10
-    assert desk.of(SYSTEM, HELLO, said("Good"), user("so?"), scope="a") == START
+    assert desk.of(SYSTEM, HELLO, namespace="b") == START + 10
+    assert desk.of(SYSTEM, HELLO, said("Good"), user("so?"), namespace="b") == START + 10
+    assert desk.of(SYSTEM, HELLO, said("Good"), user("so?"), namespace="a") == START
 
 
 def test_a_moment_that_is_still_to_come_is_not_believed(desk: Desk) -> None:

@@ -99,7 +99,7 @@ def test_other_tools_stay_as_they_are(order: ToolOrder, other: list[dict[str, An
     assert text(order.first("", TOOLS)) == text(TOOLS)
 
 
-def test_scopes_know_nothing_of_each_other(order: ToolOrder) -> None:
+def test_namespaces_know_nothing_of_each_other(order: ToolOrder) -> None:
     order.first("a", TOOLS)
     other = [OPEN, LOOK]
     assert text(order.first("b", other)) == text(other)

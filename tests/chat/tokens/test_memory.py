@@ -6,7 +6,7 @@ import sys
 from segue.chat.tokens.memory import TokenMemory
 
 
-def test_what_was_put_is_found_in_its_scope_only() -> None:
+def test_what_was_put_is_found_in_its_namespace_only() -> None:
     memory = TokenMemory(10_000)
     memory.put("a", "text", b"1234")
     assert memory.get("a", "text") == b"1234"

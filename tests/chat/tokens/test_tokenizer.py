@@ -17,7 +17,7 @@ from segue.chat.tokens.tokenizer import _N_BLOCK_CHARS, PromptTokenizer
 from segue.chat.vocabulary import Tokens, TokenVocabulary
 from segue.engine import libllama
 from segue.engine.vocabulary import Vocabulary as LlamaVocabulary
-from segue.policy.placement import Breakpoint
+from segue.policy.prompt_marks import Breakpoint
 from tests.chat.tokens.partition_vocabulary import PartitionVocabulary
 from tests.kit.models import gemma3_270m_path, model_path
 
@@ -150,7 +150,7 @@ def test_each_text_is_tokenised_once() -> None:
     seen = vocabulary.n_seen
     tokenizer.encode(history + "<s>new<e>")
     assert vocabulary.n_seen == seen + len("new")
-    tokenizer.encode(history, scope="another key")
+    tokenizer.encode(history, namespace="another key")
     assert vocabulary.n_seen > seen + len(history) / 2
 
 

@@ -20,7 +20,7 @@ NOW = 1_800_000_000.0
 
 
 def id_of(fingerprint: object, tokens: Tokens) -> str:
-    """The id of the checkpoint at the end of a path of the shared scope."""
+    """The id of the checkpoint at the end of a path of the shared namespace."""
     return entry_key(json.dumps(fingerprint, sort_keys=True), "", tokens).hex()
 
 

@@ -20,10 +20,10 @@ def test_everything_about_a_chain(stock: Stock) -> None:
             f"checkpoint {IDS[2]}",
             "tokens 75, those of its segments",
             "positions in memory 0 to 74",
-            "scope shared",
+            "namespace shared",
             "pinned no",
         ),
-        *("(2 d ago)", "(3 d ago)", "hits 0", "logits no", "cuts none", "0 to 59 of 99", "60 to 74 of 79"),
+        *("(2 d ago)", "(3 d ago)", "hits 0", "logits no", "positions digest none", "0 to 59 of 99", "60 to 74 of 79"),
         *("model aaaaaaaa-1", "libllama 0.3.36", f"model {'a' * 32}"),
         *("segment positions size needed by", *(segment.file for segment in stock.find([IDS[2]])[0].chain)),
     ):

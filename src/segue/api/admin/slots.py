@@ -26,10 +26,10 @@ log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[^/\\\x00-\x1f]+")
 _MOST_NAME_BYTES = 230
-"""File systems take 255, and the file's own name is longer by the scope's, and a little while it is written."""
+"""File systems take 255; the namespace lengthens the file's own name, and so does writing it."""
 _FLAG = "--slot-save-path"
-_N_SCOPE = 16
-_OF_A_KEY = re.compile(rf"[0-9a-f]{{{_N_SCOPE}}}-.*", re.IGNORECASE)
+_N_NAMESPACE = 16
+_OF_A_KEY = re.compile(rf"[0-9a-f]{{{_N_NAMESPACE}}}-.*", re.IGNORECASE)
 _POLL_S = 0.005
 _FETCH_S = 60.0
 
@@ -52,25 +52,25 @@ def router(service: Service) -> APIRouter:
     ) -> Response:
         """Save, restore or erase what a slot served last."""
         number = _slot(service, id_slot)
-        scope = http.state.cache_scope
+        namespace = http.state.namespace
         if action == "erase":
-            n_erased = await asyncio.wrap_future(service.backend.loop.erase_slot(number, scope))
+            n_erased = await asyncio.wrap_future(service.backend.loop.erase_slot(number, namespace))
             return JSONResponse({"id_slot": number, "n_erased": n_erased})
         if action not in ("save", "restore"):
             raise invalid("Query 'action' must be save, restore or erase")
         name = None if request is None else request.filename
-        path = _path(service, name, scope)
+        path = _path(service, name, namespace)
         started = time.perf_counter()
         async with saving if action == "save" else contextlib.nullcontext():
-            done = await (_save if action == "save" else _restore)(service, number, scope, path)
+            done = await (_save if action == "save" else _restore)(service, number, namespace, path)
         elapsed_ms = 1000 * (time.perf_counter() - started)
         return JSONResponse({"id_slot": number, "filename": name, **done, "timings": {f"{action}_ms": elapsed_ms}})
 
     return routes
 
 
-async def _save(service: Service, id_slot: int, scope: str, path: Path) -> JsonObject:
-    parcel = await _packed(service, id_slot, scope)
+async def _save(service: Service, id_slot: int, namespace: str, path: Path) -> JsonObject:
+    parcel = await _packed(service, id_slot, namespace)
     try:
         n_written = await run_in_threadpool(blobfile.write, path.parent, path.name, parcel.arrays(), _FLAG)
     except DiskError as error:
@@ -78,12 +78,12 @@ async def _save(service: Service, id_slot: int, scope: str, path: Path) -> JsonO
     return {"n_saved": len(parcel.tokens), "n_written": n_written}
 
 
-async def _packed(service: Service, id_slot: int, scope: str) -> SlotSnapshot:
+async def _packed(service: Service, id_slot: int, namespace: str) -> SlotSnapshot:
     """The slot's path, once all of it has come from the disk that can come."""
     give_up = time.monotonic() + _FETCH_S
     while time.monotonic() < give_up:
         try:
-            parcel = await asyncio.wrap_future(service.backend.loop.save_slot(id_slot, scope))
+            parcel = await asyncio.wrap_future(service.backend.loop.save_slot(id_slot, namespace))
         except SnapshotError as error:
             raise ApiError(UNAVAILABLE, f"The slot could not be saved: {error}") from error
         if parcel is not None:
@@ -92,10 +92,10 @@ async def _packed(service: Service, id_slot: int, scope: str) -> SlotSnapshot:
     raise ApiError(UNAVAILABLE, "The slot's state could not be fetched from the disk in time")
 
 
-async def _restore(service: Service, id_slot: int, scope: str, path: Path) -> JsonObject:
+async def _restore(service: Service, id_slot: int, namespace: str, path: Path) -> JsonObject:
     try:
         arrays, n_read = await run_in_threadpool(_read, path)
-        restored = service.backend.loop.restore_slot(id_slot, scope, arrays)
+        restored = service.backend.loop.restore_slot(id_slot, namespace, arrays)
         n_restored: int = await asyncio.wrap_future(restored)
     except SnapshotError as error:
         raise invalid(f"The slot cannot be restored: {error}") from error
@@ -129,7 +129,7 @@ def _slot(service: Service, id_slot: str) -> int:
     return int(id_slot)
 
 
-def _path(service: Service, name: str | None, scope: str) -> Path:
+def _path(service: Service, name: str | None, namespace: str) -> Path:
     """The file of a name: what one key has saved is not there for another, nor where keys are shared or not asked."""
     folder = service.settings.slot_save_path
     if folder is None:
@@ -140,6 +140,6 @@ def _path(service: Service, name: str | None, scope: str) -> Path:
         raise invalid("Invalid filename: it must be a plain name, without a folder and without a dot in front")
     if len(name.encode()) > _MOST_NAME_BYTES:
         raise invalid(f"Invalid filename: it has more than {_MOST_NAME_BYTES} bytes")
-    if not scope and _OF_A_KEY.match(name):
-        raise invalid(f"Invalid filename: {_N_SCOPE} hex digits and a dash in front mark the file of an API key")
-    return folder / (f"{scope[:_N_SCOPE]}-{name}" if scope else name)
+    if not namespace and _OF_A_KEY.match(name):
+        raise invalid(f"Invalid filename: {_N_NAMESPACE} hex digits and a dash in front mark the file of an API key")
+    return folder / (f"{namespace[:_N_NAMESPACE]}-{name}" if namespace else name)

@@ -64,9 +64,9 @@ def _props(service: Service) -> JsonObject:
     }
 
 
-def _slot(slot: SlotView, scope: str) -> JsonObject:
-    """A slot, without counts of a request in another scope: they would tell what its client has sent before."""
-    is_own = slot.namespace == scope
+def _slot(slot: SlotView, namespace: str) -> JsonObject:
+    """A slot, without counts of a request in another namespace: they would tell what its client has sent before."""
+    is_own = slot.namespace == namespace
     return {
         "id": slot.id,
         "n_ctx": slot.n_ctx,
@@ -130,13 +130,13 @@ def router(service: Service) -> APIRouter:
         views = service.backend.loop.slots()
         if fail_on_no_slot and all(view.is_processing for view in views):
             raise ApiError(UNAVAILABLE, "No slot is idle")
-        return JSONResponse([_slot(view, http.state.cache_scope) for view in views])
+        return JSONResponse([_slot(view, http.state.namespace) for view in views])
 
     @routes.get("/cache/explain/{job_id}", response_model=None)
     async def explain(http: Request, job_id: str) -> Response:
         """Tell what became of a prompt's tokens, for the last 256 requests; `job_id` is `cache.id` of the response."""
         is_id = job_id.isascii() and job_id.isdigit() and len(job_id) < 20
-        end = service.reports.get(int(job_id), http.state.cache_scope) if is_id else None
+        end = service.reports.get(int(job_id), http.state.namespace) if is_id else None
         if end is None:
             raise ApiError(NOT_FOUND, "No request of this id is remembered")
         return JSONResponse(

@@ -33,10 +33,10 @@ def router(service: Service) -> APIRouter:
         """Continue a conversation, as Anthropic's API does."""
 
         def prepare() -> tuple[GenerationPlan, MessagesFormat]:
-            scope: str = http.state.cache_scope
+            namespace: str = http.state.namespace
             asked, wishes = convert(request)
-            chat = prepare_chat(service, asked, scope, wishes)
-            plan = make_chat_plan(service, asked, chat, scope, n_probs=0)
+            chat = prepare_chat(service, asked, namespace, wishes)
+            plan = make_chat_plan(service, asked, chat, namespace, n_probs=0)
             n_prompt = len(chat.prompt.tokens)
             n_kept = max((mark.end for mark in chat.prompt.marks.breakpoints), default=0)
             return plan, MessagesFormat(
@@ -52,7 +52,7 @@ def router(service: Service) -> APIRouter:
 
         def count() -> int:
             asked, _ = convert(request)
-            return len(encode_chat(service, asked, http.state.cache_scope).prompt.tokens)
+            return len(encode_chat(service, asked, http.state.namespace).prompt.tokens)
 
         return JSONResponse({"input_tokens": await run_in_threadpool(count)})
 

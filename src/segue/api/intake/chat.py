@@ -33,9 +33,9 @@ class PreparedChat:
     keep: Keep
 
 
-def prepare_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> PreparedChat:
-    """What a chat asks for, in a cache scope. Slow on long chats. Raises ApiError."""
-    chat = encode_chat(service, request, scope, wishes)
+def prepare_chat(service: Service, request: ChatRequest, namespace: str, wishes: Sequence[Wish] = ()) -> PreparedChat:
+    """What a chat asks for, in a namespace. Slow on long chats. Raises ApiError."""
+    chat = encode_chat(service, request, namespace, wishes)
     checked(chat.prompt, service.backend)
     wanted = wanted_of_chat(request, chat.reply_format, service.backend.controls)
     keep = forget
@@ -44,32 +44,32 @@ def prepare_chat(service: Service, request: ChatRequest, scope: str, wishes: Seq
     return PreparedChat(chat.prompt, chat.reply_format, wanted, keep)
 
 
-def encode_chat(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> EncodedChat:
+def encode_chat(service: Service, request: ChatRequest, namespace: str, wishes: Sequence[Wish] = ()) -> EncodedChat:
     """The tokens of a chat, however many they are. Slow on long chats. Raises ApiError."""
-    chat = _chat_input(service, request, scope, wishes)
+    chat = _chat_input(service, request, namespace, wishes)
     if service.settings.keep_replies:
-        service.farewells.wait(scope)
+        service.farewells.wait(namespace)
     try:
         return service.backend.chat.encode(chat)
     except TemplateError as error:
         raise _refused(error) from error
 
 
-def render_chat(service: Service, request: ChatRequest, scope: str) -> str:
+def render_chat(service: Service, request: ChatRequest, namespace: str) -> str:
     """The text that the template makes of a chat. Raises ApiError."""
-    chat = _chat_input(service, request, scope)
+    chat = _chat_input(service, request, namespace)
     try:
         return service.backend.chat.render(chat).text
     except TemplateError as error:
         raise _refused(error) from error
 
 
-def _chat_input(service: Service, request: ChatRequest, scope: str, wishes: Sequence[Wish] = ()) -> ChatInput:
+def _chat_input(service: Service, request: ChatRequest, namespace: str, wishes: Sequence[Wish] = ()) -> ChatInput:
     """A request's chat, checked, in the pipeline's form. Raises ApiError."""
     _check_options(request)
     _check_messages(request.messages)
     return ChatInput(
-        scope=scope,
+        namespace=namespace,
         messages=request.messages,
         tools=request.tools or (),
         variables=_variables(request, service.settings.chat_template_kwargs),

@@ -20,7 +20,7 @@ def make_plan(
     service: Service,
     request: GenerationFields,
     prompts: Sequence[EncodedPrompt],
-    scope: str,
+    namespace: str,
     *,
     n_probs: int,
     wanted: Wanted | None,
@@ -48,7 +48,7 @@ def make_plan(
             marks=prompt.marks,
             sampling=replace(sampling, seed=seed),
             n_predict=request.limit(settings.n_predict),
-            namespace=scope,
+            namespace=namespace,
             id_slot=id_slot,
             use_cache=settings.cache_prompt if request.cache_prompt is None else request.cache_prompt,
             n_probs=n_probs,
@@ -68,10 +68,10 @@ def make_plan(
 
 
 def make_chat_plan(
-    service: Service, request: GenerationFields, chat: PreparedChat, scope: str, *, n_probs: int
+    service: Service, request: GenerationFields, chat: PreparedChat, namespace: str, *, n_probs: int
 ) -> GenerationPlan:
     """Make the jobs of a conversation. Raises ApiError."""
     shown = service.backend.shown
     return make_plan(
-        service, request, [chat.prompt], scope, n_probs=n_probs, wanted=chat.wanted, shown=shown, keep=chat.keep
+        service, request, [chat.prompt], namespace, n_probs=n_probs, wanted=chat.wanted, shown=shown, keep=chat.keep
     )

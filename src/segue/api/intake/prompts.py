@@ -13,7 +13,7 @@ from segue.serving.backend import Backend
 from segue.serving.errors import from_job, invalid, not_supported
 
 
-def from_completion(backend: Backend, prompt: object, scope: str) -> list[EncodedPrompt]:
+def from_completion(backend: Backend, prompt: object, namespace: str) -> list[EncodedPrompt]:
     """The prompts of a completion: a text, token ids, both mixed, `{"prompt_string": ...}`, or a list of such.
 
     Raises ApiError.
@@ -22,16 +22,16 @@ def from_completion(backend: Backend, prompt: object, scope: str) -> list[Encode
     parts = prompt if isinstance(prompt, list) and is_list else [prompt]
     if not parts:
         raise invalid("Field 'prompt': it must not be empty")
-    return [checked(_one(backend, part, scope), backend) for part in parts]
+    return [checked(_one(backend, part, namespace), backend) for part in parts]
 
 
-def _one(backend: Backend, part: object, scope: str) -> EncodedPrompt:
+def _one(backend: Backend, part: object, namespace: str) -> EncodedPrompt:
     if isinstance(part, Mapping) and "prompt_string" in part:
         if part.get("multimodal_data"):
             raise not_supported("Field 'prompt': images, audio and files are not supported")
         part = part["prompt_string"]
     if isinstance(part, str):
-        return backend.tokenizer.encode(part, scope)
+        return backend.tokenizer.encode(part, namespace)
     return EncodedPrompt(mixed_tokens(backend, part, add_special=True, parse_special=True))
 
 

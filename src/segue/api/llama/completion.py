@@ -138,7 +138,7 @@ def router(service: Service) -> APIRouter:
         """Continue one or several prompts."""
 
         def prepare() -> tuple[GenerationPlan, list[str]]:
-            plan = make_completion_plan(service, request, http.state.cache_scope)
+            plan = make_completion_plan(service, request, http.state.namespace)
             return plan, [detokenize(service.backend.vocabulary, job.tokens) for job in plan.jobs]
 
         plan, texts = await run_in_threadpool(prepare)

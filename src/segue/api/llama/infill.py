@@ -85,13 +85,13 @@ def router(service: Service) -> APIRouter:
         """Fill the gap between a prefix and a suffix."""
 
         def prepare() -> tuple[GenerationPlan, list[str]]:
-            backend, scope = service.backend, http.state.cache_scope
+            backend, namespace = service.backend, http.state.namespace
             prompt = from_infill(backend, request, request.limit(service.settings.n_predict))
             plan = make_plan(
                 service,
                 request,
                 [prompt],
-                scope,
+                namespace,
                 n_probs=request.n_wanted_probs,
                 wanted=wanted_by(request),
             )

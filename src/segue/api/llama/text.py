@@ -62,6 +62,6 @@ def router(service: Service) -> APIRouter:
     @routes.post("/apply-template", response_model=None)
     def apply_template(http: Request, request: ChatRequest) -> Response:
         """Show the prompt that messages make."""
-        return JSONResponse({"prompt": render_chat(service, request, http.state.cache_scope)})
+        return JSONResponse({"prompt": render_chat(service, request, http.state.namespace)})
 
     return routes

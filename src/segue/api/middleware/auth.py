@@ -11,7 +11,7 @@ PUBLIC_PATHS = frozenset({"/", "/health", "/v1/health"})
 
 
 class Auth:
-    """Middleware: checks the key as llama-server does, and leaves owner and cache scope in the request's state."""
+    """Middleware: checks the key as llama-server does, and leaves owner and namespace in the request's state."""
 
     def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
         self._app = app
@@ -24,10 +24,10 @@ class Auth:
             header = headers.get("authorization") or headers.get("x-api-key", "")
             scheme, _, token = header.partition(" ")
             key = (token.strip() if scheme.lower() == "bearer" else header).encode("latin-1")
-            cache_scope = self._keys.scope(key)
-            if cache_scope is None and scope["path"] not in PUBLIC_PATHS:
+            namespace = self._keys.namespace(key)
+            if namespace is None and scope["path"] not in PUBLIC_PATHS:
                 error = ApiError(AUTHENTICATION, "Invalid API Key")
                 return await error_response(error, scope["path"])(scope, receive, send)
-            scope.setdefault("state", {}).update(cache_scope=cache_scope, owner=self._keys.owner(key))
+            scope.setdefault("state", {}).update(namespace=namespace, owner=self._keys.owner(key))
         await self._app(scope, receive, send)
         return None

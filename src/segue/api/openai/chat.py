@@ -159,9 +159,9 @@ def router(service: Service) -> APIRouter:
         n_top = request.n_top_logprobs
 
         def prepare() -> tuple[GenerationPlan, ReplyFormat]:
-            scope: str = http.state.cache_scope
-            chat = prepare_chat(service, request, scope)
-            plan = make_chat_plan(service, request, chat, scope, n_probs=request.n_wanted_probs)
+            namespace: str = http.state.namespace
+            chat = prepare_chat(service, request, namespace)
+            plan = make_chat_plan(service, request, chat, namespace, n_probs=request.n_wanted_probs)
             return plan, chat.reply_format
 
         plan, reply_format = await run_in_threadpool(prepare)

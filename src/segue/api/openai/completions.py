@@ -108,7 +108,7 @@ def router(service: Service) -> APIRouter:
     @routes.post("/v1/completions", response_model=None)
     async def completions(http: Request, request: CompletionRequest) -> Response:
         """Continue one or several prompts."""
-        plan = await run_in_threadpool(make_completion_plan, service, request, http.state.cache_scope)
+        plan = await run_in_threadpool(make_completion_plan, service, request, http.state.namespace)
         return await respond(http, service, plan, CompletionFormat(service, request), request.sse_ping_interval)
 
     return routes

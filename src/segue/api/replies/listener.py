@@ -31,7 +31,7 @@ class JobListener:
         reports: Reports,
     ) -> None:
         self._index = index
-        self._scope = plan.jobs[index].namespace
+        self._namespace = plan.jobs[index].namespace
         self._plan = plan
         self._stream = stream
         self._mailbox = mailbox
@@ -113,7 +113,7 @@ class JobListener:
     def _finish(self) -> None:
         if self._ticket is None or self._end is None:
             return
-        self._reports.add(self._ticket.id, self._scope, self._end)
+        self._reports.add(self._ticket.id, self._namespace, self._end)
         self._mailbox.put(
             FinishedReply(
                 index=self._index,

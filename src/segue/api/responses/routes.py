@@ -46,9 +46,9 @@ def router(service: Service) -> APIRouter:
                 n_before=len(before),
             )
             chat = request.chat(messages, toolbox)
-            scope: str = http.state.cache_scope
-            asked = prepare_chat(service, chat, scope)
-            plan = make_chat_plan(service, chat, asked, scope, n_probs=0)
+            namespace: str = http.state.namespace
+            asked = prepare_chat(service, chat, namespace)
+            plan = make_chat_plan(service, chat, asked, namespace, n_probs=0)
 
             def keep(response: JsonObject) -> None:
                 if response["store"]:

@@ -45,7 +45,7 @@ class ResponseStore:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
-        self._homes: dict[Key, str] = {}
+        self._response_of_item: dict[Key, str] = {}
         self._lock = threading.Lock()
         self.n_bytes = 0
 
@@ -61,7 +61,7 @@ class ResponseStore:
             key = (owner, str(response["id"]))
             self._kept[key] = kept
             self.n_bytes += kept.n_bytes
-            self._homes |= {(owner, item_id): key[1] for item_id in kept.item_ids}
+            self._response_of_item |= {(owner, item_id): key[1] for item_id in kept.item_ids}
             self._chain(key)
             while self.n_bytes > self._limit_bytes:
                 self._remove(next(iter(self._kept)))
@@ -83,7 +83,7 @@ class ResponseStore:
     def item(self, owner: str, item_id: str) -> dict[str, Any] | None:
         """An item of a response's output."""
         with self._lock:
-            kept = self._kept.get((owner, self._homes.get((owner, item_id), "")))
+            kept = self._kept.get((owner, self._response_of_item.get((owner, item_id), "")))
         return None if kept is None else next(item for item in kept.output if item["id"] == item_id)
 
     def delete(self, owner: str, response_id: str) -> bool:
@@ -98,8 +98,8 @@ class ResponseStore:
         """Assert that the counts agree with what is kept."""
         with self._lock:
             assert self.n_bytes == sum(kept.n_bytes for kept in self._kept.values()) <= self._limit_bytes
-            homes = {(owner, item): id_ for (owner, id_), kept in self._kept.items() for item in kept.item_ids}
-            assert self._homes == homes, "items of responses that are gone"
+            expected = {(owner, item): id_ for (owner, id_), kept in self._kept.items() for item in kept.item_ids}
+            assert self._response_of_item == expected, "items of responses that are gone"
 
     def _chain(self, key: Key) -> list[_Kept] | None:
         """Use a response and all before it, the last first; None if one is missing."""
@@ -118,4 +118,4 @@ class ResponseStore:
         kept = self._kept.pop(key)
         self.n_bytes -= kept.n_bytes
         for item_id in kept.item_ids:
-            del self._homes[(key[0], item_id)]
+            del self._response_of_item[(key[0], item_id)]

@@ -115,8 +115,8 @@ class Entry(Checkpoint):
         return (0 if self.blob is None else self.blob.n_bytes) + (0 if self.logits is None else self.logits.nbytes)
 
     @property
-    def home(self) -> str:
-        """The name of its nearest tier in logs; `live` if it uses only the cells of other sequences."""
+    def tier(self) -> str:
+        """Its nearest tier, as logs and reports name it; `live` if it uses only the cells of other sequences."""
         if self.is_parked:
             return "parked"
         if self.blob is not None or self.is_loaded:

@@ -21,17 +21,17 @@ log = logging.getLogger("segue.cache")
 
 
 def rows_of(
-    checkpoint: Entry, scope: str, fingerprint: str, times: tuple[float, float]
+    checkpoint: Entry, namespace: str, fingerprint: str, times: tuple[float, float]
 ) -> tuple[EntryRow, list[SegmentRow]]:
     """The row of a checkpoint that has no file yet, and those of its chain, root first.
 
     `times` are the wall-clock seconds at which it was made and used last.
     """
     tokens = tokens_of(checkpoint)
-    segments = [SegmentRow(scope, one.start, one.tokens, one.file, one.n_stored_bytes) for one in checkpoint.chain]
+    segments = [SegmentRow(namespace, one.start, one.tokens, one.file, one.n_stored_bytes) for one in checkpoint.chain]
     row = EntryRow(
-        key=entry_key(fingerprint, scope, tokens),
-        scope=scope,
+        key=entry_key(fingerprint, namespace, tokens),
+        namespace=namespace,
         n_tokens=checkpoint.n_tokens,
         pos_min=checkpoint.pos_min,
         pos_max=checkpoint.pos_max,
@@ -42,7 +42,7 @@ def rows_of(
         has_logits=checkpoint.logits is not None,
         n_hits=checkpoint.n_hits,
         pinned=checkpoint.pinned,
-        cuts=None if checkpoint.cuts is None else str(checkpoint.cuts),
+        positions_digest=None if checkpoint.positions_digest is None else str(checkpoint.positions_digest),
     )
     return row, segments
 
@@ -56,7 +56,7 @@ def load(
     """
     segments: dict[str | None, Segment] = {}
     for row in stored_segments:
-        root = above.host.segments.roots.setdefault(above.entries.tree(row.scope), Segment.root())
+        root = above.host.segments.roots.setdefault(above.entries.tree(row.namespace), Segment.root())
         parent = root if row.parent is None else segments.get(row.parent)
         if parent is None or (row.start, int(row.tokens[0])) in parent.children:
             continue
@@ -68,7 +68,7 @@ def load(
     for found in stored_entries:
         tip = segments.get(found.segment)
         tokens = found.tokens if tip is None else _path(tip, found.n_tokens)
-        tree = above.entries.tree(found.scope)
+        tree = above.entries.tree(found.namespace)
         if tokens is None or len(tokens) != found.n_tokens or tree.at(tokens) is not None:
             log.warning("stored checkpoint %s has no place in the tree, and is forgotten", found.key.hex())
             misplaced.append(found)
@@ -101,7 +101,7 @@ def _entry(row: EntryRow, tree: Tree[Entry], layout: Layout, now: float) -> Entr
         n_hits=row.n_hits,
         has_far_logits=row.has_logits,
         pinned=row.pinned,
-        cuts=None if row.cuts is None else int(row.cuts),
+        positions_digest=None if row.positions_digest is None else int(row.positions_digest),
         stored=replace(row, tokens=None),
     )
 

@@ -17,19 +17,19 @@ class ConversationClock:
 
     A request goes on with a conversation where a reply stands behind all that a former request had asked; whose words
     the reply has does not matter. One that merely begins as a former request did is new, unless it comes soon enough to
-    be the same once more. Nothing is found across scopes.
+    be the same once more. Nothing is found across namespaces.
     """
 
     def __init__(self, side_store: SideStore, clock: Callable[[], float] = time.time) -> None:
         self._side_store = side_store
         self._clock = clock
 
-    def of(self, scope: str, messages: Messages) -> int:
+    def of(self, namespace: str, messages: Messages) -> int:
         """The moment of the conversation that `messages` are, in epoch seconds; from now on it is known by them."""
         asked = len(messages)
         while asked > 1 and messages[asked - 1].get("role") == "assistant":
             asked -= 1
-        ends = digests(scope, messages[:asked])
+        ends = digests(namespace, messages[:asked])
         now = int(self._clock())
         moment = self._known(ends, messages, now)
         if moment is None:

@@ -29,9 +29,9 @@ def _canonical(arguments: object) -> str:
         return str(arguments)
 
 
-def digests(scope: str, messages: Messages) -> list[bytes]:
+def digests(namespace: str, messages: Messages) -> list[bytes]:
     """Of the conversation up to and with each message. Ids of calls are not in it: clients change them."""
-    digest, found = blake2b(scope.encode(), digest_size=16).digest(), []
+    digest, found = blake2b(namespace.encode(), digest_size=16).digest(), []
     for message in messages:
         digest = extended(digest, message)
         found.append(digest)

@@ -32,7 +32,7 @@ class ReplyContext:
     Its prompt ends with `suffix` behind the last message, and `head` are its tokens from the last special one on.
     """
 
-    scope: str
+    namespace: str
     digest: bytes
     tools: Messages
     suffix: str
@@ -40,7 +40,7 @@ class ReplyContext:
 
 
 class ReplyMemory:
-    """Knows what was said, by the whole conversation before it; nothing is found across scopes. Any thread.
+    """Knows what was said, by the whole conversation before it; nothing is found across namespaces. Any thread.
 
     A reply that a client sends back is taken for one that was given if text and calls are the same, whatever the
     spacing and order of the arguments. Then its reasoning, which many clients leave out, goes to the template as well;
@@ -58,12 +58,12 @@ class ReplyMemory:
         self._endings = tuple(piece for piece, token in special.items() if vocabulary.is_eog(token))
 
     def context(
-        self, scope: str, messages: Messages, tools: Messages, rendered: RenderedPrompt, tokens: Tokens
+        self, namespace: str, messages: Messages, tools: Messages, rendered: RenderedPrompt, tokens: Tokens
     ) -> ReplyContext:
         """What `store` needs to know of a conversation whose prompt has these tokens."""
         n_closed = rendered.message_ends[-1] if rendered.message_ends else len(rendered.text)
         head = self._tokenizer.since_special(tokens)
-        return ReplyContext(scope, digests(scope, messages)[-1], tools, rendered.text[n_closed:], head)
+        return ReplyContext(namespace, digests(namespace, messages)[-1], tools, rendered.text[n_closed:], head)
 
     def store(self, context: ReplyContext, text: str, tokens: Sequence[int]) -> None:
         """Store a reply as it was written, with its tokens but for one that ended it."""
@@ -76,11 +76,11 @@ class ReplyMemory:
         """Store a reply that a client or a stop string interrupted: how much of it comes back is not known yet."""
         self._side_store.put(_INTERRUPTED, context.digest, _stored(context, text, tokens).packed())
 
-    def recall(self, scope: str, messages: Messages) -> tuple[list[dict[str, Any]], dict[int, StoredReply]]:
+    def recall(self, namespace: str, messages: Messages) -> tuple[list[dict[str, Any]], dict[int, StoredReply]]:
         """The messages with the reasoning that is known of them, and the stored replies that some are, by index."""
         found: dict[int, StoredReply] = {}
         recalled = [dict(message) for message in messages]
-        conversation = digests(scope, messages)
+        conversation = digests(namespace, messages)
         for i, (message, digest) in enumerate(zip(recalled, conversation, strict=True)):
             if message.get("role") != "assistant":
                 continue

@@ -12,7 +12,7 @@ _KIND = "tools"
 
 
 class ToolOrder:
-    """Sets of tools as they were first sent, by what they say; nothing is found across scopes. Any thread.
+    """Sets of tools as they were first sent, by what they say; nothing is found across namespaces. Any thread.
 
     The order of tools and that of the keys of objects mean nothing. That of a schema's `properties` does: models fill
     them in as they are listed, and grammars demand it. So tools with other orders there are other tools.
@@ -21,7 +21,7 @@ class ToolOrder:
     def __init__(self, side_store: SideStore) -> None:
         self._side_store = side_store
 
-    def first(self, scope: str, tools: ToolDefinitions) -> ToolDefinitions:
+    def first(self, namespace: str, tools: ToolDefinitions) -> ToolDefinitions:
         """The same tools as they were first sent; these, from now on, if they never were. They must be of JSON.
 
         Tools that are nested too deeply stay as they are.
@@ -30,7 +30,7 @@ class ToolOrder:
             said = sorted(json.dumps(_without_order(tool), sort_keys=True) for tool in tools)
         except RecursionError:
             return tools
-        digest = blake2b("\0".join([scope, *said]).encode(), digest_size=16).digest()
+        digest = blake2b("\0".join([namespace, *said]).encode(), digest_size=16).digest()
         first = self._side_store.get(_KIND, digest)
         if first is None:
             self._side_store.put(_KIND, digest, json.dumps(tools).encode())

@@ -16,7 +16,7 @@ class _Entry(NamedTuple):
 class TokenMemory:
     """Tokens of texts, as bytes; the least recently used are forgotten beyond `n_bytes`. Any thread.
 
-    Texts are kept whole, so a hit is a proof. They stay in this process. Nothing is found across scopes.
+    Texts are kept whole, so a hit is a proof. They stay in this process. Nothing is found across namespaces.
     """
 
     def __init__(self, n_bytes: int) -> None:
@@ -24,22 +24,22 @@ class TokenMemory:
         self._tokens: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, scope: str, text: str) -> bytes | None:
-        """The tokens put for `text` in `scope`, if they are still known."""
+    def get(self, namespace: str, text: str) -> bytes | None:
+        """The tokens put for `text` in `namespace`, if they are still known."""
         with self._lock:
-            entry = self._tokens.get((scope, text))
+            entry = self._tokens.get((namespace, text))
             if entry is None:
                 return None
-            self._tokens.move_to_end((scope, text))
+            self._tokens.move_to_end((namespace, text))
             return entry.tokens
 
-    def put(self, scope: str, text: str, tokens: bytes) -> None:
+    def put(self, namespace: str, text: str, tokens: bytes) -> None:
         """Remember the tokens of `text`."""
         with self._lock:
-            if (scope, text) in self._tokens:
+            if (namespace, text) in self._tokens:
                 return
             entry = _Entry(tokens, _n_bytes(text, tokens))
-            self._tokens[scope, text] = entry
+            self._tokens[namespace, text] = entry
             self._n_bytes_left -= entry.n_bytes
             while self._n_bytes_left < 0:
                 self._n_bytes_left += self._tokens.popitem(last=False)[1].n_bytes

@@ -12,7 +12,7 @@ from segue.chat.rendered_prompt import RenderedPrompt, WrittenText
 from segue.chat.tokens.memory import TokenMemory
 from segue.chat.tokens.specials import SpecialSplitter
 from segue.chat.vocabulary import Tokens, TokenVocabulary
-from segue.policy.placement import Breakpoint, PromptMarks
+from segue.policy.prompt_marks import Breakpoint, PromptMarks
 
 DEFAULT_MEMORY_BYTES = 1 << 26
 _N_BLOCK_CHARS = 1 << 14
@@ -37,7 +37,7 @@ class TextSegment(NamedTuple):
 class PromptTokenizer:
     """Tokenises prompts as the vocabulary does whole, but each text between two special tokens only once.
 
-    Any thread may encode, several at once. It remembers texts up to `n_bytes` in memory, never across scopes.
+    Any thread may encode, several at once. It remembers texts up to `n_bytes` in memory, never across namespaces.
     """
 
     def __init__(self, vocabulary: TokenVocabulary, n_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
@@ -54,7 +54,7 @@ class PromptTokenizer:
         self._frame = vocabulary.tokenize("", add_special=True, parse_special=False)
         self._n_piece_bytes = np.full(vocabulary.n_tokens, -1, np.int32)
 
-    def encode(self, prompt: RenderedPrompt | str, scope: str = "") -> EncodedPrompt:
+    def encode(self, prompt: RenderedPrompt | str, namespace: str = "") -> EncodedPrompt:
         """The tokens of a prompt, and its marks as token positions.
 
         BOS stands in front where the model wants it, once even if the text begins with it; there is no EOS, since a
@@ -72,7 +72,7 @@ class PromptTokenizer:
             written = [
                 WrittenText(one.start - n_stripped, one.end - n_stripped, one.tokens) for one in rendered.written
             ]
-            tokens, segments = self._encode_segments(text, specials, written, scope)
+            tokens, segments = self._encode_segments(text, specials, written, namespace)
 
         breakpoints = [mark.end for mark in rendered.breakpoints]
         given = (rendered.message_ends, rendered.volatile, rendered.part_ends, breakpoints)
@@ -120,7 +120,7 @@ class PromptTokenizer:
         return tokens[places[-1] + 1 :] if len(places) else tokens
 
     def _encode_segments(
-        self, text: str, specials: Sequence[tuple[int, int, int]], written: Sequence[WrittenText], scope: str
+        self, text: str, specials: Sequence[tuple[int, int, int]], written: Sequence[WrittenText], namespace: str
     ) -> tuple[Tokens, list[TextSegment]]:
         parts = [np.array(self._bos, np.int32).tobytes()]
         segments = []
@@ -134,7 +134,7 @@ class PromptTokenizer:
                 continue
             segments.append(TextSegment(start, end, n_bytes // 4))
             if start < end:
-                parts.append(one.tokens if one is not None else self._encode_text(text[start:end], scope))
+                parts.append(one.tokens if one is not None else self._encode_text(text[start:end], namespace))
                 n_bytes += len(parts[-1])
             if token is not None:
                 parts.append(self._special[token])
@@ -142,12 +142,12 @@ class PromptTokenizer:
             start = following
         return np.frombuffer(b"".join(parts), np.int32), segments
 
-    def _encode_text(self, text: str, scope: str) -> bytes:
+    def _encode_text(self, text: str, namespace: str) -> bytes:
         """The tokens of a text without special tokens."""
-        known = self._memory.get(scope, text)
+        known = self._memory.get(namespace, text)
         if known is None:
             known = self._unremembered(text)
-            self._memory.put(scope, text, known)
+            self._memory.put(namespace, text, known)
         return known
 
     def _unremembered(self, text: str) -> bytes:

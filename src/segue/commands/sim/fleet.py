@@ -45,7 +45,7 @@ def fleet(
     seed: int = 1,
     machine: Machine = MACHINE,
 ) -> int:
-    """Let fleets of replicas serve many users, under each way to route, without and with a shared home.
+    """Let fleets of replicas serve many users, under each way to route, without and with a shared tier.
 
     Users replay conversations of the recording and share nothing with each other. The second half of the time counts.
 
@@ -58,7 +58,7 @@ def fleet(
     routing
         What decides where a request goes: round-robin, session, prefix or depth; all if absent.
     shared_bytes_per_s
-        How fast a checkpoint comes from the shared home, on top of how fast it is brought back.
+        How fast a checkpoint comes from the shared tier, on top of how fast it is brought back.
     seconds
         How long to simulate.
     seed

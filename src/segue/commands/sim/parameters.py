@@ -89,13 +89,13 @@ class Machine:
     """Whose states and attention cells are counted."""
     read_tokens_per_s: PositiveFloat = 1000.0
     """How fast a prompt is read."""
-    home_bytes_per_s: PositiveFloat = 10e9
+    restore_bytes_per_s: PositiveFloat = 10e9
     """How fast a checkpoint is brought back."""
 
     @property
     def cost(self) -> Cost:
         """What it takes to read and to bring back."""
-        return Cost(MODELS[self.model], self.read_tokens_per_s, self.home_bytes_per_s)
+        return Cost(MODELS[self.model], self.read_tokens_per_s, self.restore_bytes_per_s)
 
 
 UNBOUNDED: Final = (Capacity(),)

@@ -1,6 +1,7 @@
-"""`segue`: the server's own tree, placement and retention."""
+"""`segue`: the server's own tree, checkpoint positions and retention."""
 
-from segue.policy.placement import Position, PromptMarks, checkpoint_positions, n_positions_most
+from segue.policy.checkpoint_positions import Position, checkpoint_positions, n_positions_most
+from segue.policy.prompt_marks import PromptMarks
 from segue.policy.retention import Retention
 from segue.policy.victims import Victims
 from segue.prefix.branch import Tokens

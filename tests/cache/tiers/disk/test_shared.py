@@ -79,16 +79,16 @@ class Tenant(Desk):
         while self.cache.maintain(0.0):
             pass
 
-    def plan(self, prompt: Path, scope: str, *, use_cache: bool = True) -> Plan:
+    def plan(self, prompt: Path, namespace: str, *, use_cache: bool = True) -> Plan:
         """Where a prompt starts, once that has come from the disk."""
         for _ in range(1000):
             self.woken.clear()
             self.cache.collect()
-            plan = self.cache.match(scope, array(prompt), use_cache=use_cache)
+            plan = self.cache.match(namespace, array(prompt), use_cache=use_cache)
             if plan.is_near:
                 return plan
             if not plan.fetch():
-                return self.cache.match(scope, array(prompt), only_near=True)
+                return self.cache.match(namespace, array(prompt), only_near=True)
             assert self.woken.wait(PATIENCE_S)
         raise AssertionError("fetching does not end")
 
@@ -352,7 +352,7 @@ def test_entries_that_have_no_place_leave_no_bytes_behind(directory: File, kind:
     (model,) = index.fingerprints()
     row = index.checkpoints(model)[0]
     (own, n_own_bytes), (cells, n_cell_bytes) = (disk.directory.write_blob([np.ones(9, np.uint8)]) for _ in range(2))
-    segments = [SegmentRow(row.scope, 0, np.arange(90, 99, dtype=np.int32), cells, n_cell_bytes)]
+    segments = [SegmentRow(row.namespace, 0, np.arange(90, 99, dtype=np.int32), cells, n_cell_bytes)]
     misplaced = replace(row, key=bytes(16), n_tokens=10, tokens=None, file=own, n_bytes=n_own_bytes)
     index.add(model, segments, misplaced)
     disk.used_bytes = disk.directory.used_bytes

@@ -136,12 +136,12 @@ def test_another_model_gets_room_in_the_end(make: MakeDesk) -> None:
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_scopes_share_nothing_after_a_restart(kind: MemoryKind, make: MakeDesk) -> None:
+def test_namespaces_share_nothing_after_a_restart(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
-    serve(desk, path(1, 30), scope="mine")
+    serve(desk, path(1, 30), namespace="mine")
     desk.restart()
-    assert serve(desk, path(1, 30), scope="yours") == 30
-    assert serve(desk, path(1, 30), scope="mine") == 0
+    assert serve(desk, path(1, 30), namespace="yours") == 30
+    assert serve(desk, path(1, 30), namespace="mine") == 0
 
 
 @pytest.mark.parametrize("kind", MemoryKind)

@@ -110,9 +110,9 @@ class SaveQueue:
         n_bytes = need()
         for segment in chain:
             segment.is_being_written = True
-        scope = self._above.entries.namespace(checkpoint)
+        namespace = self._above.entries.namespace(checkpoint)
         times = self._wall(checkpoint.created), self._wall(checkpoint.last_used)
-        row, segments = rows_of(checkpoint, scope, self._place.fingerprint, times)
+        row, segments = rows_of(checkpoint, namespace, self._place.fingerprint, times)
         cells = [s.cells.data if s.cells is not None and not s.is_stored else None for s in chain]
         writing = EntryWrite(row, tuple(segments), tuple(cells), tuple(parts))
         self.is_writing = True
@@ -127,7 +127,7 @@ class SaveQueue:
         with self._usage.share.spending(n_reserved):
             self._stored.add(checkpoint, chain, written.row, written.segments)
         self._end(checkpoint)
-        log_event("stored", checkpoint, checkpoint.home, time.perf_counter())
+        log_event("stored", checkpoint, checkpoint.tier, time.perf_counter())
         if checkpoint.is_attached:
             self.add(checkpoint)
 

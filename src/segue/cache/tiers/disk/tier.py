@@ -145,8 +145,8 @@ class DiskTier:
         index = self._directory.index
         _explain_others(index, model, fingerprint)
         n_loaded, misplaced = load(self._above, index.segments(model), index.checkpoints(model))
-        for scope, tokens in self._directory.lost_paths(model):
-            self._above.entries.tree(scope).mark_damaged(tokens)
+        for namespace, tokens in self._directory.lost_paths(model):
+            self._above.entries.tree(namespace).mark_damaged(tokens)
         if misplaced:
             self._disk.forget(misplaced)
         return n_loaded

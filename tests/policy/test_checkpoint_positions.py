@@ -3,38 +3,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from segue.policy.placement import (
-    Breakpoint,
-    Position,
-    PromptMarks,
-    checkpoint_positions,
-    digests,
-    rewinds,
-    stable_positions,
-)
+from segue.policy.checkpoint_positions import Position, checkpoint_positions, rewind_positions
+from segue.policy.prompt_marks import PromptMarks
 from segue.prefix.checkpoint import Origin
+from tests.policy.prompts import breakpoints, prompts
 
 COST = 8.0
 BUDGET = 0.02
 OTHERS = (Origin.MESSAGE_END, Origin.STRIDE)
-
-
-@st.composite
-def prompts(draw: st.DrawFn) -> tuple[PromptMarks, int]:
-    """Marks and length of a prompt of short and long messages, and maybe a generation suffix."""
-    sizes = draw(st.lists(st.one_of(st.integers(0, 40), st.integers(0, 9000)), max_size=40))
-    ends: list[int] = []
-    for size in sizes:
-        ends.append((ends[-1] if ends else 0) + size)
-    ends = [end for end in ends if end > 0]
-    n_prompt = max(1, (ends[-1] if ends else 0) + draw(st.integers(0, 300)))
-    some = st.lists(st.integers(1, n_prompt), max_size=4).map(lambda positions: tuple(sorted(positions)))
-    n_stable = draw(st.integers(0, min(3, len(ends))))
-    return PromptMarks(tuple(ends), draw(some), breakpoints(*draw(some)), n_stable), n_prompt
-
-
-def breakpoints(*ends: int) -> tuple[Breakpoint, ...]:
-    return tuple(Breakpoint(end, 300.0) for end in ends)
 
 
 def breakpoint_ends(marks: PromptMarks) -> set[int]:
@@ -49,42 +25,42 @@ def certain(marks: PromptMarks, n_prompt: int, fork: int | None) -> set[int]:
 
 def inside_last(marks: PromptMarks) -> set[int]:
     start, end = (0, 0, *marks.message_ends)[-2:]
-    return set(rewinds(start, end)) if end - start >= 448 else set()
+    return set(rewind_positions(start, end)) if end - start >= 448 else set()
 
 
 def n_read_again(placed: tuple[Position, ...], position: int) -> int:
     """What is read again by a prompt that leaves this one at `position`, on a memory that cannot rewind."""
-    return position - max((cut.n_tokens for cut in placed if cut.n_tokens <= position), default=0)
+    return position - max((one.n_tokens for one in placed if one.n_tokens <= position), default=0)
 
 
 @settings(max_examples=300)
 @given(prompt=prompts(), data=st.data(), cost=st.sampled_from((1.0, 8.0, 100.0)))
-def test_cuts_are_those_promised(prompt: tuple[PromptMarks, int], data: st.DataObject, cost: float) -> None:
+def test_positions_are_those_promised(prompt: tuple[PromptMarks, int], data: st.DataObject, cost: float) -> None:
     marks, n_prompt = prompt
     n_start = data.draw(st.integers(0, n_prompt - 1))
     fork = data.draw(st.none() | st.integers(0, n_prompt))
     n_most = data.draw(st.sampled_from((0, 3, 64)))
     n_allowed = min(n_most, int(BUDGET * (n_prompt - n_start) / cost))
     placed = checkpoint_positions(marks, n_start, n_prompt, fork=fork, checkpoint_cost_tokens=cost, n_most=n_most)
-    positions = [cut.n_tokens for cut in placed]
+    positions = [position.n_tokens for position in placed]
     assert positions == sorted(set(positions))
     assert n_start < positions[0]
     assert placed[-1] == Position(n_prompt, Origin.PROMPT_END)
     named = {n for n in certain(marks, n_prompt, fork) if n > n_start}
     always = named | {n for n in inside_last(marks) if n > n_start}
     assert always <= set(positions)
-    others = [cut for cut in placed if cut.n_tokens not in always]
+    others = [position for position in placed if position.n_tokens not in always]
     assert len(others) <= n_allowed
-    for cut in others:
-        assert cut.origin in OTHERS
-        is_end = cut.n_tokens in marks.message_ends
-        assert is_end == (cut.origin is Origin.MESSAGE_END)
-        assert is_end or cut.n_tokens % 64 == 0
+    for position in others:
+        assert position.origin in OTHERS
+        is_end = position.n_tokens in marks.message_ends
+        assert is_end == (position.origin is Origin.MESSAGE_END)
+        assert is_end or position.n_tokens % 64 == 0
     if len(others) < n_allowed:
-        # Nothing is left out but what lies just after a certain cut.
+        # Nothing is left out but what lies just after a certain position.
         near = {n + more for n in (n_start, *always) for more in range(4)}
         assert {end for end in marks.message_ends if end > n_start} <= set(positions) | near
-    names = {cut.n_tokens: cut.origin for cut in placed}
+    names = {position.n_tokens: position.origin for position in placed}
     for n in always - named:
         assert names[n] is Origin.REWIND
     for n in named - {n_prompt}:
@@ -131,23 +107,23 @@ def test_rewinding_to_a_message_end_reads_little_again(seed: int, n_messages: in
     rng = np.random.default_rng(seed)
     ends = np.cumsum(1 + rng.lognormal(2, spread, n_messages).astype(np.int64)).tolist()
     n_prompt = ends[-1]
-    # Two cuts for each power of two below the prompt's length are enough, however many messages there are.
+    # Two positions for each power of two below the prompt's length are enough, however many messages there are.
     n_others = 2 * n_prompt.bit_length()
     cost = BUDGET * n_prompt / (n_others + 0.5)
     placed = checkpoint_positions(PromptMarks(tuple(ends)), 0, n_prompt, fork=None, checkpoint_cost_tokens=cost)
     assert len(placed) <= n_others + 3 + len(inside_last(PromptMarks(tuple(ends))))
     for end in ends[:-1]:
-        # An end a few tokens after a certain cut is left to that one.
+        # An end a few tokens after a certain position is left to that one.
         assert n_read_again(placed, end) < 3 * (n_prompt - end) + 4
 
 
 @pytest.mark.parametrize("n_others", [1, 2, 3, 5])
-def test_a_few_cuts_among_many_short_messages_halve_the_way(n_others: int) -> None:
+def test_a_few_positions_among_many_short_messages_halve_the_way(n_others: int) -> None:
     n_prompt = 30_000
     marks = PromptMarks(tuple(range(15, n_prompt + 1, 15)))
     cost = BUDGET * n_prompt / (n_others + 0.5)
     placed = checkpoint_positions(marks, 0, n_prompt, fork=None, checkpoint_cost_tokens=cost)
-    inner = [cut.n_tokens for cut in placed if cut.n_tokens < n_prompt - 15]
+    inner = [position.n_tokens for position in placed if position.n_tokens < n_prompt - 15]
     assert len(inner) == n_others
     assert n_prompt - max(inner) <= n_prompt / 2**n_others
     assert all(n_read_again(placed, end) < n_prompt / 2 for end in marks.message_ends if end > n_prompt * 2 / 3)
@@ -159,7 +135,7 @@ def test_the_end_of_a_long_message_comes_before_a_stride_inside_it(n_long: int) 
     placed = checkpoint_positions(
         marks, 0, n_long + 100, fork=None, checkpoint_cost_tokens=BUDGET * (n_long + 100) / 1.5
     )
-    assert [cut.n_tokens for cut in placed] == [n_long, n_long + 50, n_long + 100]
+    assert [position.n_tokens for position in placed] == [n_long, n_long + 50, n_long + 100]
 
 
 def test_a_growing_raw_prompt_keeps_its_strides() -> None:
@@ -167,15 +143,15 @@ def test_a_growing_raw_prompt_keeps_its_strides() -> None:
     n_start = 0
     for n_prompt in range(4096, 40_000, 517):
         placed = checkpoint_positions(PromptMarks(), n_start, n_prompt, fork=None, checkpoint_cost_tokens=1)
-        kept |= {cut.n_tokens for cut in placed}
+        kept |= {position.n_tokens for position in placed}
         wanted = {(n_prompt - 1) // 2**k * 2**k - back * 2**k for k in range(6, 16) for back in (0, 1)}
         wanted = {n for n in wanted if n > 0}
-        # What was read before is not cut again, and need not be: the multiples stand there already.
+        # No position is chosen in what was read before, and need not be: the multiples stand there already.
         assert wanted <= kept
         n_start = n_prompt
 
 
-def test_the_stronger_origin_names_a_cut() -> None:
+def test_the_stronger_origin_names_a_position() -> None:
     marks = PromptMarks(
         message_ends=(10, 20, 30, 40), volatile=(10, 15, 20), breakpoints=breakpoints(10, 40), n_stable=2
     )
@@ -190,28 +166,13 @@ def test_the_stronger_origin_names_a_cut() -> None:
     )
 
 
-def test_no_other_cut_stands_just_after_a_certain_one() -> None:
+def test_no_other_position_stands_just_after_a_certain_one() -> None:
     marks = PromptMarks(message_ends=(100, 102, 200, 303, 305, 350, 400), breakpoints=breakpoints(303), n_stable=1)
     placed = checkpoint_positions(marks, 0, 400, fork=None, checkpoint_cost_tokens=1)
-    assert [cut.n_tokens for cut in placed if cut.origin is not Origin.STRIDE] == [100, 200, 303, 350, 400]
-
-
-@given(prompt=prompts(), grown=st.lists(st.integers(1, 6000), min_size=1, max_size=5))
-def test_stable_positions_are_shared_up_to_the_last_message_end(
-    prompt: tuple[PromptMarks, int], grown: list[int]
-) -> None:
-    marks, n_prompt = prompt
-    n_same = marks.message_ends[-1] if marks.message_ends else 0
-    ends = (*marks.message_ends, *(n_same + sum(grown[: i + 1]) for i in range(len(grown))))
-    short = digests(stable_positions(marks, n_prompt))
-    long = digests(stable_positions(PromptMarks(ends), ends[-1] + 3))
-    assert {n: d for n, d in short.items() if n <= n_same} == {n: d for n, d in long.items() if n <= n_same}
-    assert stable_positions(marks, n_prompt)[-1] == Position(n_prompt, Origin.PROMPT_END)
-
-
-def test_digests_tell_cuts_apart_and_outlive_the_process() -> None:
-    one = digests((Position(5, Origin.STRIDE), Position(9, Origin.PROMPT_END)))
-    assert one == digests((Position(5, Origin.FORK), Position(9, Origin.MESSAGE_END)))
-    assert one[9] != digests((Position(9, Origin.PROMPT_END),))[9]
-    assert one[9] != digests((Position(4, Origin.STRIDE), Position(9, Origin.PROMPT_END)))[9]
-    assert one == {5: 5, 9: 2031907796820721810}
+    assert [position.n_tokens for position in placed if position.origin is not Origin.STRIDE] == [
+        100,
+        200,
+        303,
+        350,
+        400,
+    ]

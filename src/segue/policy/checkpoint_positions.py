@@ -3,52 +3,19 @@
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.policy.prompt_marks import PromptMarks
 from segue.prefix.checkpoint import Origin
 
 Positions = NDArray[np.int64]
 
-_N_STABLE_STRIDE = 4096
 _N_WORTH = 4
 _N_LONG_STRIDES = 7
 _N_POSITIONS_MIN, _N_POSITIONS_MAX = 8, 64
-_DIGEST_BASE = 0x1F3D5B79A2C4E681
-_DIGEST_MODULUS = (1 << 61) - 1
-
-
-class Breakpoint(NamedTuple):
-    """A client's own mark: the checkpoint at `end`, exclusive, stays pinned for `ttl_s` seconds after each use."""
-
-    end: int
-    ttl_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class PromptMarks:
-    """Positions (token counts from the prompt's start) where a checkpoint is likely to pay.
-
-    All are exclusive ends, ascending, within `[1, n_prompt]`. `message_ends` are the ends of the rendered messages
-    (system and tools included), the last one lying before the generation suffix; `volatile` lie before spans that
-    look like a date, a UUID or the like; `breakpoints` are the client's own; `n_stable` is how many of the first
-    message ends belong to system prompt and tools; `part_ends` are the ends of parts inside messages that another part
-    follows. A raw prompt has none of them.
-    """
-
-    message_ends: tuple[int, ...] = ()
-    volatile: tuple[int, ...] = ()
-    breakpoints: tuple[Breakpoint, ...] = ()
-    n_stable: int = 0
-    part_ends: tuple[int, ...] = ()
-
-    @property
-    def boundaries(self) -> tuple[int, ...]:
-        """The ends of messages and their parts, ascending; clients add, change or omit the text between two of them."""
-        return tuple(sorted({*self.message_ends, *self.part_ends})) if self.part_ends else self.message_ends
 
 
 class Position(NamedTuple):
@@ -73,11 +40,11 @@ def checkpoint_positions(
     """The positions for checkpoints while reading tokens `[n_start, n_prompt)`: ascending, up to the prompt's end.
 
     Always included: the ends of system and tools and of the last two messages (if the last one is edited, reading
-    continues from the one before), a few places in the last message if it is long (`rewinds`), `fork` (where the prompt
-    leaves a known path), the `expected` positions (where the next prompt is likely to leave this one), volatile spans,
-    breakpoints and the prompt's end. Other message ends and strides are added until they cost the fraction `budget` of
-    the reading, at `checkpoint_cost_tokens` tokens each, and never more than `n_most`, since each takes a checkpoint's
-    bytes. `n_min_stride` is a power of two.
+    continues from the one before), a few places in the last message if it is long (`rewind_positions`), `fork` (where
+    the prompt leaves a known path), the `expected` positions (where the next prompt is likely to leave this one),
+    volatile spans, breakpoints and the prompt's end. Other message ends and strides are added until they cost the
+    fraction `budget` of the reading, at `checkpoint_cost_tokens` tokens each, and never more than `n_most`, since each
+    takes a checkpoint's bytes. `n_min_stride` is a power of two.
     """
     named = dict.fromkeys(_inside_last(marks, n_start, n_min_stride), Origin.REWIND)
     named |= _certain(marks, n_start, n_prompt, fork, expected)
@@ -114,7 +81,7 @@ def last_message(marks: PromptMarks) -> tuple[int, int]:
     return start, end
 
 
-def rewinds(start: int, end: int, n_min_stride: int = 64) -> tuple[int, ...]:
+def rewind_positions(start: int, end: int, n_min_stride: int = 64) -> tuple[int, ...]:
     """The checkpoint positions in a message `[start, end)` with which an edit reads few tokens again; descending.
 
     After a change r tokens before the end of its text, fewer than max(`n_min_stride`, 3 r) tokens are read again, for
@@ -130,11 +97,11 @@ def rewinds(start: int, end: int, n_min_stride: int = 64) -> tuple[int, ...]:
 
 
 def _inside_last(marks: PromptMarks, n_start: int, n_min_stride: int) -> tuple[int, ...]:
-    """The `rewinds` of the last message, if the message is long enough that they add little to its reading time."""
+    """The `rewind_positions` of the last message, if it is so long that they add little to its reading time."""
     start, end = last_message(marks)
     if end - start < _N_LONG_STRIDES * n_min_stride:
         return ()
-    return tuple(n for n in rewinds(start, end, n_min_stride) if n > n_start)
+    return tuple(n for n in rewind_positions(start, end, n_min_stride) if n > n_start)
 
 
 def _others(
@@ -194,24 +161,3 @@ def _strides(bounds: Positions, n_min_stride: int) -> Positions:
 def _highest_bit(numbers: Positions) -> Positions:
     """The exponent of the highest power of two in each number; 0 for 0, which an empty message gives."""
     return np.maximum(np.frexp(numbers.astype(np.float64))[1].astype(np.int64) - 1, 0)
-
-
-def stable_positions(marks: PromptMarks, n_prompt: int) -> tuple[Position, ...]:
-    """The positions of reproducible mode, from the prompt alone: message ends, fixed multiples, the prompt's end.
-
-    A prompt that extends another prompt at one of its message ends has the same positions up to that end.
-    """
-    named = dict.fromkeys(range(_N_STABLE_STRIDE, n_prompt, _N_STABLE_STRIDE), Origin.STRIDE)
-    named |= dict.fromkeys(marks.message_ends, Origin.MESSAGE_END)
-    named[n_prompt] = Origin.PROMPT_END
-    return tuple(Position(n, origin) for n, origin in sorted(named.items()))
-
-
-def digests(placed: Iterable[Position]) -> dict[int, int]:
-    """For each checkpoint position, a digest of all positions up to and including it, the same in every process."""
-    digest = 0
-    result = {}
-    for position in placed:
-        digest = (digest * _DIGEST_BASE + position.n_tokens) % _DIGEST_MODULUS
-        result[position.n_tokens] = digest
-    return result
