@@ -144,7 +144,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
 
 
 def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
-    """Let a directory be the last home. Raises ModelError, with a line to show, where it cannot be."""
+    """Let a directory be the last tier. Raises ModelError, with a line to show, where it cannot be."""
     try:
         directory = Directory(path)
         if directory.forgotten:
