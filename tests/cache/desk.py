@@ -1,4 +1,4 @@
-"""A cache on simulated memory, and whoever uses it by hand: every token read proves that its lane stood right."""
+"""A cache on simulated memory, and whoever uses it by hand: every token read proves that its sequence stood right."""
 
 import itertools
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from tests.kit.fake_engine import FakeEngine, expected_logits
 
 Path = tuple[int, ...]
 
-N_LANES = 3
+N_RUNNING = 3
 
 
 def path(first: int, n_tokens: int) -> Path:
@@ -47,7 +47,7 @@ def n_restorable(checkpoint: Entry, prompt: Path, shape: MemoryShape) -> int:
 
 
 class Desk:
-    """Lanes of a cache with their paths. `n_cells`, `n_parked` and `limit_host_bytes` are all the room there is."""
+    """Sequences of a cache with their paths. `n_cells`, `n_parked` and `limit_host_bytes` are all the room there is."""
 
     def __init__(
         self,
@@ -63,14 +63,14 @@ class Desk:
         self.kind = kind
         self.paths: dict[int, Path] = {}
         self.namespaces: dict[int, str] = {}
-        n_seq_max = N_LANES + 1 + n_parked
+        n_seq_max = N_RUNNING + 1 + n_parked
         self.engine = FakeEngine(
             kind, n_cells=n_cells, n_seq_max=n_seq_max, n_batch=16, n_ubatch=16, is_unified=is_unified
         )
         clock = itertools.count()
         self.cache = StateCache(
             self.engine,
-            N_LANES,
+            N_RUNNING,
             n_parked,
             limit_host_bytes,
             n_idle_cells,
@@ -89,27 +89,27 @@ class Desk:
         n_host_bytes = sum(c.host_bytes for c in checkpoints) + n_segment_bytes + evictor.host.budget.reserved_bytes
         assert n_host_bytes == evictor.host.budget.used_bytes <= evictor.host.budget.limit_bytes
         parked = [c.seq for c in checkpoints if c.seq != NO_SEQ]
-        assert sorted(parked + evictor.device.free_seqs) == list(range(N_LANES + 1, self.engine.n_seq_max))
+        assert sorted(parked + evictor.device.free_seqs) == list(range(N_RUNNING + 1, self.engine.n_seq_max))
         assert self.engine.occupied() <= {*parked, *self.paths}
         assert set(evictor.device.owners.running) == set(self.paths)
 
-    def idle_lane(self) -> int:
-        """The lowest lane that is not in use."""
-        return next(lane for lane in range(N_LANES) if lane not in self.paths)
+    def idle_seq(self) -> int:
+        """The lowest sequence that is not in use."""
+        return next(seq for seq in range(N_RUNNING) if seq not in self.paths)
 
-    def start(self, lane: int, prompt: Path, *, namespace: str = "", use_cache: bool = True) -> bool:
-        """Open a lane where the cache has the prompt deepest; False if there was no room for it."""
+    def start(self, seq: int, prompt: Path, *, namespace: str = "", use_cache: bool = True) -> bool:
+        """Open a sequence where the cache has the prompt deepest; False if there was no room for it."""
         plan = self.plan(prompt, namespace, use_cache=use_cache)
-        self.paths[lane], self.namespaces[lane] = prompt[: plan.n_start], namespace
+        self.paths[seq], self.namespaces[seq] = prompt[: plan.n_start], namespace
         try:
-            restoration = self.cache.restore(lane, plan)
+            restoration = self.cache.restore(seq, plan)
             while not restoration.is_done:
-                restoration.step()
+                restoration.restore_next()
         except NoRoomError:
             assert len(self.paths) > 1, "alone, a request must always find room to start"
-            self.forget(lane)
+            self.release(seq)
             return False
-        assert self.engine.length(lane) == plan.n_start
+        assert self.engine.length(seq) == plan.n_start
         assert (plan.logits is not None) == (plan.n_start == len(prompt)), "a reply must have logits to begin with"
         if plan.logits is not None:
             assert np.array_equal(plan.logits, expected_logits(self.kind, prompt))
@@ -126,28 +126,28 @@ class Desk:
         best = max((n_restorable(c, prompt, self.engine.shape) for c in checkpoints), default=0)
         assert plan.n_start == best
 
-    def read(self, lane: int, tokens: Path) -> Logits | None:
-        """Read on; what comes out shows that the lane stood right. None, and the lane given up, if there is no room."""
+    def read(self, seq: int, tokens: Path) -> Logits | None:
+        """Read on, and check the logits. None, with the sequence released, if there is no room."""
         logits = None
         for i in range(0, len(tokens), self.engine.n_batch):
-            chunk = Chunk(lane, array(tokens[i : i + self.engine.n_batch]), LAST_ROW)
+            chunk = Chunk(seq, array(tokens[i : i + self.engine.n_batch]), LAST_ROW)
             while True:
                 try:
                     row = self.engine.decode([chunk])[0][0]
                     break
                 except NoRoomError:
                     if not self.cache.make_room():
-                        self.forget(lane)
+                        self.release(seq)
                         return None
-            self.paths[lane] += tokens[i : i + self.engine.n_batch]
+            self.paths[seq] += tokens[i : i + self.engine.n_batch]
             logits = self.engine.logits(row)
-            assert np.array_equal(logits, expected_logits(self.kind, self.paths[lane]))
+            assert np.array_equal(logits, expected_logits(self.kind, self.paths[seq]))
         return logits
 
-    def begin(self, lane: int, prompt: Path) -> Restoration:
-        """Take the first step of opening a lane, where the cache has the prompt deepest."""
-        restoration = self.cache.restore(lane, self.plan(prompt, ""))
-        restoration.step()
+    def begin(self, seq: int, prompt: Path) -> Restoration:
+        """Take the first step of opening a sequence, where the cache has the prompt deepest."""
+        restoration = self.cache.restore(seq, self.plan(prompt, ""))
+        restoration.restore_next()
         return restoration
 
     def is_near(self, entry: Entry, *, with_logits: bool = True) -> bool:
@@ -158,31 +158,31 @@ class Desk:
         """Begin to fetch an entry; False if that is not possible now."""
         return self.cache.evictor.lower.get(entry, self.cache.host)
 
-    def forget(self, lane: int) -> None:
-        self.cache.release(lane)
-        del self.paths[lane], self.namespaces[lane]
-        assert self.engine.length(lane) == 0
+    def release(self, seq: int) -> None:
+        self.cache.release(seq)
+        del self.paths[seq], self.namespaces[seq]
+        assert self.engine.length(seq) == 0
 
-    def take(self, lane: int, origin: Origin = Origin.MESSAGE_END, **options: object) -> None:
-        """Keep what a lane has read."""
-        self.cache.save(lane, array(self.paths[lane]), origin, **options)  # type: ignore[arg-type]
+    def save(self, seq: int, origin: Origin = Origin.MESSAGE_END, **options: object) -> None:
+        """Keep what a sequence has read."""
+        self.cache.save(seq, array(self.paths[seq]), origin, **options)  # type: ignore[arg-type]
 
-    def close(self, lane: int) -> None:
-        """Empty a lane and keep what it has read."""
-        self.cache.release(lane, keep=array(self.paths.pop(lane)))
-        del self.namespaces[lane]
-        assert self.engine.length(lane) == 0
+    def close(self, seq: int) -> None:
+        """Empty a sequence and keep what it has read."""
+        self.cache.release(seq, keep=array(self.paths.pop(seq)))
+        del self.namespaces[seq]
+        assert self.engine.length(seq) == 0
 
     def leave(self, prompt: Path, *, namespace: str = "") -> None:
-        """Read a prompt on an idle lane as far as the cache has it not, and close the lane."""
-        lane = self.idle_lane()
-        assert self.start(lane, prompt, namespace=namespace)
-        self.read(lane, prompt[len(self.paths[lane]) :])
-        self.close(lane)
+        """Read a prompt on an idle sequence as far as the cache has it not, and close the sequence."""
+        seq = self.idle_seq()
+        assert self.start(seq, prompt, namespace=namespace)
+        self.read(seq, prompt[len(self.paths[seq]) :])
+        self.close(seq)
         self.check()
 
     def move(self, src: int, dst: int) -> None:
-        """Go on with a lane under another number."""
+        """Go on with a sequence under another number."""
         self.cache.running.move(src, dst)
         self.paths[dst], self.namespaces[dst] = self.paths.pop(src), self.namespaces.pop(src)
         assert self.engine.length(src) == 0

@@ -194,8 +194,8 @@ class DiskDesk(Desk):
         **room: Any,
     ) -> None:
         """End, and begin again on the same directory."""
-        for lane in list(self.paths):
-            self.close(lane)
+        for seq in list(self.paths):
+            self.close(seq)
         self._end(timeout_s)
         self._reboot(limit_disk_bytes, model, room)
 
@@ -204,8 +204,8 @@ class DiskDesk(Desk):
         at = self._at.with_name(f"{self._at.name}-{next(self._n_copies)}")
         self._finish()
         shutil.copytree(self._at, at)
-        for lane in list(self.paths):
-            self.forget(lane)
+        for seq in list(self.paths):
+            self.release(seq)
         self._end(0.0)
         self._at = at
         self._reboot(None, None, {})
@@ -273,12 +273,12 @@ MakeDesk = Callable[..., DiskDesk]
 
 def serve(desk: DiskDesk, prompt: Path, *, namespace: str = "") -> int:
     """Read a prompt, keep it with its logits, and leave; how many tokens had to be read."""
-    lane = desk.idle_lane()
-    assert desk.start(lane, prompt, namespace=namespace)
-    n_start = len(desk.paths[lane])
+    seq = desk.idle_seq()
+    assert desk.start(seq, prompt, namespace=namespace)
+    n_start = len(desk.paths[seq])
     if n_start < len(prompt):
-        logits = desk.read(lane, prompt[n_start:])
-        desk.take(lane, Origin.PROMPT_END, logits=logits)
-    desk.close(lane)
+        logits = desk.read(seq, prompt[n_start:])
+        desk.save(seq, Origin.PROMPT_END, logits=logits)
+    desk.close(seq)
     desk.check()
     return len(prompt) - n_start

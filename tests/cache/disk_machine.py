@@ -7,13 +7,13 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from segue.prefix.checkpoint import Origin
 from segue.prefix.lineage import tokens_of
-from tests.cache.cache_machine import NAMESPACES, TAILS, KeeperMachine
+from tests.cache.cache_machine import NAMESPACES, TAILS, StateCacheMachine
 from tests.cache.damage import Damage, damage
-from tests.cache.desk import N_LANES, Path
+from tests.cache.desk import N_RUNNING, Path
 from tests.cache.disk_desk import DiskDesk, Hands, quick_directory
 
 
-class VaultMachine(KeeperMachine):
+class DiskMachine(StateCacheMachine):
     """As without a disk; and what is on disk is right, or is known to be lost."""
 
     desk: DiskDesk
@@ -48,19 +48,19 @@ class VaultMachine(KeeperMachine):
             self.desk.end()
             self.left.close()
 
-    @precondition(lambda self: len(self.desk.paths) < N_LANES)
+    @precondition(lambda self: len(self.desk.paths) < N_RUNNING)
     @rule(data=st.data(), tail=TAILS, namespace=st.sampled_from(NAMESPACES))
     def serve(self, data: st.DataObject, tail: Path, namespace: str) -> None:
         """What a request does: a prompt is read and kept with its logits, then a reply."""
         prompt = (*self.known_path(data, namespace), *tail, 1)
-        lane = self.desk.idle_lane()
-        if not self.desk.start(lane, prompt, namespace=namespace):
+        seq = self.desk.idle_seq()
+        if not self.desk.start(seq, prompt, namespace=namespace):
             return
-        logits = self.desk.read(lane, prompt[len(self.desk.paths[lane]) :])
+        logits = self.desk.read(seq, prompt[len(self.desk.paths[seq]) :])
         if logits is not None:
-            self.desk.take(lane, Origin.PROMPT_END, logits=logits)
-        if lane in self.desk.paths and self.desk.read(lane, (2, 1)) is not None:
-            self.desk.close(lane)
+            self.desk.save(seq, Origin.PROMPT_END, logits=logits)
+        if seq in self.desk.paths and self.desk.read(seq, (2, 1)) is not None:
+            self.desk.close(seq)
 
     @rule()
     def store(self) -> None:
@@ -111,7 +111,7 @@ class VaultMachine(KeeperMachine):
             self.desk.fetch(data.draw(st.sampled_from(sorted(far, key=lambda c: tokens_of(c).tolist()))))
 
     @rule(data=st.data())
-    def leave_memory(self, data: st.DataObject) -> None:
+    def drop(self, data: st.DataObject) -> None:
         """Make room on the host."""
         self.desk.cache.evictor.stored_room(data.draw(st.integers(0, self.desk.cache.host.budget.limit_bytes)))
 

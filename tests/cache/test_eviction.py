@@ -31,7 +31,7 @@ def test_what_is_worth_least_makes_room_on_the_host(kind: MemoryKind) -> None:
 def test_logits_go_before_what_is_parked() -> None:
     desk = Desk(MemoryKind.HYBRID, n_parked=2, limit_host_bytes=200)
     assert desk.start(0, path(1, 10))
-    desk.take(0, logits=desk.read(0, path(1, 10)))
+    desk.save(0, logits=desk.read(0, path(1, 10)))
     kept = at(desk, path(1, 10))
     assert kept is not None
     assert kept.logits is not None
@@ -51,7 +51,7 @@ def test_the_least_valuable_parked_checkpoint_leaves_its_sequence_to_the_next(ki
         assert desk.start(0, (*path(first, 20), 9))
         assert len(desk.paths[0]) == 20
         desk.read(0, (9,))
-        desk.forget(0)
+        desk.release(0)
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
@@ -90,7 +90,7 @@ def test_what_paths_share_is_stored_once(kind: MemoryKind) -> None:
         assert desk.start(0, (*prompt, 9))
         assert len(desk.paths[0]) == 40
         desk.read(0, (9,))
-        desk.forget(0)
+        desk.release(0)
         desk.check()
 
 
@@ -121,7 +121,7 @@ def test_an_interior_state_goes_while_its_cells_stay(kind: MemoryKind) -> None:
     assert desk.start(0, path(1, 30))
     for n in (20, 30):
         desk.read(0, path(1, 30)[len(desk.paths[0]) : n])
-        desk.take(0)
+        desk.save(0)
     desk.close(0)
     inner = at(desk, path(1, 20))
     assert inner is not None
@@ -138,7 +138,7 @@ def test_freeing_the_cells_of_a_tail_leaves_them_to_the_checkpoint_below(kind: M
     desk = Desk(kind, n_parked=1)
     assert desk.start(0, path(1, 30))
     desk.read(0, path(1, 20))
-    desk.take(0)
+    desk.save(0)
     desk.read(0, path(1, 30)[20:])
     if where(desk, path(1, 20)) == ("parked",):
         evictor, below = desk.cache.evictor, at(desk, path(1, 20))
@@ -169,7 +169,7 @@ def test_what_cannot_live_without_a_holder_goes_with_it(kind: MemoryKind) -> Non
     assert desk.start(0, path(1, 30))
     for n in (10, 20, 30):
         desk.read(0, path(1, 30)[len(desk.paths[0]) : n])
-        desk.take(0)
+        desk.save(0)
     desk.close(0)
     top: Entry | None = at(desk, path(1, 30))
     assert top is not None
@@ -183,7 +183,7 @@ def test_pinned_checkpoints_outlive_others() -> None:
     desk = Desk(MemoryKind.HYBRID, n_parked=0, limit_host_bytes=1000)
     assert desk.start(0, path(0, 20))
     desk.read(0, path(0, 20))
-    desk.take(0, pin_s=1e6)
+    desk.save(0, pin_s=1e6)
     desk.close(0)
     for first in range(1, 9):
         desk.leave(path(first, 20))
@@ -198,7 +198,7 @@ def test_what_is_pinned_on_a_running_path_outlives_others_that_are_parked(kind: 
     assert desk.start(0, path(0, 40))
     for n_tokens in range(10, 41, 10):
         desk.read(0, path(0, 40)[n_tokens - 10 : n_tokens])
-        desk.take(0, pin_s=1e6 if n_tokens == 10 else 0.0)
+        desk.save(0, pin_s=1e6 if n_tokens == 10 else 0.0)
     assert where(desk, path(0, 40)[:10]) == ("parked",)
     desk.close(0)
     desk.check()
@@ -211,7 +211,7 @@ def test_where_all_is_pinned_the_one_used_longest_ago_makes_room(kind: MemoryKin
     for first in range(60):
         assert desk.start(0, path(first, 20))
         desk.read(0, path(first, 20))
-        desk.take(0, pin_s=1e6)
+        desk.save(0, pin_s=1e6)
         desk.close(0)
         desk.check()
     kept = [first for first in range(60) if at(desk, path(first, 20))]
@@ -224,7 +224,7 @@ def test_a_pin_that_is_renewed_outlives_one_that_is_not() -> None:
     for first in (0, 1):
         assert desk.start(0, path(first, 20))
         desk.read(0, path(first, 20))
-        desk.take(0, pin_s=1.0)
+        desk.save(0, pin_s=1.0)
         desk.close(0)
     desk.cache.pins.renew("", array(path(0, 20)), 1e6)
     desk.cache.pins.renew("", array(path(5, 20)), 1e6)
@@ -242,7 +242,7 @@ def test_a_rewound_lane_holds_no_more_when_what_it_started_from_goes() -> None:
     assert start is not None
     evictor = desk.cache.evictor
     plan = desk.plan((*path(1, 10), 9), "")
-    desk.cache.restore(0, replace(plan, restore=Restore(start, 10, with_logits=False))).step()
+    desk.cache.restore(0, replace(plan, restore=Restore(start, 10, with_logits=False))).restore_next()
     evictor.evict(start)
     assert evictor.device.owners.running[0].anchor is above
     assert evictor.device.owners.n_on_running(above) == 10

@@ -28,7 +28,7 @@ def test_idle_branches_leave_the_device_when_another_is_read(kind: MemoryKind) -
         assert desk.start(1, (*path(first, 40), 9))
         assert len(desk.paths[1]) == 40, "nothing was dropped"
         desk.read(1, (9,))
-        desk.forget(1)
+        desk.release(1)
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_CELLS)

@@ -173,7 +173,7 @@ def test_logits_that_should_come_from_the_disk_and_do_not_are_noticed(make: Make
     assert found is not None
     assert found.has_far_logits
     with pytest.raises(DamagedError):
-        desk.cache.host.take_back(found, (np.zeros(8, np.uint8),))
+        desk.cache.host.bring_back(found, (np.zeros(8, np.uint8),))
     assert found.blob is None
     desk.check()
 

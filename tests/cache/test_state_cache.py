@@ -7,20 +7,20 @@ from segue.cache.restoration import Restoration
 from segue.engine.errors import StateError
 from segue.memory import MemoryKind
 from segue.prefix.path_limit import PathLimit
-from tests.cache.cache_machine import KeeperMachine
+from tests.cache.cache_machine import StateCacheMachine
 from tests.cache.desk import Desk, Path, array, at, path, where
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
 def test_whatever_is_done_the_cache_stays_whole(kind: MemoryKind) -> None:
-    machine = type("Machine", (KeeperMachine,), {"kind": kind})
+    machine = type("Machine", (StateCacheMachine,), {"kind": kind})
     run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=40))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", MemoryKind)
 def test_whatever_is_done_for_long_the_cache_stays_whole(kind: MemoryKind) -> None:
-    machine = type("Machine", (KeeperMachine,), {"kind": kind})
+    machine = type("Machine", (StateCacheMachine,), {"kind": kind})
     run_state_machine_as_test(machine, settings=settings(max_examples=600, stateful_step_count=80))
 
 
@@ -69,7 +69,7 @@ def test_a_path_read_twice_gives_its_second_cells_back(kind: MemoryKind) -> None
     desk.leave(path(1, 10))
     assert desk.start(0, path(1, 20), use_cache=False)
     desk.read(0, path(1, 10))
-    desk.take(0)
+    desk.save(0)
     assert desk.read(0, path(1, 20)[10:]) is not None
 
 
@@ -79,15 +79,15 @@ def test_parked_windows_make_room_for_those_that_run(kind: MemoryKind) -> None:
     assert desk.start(0, path(1, 20))
     for n in (8, 9, 10):
         desk.read(0, path(1, 20)[len(desk.paths[0]) : n])
-        desk.take(0)
+        desk.save(0)
     assert desk.read(0, path(1, 20)[10:]) is not None
 
 
-def test_a_lane_that_leaves_takes_nothing_from_another_one() -> None:
+def test_a_sequence_that_leaves_takes_nothing_from_another_one() -> None:
     desk = Desk(MemoryKind.ATTENTION, n_parked=0, limit_host_bytes=0)
     assert desk.start(0, path(1, 10))
     desk.read(0, path(1, 10))
-    desk.take(0)
+    desk.save(0)
     assert desk.start(1, path(1, 20))
     desk.close(1)
     desk.check()
@@ -111,7 +111,7 @@ def test_namespaces_share_nothing(kind: MemoryKind) -> None:
     desk.leave(path(1, 20), namespace="mine")
     assert desk.start(0, path(1, 20), namespace="yours")
     assert desk.paths[0] == ()
-    desk.forget(0)
+    desk.release(0)
     assert desk.start(0, (*path(1, 20), 1), namespace="mine")
     assert len(desk.paths[0]) == 20
 
@@ -120,18 +120,18 @@ def test_namespaces_share_nothing(kind: MemoryKind) -> None:
 def test_the_end_of_a_prompt_is_restored_with_its_logits(kind: MemoryKind) -> None:
     desk = Desk(kind)
     assert desk.start(0, path(1, 20))
-    desk.take(0, logits=desk.read(0, path(1, 20)))
+    desk.save(0, logits=desk.read(0, path(1, 20)))
     desk.close(0)
     assert desk.start(0, path(1, 20))
     assert len(desk.paths[0]) == 20
 
 
 @pytest.mark.parametrize("kind", MemoryKind)
-def test_a_moved_lane_stands_where_it_stood(kind: MemoryKind) -> None:
+def test_a_moved_sequence_stands_where_it_stood(kind: MemoryKind) -> None:
     desk = Desk(kind)
     assert desk.start(1, path(1, 20))
     desk.read(1, path(1, 10))
-    desk.take(1)
+    desk.save(1)
     desk.move(1, 0)
     desk.check()
     desk.read(0, path(1, 20)[10:])
@@ -158,7 +158,7 @@ def test_a_parked_window_that_was_left_to_a_checkpoint_below_may_lose_that_cell_
     desk = Desk(MemoryKind.SLIDING_WINDOW, n_parked=1, n_cells=64)
     assert desk.start(0, path(1, 30))
     desk.read(0, path(1, 8))
-    desk.take(0)
+    desk.save(0)
     desk.read(0, path(1, 30)[8:])
     desk.close(0)
     desk.cache.host.budget.limit_bytes = desk.cache.host.budget.used_bytes
@@ -177,8 +177,8 @@ def test_the_last_token_can_be_left_to_be_read(kind: MemoryKind) -> None:
     desk = Desk(kind)
     assert desk.start(0, path(1, 20))
     desk.read(0, path(1, 19))
-    desk.take(0)
-    desk.take(0, logits=desk.read(0, path(1, 20)[19:]))
+    desk.save(0)
+    desk.save(0, logits=desk.read(0, path(1, 20)[19:]))
     assert desk.cache.match("", array(path(1, 20))).n_start == 20
     assert desk.cache.match("", array(path(1, 20)), reads_last=True).n_start == 19
 
@@ -192,7 +192,7 @@ def test_paths_without_checkpoints_are_not_known_for_ever() -> None:
 
 
 def being_opened() -> tuple[Desk, Path, Restoration]:
-    """A desk whose lane 0 is half way to the end of a path that is on the host, and lane 1 has read it anew."""
+    """A desk whose sequence 0 is half way to the end of a path that is on the host, and sequence 1 has read it anew."""
     desk = Desk(MemoryKind.HYBRID)
     prompts = [(*path(1, 20), *path(first, 10)) for first in (2, 3)]
     for prompt in prompts:
@@ -208,14 +208,14 @@ def being_opened() -> tuple[Desk, Path, Restoration]:
 
 
 def go_on(desk: Desk, restoration: Restoration) -> None:
-    """Open lane 0, and show that it stands right."""
+    """Open sequence 0, and show that it stands right."""
     while not restoration.is_done:
-        restoration.step()
+        restoration.restore_next()
     desk.check()
     assert desk.read(0, (9,)) is not None
 
 
-def test_what_is_being_restored_keeps_its_copies_when_another_lane_ends_there() -> None:
+def test_what_is_being_restored_keeps_its_copies_when_another_sequence_ends_there() -> None:
     desk, _, restoration = being_opened()
     desk.close(1)
     go_on(desk, restoration)
@@ -223,10 +223,10 @@ def test_what_is_being_restored_keeps_its_copies_when_another_lane_ends_there() 
 
 def test_what_is_being_restored_is_not_erased() -> None:
     desk, prompt, restoration = being_opened()
-    desk.forget(1)
+    desk.release(1)
     assert desk.cache.snapshots.erase("", array(prompt)) == 0
     go_on(desk, restoration)
-    desk.forget(0)
+    desk.release(0)
     assert desk.cache.snapshots.erase("", array(prompt)) == len(prompt)
 
 
@@ -240,7 +240,7 @@ def test_what_the_engine_refuses_goes_alone_and_only_what_is_parked_helps(kind: 
     desk.engine.refuses_states = True
     with pytest.raises(StateError):
         desk.start(0, path(1, 30))
-    desk.forget(0)
+    desk.release(0)
     desk.check()
     assert at(desk, path(1, 20)) is None
     assert desk.start(0, path(1, 30))
@@ -250,16 +250,16 @@ def test_what_the_engine_refuses_goes_alone_and_only_what_is_parked_helps(kind: 
 
 def test_what_the_engine_refuses_half_way_goes_for_all_who_open_it() -> None:
     desk, prompt, first = being_opened()
-    desk.forget(1)
+    desk.release(1)
     desk.paths[1], desk.namespaces[1] = prompt, ""
     second = desk.begin(1, (*prompt, 9))
     assert not second.is_done
     desk.engine.refuses_states = True
-    for lane, restoration in enumerate((first, second)):
+    for seq, restoration in enumerate((first, second)):
         with pytest.raises(StateError):
-            restoration.step()
+            restoration.restore_next()
         assert at(desk, prompt) is None
-        desk.forget(lane)
+        desk.release(seq)
     desk.check()
     # The one that shares the beginning, which was taken, is still there.
     other = (*path(1, 20), *path(2, 10))
@@ -278,7 +278,7 @@ def test_cells_that_the_engine_refuses_go_for_all_who_share_them() -> None:
     desk.engine.refuses_states = True
     with pytest.raises(StateError):
         desk.start(0, (*prompts[0], 9))
-    desk.forget(0)
+    desk.release(0)
     desk.check()
     assert [at(desk, prompt) for prompt in prompts] == [None, None, parked]
     assert desk.cache.host.budget.used_bytes == 0

@@ -51,14 +51,14 @@ def test_errors_are_those_of_the_thread_that_asks(tmp_path: Path) -> None:
     def fail() -> list[str]:
         params = llama_cpp.llama_model_default_params()
         assert not llama_cpp.llama_model_load_from_file(str(path).encode(), params)
-        return libllama.take_errors()
+        return libllama.pop_errors()
 
     libllama.start()
-    libllama.take_errors()
+    libllama.pop_errors()
     with ThreadPoolExecutor(1) as other:
         assert other.submit(fail).result()
-        assert other.submit(libllama.take_errors).result() == []
-    assert libllama.take_errors() == []
+        assert other.submit(libllama.pop_errors).result() == []
+    assert libllama.pop_errors() == []
     assert fail()
 
 

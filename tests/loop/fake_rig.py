@@ -135,7 +135,7 @@ class FakeRig:
         )
 
     def close(self) -> None:
-        """End the loop; everything that ran is over and nothing of it is left in lanes."""
+        """End the loop; everything that ran is over and nothing of it is left in seqs."""
         self.loop.close()
         self.cache.check_integrity()
         assert not self.cache.device.owners.running

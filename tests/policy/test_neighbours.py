@@ -31,16 +31,16 @@ def test_neighbours_as_the_tree_has_them() -> None:
 def test_what_is_dropped_is_passed_over() -> None:
     made = fork()
     neighbours = Neighbours(made.values())
-    assert set(neighbours.drop(made["b"])) == {made["a"], made["c"], made["d"]}
+    assert set(neighbours.remove(made["b"])) == {made["a"], made["c"], made["d"]}
     assert neighbours.above(made["c"]) is neighbours.above(made["d"]) is made["a"]
     assert neighbours.below(made["a"]) is made["c"]
-    assert set(neighbours.drop(made["a"])) == {made["c"], made["d"]}
+    assert set(neighbours.remove(made["a"])) == {made["c"], made["d"]}
     assert neighbours.above(made["c"]) is neighbours.above(made["d"]) is None
-    assert neighbours.drop(made["c"]) == []
+    assert neighbours.remove(made["c"]) == []
 
 
 def test_others_stay_where_they_are() -> None:
     made = fork()
     neighbours = Neighbours([made["c"], made["d"]])
     assert neighbours.above(made["c"]) is made["b"]
-    assert neighbours.drop(made["c"]) == []
+    assert neighbours.remove(made["c"]) == []

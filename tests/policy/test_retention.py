@@ -25,7 +25,7 @@ def reach(retention: Retention, tree: Tree, path: Tokens, now: float, origin: Or
         found = checkpoint(len(path), origin=origin)
         found.created = found.last_used = now
         tree.attach(found, path)
-        retention.note_taken(origin)
+        retention.record_taken(origin)
     retention.reached(visit, found, now)
     return found
 
@@ -105,11 +105,11 @@ def test_origins_are_ranked_by_how_likely_others_start_there_and_learned() -> No
         values.append(retention.rate(found, 100, NOW))
     assert values == sorted(values, reverse=True)
     for _ in range(200):
-        retention.note_taken(Origin.FORK)
-        retention.note_taken(Origin.STRIDE)
+        retention.record_taken(Origin.FORK)
+        retention.record_taken(Origin.STRIDE)
         _, (found,) = conversation(100)
         found.origin = Origin.STRIDE
-        retention.note_hit(found, Visit(0.0, 100, None, 0.0, 100))
+        retention.record_hit(found, Visit(0.0, 100, None, 0.0, 100))
     _, (stride,) = conversation(100)
     _, (fork,) = conversation(100)
     stride.origin, fork.origin = Origin.STRIDE, Origin.FORK
@@ -119,7 +119,7 @@ def test_origins_are_ranked_by_how_likely_others_start_there_and_learned() -> No
 def test_only_other_conversations_count_as_forks() -> None:
     retention, (_, (found,)) = Retention(), conversation(100)
     for continues in (True, True, False):
-        retention.note_hit(found, Visit(0.0, 100, None, 0.0, 100, continues=continues))
+        retention.record_hit(found, Visit(0.0, 100, None, 0.0, 100, continues=continues))
     assert found.n_forks == 1
 
 
@@ -205,5 +205,5 @@ def test_where_other_conversations_start_is_kept_longer_than_what_one_path_passe
     retention = Retention()
     assert retention.victim([shared, passed], NOW, lambda c: 90 if c is shared else 10) is shared
     for _ in range(3):
-        retention.note_hit(shared, Visit(0.0, 50, None, 0.0, 50))
+        retention.record_hit(shared, Visit(0.0, 50, None, 0.0, 50))
     assert retention.victim([shared, passed], NOW, lambda c: 90 if c is shared else 10) is passed

@@ -15,7 +15,7 @@ def learn(returns: Returns, n: int, after_s: float | None, **of: float) -> None:
     for _ in range(n):
         seen = visit(NOW - 50_000, **of)  # type: ignore[arg-type]
         seen.returned_after_s = after_s
-        returns.note(seen)
+        returns.record(seen)
 
 
 def learned() -> Returns:
@@ -62,7 +62,7 @@ def test_those_still_waited_for_are_no_failures() -> None:
     for each in (returns, patient):
         learn(each, 100, 400.0)
     for _ in range(300):
-        patient.note(visit(NOW - 5))
+        patient.record(visit(NOW - 5))
     assert patient.rate(visit(NOW), NOW) > returns.rate(visit(NOW), NOW) / 1.5
 
 
@@ -70,11 +70,11 @@ def test_a_return_corrects_what_was_noted_before() -> None:
     returns = learned()
     visits = [visit(NOW - 5000) for _ in range(200)]
     for seen in visits:
-        returns.note(seen)
+        returns.record(seen)
     gone = returns.rate(visit(NOW), NOW)
     for seen in visits:
         seen.returned_after_s = 30.0
-        returns.note(seen)
+        returns.record(seen)
     learn(returns, 64, 30.0)
     assert returns.rate(visit(NOW), NOW) > 10 * gone
 
@@ -82,9 +82,9 @@ def test_a_return_corrects_what_was_noted_before() -> None:
 def test_the_oldest_are_forgotten() -> None:
     returns = learned()
     first = visit(NOW - 9000)
-    returns.note(first)
+    returns.record(first)
     learn(returns, 1 << 14, None)
     first.returned_after_s = 1.0
-    returns.note(first)
+    returns.record(first)
     learn(returns, 64, None)
     assert returns.rate(visit(NOW), NOW) < 0.001

@@ -16,7 +16,7 @@ def test_before_anything_is_seen_most_go_on_at_the_end() -> None:
 def test_it_learns_where_conversations_go_on() -> None:
     rewinds = Rewinds()
     for _ in range(1000):
-        rewinds.note(4)
+        rewinds.record(4)
     assert rewinds.beyond(2) > 0.95
     # Four lies in the octave of three to six.
     assert 0.3 < rewinds.beyond(4) < 0.7
@@ -27,7 +27,7 @@ def test_old_counts_fade() -> None:
     rewinds = Rewinds()
     for n in (0, 1000):
         for _ in range(20_000):
-            rewinds.note(n)
+            rewinds.record(n)
     assert rewinds.beyond(400) > 0.9
 
 
@@ -35,7 +35,7 @@ def test_old_counts_fade() -> None:
 def test_it_is_a_falling_probability(seen: list[int], asked: list[int]) -> None:
     rewinds = Rewinds()
     for n in seen:
-        rewinds.note(n)
+        rewinds.record(n)
     shares = [rewinds.beyond(n) for n in sorted(asked)]
     assert all(-1e-12 <= share <= 1 + 1e-12 for share in shares)
     assert all(a >= b - 1e-12 for a, b in pairwise(shares))

@@ -26,7 +26,7 @@ class Desk:
             found = checkpoint(n_tokens)
             self.tree.attach(found, self.path(first, n_tokens))
         found.last_used = now
-        self.sessions.note(KEY, [found], now)
+        self.sessions.record_end(KEY, [found], now)
 
     def used(self, first: int, n_tokens: int) -> float:
         found = self.at(first, n_tokens)
@@ -87,10 +87,10 @@ def test_where_the_reply_began_takes_the_place_of_where_it_ended() -> None:
     for end in (reply_end, prompt_end):
         tree.attach(end, Desk.path(1, end.n_tokens))
     tree.attach(other, Desk.path(2, 40))
-    sessions.note(KEY, [reply_end, prompt_end], 1.0)
+    sessions.record_end(KEY, [reply_end, prompt_end], 1.0)
     tree.detach(reply_end)
     other.last_used = 2.0
-    sessions.note(KEY, [other], 2.0)
+    sessions.record_end(KEY, [other], 2.0)
     assert [prompt_end.last_used, reply_end.last_used] == [2.0, 0.0]
 
 
@@ -101,10 +101,10 @@ def test_few_sessions_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     tree = Tree()
     for i, end in enumerate(ends):
         tree.attach(end, Desk.path(i, end.n_tokens))
-        sessions.note(("", str(i)), [end], 1.0)
+        sessions.record_end(("", str(i)), [end], 1.0)
     for i in range(3):
         other = checkpoint(10)
         other.last_used = 2.0
         tree.attach(other, Desk.path(10 + i, 10))
-        sessions.note(("", str(2 - i)), [other], 2.0)
+        sessions.record_end(("", str(2 - i)), [other], 2.0)
     assert [end.last_used for end in ends] == [0.0, 2.0, 2.0]

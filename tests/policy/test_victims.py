@@ -42,7 +42,7 @@ def test_what_did_not_have_to_go_is_the_next_again() -> None:
     victims = Victims(16)
     given = victims.next(lambda _n: made, 1.0, lambda _: True)
     assert given is made[0]
-    victims.put_back(given)
+    victims.requeue(given)
     assert [victims.next(lambda _n: [], 1.0, lambda _: True) for _ in range(3)] == made[:3]
 
 

@@ -142,7 +142,7 @@ def test_a_disk_that_fails_is_not_called_damage(path: Path, monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(blobfile, "_get", fail)
+    monkeypatch.setattr(blobfile, "_read_exactly", fail)
     with pytest.raises(DiskError, match=os.strerror(errno.EIO)) as caught:
         blobfile.read(path)
     assert not isinstance(caught.value, DamagedError)

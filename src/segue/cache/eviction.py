@@ -44,9 +44,7 @@ class Evictor:
             victim = self._next_host_victim()
             if victim is None:
                 return False
-            if victim.is_stored:
-                self.host.leave_memory(victim)
-            elif victim.is_parked:
+            if victim.is_stored or victim.is_parked:
                 self.host.drop(victim)
             elif not victim.is_copied and victim.logits is not None:
                 self.host.drop_logits(victim)
@@ -60,10 +58,10 @@ class Evictor:
             victim = self._next_stored_victim()
             if victim is None:
                 return False
-            self.host.leave_memory(victim)
+            self.host.drop(victim)
         return True
 
-    def free_seq(self) -> bool:
+    def ensure_free_seq(self) -> bool:
         """Ensure that a sequence is free for parking, if necessary by demoting the least valuable parked entry."""
         while not self.device.free_seqs:
             parked, now = self.device.parked(), self.entries.clock()
@@ -119,7 +117,7 @@ class Evictor:
         `loss` is the reason reported if a later prompt would have used the checkpoint; None to report nothing.
         """
         orphans = list(self.device.owners.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
-        self._forget(checkpoint, loss=loss)
+        self._drop(checkpoint, loss=loss)
         self._move_or_drop(orphans)
 
     def lose_copies(self, checkpoint: Entry) -> None:
@@ -138,8 +136,8 @@ class Evictor:
         left = [checkpoint, *ancestors(checkpoint)]
         self._move_or_drop(c for c in left if not c.has_cells and self.device.owners.seq_over(c) is None)
 
-    def release_seq(self, checkpoint: Entry) -> None:
-        """Free a checkpoint's parked sequence; entries that depend on its cells move to its chain or are dropped."""
+    def unpark(self, checkpoint: Entry) -> None:
+        """Free the sequence that a checkpoint is parked on; entries that need its cells move to its chain or go."""
         if not checkpoint.is_parked:
             return
         orphans = list(self.device.owners.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
@@ -157,7 +155,7 @@ class Evictor:
             # Making room may have evicted the sequence that held its cells.
             if not self._is_shared(checkpoint) and not self.copy_all(checkpoint, seq, room):
                 return False
-        self.release_seq(checkpoint)
+        self.unpark(checkpoint)
         log_event("demoted", checkpoint, checkpoint.tier, started)
         return True
 
@@ -177,10 +175,10 @@ class Evictor:
         checkpoint.seq = NO_SEQ
         self.device.move(heir, seq)
         self.host.drop_state(heir)
-        self._forget(checkpoint)
+        self._drop(checkpoint)
         return True
 
-    def _forget(self, checkpoint: Entry, *, loss: Loss | None = Loss.EVICTED) -> None:
+    def _drop(self, checkpoint: Entry, *, loss: Loss | None = Loss.EVICTED) -> None:
         started = time.perf_counter()
         heir = nearest_ancestor(checkpoint)
         for running in self.device.owners.running.values():
@@ -197,7 +195,7 @@ class Evictor:
     def _move_or_drop(self, orphans: Iterable[Entry]) -> None:
         for orphan in orphans:
             if not self.host.adopt(orphan):
-                self._forget(orphan)
+                self._drop(orphan)
 
     def _keeps_cells(self, checkpoint: Entry) -> bool:
         return checkpoint.is_parked and self._kind.shares_cells

@@ -35,12 +35,12 @@ class InitialPlacement:
             return True
         # Where few sequences can park entries, the ends of paths need all of them.
         may_park = bool(device.free_seqs) or device.n_parked >= _N_PARKED_FEW
-        return may_park and self._evictor.free_seq() and device.put(checkpoint, seq)
+        return may_park and self._evictor.ensure_free_seq() and device.put(checkpoint, seq)
 
     def _place_tip(self, seq: int, checkpoint: Entry) -> bool:
         """Give a checkpoint a place that keeps its cells when the running sequence is emptied."""
         evictor = self._evictor
-        if self._engine.is_unified and evictor.free_seq() and evictor.device.put(checkpoint, seq):
+        if self._engine.is_unified and evictor.ensure_free_seq() and evictor.device.put(checkpoint, seq):
             if not evictor.in_use.is_acquired(checkpoint):
                 evictor.host.drop_state(checkpoint)
             return True

@@ -28,7 +28,7 @@ class Offload:
             counted.append(checkpoint)
         return n_cells
 
-    def step(self) -> bool:
+    def offload_next(self) -> bool:
         """Copy a piece of an idle branch, or move a copied one to the host; False if nothing needs to, or can, move."""
         if not self._evictor.device.engine.shape.kind.shares_cells:
             return False

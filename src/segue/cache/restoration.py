@@ -53,14 +53,14 @@ class Restoration:
             running.restoring = restore.checkpoint
             evictor.in_use.acquire(restore.checkpoint)
             if restore.checkpoint.has_loaded_chain:
-                evictor.host.stay_on_host(restore.checkpoint)
+                evictor.host.hold_chain(restore.checkpoint)
 
     @property
     def age_s(self) -> float:
         """The time since the checkpoint was saved; 0 without a checkpoint."""
         return self._evictor.entries.clock() - self._checkpoint.created if self.source else 0.0
 
-    def step(self) -> None:
+    def restore_next(self) -> None:
         """Restore the next piece, whose size is bounded. Does nothing once the restoration is done.
 
         Raises NoRoomError, with the sequence empty, if the cells are full and nothing can be freed. Raises StateError,
@@ -111,9 +111,9 @@ class Restoration:
         running.stand_at(checkpoint, self._n_tokens)
         if running.visit is not None:
             checkpoint.n_hits += 1
-            self._evictor.retention.note_hit(checkpoint, running.visit)
+            self._evictor.retention.record_hit(checkpoint, running.visit)
             checkpoint.last_used = self._evictor.entries.clock()
-        self._prices.note_host(self._n_loaded_bytes, self._loading_s)
+        self._prices.record_load(self._n_loaded_bytes, self._loading_s)
         log_event("restored", checkpoint, checkpoint.tier, self._started)
 
     def _give_up(self, error: StateError) -> None:

@@ -21,7 +21,7 @@ class SessionTracker:
 
     def begin_request(self, namespace: str, session: str) -> None:
         """Record that a request of a session arrived: the entries that the session needs most count as used."""
-        self._sessions.hear((namespace, session), self._entries.clock())
+        self._sessions.record_arrival((namespace, session), self._entries.clock())
 
     def end_request(self, namespace: str, session: str, tokens: Tokens) -> None:
         """Record that a request on this path ended: the entries that its session needs most count as used."""
@@ -29,7 +29,7 @@ class SessionTracker:
             match = self._entries.tree(namespace).match(tokens)
             ends = list(islice(deepest(match, len(tokens)), N_ENDS))
             if ends:
-                self._sessions.note((namespace, session), ends, self._entries.clock())
+                self._sessions.record_end((namespace, session), ends, self._entries.clock())
 
     def expected_forks(self, seq: int, namespace: str, session: str, boundaries: Sequence[int]) -> tuple[int, ...]:
         """The positions where the next prompt is likely to diverge from the one that `seq` begins to read.
@@ -43,5 +43,5 @@ class SessionTracker:
             known = replace(known, seen=self._sessions.diverged(key))
         visit.divergences = known.then(visit.n_known, boundaries)
         if session and visit.divergences.seen:
-            self._sessions.note_diverged(key, visit.divergences.seen)
+            self._sessions.record_diverged(key, visit.divergences.seen)
         return visit.divergences.expected(boundaries)

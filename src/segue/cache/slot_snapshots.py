@@ -117,7 +117,7 @@ def _unpack(evictor: Evictor, tree: Tree[Entry], snapshot: SlotSnapshot) -> int:
             path = snapshot.tokens[: packed.n_tokens]
             if is_held and tree.at(path) is None and evictor.host_room(sum(array.nbytes for array in arrays)):
                 checkpoint = _unpacked(evictor, tree, packed)
-                evictor.host.take_back(checkpoint, arrays)
+                evictor.host.bring_back(checkpoint, arrays)
                 tree.attach(checkpoint, path)
                 if is_segmented:
                     evictor.host.adopt(checkpoint)

@@ -115,7 +115,7 @@ class StateCache:
         )
 
     def restore(self, seq: int, plan: Plan, *, is_request: bool = True) -> Restoration:
-        """Begin to restore an empty sequence to the start of a near plan: call `step` until it `is_done`.
+        """Begin to restore an empty sequence to the start of a near plan: call `restore_next` until it `is_done`.
 
         Without `is_request` no statistics change: the server reads for itself and saves only temporary entries.
         """
@@ -176,7 +176,7 @@ class StateCache:
         if is_new:
             log_event("created", entry, entry.tier, started)
         if not is_temporary:
-            self._record(entry, is_new=is_new)
+            self._register(entry, is_new=is_new)
         return entry
 
     def release(self, seq: int, *, keep: Tokens | None = None) -> None:
@@ -201,7 +201,7 @@ class StateCache:
         started = time.perf_counter()
         is_left = True
         while is_left:
-            self._is_offloaded = self._is_offloaded or not self.offload.step()
+            self._is_offloaded = self._is_offloaded or not self.offload.offload_next()
             is_left = not self._is_offloaded or self.evictor.lower.maintain()
             if time.perf_counter() - started >= seconds:
                 break
@@ -215,12 +215,12 @@ class StateCache:
         """Assert that trees, tiers, budgets and the engine agree; takes time linear in the size of the cache."""
         check_integrity(self.evictor)
 
-    def _record(self, entry: Entry, *, is_new: bool) -> None:
+    def _register(self, entry: Entry, *, is_new: bool) -> None:
         """Queue an entry for storage if it is new or now has logits, and count new ones."""
         if is_new or entry.logits is not None:
             self.evictor.lower.put(entry, self.host)
         if is_new:
-            self.retention.note_taken(entry.origin)
+            self.retention.record_taken(entry.origin)
         self.known.trim(entry.tree)
 
     def _attach(self, seq: int, tree: Tree[Entry], tokens: Tokens, origin: Origin, digest: int | None) -> Entry:

@@ -13,7 +13,7 @@ class TemporaryEntries:
     def keep(self, entry: Entry) -> None:
         """Keep an entry permanently, if it is still there."""
         if entry.is_attached:
-            self._evictor.retention.note_taken(entry.origin)
+            self._evictor.retention.record_taken(entry.origin)
             self._evictor.lower.put(entry, self._evictor.host)
 
     def drop(self, entry: Entry) -> None:

@@ -111,7 +111,7 @@ class Context(Engine):
         if status != 0:
             for chunk in chunks:
                 self.drop(chunk.seq)
-            raise EngineError(f"libllama could not decode (status {status}): {'; '.join(libllama.take_errors())}")
+            raise EngineError(f"libllama could not decode (status {status}): {'; '.join(libllama.pop_errors())}")
         for chunk in chunks:
             self._tracks[chunk.seq].read(len(chunk.inputs), chunk.positions)
         return rows
@@ -305,10 +305,10 @@ class Context(Engine):
         return data
 
     def _set(self, seq: int, data: NDArray[np.uint8], flags: int) -> None:
-        libllama.take_errors()
+        libllama.pop_errors()
         if not llama_cpp.llama_state_seq_set_data_ext(self._handle, _bytes(data), data.nbytes, seq, flags):
             self.drop(seq)  # with a window, the attention cells were already loaded
-            reason = "; ".join(libllama.take_errors())
+            reason = "; ".join(libllama.pop_errors())
             if _FULL.search(reason):
                 raise NoRoomError(f"no room for a saved state: {reason}")
             raise StateError(f"libllama refused a saved state: {reason}")

@@ -45,10 +45,10 @@ def create(model: Model, native: Any) -> int:
     _require_graph(model, min(native.n_ubatch, native.n_ctx))
     if native.flash_attn_type == FLASH_ATTENTION["off"] and native.type_k not in _PLAIN_TYPES:
         _require_whole_blocks(model, native.type_k)
-    libllama.take_errors()
+    libllama.pop_errors()
     handle = llama_cpp.llama_init_from_model(model.handle, native)
     if not handle:
-        reason = "; ".join(libllama.take_errors()) or "not enough memory"
+        reason = "; ".join(libllama.pop_errors()) or "not enough memory"
         hint = next((f"; {hint}" for pattern, hint in _HINTS if pattern.search(reason)), "")
         raise ModelError(f"cannot make a context of {native.n_ctx} tokens: {reason}{hint}")
     return handle  # type: ignore[no-any-return]

@@ -49,7 +49,7 @@ class Embedder:
         pointer = tokens.ctypes.data_as(ctypes.POINTER(llama_cpp.llama_token))
         status = llama_cpp.llama_decode(self._handle, llama_cpp.llama_batch_get_one(pointer, len(tokens)))
         if status != 0:
-            raise EngineError(f"libllama could not embed (status {status}): {'; '.join(libllama.take_errors())}")
+            raise EngineError(f"libllama could not embed (status {status}): {'; '.join(libllama.pop_errors())}")
         pooled = llama_cpp.llama_get_embeddings_seq(self._handle, 0)
         if not pooled:
             raise EngineError("libllama gave no embedding")

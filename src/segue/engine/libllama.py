@@ -51,7 +51,7 @@ def version() -> str:
     return f"{llama_cpp.__version__}, ggml {_ggml().ggml_version().decode()}"
 
 
-def take_errors() -> list[str]:
+def pop_errors() -> list[str]:
     """Return and clear the latest error lines of libllama on this thread, oldest first."""
     lines = list(_errors.lines)
     _errors.lines.clear()

@@ -184,9 +184,9 @@ def _load(
 
         keep_alive.append(progress)
         native.progress_callback = progress
-    libllama.take_errors()
+    libllama.pop_errors()
     handle = llama_cpp.llama_model_load_from_file(str(path).encode(), native)
     if not handle:
-        reason = "; ".join(libllama.take_errors()) or "libllama gave no reason"
+        reason = "; ".join(libllama.pop_errors()) or "libllama gave no reason"
         raise ModelError(f"cannot load {path}: {reason}")
     return handle  # type: ignore[no-any-return]

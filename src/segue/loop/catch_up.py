@@ -87,7 +87,7 @@ class CatchUp:
         if self._now is None or self._restoration is None:
             return self._begin()
         if not self._restoration.is_done:
-            self._restoration.step()
+            self._restoration.restore_next()
             return True
         n_read = self._engine.length(_SEQ)
         due = next((n for n in self._now.positions if n > n_read), None)
@@ -114,7 +114,7 @@ class CatchUp:
                 plan = self._cache.match(left.namespace, left.tokens[: missing[0]], reads_last=True, only_near=True)
                 if missing[-1] - plan.n_start <= _MOST_READ_TOKENS:
                     self._restoration = self._cache.restore(_SEQ, plan, is_request=False)
-                    self._restoration.step()
+                    self._restoration.restore_next()
                     return True
             self._now = None
         return False

@@ -24,14 +24,14 @@ class CheckpointCost:
         overhead_s = self.overhead_s or _DEFAULT_CHECKPOINT_TOKENS * self.token_s
         return min(256.0, max(2.0, (overhead_s + self.save_s) / self.token_s))
 
-    def note_read(self, n_tokens: int, seconds: float) -> None:
+    def record_read(self, n_tokens: int, seconds: float) -> None:
         """Record the time of a batch that held only prompt tokens."""
         if n_tokens >= _N_LARGE:
             self.token_s = _mean(self.token_s, seconds / n_tokens)
         elif n_tokens <= _N_SMALL and self.token_s:
             self.overhead_s = _mean(self.overhead_s, max(0.0, seconds - n_tokens * self.token_s))
 
-    def note_save(self, seconds: float) -> None:
+    def record_save(self, seconds: float) -> None:
         """Record the time of taking a checkpoint."""
         self.save_s = _mean(self.save_s, seconds)
 

@@ -238,7 +238,7 @@ class Loop:
                 return []
         self._decoded = time.perf_counter()
         if all(request.phase is Phase.PREFILL for request in requests):
-            self.cost.note_read(sum(len(chunk.inputs) for chunk in chunks), self._decoded - started)
+            self.cost.record_read(sum(len(chunk.inputs) for chunk in chunks), self._decoded - started)
             self.cache.prices.token_s = self.cost.token_s
         return rows
 

@@ -163,7 +163,7 @@ class Runner:
         assert plan is not None
         assert restoration is not None
         try:
-            restoration.step()
+            restoration.restore_next()
         except NoRoomError:
             self._wait_again(request)
             running = self._running()
@@ -253,7 +253,7 @@ class Runner:
             pin_s=next((mark.ttl_s for mark in marks.breakpoints if mark.end == n_read), 0.0),
             digest=request.digests[n_read] if request.digests is not None else None,
         )
-        self._cost.note_save(time.perf_counter() - started)
+        self._cost.record_save(time.perf_counter() - started)
 
     def _release(self, request: Request, *, keep: bool) -> None:
         """Empty the request's sequence, keeping its state as a checkpoint or not."""

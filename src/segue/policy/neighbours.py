@@ -12,7 +12,7 @@ from segue.prefix.lineage import branch_of, nearest_ancestor
 class Neighbours(Generic[AnyCheckpoint]):
     """The nearest ancestors of some attached checkpoints, and the next ones on their branches.
 
-    The tree stays as it is and must not change meanwhile: `drop` only forgets a checkpoint here.
+    The tree stays as it is and must not change meanwhile: `remove` removes a checkpoint from here alone.
     """
 
     def __init__(self, checkpoints: Iterable[AnyCheckpoint]) -> None:
@@ -36,8 +36,8 @@ class Neighbours(Generic[AnyCheckpoint]):
         """The next checkpoint on the same branch."""
         return self._below[checkpoint]
 
-    def drop(self, checkpoint: AnyCheckpoint) -> list[AnyCheckpoint]:
-        """Forget a checkpoint; returns the checkpoints whose neighbours change."""
+    def remove(self, checkpoint: AnyCheckpoint) -> list[AnyCheckpoint]:
+        """Remove a checkpoint; returns the checkpoints whose neighbours change."""
         above = self._above.pop(checkpoint)
         below = self._below.pop(checkpoint)
         children = self._children.pop(checkpoint, [])

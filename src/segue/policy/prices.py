@@ -23,12 +23,12 @@ class Prices:
             return 0.0
         return n_tokens * self.token_s if self.token_s else float("inf")
 
-    def note_host(self, n_bytes: int, seconds: float) -> None:
+    def record_load(self, n_bytes: int, seconds: float) -> None:
         """Record the time that putting bytes into the context took."""
         if n_bytes and seconds:
             self.host_bytes_s += _SHARE * (n_bytes / seconds - self.host_bytes_s)
 
-    def note_disk(self, n_bytes: int, seconds: float) -> None:
+    def record_fetch(self, n_bytes: int, seconds: float) -> None:
         """Record the time that fetching bytes took."""
         if n_bytes and seconds:
             self.disk_bytes_s += _SHARE * (n_bytes / seconds - self.disk_bytes_s)

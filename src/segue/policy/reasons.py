@@ -53,17 +53,17 @@ def explain(
     """
     lost = max(n_known - n_reused, 0)
 
-    def take(n: int) -> int:
+    def claim(n: int) -> int:
         nonlocal lost
         n = max(0, min(n, lost))
         lost -= n
         return n
 
-    cheaper_to_read = take(n_cheaper_to_read)
-    not_fetched = take(n_not_fetched)
-    last_token = take(lost) if needs_last else 0
-    damaged = take(damaged_upto - n_reused)
-    evicted = take(evicted_upto - max(n_reused, damaged_upto))
+    cheaper_to_read = claim(n_cheaper_to_read)
+    not_fetched = claim(n_not_fetched)
+    last_token = claim(lost) if needs_last else 0
+    damaged = claim(damaged_upto - n_reused)
+    evicted = claim(evicted_upto - max(n_reused, damaged_upto))
     return CacheReport(
         n_prompt=n_prompt,
         n_known=n_known,

@@ -70,23 +70,23 @@ class Retention:
         """Record that a request has reached an attached checkpoint on its path, perhaps again."""
         before, visit.before = visit.before, None
         if before is not None and visit.continues:
-            self._rewinds.note(max(0, before.n_tokens - visit.n_known))
+            self._rewinds.record(max(0, before.n_tokens - visit.n_known))
             if before.returned_after_s is None:
                 before.returned_after_s = max(0.0, visit.arrived - before.ended)
-                self._returns.note(before)
+                self._returns.record(before)
         visit.ended = now
         visit.n_tokens = checkpoint.n_tokens
-        self._returns.note(visit)
+        self._returns.record(visit)
         branch = branch_of(checkpoint)
         # A request that ends within a branch says nothing about the conversation that continues along it.
         if branch.end == checkpoint.n_tokens:
             branch.visit = visit
 
-    def note_taken(self, origin: Origin) -> None:
+    def record_taken(self, origin: Origin) -> None:
         """Count that a checkpoint was taken."""
         self._n_taken[origin] += 1
 
-    def note_hit(self, checkpoint: Checkpoint, visit: Visit) -> None:
+    def record_hit(self, checkpoint: Checkpoint, visit: Visit) -> None:
         """Count that a request started from a checkpoint; the caller counts its `n_hits`."""
         if not visit.continues:
             self._n_forked[checkpoint.origin] += checkpoint.n_forks == 0
@@ -144,7 +144,7 @@ class Retention:
                 continue
             ordered.append(checkpoint)
             del worth[checkpoint]
-            for near in neighbours.drop(checkpoint):
+            for near in neighbours.remove(checkpoint):
                 if near in worth and (value := self._worth(near, left[near], neighbours, now)) != worth[near]:
                     worth[near] = value
                     heapq.heappush(heap, (value, near.last_used, next(serial), near))

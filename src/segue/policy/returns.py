@@ -43,7 +43,7 @@ class Returns:
         self._ended = np.zeros(_N_VISITS)
         self._after_s = np.zeros(_N_VISITS)
 
-    def note(self, visit: Visit) -> None:
+    def record(self, visit: Visit) -> None:
         """Learn from a visit, or again once it has changed, until thousands of others have followed."""
         if visit.number is None:
             visit.number = self._n

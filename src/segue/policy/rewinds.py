@@ -15,7 +15,7 @@ class Rewinds:
         self._counts = [_N_PRIOR * _SHARE_AT_END] + [others] * (_N_OCTAVES - 1)
         self._tails: list[float] = []
 
-    def note(self, n_tokens: int) -> None:
+    def record(self, n_tokens: int) -> None:
         """Learn that a conversation continued `n_tokens` tokens before its end, 0 or more."""
         if sum(self._counts) > _N_LEARNED:
             self._counts = [count / 2 for count in self._counts]

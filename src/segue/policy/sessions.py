@@ -35,14 +35,14 @@ class Sessions:
         self._mains: OrderedDict[Key, _Main] = OrderedDict()
         self._diverged: OrderedDict[Key, tuple[Divergence, ...]] = OrderedDict()
 
-    def hear(self, key: Key, now: float) -> None:
+    def record_arrival(self, key: Key, now: float) -> None:
         """Count the session's longest path as used: a request of the session arrives."""
         main = self._mains.get(key)
         for end in main.ends if main is not None else ():
             if end.branch is not None:
                 _use(end, now)
 
-    def note(self, key: Key, ends: Sequence[Checkpoint], now: float) -> None:
+    def record_end(self, key: Key, ends: Sequence[Checkpoint], now: float) -> None:
         """Record the end of a request; `ends` are the `N_ENDS` deepest checkpoints of its path, deepest first."""
         main = self._mains.pop(key, None)
         left = [end for end in main.ends if end.branch is not None] if main is not None else []
@@ -58,7 +58,7 @@ class Sessions:
         """The divergences of the session's prompts, as last recorded."""
         return self._diverged.get(key, ())
 
-    def note_diverged(self, key: Key, seen: tuple[Divergence, ...]) -> None:
+    def record_diverged(self, key: Key, seen: tuple[Divergence, ...]) -> None:
         """Record how the session's latest prompts diverged."""
         self._diverged.pop(key, None)
         self._diverged[key] = seen

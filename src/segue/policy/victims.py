@@ -40,6 +40,6 @@ class Victims(Generic[AnyCheckpoint]):
         self._ranked_at = now
         return self._ranked.pop() if self._ranked else None
 
-    def put_back(self, checkpoint: AnyCheckpoint) -> None:
-        """Return the last one to the queue: it was not dropped."""
+    def requeue(self, checkpoint: AnyCheckpoint) -> None:
+        """Put the last one back at the head of the queue: it was not dropped."""
         self._ranked.append(checkpoint)

@@ -65,5 +65,5 @@ Keep = Callable[[FinishedReply], None]
 """Called with each reply before its client has all of it, on any thread; it may take its time."""
 
 
-def forget(reply: FinishedReply) -> None:
+def keep_nothing(reply: FinishedReply) -> None:
     """Keep nothing of a reply."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from segue.loop.job import Job
-from segue.serving.events import Keep, forget
+from segue.serving.events import Keep, keep_nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +19,4 @@ class GenerationPlan:
     t_max_predict_ms: int
     is_live: bool
     shown: frozenset[int] = frozenset()
-    keep: Keep = forget
+    keep: Keep = keep_nothing

@@ -96,6 +96,6 @@ class Store:
         del self.kept[checkpoint]
         self.n_dropped += 1
 
-    def note_peak(self) -> None:
+    def record_peak(self) -> None:
         """Record the room in use, once it fits the capacity."""
         self.n_bytes_peak = max(self.n_bytes_peak, self.n_bytes)

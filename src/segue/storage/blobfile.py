@@ -85,8 +85,8 @@ def _write(path: Path, name: str, parts: Sequence[Bytes]) -> int:
     try:
         for piece in pieces:
             digest.update(piece.data)
-            _put(file, piece.data)
-        _put(file, memoryview(digest.digest()))
+            _write_all(file, piece.data)
+        _write_all(file, memoryview(digest.digest()))
         os.fsync(file)
     finally:
         os.close(file)
@@ -98,7 +98,7 @@ def _at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _put(file: int, data: memoryview) -> None:
+def _write_all(file: int, data: memoryview) -> None:
     while data:
         data = data[os.write(file, data) :]
 
@@ -119,13 +119,13 @@ def _read(file: BinaryIO, name: str) -> list[Bytes]:
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is not a regular file")
     n_bytes = status.st_size
-    head = _get(file, _HEAD.size, n_bytes)
+    head = _read_exactly(file, _HEAD.size, n_bytes)
     magic, version, n_name, n_parts = _HEAD.unpack(head.data)
     if magic != _MAGIC:
         raise ValueError("Segue did not write it")
     if version != _VERSION:
         raise ValueError(f"it has format {version}, not {_VERSION}")
-    table = _get(file, n_name + n_parts * _PART.size, n_bytes)
+    table = _read_exactly(file, n_name + n_parts * _PART.size, n_bytes)
     entries = list(_PART.iter_unpack(table[n_name:].data))
     n_expected = len(head) + len(table) + sum(n_stored for _, _, n_stored in entries) + _N_DIGEST
     if n_bytes != n_expected:
@@ -133,16 +133,16 @@ def _read(file: BinaryIO, name: str) -> list[Bytes]:
     digest = blake3(head.data, max_threads=1).update(table.data)
     payloads = []
     for _, _, n_stored in entries:
-        payloads.append(_get(file, n_stored, n_bytes))
+        payloads.append(_read_exactly(file, n_stored, n_bytes))
         digest.update(payloads[-1].data)
-    if _get(file, _N_DIGEST, n_bytes).tobytes() != digest.digest():
+    if _read_exactly(file, _N_DIGEST, n_bytes).tobytes() != digest.digest():
         raise ValueError("its checksum is wrong")
     if table[:n_name].tobytes() != name.encode():
         raise ValueError("it was written under another name")
     return [decode(codec, data, n_raw) for (codec, n_raw, _), data in zip(entries, payloads, strict=True)]
 
 
-def _get(file: BinaryIO, n: int, n_bytes_file: int) -> Bytes:
+def _read_exactly(file: BinaryIO, n: int, n_bytes_file: int) -> Bytes:
     """The next `n` bytes; allocates no more memory than the file has bytes."""
     data = np.empty(min(n, n_bytes_file), np.uint8)
     if file.readinto(data.data) != n:  # type: ignore[attr-defined]

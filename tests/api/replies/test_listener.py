@@ -36,7 +36,7 @@ def hear(
         listener.on_end(JobEnd(EndReason.WORD if any(stopped) else EndReason.EOS, NOTHING, None, 0))
         if ends_first:
             listener.bind(FakeTicket(5))
-        return await mailbox.take(), reports, stopped
+        return await mailbox.receive(), reports, stopped
 
     return asyncio.run(main())
 

@@ -16,14 +16,14 @@ def test_items_of_many_threads_all_arrive_each_in_order() -> None:
 
         def post(thread: int) -> None:
             for i in range(2000):
-                mailbox.put((thread, i))
+                mailbox.send((thread, i))
 
         threads = [threading.Thread(target=post, args=(thread,)) for thread in range(4)]
         for thread in threads:
             thread.start()
         received: list[tuple[int, int]] = []
         while len(received) < 8000:
-            received += await asyncio.wait_for(mailbox.take(), PATIENCE_S)
+            received += await asyncio.wait_for(mailbox.receive(), PATIENCE_S)
         return received
 
     received = asyncio.run(main())
@@ -45,13 +45,13 @@ def test_one_wake_serves_many_items(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(loop, "call_soon_threadsafe", count)
         mailbox: Mailbox[int] = Mailbox()
         for i in range(50):
-            mailbox.put(i)
-        assert await mailbox.take() == list(range(50))
+            mailbox.send(i)
+        assert await mailbox.receive() == list(range(50))
         assert n_wakes == 0, "nobody was waiting"
-        taken = asyncio.create_task(mailbox.take())
+        taken = asyncio.create_task(mailbox.receive())
         await asyncio.sleep(0)
         for i in range(100):
-            mailbox.put(i)
+            mailbox.send(i)
         assert await taken == list(range(100))
         return n_wakes
 
@@ -62,4 +62,4 @@ def test_items_for_a_closed_event_loop_are_lost() -> None:
     async def main() -> Mailbox[int]:
         return Mailbox()
 
-    asyncio.run(main()).put(1)
+    asyncio.run(main()).send(1)

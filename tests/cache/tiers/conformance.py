@@ -116,14 +116,14 @@ class TierConformance:
         for prompt in [tuple(tokens_of(entry).tolist()) for entry in kept]:
             assert begin(desk, prompt + MORE)
             assert desk.read(0, (prompt + MORE)[len(desk.paths[0]) :]) is not None
-            desk.forget(0)
+            desk.release(0)
 
     def test_namespaces_never_share(self, desk: Desk) -> None:
         """Those with the same tokens, or with the names of a path cut elsewhere."""
         mine = self.kept(desk, namespace="mine")
         assert desk.start(0, PROMPT + MORE, namespace="yours")
         assert desk.paths[0] == ()
-        desk.forget(0)
+        desk.release(0)
         before = self.tier(desk).usage().used_bytes
         yours = self.kept(desk, namespace="yours")
         assert yours is not mine
@@ -151,7 +151,7 @@ class TierConformance:
             assert desk.start(0, prompt + MORE)
             assert len(desk.paths[0]) == len(prompt)
             assert desk.read(0, MORE) is not None
-            desk.forget(0)
+            desk.release(0)
         desk.check()
 
     def test_what_cannot_come_back_costs_itself_alone(self, desk: Desk) -> None:

@@ -39,7 +39,7 @@ class TestDevice(TierConformance):
 
     def keep(self, desk: Desk, entry: Entry) -> None:
         if not entry.is_parked:
-            assert not desk.cache.device.free_seqs or desk.cache.device.put(entry, desk.idle_lane())
+            assert not desk.cache.device.free_seqs or desk.cache.device.put(entry, desk.idle_seq())
 
     def spoil(self, desk: Desk, entry: Entry) -> None:
         desk.cache.evictor.lose_copies(entry)
@@ -62,7 +62,7 @@ class TestDevice(TierConformance):
 
         with patch.object(desk.engine, "copy", fail):
             assert not desk.cache.device.put(entry, 0)
-        desk.forget(0)
+        desk.release(0)
 
 
 class TestHost(TierConformance):
@@ -199,8 +199,8 @@ def left(desk: Desk, prompt: Path) -> Entry:
 
 def _leave_above(desk: Desk, entry: Entry) -> None:
     """Take an entry off the device and the host."""
-    desk.cache.evictor.release_seq(entry)
-    desk.cache.host.leave_memory(entry)
+    desk.cache.evictor.unpark(entry)
+    desk.cache.host.drop(entry)
 
 
 @pytest.fixture(params=[*MemoryKind, pytest.param(ToyMemory(), id="toy")])

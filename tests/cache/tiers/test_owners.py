@@ -11,7 +11,7 @@ from tests.cache.desk import Path, array
 TRUNK: Path = (1, 2, 3, 4, 5, 6, 7, 8)
 
 
-def add(coverage: CellOwners, tree: Tree[Entry], path: Path, *, seq: int = NO_SEQ, linked: bool = False) -> Entry:
+def add(owners: CellOwners, tree: Tree[Entry], path: Path, *, seq: int = NO_SEQ, linked: bool = False) -> Entry:
     """A checkpoint that is parked, on the host with a chain of its own, or a part only."""
     n = len(path)
     layout = Layout(is_segmented=True, needs_blob=True)
@@ -21,72 +21,72 @@ def add(coverage: CellOwners, tree: Tree[Entry], path: Path, *, seq: int = NO_SE
     if linked:
         added.segment, added.n_covered = Segment(Segment.root(), 0, array(path), None), n
     tree.attach(added, array(path))
-    coverage.update(added)
+    owners.update(added)
     return added
 
 
 def test_a_checkpoint_lives_on_whatever_passes_through_it() -> None:
-    coverage, tree = CellOwners(), Tree[Entry]()
-    low, other = add(coverage, tree, TRUNK[:3]), add(coverage, tree, (*TRUNK[:2], 9, 9))
-    assert coverage.parked_over(low) is None
-    host = add(coverage, tree, TRUNK[:5], linked=True)
-    assert coverage.parked_over(low) is None
-    parked = add(coverage, tree, TRUNK, seq=4)
-    assert coverage.parked_over(low) is parked
-    assert coverage.parked_over(parked) is parked
-    coverage.running[0] = RunningSequence(0, tree, other, 4)
-    assert coverage.running_over(low) is None
-    assert coverage.running_over(other) == 0
-    assert coverage.seq_over(other) == 0
-    coverage.running[1] = RunningSequence(1, tree, parked, 3)
-    assert coverage.running_over(low) == 1
-    assert coverage.seq_over(low) == 4
-    assert coverage.running_over(host) is None
+    owners, tree = CellOwners(), Tree[Entry]()
+    low, other = add(owners, tree, TRUNK[:3]), add(owners, tree, (*TRUNK[:2], 9, 9))
+    assert owners.parked_over(low) is None
+    host = add(owners, tree, TRUNK[:5], linked=True)
+    assert owners.parked_over(low) is None
+    parked = add(owners, tree, TRUNK, seq=4)
+    assert owners.parked_over(low) is parked
+    assert owners.parked_over(parked) is parked
+    owners.running[0] = RunningSequence(0, tree, other, 4)
+    assert owners.running_over(low) is None
+    assert owners.running_over(other) == 0
+    assert owners.seq_over(other) == 0
+    owners.running[1] = RunningSequence(1, tree, parked, 3)
+    assert owners.running_over(low) == 1
+    assert owners.seq_over(low) == 4
+    assert owners.running_over(host) is None
 
 
 def test_another_tree_keeps_nothing() -> None:
-    coverage, tree, another = CellOwners(), Tree[Entry](), Tree[Entry]()
-    mine = add(coverage, tree, TRUNK[:3])
-    theirs = add(coverage, another, TRUNK, seq=4)
-    coverage.running[0] = RunningSequence(0, another, theirs, 8)
-    assert coverage.parked_over(mine) is None
-    assert coverage.running_over(mine) is None
-    assert coverage.n_shared(mine) == 0
+    owners, tree, another = CellOwners(), Tree[Entry](), Tree[Entry]()
+    mine = add(owners, tree, TRUNK[:3])
+    theirs = add(owners, another, TRUNK, seq=4)
+    owners.running[0] = RunningSequence(0, another, theirs, 8)
+    assert owners.parked_over(mine) is None
+    assert owners.running_over(mine) is None
+    assert owners.n_shared(mine) == 0
 
 
 def test_shared_cells_are_those_of_the_path_in_common() -> None:
-    coverage, tree = CellOwners(), Tree[Entry]()
-    mine = add(coverage, tree, TRUNK, seq=4)
-    assert coverage.n_shared(mine) == 0
-    add(coverage, tree, TRUNK[:2], seq=5)
-    add(coverage, tree, (*TRUNK[:4], 9), linked=True)
-    assert coverage.n_shared(mine) == 2, "a copy on the host keeps no cells on the device"
-    coverage.running[0] = RunningSequence(0, tree, mine, 6)
-    assert coverage.n_shared(mine) == 6
-    coverage.running[1] = RunningSequence(1, tree)
-    assert coverage.n_shared(mine) == 6
+    owners, tree = CellOwners(), Tree[Entry]()
+    mine = add(owners, tree, TRUNK, seq=4)
+    assert owners.n_shared(mine) == 0
+    add(owners, tree, TRUNK[:2], seq=5)
+    add(owners, tree, (*TRUNK[:4], 9), linked=True)
+    assert owners.n_shared(mine) == 2, "a copy on the host keeps no cells on the device"
+    owners.running[0] = RunningSequence(0, tree, mine, 6)
+    assert owners.n_shared(mine) == 6
+    owners.running[1] = RunningSequence(1, tree)
+    assert owners.n_shared(mine) == 6
 
 
 def test_orphans_are_those_below_that_nothing_else_keeps() -> None:
-    coverage, tree = CellOwners(), Tree[Entry]()
-    low, middle = add(coverage, tree, TRUNK[:2]), add(coverage, tree, TRUNK[:5])
-    top = add(coverage, tree, TRUNK, seq=4)
-    assert list(coverage.orphans(top)) == [middle, low]
-    coverage.running[0] = RunningSequence(0, tree, middle, 3)
-    assert list(coverage.orphans(top)) == [middle]
-    add(coverage, tree, TRUNK[:6], linked=True)
-    assert list(coverage.orphans(top)) == [middle], "one with a chain of its own is no orphan"
+    owners, tree = CellOwners(), Tree[Entry]()
+    low, middle = add(owners, tree, TRUNK[:2]), add(owners, tree, TRUNK[:5])
+    top = add(owners, tree, TRUNK, seq=4)
+    assert list(owners.orphans(top)) == [middle, low]
+    owners.running[0] = RunningSequence(0, tree, middle, 3)
+    assert list(owners.orphans(top)) == [middle]
+    add(owners, tree, TRUNK[:6], linked=True)
+    assert list(owners.orphans(top)) == [middle], "one with a chain of its own is no orphan"
 
 
 def test_what_is_parked_no_more_keeps_nothing() -> None:
-    coverage, tree = CellOwners(), Tree[Entry]()
-    low, top = add(coverage, tree, TRUNK[:3]), add(coverage, tree, TRUNK, seq=4)
+    owners, tree = CellOwners(), Tree[Entry]()
+    low, top = add(owners, tree, TRUNK[:3]), add(owners, tree, TRUNK, seq=4)
     top.seq = -1
-    coverage.update(top)
-    assert coverage.parked_over(low) is None
+    owners.update(top)
+    assert owners.parked_over(low) is None
     top.seq = 4
-    coverage.update(top)
-    assert coverage.parked_over(low) is top
+    owners.update(top)
+    assert owners.parked_over(low) is top
     tree.detach(top)
-    coverage.update(top)
-    assert not coverage.parked(tree)
+    owners.update(top)
+    assert not owners.parked(tree)

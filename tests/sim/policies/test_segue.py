@@ -35,8 +35,8 @@ def test_what_is_just_taken_stays_and_room_is_held() -> None:
 def test_it_learns_what_is_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
     retention = Retention()
     taken, hit = list[Origin](), list[Origin]()
-    monkeypatch.setattr(retention, "note_taken", taken.append)
-    monkeypatch.setattr(retention, "note_hit", lambda checkpoint, _: hit.append(checkpoint.origin))
+    monkeypatch.setattr(retention, "record_taken", taken.append)
+    monkeypatch.setattr(retention, "record_hit", lambda checkpoint, _: hit.append(checkpoint.origin))
     policy = Segue(store(), retention)
     for i in range(3):
         policy.serve(request(join(span(100), span(i, 500)), i))

@@ -17,7 +17,7 @@ from segue.chat.template.sandbox import TemplateError
 from segue.chat.tokens.tokenizer import EncodedPrompt
 from segue.serving.backend import Backend
 from segue.serving.errors import invalid
-from segue.serving.events import FinishedReply, Keep, StopType, forget
+from segue.serving.events import FinishedReply, Keep, StopType, keep_nothing
 from segue.serving.service import Service
 
 _REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
@@ -38,7 +38,7 @@ def prepare_chat(service: Service, request: ChatRequest, namespace: str, wishes:
     chat = encode_chat(service, request, namespace, wishes)
     checked(chat.prompt, service.backend)
     wanted = wanted_of_chat(request, chat.reply_format, service.backend.controls)
-    keep = forget
+    keep = keep_nothing
     if chat.context is not None:
         keep = partial(_remember, service.backend, chat.context, bool(request.stream))
     return PreparedChat(chat.prompt, chat.reply_format, wanted, keep)

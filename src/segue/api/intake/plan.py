@@ -9,7 +9,7 @@ from segue.api.intake.requests import GenerationFields
 from segue.chat.tokens.tokenizer import EncodedPrompt
 from segue.loop.job import Job
 from segue.serving.errors import invalid
-from segue.serving.events import Keep, forget
+from segue.serving.events import Keep, keep_nothing
 from segue.serving.plan import GenerationPlan
 from segue.serving.service import Service
 
@@ -25,7 +25,7 @@ def make_plan(
     n_probs: int,
     wanted: Wanted | None,
     shown: frozenset[int] = frozenset(),
-    keep: Keep = forget,
+    keep: Keep = keep_nothing,
 ) -> GenerationPlan:
     """Make the jobs; a prompt's choices differ by their seed. Slow where there is a grammar. Raises ApiError."""
     settings = service.settings

@@ -14,7 +14,7 @@ from segue.api.replies.mailbox import Mailbox
 from segue.chat.reply.stream import TextStream
 from segue.loop.end import EndReason
 from segue.serving.errors import UNAVAILABLE, ApiError, from_job
-from segue.serving.events import Event, FinishedReply, Signal, forget
+from segue.serving.events import Event, FinishedReply, Signal, keep_nothing
 from segue.serving.plan import GenerationPlan
 from segue.serving.service import Service
 
@@ -68,7 +68,7 @@ class Generation:
         return events
 
     async def _next_events(self) -> list[Event]:
-        events = await self._mailbox.take()
+        events = await self._mailbox.receive()
         replies = [event for event in events if isinstance(event, FinishedReply)]
         self._n_kept += len(replies)
         for reply in replies:
@@ -105,7 +105,7 @@ class Generation:
         now = self._loop.time()
         if now >= self._last_sent + interval_s:
             self._last_sent = now
-            self._mailbox.put(Signal.SILENCE)
+            self._mailbox.send(Signal.SILENCE)
         self._timer = self._loop.call_at(self._last_sent + interval_s, self._on_silence, interval_s)
 
     def sent(self) -> None:
@@ -125,7 +125,7 @@ class Generation:
 
     def _begin_farewell(self) -> None:
         """The client is gone: what it may have of the replies is to be noted, unless it has nothing or nobody notes."""
-        is_noted = self._plan.is_live and self._plan.keep is not forget
+        is_noted = self._plan.is_live and self._plan.keep is not keep_nothing
         has_any = any(listener.has_begun for listener in self._listeners)
         if is_noted and has_any and self._is_left and not self._says_farewell:
             self._says_farewell = True
@@ -147,7 +147,7 @@ class Generation:
             pass
         # Its next request may be here before anybody takes the signal.
         self._begin_farewell()
-        self._mailbox.put(Signal.GONE)
+        self._mailbox.send(Signal.GONE)
 
 
 def check(reply: FinishedReply) -> None:

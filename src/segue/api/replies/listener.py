@@ -50,7 +50,7 @@ class JobListener:
 
     def on_progress(self, progress: Progress) -> None:
         """Pass progress on."""
-        self._mailbox.put(PromptProgress(self._index, progress))
+        self._mailbox.send(PromptProgress(self._index, progress))
 
     def on_token(self, token: TokenOut) -> bool:
         """Turn a token into text; True once a stop string is complete or the time is up."""
@@ -74,7 +74,7 @@ class JobListener:
         self._has_new_line = self._has_new_line or "\n" in text
         self._all_texts.append(text)
         if self._plan.is_live:
-            self._mailbox.put(ReplyPiece(self._index, text, tuple(self._waiting)))
+            self._mailbox.send(ReplyPiece(self._index, text, tuple(self._waiting)))
         else:
             self._texts.append(text)
             self._tokens += self._waiting
@@ -114,7 +114,7 @@ class JobListener:
         if self._ticket is None or self._end is None:
             return
         self._reports.add(self._ticket.id, self._namespace, self._end)
-        self._mailbox.put(
+        self._mailbox.send(
             FinishedReply(
                 index=self._index,
                 text="".join(self._texts),

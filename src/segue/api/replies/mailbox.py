@@ -9,14 +9,14 @@ T = TypeVar("T")
 
 
 class Mailbox(Generic[T]):
-    """Items in order, from any thread, for one task. Create it on the event loop that takes."""
+    """Items in order, from any thread, for one task. Create it on the event loop that receives."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._items: deque[T] = deque()
         self._waiter: asyncio.Future[None] | None = None
 
-    def put(self, item: T) -> None:
+    def send(self, item: T) -> None:
         """Add an item; any thread, never blocks. Items for a closed event loop are lost."""
         self._items.append(item)
         waiter, self._waiter = self._waiter, None
@@ -24,7 +24,7 @@ class Mailbox(Generic[T]):
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(_wake, waiter)
 
-    async def take(self) -> list[T]:
+    async def receive(self) -> list[T]:
         """All items so far, at least one."""
         while not self._items:
             waiter = self._waiter = self._loop.create_future()

@@ -16,24 +16,24 @@ class Budget:
         """Whether `n_bytes` more may be used."""
         return self.used_bytes + n_bytes <= self.limit_bytes
 
-    def take(self, n_bytes: int) -> None:
-        """Use `n_bytes` more; the caller has made room."""
+    def charge(self, n_bytes: int) -> None:
+        """Count `n_bytes` more as used; the caller has made room."""
         assert self.fits(n_bytes), "a tier is over its budget"
         self.used_bytes += n_bytes
         self.peak_bytes = max(self.peak_bytes, self.used_bytes)
 
-    def give(self, n_bytes: int) -> None:
-        """Use `n_bytes` less."""
+    def refund(self, n_bytes: int) -> None:
+        """Count `n_bytes` less as used."""
         self.used_bytes -= n_bytes
-        assert self.used_bytes >= 0, "a tier gave back more than it took"
+        assert self.used_bytes >= 0, "a tier gave back more than it used"
 
     def reserve(self, n_bytes: int) -> None:
         """Reserve `n_bytes` for data still to come; the caller has made room."""
-        self.take(n_bytes)
+        self.charge(n_bytes)
         self.reserved_bytes += n_bytes
 
     def release(self, n_bytes: int) -> None:
-        """Give reserved bytes back."""
-        self.give(n_bytes)
+        """End a reservation of `n_bytes`."""
+        self.refund(n_bytes)
         self.reserved_bytes -= n_bytes
         assert self.reserved_bytes >= 0, "a tier gave back more than it reserved"

@@ -111,7 +111,7 @@ class HostTier:
         if not room(self._engine.state_bytes(seq, partial=self.layout.is_segmented)):
             return False
         blob = self._engine.save(seq, partial=self.layout.is_segmented)
-        self.budget.take(blob.n_bytes)
+        self.budget.charge(blob.n_bytes)
         checkpoint.blob = blob
         checkpoint.n_bytes += blob.n_bytes
         if self._engine.shape.kind.has_window:
@@ -130,19 +130,19 @@ class HostTier:
     def keep_logits(self, checkpoint: Entry, logits: Logits, room: Room) -> None:
         """Keep the logits after a checkpoint's last token, if there is room."""
         if checkpoint.logits is None and room(logits.nbytes):
-            self.budget.take(logits.nbytes)
+            self.budget.charge(logits.nbytes)
             checkpoint.logits, checkpoint.has_far_logits = logits.copy(), False
             checkpoint.n_bytes += logits.nbytes
 
     def arrays(self, checkpoint: Entry) -> list[Bytes]:
-        """The arguments for `take_back`: the blob and the logits, as far as the host has them."""
+        """The arguments for `bring_back`: the blob and the logits, as far as the host has them."""
         blob = [] if checkpoint.blob is None else [checkpoint.blob.data]
         return blob + ([] if checkpoint.logits is None else [checkpoint.logits.view(np.uint8)])
 
     def drop_logits(self, checkpoint: Entry) -> None:
         """Drop the logits of a checkpoint; unless the disk has them, one token must then be read to get them."""
         if checkpoint.logits is not None:
-            self.budget.give(checkpoint.logits.nbytes)
+            self.budget.refund(checkpoint.logits.nbytes)
             checkpoint.n_bytes -= checkpoint.logits.nbytes
             checkpoint.logits = None
             checkpoint.has_far_logits = checkpoint.stores_logits
@@ -151,21 +151,21 @@ class HostTier:
         """Drop the copy of a checkpoint's state in memory."""
         self.drop_blob(checkpoint)
         if checkpoint.is_stored:
-            self.leave_host(checkpoint)
+            self.unload_chain(checkpoint)
         else:
             self.drop_segment(checkpoint)
 
     def drop_blob(self, checkpoint: Entry) -> None:
         """Drop the state that no segment holds."""
         if checkpoint.blob is not None:
-            self.budget.give(checkpoint.blob.n_bytes)
+            self.budget.refund(checkpoint.blob.n_bytes)
             checkpoint.n_bytes -= checkpoint.blob.n_bytes
             checkpoint.blob = None
 
     def drop_segment(self, checkpoint: Entry) -> None:
         """Detach a checkpoint from its chain of segments."""
         if checkpoint.segment is not None:
-            (self.segments.release if checkpoint.is_loaded else self.segments.forget)(checkpoint.segment)
+            (self.segments.release if checkpoint.is_loaded else self.segments.release_unloaded)(checkpoint.segment)
             checkpoint.segment, checkpoint.n_covered, checkpoint.is_loaded = None, 0, False
 
     def verify(self, parts: Sequence[Bytes], *, has_logits: bool) -> None:
@@ -176,8 +176,8 @@ class HostTier:
             sizes = [part.nbytes for part in parts]
             raise DamagedError("a stored state is damaged", f"arrays of {sizes} bytes are not those of a checkpoint")
 
-    def take_back(self, checkpoint: Entry, parts: Sequence[Bytes]) -> None:
-        """Put a checkpoint's blob and logits, as read from the disk, into memory; the caller has made room.
+    def bring_back(self, checkpoint: Entry, parts: Sequence[Bytes]) -> None:
+        """Bring a checkpoint's blob and logits, as read from the disk, back to memory; the caller has made room.
 
         Raises DamagedError, and takes nothing, if the arrays have the wrong number or sizes.
         """
@@ -187,32 +187,26 @@ class HostTier:
             checkpoint.blob = Blob(
                 data, checkpoint.n_tokens, self.layout.is_segmented, checkpoint.pos_min, checkpoint.pos_max
             )
-            self.budget.take(data.nbytes)
+            self.budget.charge(data.nbytes)
             checkpoint.n_bytes += data.nbytes
         if len(parts) > self.layout.needs_blob and checkpoint.logits is None:
             checkpoint.logits = parts[-1].view(np.float32)
-            self.budget.take(checkpoint.logits.nbytes)
+            self.budget.charge(checkpoint.logits.nbytes)
             checkpoint.n_bytes += checkpoint.logits.nbytes
             checkpoint.has_far_logits = False
 
-    def leave_memory(self, checkpoint: Entry) -> None:
-        """Drop the copies in memory of a checkpoint that is on disk."""
-        assert checkpoint.is_stored
-        self.drop_logits(checkpoint)
-        self.drop_state(checkpoint)
-
-    def stay_on_host(self, checkpoint: Entry) -> None:
-        """Keep the segments of a checkpoint's chain that are in memory there."""
+    def hold_chain(self, checkpoint: Entry) -> None:
+        """Count on the segments of a checkpoint's chain in memory: those that are there stay."""
         if checkpoint.segment is not None and not checkpoint.is_loaded:
             checkpoint.is_loaded = True
             checkpoint.segment.n_host += 1
 
-    def leave_host(self, checkpoint: Entry) -> None:
-        """Let the chain of a checkpoint that is on disk leave memory."""
+    def unload_chain(self, checkpoint: Entry) -> None:
+        """Let the chain of a checkpoint that is on disk leave memory, as far as nothing else counts on it."""
         if checkpoint.is_loaded:
             assert checkpoint.segment is not None
             checkpoint.is_loaded = False
-            self.segments.leave_host(checkpoint.segment)
+            self.segments.unload(checkpoint.segment)
 
     def freed_bytes(self, checkpoint: Entry) -> int:
         """The bytes that dropping all copies of a checkpoint would free."""

@@ -43,15 +43,15 @@ class SegmentTree:
         """Add a segment, for which there is room, for tokens that follow, or branch off, those of `parent`."""
         assert parent.start <= start <= parent.end
         if cells is not None:
-            self._budget.take(cells.n_bytes)
+            self._budget.charge(cells.n_bytes)
         segment = Segment(parent, start, np.array(tokens, np.int32), cells)
         parent.children[start, int(tokens[0])] = segment
         return segment
 
-    def put(self, segment: Segment, cells: Cells) -> None:
-        """Give a segment that is only on disk its cells back; there is room, and its parents have theirs."""
+    def bring_back(self, segment: Segment, cells: Cells) -> None:
+        """Bring the cells of a segment that is only on disk back; there is room, and its parents have theirs."""
         assert segment.cells is None
-        self._budget.take(cells.n_bytes)
+        self._budget.charge(cells.n_bytes)
         segment.cells = cells
 
     def hold(self, segment: Segment) -> None:
@@ -61,17 +61,17 @@ class SegmentTree:
 
     def release(self, segment: Segment) -> None:
         """Count one checkpoint in memory less on a chain, and drop the segments that are no longer needed."""
-        self.leave_host(segment)
-        self.forget(segment)
+        self.unload(segment)
+        self.release_unloaded(segment)
 
-    def leave_host(self, segment: Segment) -> None:
-        """Note that a checkpoint left memory but keeps its chain; cells that are also on disk leave memory."""
+    def unload(self, segment: Segment) -> None:
+        """Count one checkpoint in memory less on a chain, which it keeps; cells that are also on disk leave memory."""
         segment.n_host -= 1
         assert segment.n_host >= 0
-        self._leave_host(segment)
+        self._unload_unneeded(segment)
 
-    def forget(self, segment: Segment) -> None:
-        """Count one checkpoint less on a chain; the checkpoint is not in memory."""
+    def release_unloaded(self, segment: Segment) -> None:
+        """Count one checkpoint less on a chain, one that is not in memory; drop the segments no longer needed."""
         segment.n_users -= 1
         assert segment.n_users >= segment.n_host
         while not segment.is_needed and segment.parent is not None:
@@ -79,11 +79,11 @@ class SegmentTree:
             self._drop_cells(segment)
             del parent.children[segment.start, int(segment.tokens[0])]
             segment = parent
-        self._leave_host(segment)
+        self._unload_unneeded(segment)
         if not segment.n_users and not segment.is_stored and not segment.is_being_written:
             self._trim(segment)
 
-    def leave_below(self, segment: Segment) -> list[Segment]:
+    def unstore(self, segment: Segment) -> list[Segment]:
         """Mark segments, from one up, that the lower tier no longer needs as not stored; returns them, deepest first.
 
         Those without cells in memory are lost, and the caller must drop the checkpoints that depend on them.
@@ -131,7 +131,7 @@ class SegmentTree:
                     assert start == segment.end or segment.tokens[start - segment.start] != token
         return n_bytes
 
-    def _leave_host(self, segment: Segment) -> None:
+    def _unload_unneeded(self, segment: Segment) -> None:
         """Drop the cells, from a segment up, that are on disk and that no checkpoint in memory depends on."""
         for one in segment.up():
             if one.is_needed_on_host or not one.is_stored:
@@ -139,7 +139,7 @@ class SegmentTree:
             self._drop_cells(one)
 
     def _drop_cells(self, segment: Segment) -> None:
-        self._budget.give(segment.n_bytes)
+        self._budget.refund(segment.n_bytes)
         segment.cells = None
 
     def _trim(self, segment: Segment) -> None:
@@ -152,5 +152,5 @@ class SegmentTree:
         except EngineError as error:
             log.debug("a tail stays: %s", error)
             return
-        self._budget.give(segment.n_bytes - cells.n_bytes)
+        self._budget.refund(segment.n_bytes - cells.n_bytes)
         segment.cells, segment.tokens = cells, segment.tokens[: end - segment.start].copy()

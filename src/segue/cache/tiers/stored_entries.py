@@ -38,7 +38,7 @@ class StoredEntries:
                 self.drop(checkpoint)
             else:
                 self._remove([row])
-            self._clear(tip, checkpoint)
+            self._unstore(tip, checkpoint)
             return
         if checkpoint.stored is not None:
             # It was there without its logits, on the same chain, and has been replaced.
@@ -53,7 +53,7 @@ class StoredEntries:
         """Hear that a checkpoint could not be written."""
         for segment in chain:
             segment.is_being_written = False
-        self._clear(chain[-1] if chain else None, checkpoint)
+        self._unstore(chain[-1] if chain else None, checkpoint)
 
     def drop(self, checkpoint: Entry) -> None:
         """Forget what is stored of a checkpoint, if anything; lose those that only its segments were left for."""
@@ -64,25 +64,25 @@ class StoredEntries:
         checkpoint.stored, checkpoint.has_far_logits = None, False
         if checkpoint.segment is not None:
             checkpoint.segment.n_stored -= 1
-            self._clear(checkpoint.segment, checkpoint)
+            self._unstore(checkpoint.segment, checkpoint)
 
     def bring_back(self, checkpoint: Entry, cells: Sequence[tuple[Segment, Bytes]], parts: Sequence[Bytes]) -> bool:
         """Take what a checkpoint lacks into host memory; False, with nothing taken, if there is no room.
 
-        `cells` are those of segments that have none there, root first; `parts` are as `HostTier.take_back` takes them.
+        `cells` are those of segments that have none there, root first; `parts` are as `HostTier.bring_back` takes them.
         """
         host, was_loaded = self._above.host, checkpoint.is_loaded
         if cells:
-            host.stay_on_host(checkpoint)
+            host.hold_chain(checkpoint)
         with self._above.in_use.using(checkpoint):
             if not self._above.host_room(sum(data.nbytes for _, data in cells) + sum(part.nbytes for part in parts)):
                 if not was_loaded:
-                    host.leave_host(checkpoint)
+                    host.unload_chain(checkpoint)
                 return False
         for segment, data in cells:
-            host.segments.put(segment, Cells(data, segment.start, segment.end))
+            host.segments.bring_back(segment, Cells(data, segment.start, segment.end))
         if parts:
-            host.take_back(checkpoint, parts)
+            host.bring_back(checkpoint, parts)
         return True
 
     def lose(self, checkpoint: Entry, *, with_segment: bool = False, loss: Loss = Loss.EVICTED) -> None:
@@ -95,7 +95,7 @@ class StoredEntries:
         if with_segment or not checkpoint.has_loaded_chain:
             self._above.host.drop_segment(checkpoint)
         else:
-            self._above.host.stay_on_host(checkpoint)
+            self._above.host.hold_chain(checkpoint)
         if checkpoint.is_attached and not self._above.device.owners.is_near(checkpoint):
             self._above.evict(checkpoint, loss=loss)
 
@@ -109,9 +109,9 @@ class StoredEntries:
             if user.is_attached:
                 self.lose(user, with_segment=True, loss=loss)
 
-    def _clear(self, tip: Segment | None, checkpoint: Entry) -> None:
+    def _unstore(self, tip: Segment | None, checkpoint: Entry) -> None:
         """Forget the segments on disk, from `tip` up, that nothing on disk needs any more."""
-        gone = self._above.host.segments.leave_below(tip) if tip is not None else []
+        gone = self._above.host.segments.unstore(tip) if tip is not None else []
         self._count(-sum(segment.n_stored_bytes for segment in gone))
         for segment in gone:
             segment.n_stored_bytes = 0

@@ -55,13 +55,13 @@ class SideStore:
         """Keep a value, in place of one of the same kind that has the same digest."""
         with self._lock:
             try:
-                self._forget("kind = ? AND digest = ?", kind, digest)
+                self._delete("kind = ? AND digest = ?", kind, digest)
                 self._clock += 1
                 sealed = _sealed(kind, digest, value)
                 self._db.execute("INSERT INTO note VALUES (?, ?, ?, ?)", (kind, digest, sealed, self._clock))
                 self._used_bytes += len(sealed) + _ROW_BYTES
                 while self._used_bytes > self._limit_bytes:
-                    self._forget("(kind, digest) = (SELECT kind, digest FROM note ORDER BY used LIMIT 1)")
+                    self._delete("(kind, digest) = (SELECT kind, digest FROM note ORDER BY used LIMIT 1)")
             except sqlite3.Error:
                 return
 
@@ -70,7 +70,7 @@ class SideStore:
         with self._lock:
             self._db.close()
 
-    def _forget(self, where: str, *values: object) -> None:
+    def _delete(self, where: str, *values: object) -> None:
         rows = self._db.execute(f"DELETE FROM note WHERE {where} RETURNING length(value)", values).fetchall()
         self._used_bytes -= sum(n_bytes + _ROW_BYTES for (n_bytes,) in rows)
 

@@ -61,7 +61,7 @@ class ElementReader:
                 candidates.go_on()
                 if candidates.is_between:
                     raise NotACallError
-            yield from self._take(name, candidates, gap, kind)
+            yield from self._advance(name, candidates, gap, kind)
             if candidates.is_hopeless:
                 raise NotACallError
 
@@ -99,7 +99,7 @@ class ElementReader:
             return self._kinds[marker]
         return Kind.TEXT if (yield from self._reader.peek()) else None
 
-    def _take(self, name: str, candidates: Candidates, gap: str, kind: Kind) -> Reading[None]:
+    def _advance(self, name: str, candidates: Candidates, gap: str, kind: Kind) -> Reading[None]:
         """Advance all candidates by `gap`, which was read already, and by the next piece."""
         pieces = [gap]
         if kind is Kind.TEXT:

@@ -77,7 +77,7 @@ class Reader:
 
     def skip(self, n_chars: int) -> str:
         """Read `n_chars` characters that have arrived."""
-        return self._take(self._at + n_chars)
+        return self._consume(self._at + n_chars)
 
     def until(self, markers: Markers, take: Callable[[str], object]) -> Reading[str]:
         """Read up to the next marker, and return the marker without reading it; empty at the end.
@@ -87,7 +87,7 @@ class Reader:
         while True:
             start, marker = markers.find(self._text, self._at, is_over=self.is_over)
             if start > self._at:
-                take(self._take(start))
+                take(self._consume(start))
             if marker or (self.is_over and self._at == len(self._text)):
                 return marker
             yield
@@ -95,7 +95,7 @@ class Reader:
     def accept(self, markers: Markers) -> Reading[str]:
         """Read and return the marker that begins here; empty if none does."""
         marker = yield from self.stands(markers)
-        return self._take(self._at + len(marker))
+        return self._consume(self._at + len(marker))
 
     def stands(self, markers: Markers) -> Reading[str]:
         """The marker that begins here, which is not yet read; empty if none does."""
@@ -116,10 +116,10 @@ class Reader:
             end = self._at
             while end < len(self._text) and self._text[end].isspace():
                 end += 1
-            pieces.append(self._take(end))
+            pieces.append(self._consume(end))
         return "".join(pieces)
 
-    def _take(self, end: int) -> str:
+    def _consume(self, end: int) -> str:
         piece = self._text[self._at : end]
         self._at = end
         if self._keeps and piece:

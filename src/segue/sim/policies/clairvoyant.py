@@ -71,7 +71,7 @@ class Clairvoyant:
             assert victim is not None, "something is kept"
             store.drop(victim)
             del self._need_of[victim]
-        store.note_peak()
+        store.record_peak()
         return n_start
 
     def _ranked(self, now: float, n_shares: int) -> list[Checkpoint]:

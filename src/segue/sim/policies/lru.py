@@ -30,7 +30,7 @@ class Lru:
             self._store.take(whole[:position], Origin.PROMPT_END, request.at_s)
         while self._store.is_over:
             self._store.drop(self._victim(request.at_s))
-        self._store.note_peak()
+        self._store.record_peak()
         return n_start
 
     def _start(self, request: TraceRequest) -> Checkpoint | None:

@@ -43,7 +43,7 @@ class Segue:
         visit = self._retention.arrive(match, now)
         if start is not None:
             store.restore(start, now)
-            self._retention.note_hit(start, visit)
+            self._retention.record_hit(start, visit)
             if n_start == len(path):
                 self._retention.reached(visit, start, now)
         visit.divergences = visit.divergences.then(match.n_known, request.message_ends)
@@ -52,7 +52,7 @@ class Segue:
             self._take(path[:position], origin, now, visit)
         if len(request.reply):
             self._take(request.whole, Origin.REPLY_END, now, visit)
-        store.note_peak()
+        store.record_peak()
         return n_start
 
     def _positions(
@@ -85,7 +85,7 @@ class Segue:
             store.drop(victim or taken)
             if victim is None:
                 return
-        self._retention.note_taken(origin)
+        self._retention.record_taken(origin)
 
     def _ranked(self, taken: Checkpoint, now: float, n_shares: int) -> list[Checkpoint]:
         others = (checkpoint for checkpoint in self._store.tree.checkpoints() if checkpoint is not taken)

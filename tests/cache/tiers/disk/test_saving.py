@@ -28,7 +28,7 @@ def read_again(desk: DiskDesk) -> None:
     """The prompt comes once more, and now its logits are kept."""
     assert desk.start(0, PROMPT)
     logits = desk.read(0, PROMPT[len(desk.paths[0]) :])
-    desk.take(0, Origin.PROMPT_END, logits=logits)
+    desk.save(0, Origin.PROMPT_END, logits=logits)
 
 
 @pytest.mark.parametrize("is_parked", [True, False])
@@ -101,10 +101,10 @@ def test_logits_are_not_stored_with_the_state_of_a_lane_that_moved_on(kind: Memo
     desk.store()
     desk.restart()
     assert desk.start(0, PROMPT, use_cache=False)
-    desk.take(0, Origin.PROMPT_END, logits=desk.read(0, PROMPT))
+    desk.save(0, Origin.PROMPT_END, logits=desk.read(0, PROMPT))
     desk.read(0, path(2, 10))
     desk.store()
-    desk.forget(0)
+    desk.release(0)
     desk.restart()
     assert serve(desk, (*PROMPT, 1)) == 1
 

@@ -264,7 +264,7 @@ def test_who_asks_a_tier_that_is_leaving_is_not_left_waiting(directory: File) ->
     b = disk.join(disk.directory.index.model_id("b"), lambda: woken.append(b.ask_for(100)))
     assert a.reserve(1000)
     assert b.ask_for(100)
-    a.add(-1000)
+    a.count(-1000)
     a.used_bytes = 1000  # as if it were to be asked again
     disk.leave(a)
     assert woken == [False], "nobody is left to ask"

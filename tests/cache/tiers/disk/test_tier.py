@@ -26,7 +26,7 @@ from segue.storage.index import Index
 from tests.cache.damage import Damage, damage
 from tests.cache.desk import Path, array, at, path, where
 from tests.cache.disk_desk import DiskDesk, MakeDesk, serve
-from tests.cache.disk_machine import VaultMachine
+from tests.cache.disk_machine import DiskMachine
 from tests.kit.waiting import PATIENCE_S, wait_until
 
 
@@ -37,14 +37,14 @@ def conversations() -> list[Path]:
 
 @pytest.mark.parametrize("kind", MemoryKind)
 def test_whatever_is_done_what_is_on_disk_is_right(kind: MemoryKind) -> None:
-    machine = type("Machine", (VaultMachine,), {"kind": kind})
+    machine = type("Machine", (DiskMachine,), {"kind": kind})
     run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=40))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", MemoryKind)
 def test_whatever_is_done_for_long_what_is_on_disk_is_right(kind: MemoryKind) -> None:
-    machine = type("Machine", (VaultMachine,), {"kind": kind})
+    machine = type("Machine", (DiskMachine,), {"kind": kind})
     run_state_machine_as_test(machine, settings=settings(max_examples=1500, stateful_step_count=60))
 
 
@@ -102,9 +102,9 @@ def test_logits_that_come_later_are_stored_too(kind: MemoryKind, make: MakeDesk)
     desk.leave(path(1, 30))
     desk.store()
     assert desk.start(0, path(1, 30))
-    desk.forget(0)
+    desk.release(0)
     assert desk.start(0, path(1, 30), use_cache=False)
-    desk.take(0, logits=desk.read(0, path(1, 30)))
+    desk.save(0, logits=desk.read(0, path(1, 30)))
     desk.close(0)
     desk.restart()
     assert serve(desk, path(1, 30)) == 0
@@ -371,7 +371,7 @@ def test_the_disk_is_never_over_its_limit(kind: MemoryKind, limit: int, make: Ma
 def test_what_is_worth_least_makes_room_on_disk(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind, limit_disk_bytes=2500)
     assert desk.start(0, path(0, 30))
-    desk.take(0, logits=desk.read(0, path(0, 30)), pin_s=1e6)
+    desk.save(0, logits=desk.read(0, path(0, 30)), pin_s=1e6)
     desk.close(0)
     for first in range(1, 20):
         desk.leave(path(first, 30))
@@ -490,7 +490,7 @@ def test_a_file_that_is_replaced_while_it_is_fetched_is_no_loss(
     with late_reads(monkeypatch, fail=fail, of=file):
         assert desk.fetch(found)
         assert desk.start(0, path(1, 30), use_cache=False)
-        desk.take(0, logits=desk.read(0, path(1, 30)))
+        desk.save(0, logits=desk.read(0, path(1, 30)))
         desk.close(0)
 
         def is_replaced() -> bool:

@@ -85,13 +85,13 @@ class Fetches:
             return False
         self._above.in_use.acquire(checkpoint)
         was_loaded = checkpoint.is_loaded
-        self._above.host.stay_on_host(checkpoint)
+        self._above.host.hold_chain(checkpoint)
         n_reserved = self.cost(checkpoint, with_logits=with_logits)
         with self._above.in_use.using(checkpoint):
             if not self._above.host_room(n_reserved):
                 self._above.in_use.release(checkpoint)
                 if not was_loaded:
-                    self._above.host.leave_host(checkpoint)
+                    self._above.host.unload_chain(checkpoint)
                 return False
         self._above.host.budget.reserve(n_reserved)
         self._fetching.add(checkpoint)
@@ -109,13 +109,13 @@ class Fetches:
         )
         return True
 
-    def let_go(self) -> None:
+    def release_arrived(self) -> None:
         """Allow checkpoints fetched before to be evicted: the requests waiting for them had a turn to restore them."""
         while self._arrived:
             self._above.in_use.release(self._arrived.pop())
 
     def _fetched(self, checkpoint: Entry, n_reserved: int, n_disk_bytes: int, fetched: Fetched) -> None:
-        self._prices.note_disk(n_disk_bytes, fetched.seconds)
+        self._prices.record_fetch(n_disk_bytes, fetched.seconds)
         self._end(checkpoint, n_reserved)
         # A checkpoint that was dropped meanwhile has no chain and no file, so none of its data is taken.
         chain = set(checkpoint.segment.up()) if checkpoint.segment is not None and checkpoint.is_loaded else set()

@@ -46,13 +46,13 @@ class SaveQueue:
         self.is_stuck = False
 
     def add(self, checkpoint: Entry) -> None:
-        """Hear of a checkpoint that is not on disk yet, or not with its logits."""
+        """Queue a checkpoint that is not on disk yet, or not with its logits."""
         if checkpoint.is_unsaved:
             self._unsaved[checkpoint] = None
             self.is_stuck = False
 
-    def try_again(self) -> None:
-        """Look again for room: something has changed."""
+    def recheck_room(self) -> None:
+        """Look for room again: some may have come free."""
         self.is_stuck = False
 
     def retry(self) -> None:
@@ -64,7 +64,7 @@ class SaveQueue:
         """Whether all is stored for which there is room."""
         return not self.is_writing and (not self._unsaved or self.is_stuck)
 
-    def step(self) -> bool:
+    def save_next(self) -> bool:
         """Copy one piece of a checkpoint to the host, or hand a copied one to be written; False if neither can be."""
         if self.is_writing:
             return False

@@ -35,7 +35,7 @@ class Share:
         self._asking: dict[Share, None] = {}
         self._is_answered = False
 
-    def add(self, n_bytes: int) -> None:
+    def count(self, n_bytes: int) -> None:
         """Count so many bytes more, or less; the caller has made room."""
         if self._spent_bytes is not None:
             self._spent_bytes += n_bytes
@@ -64,10 +64,10 @@ class Share:
             yield
         finally:
             n_bytes, self._spent_bytes = self._spent_bytes, None
-            self.add(n_bytes - n_reserved_bytes)
+            self.count(n_bytes - n_reserved_bytes)
 
-    def adopt(self, n_bytes: int) -> None:
-        """Count as this tier's so many bytes that are on the disk already."""
+    def count_existing(self, n_bytes: int) -> None:
+        """Count bytes that are on the disk already as this tier's."""
         with self.disk.lock:
             self.used_bytes += n_bytes
 
@@ -188,7 +188,7 @@ class SharedDisk:
             self.reader.shutdown()
             self.directory.close()
 
-    def forget(self, rows: Sequence[EntryRow]) -> None:
+    def remove_rows(self, rows: Sequence[EntryRow]) -> None:
         """Remove entries that no tier has taken over, and wait until they are gone. Raises DiskError."""
 
         def remove() -> int:

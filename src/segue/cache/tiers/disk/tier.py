@@ -57,8 +57,8 @@ class DiskTier:
             raise
         self._writer = Worker(disk.writer, wake)
         self._reader = Worker(disk.reader, wake)
-        self._share.adopt(_stored_bytes(above))
-        self._stored = StoredEntries(above, self._share.add, self._remove)
+        self._share.count_existing(_stored_bytes(above))
+        self._stored = StoredEntries(above, self._share.count, self._remove)
         self._usage = DiskUsage(above, self._share, self._stored, self._wall, self._remove)
         self._saving = SaveQueue(above, self._stored, self._usage, self._writer, place, self._wall)
         self._fetching = Fetches(above, self._stored, self._reader, directory, prices)
@@ -108,16 +108,16 @@ class DiskTier:
 
     def maintain(self) -> bool:
         """Copy one piece of an entry to the host, or hand a copied one to the writer; False if nothing can be done."""
-        return self._saving.step()
+        return self._saving.save_next()
 
     def collect(self) -> None:
         """Take over what the threads have done."""
-        self._fetching.let_go()
+        self._fetching.release_arrived()
         self._writer.collect()
         self._reader.collect()
-        self._usage.give()
+        self._usage.make_room_for_others()
         if self._share.was_answered():
-            self._saving.try_again()
+            self._saving.recheck_room()
 
     def close(self, timeout_s: float) -> None:
         """Store what there is time for, and let the directory go."""
@@ -148,7 +148,7 @@ class DiskTier:
         for namespace, tokens in self._directory.lost_paths(model):
             self._above.entries.tree(namespace).mark_damaged(tokens)
         if misplaced:
-            self._disk.forget(misplaced)
+            self._disk.remove_rows(misplaced)
         return n_loaded
 
     def _wall(self, at: float) -> float:

@@ -52,11 +52,11 @@ class DiskUsage:
                 or (other.row.pinned, other.row.last_used) <= (victim.is_pinned(now), self._wall(victim.last_used))
             ):
                 if victim is not None:
-                    self._victims.put_back(victim)
+                    self._victims.requeue(victim)
                 disk.drop_foreign(other, self._remove)
             elif self.share.ask_for(need()):
                 if victim is not None:
-                    self._victims.put_back(victim)
+                    self._victims.requeue(victim)
                 return False
             elif victim is not None:
                 self._stored.lose(victim)
@@ -64,8 +64,8 @@ class DiskUsage:
                 return False
         return True
 
-    def give(self) -> None:
-        """Drop what is worth least for other models' tiers that have asked for room."""
+    def make_room_for_others(self) -> None:
+        """Make room for other models' tiers that have asked for it, by dropping what is worth least."""
         n_bytes = self.share.asked_bytes()
         if n_bytes is None:
             return

@@ -33,18 +33,18 @@ class Worker:
                 done = self._done.get_nowait()
             except Empty:
                 return
-            self._take(done)
+            self._deliver(done)
 
     def wait(self) -> None:
         """Wait for one pending job, and take over its result."""
-        self._take(self._done.get())
+        self._deliver(self._done.get())
 
     def finish(self) -> None:
         """Wait until all jobs are done, and take over their results."""
         while self.n_pending:
             self.wait()
 
-    def _take(self, done: Callable[[], None]) -> None:
+    def _deliver(self, done: Callable[[], None]) -> None:
         self.n_pending -= 1
         done()
 

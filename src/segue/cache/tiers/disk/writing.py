@@ -43,7 +43,7 @@ def write(place: ModelDirectory, writing: EntryWrite) -> EntryWrite:
     directory = place.directory
     names: list[str] = []
 
-    def put(parts: Sequence[Bytes]) -> tuple[str, int]:
+    def write_file(parts: Sequence[Bytes]) -> tuple[str, int]:
         name, n_bytes = directory.write_blob(parts)
         names.append(name)
         return name, n_bytes
@@ -51,11 +51,11 @@ def write(place: ModelDirectory, writing: EntryWrite) -> EntryWrite:
     try:
         segments = []
         for segment, data in zip(writing.segments, writing.cells, strict=True):
-            name, n_bytes = (segment.file, segment.n_bytes) if data is None else put([data])
+            name, n_bytes = (segment.file, segment.n_bytes) if data is None else write_file([data])
             segments.append(replace(segment, file=name, n_bytes=n_bytes))
         row = writing.row
         if writing.parts:
-            name, n_bytes = put(writing.parts)
+            name, n_bytes = write_file(writing.parts)
             row = replace(row, file=name, n_bytes=n_bytes)
         known = {old.file for old, data in zip(writing.segments, writing.cells, strict=True) if data is None}
         replaced = directory.index.add(place.model, segments, row, known=known)
