@@ -167,15 +167,16 @@ def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFix
     ("arguments", "part"),
     [
         (["--port", "70000"], "--port: "),
-        (["--port"], "--port requires"),
+        (["--port"], "--port needs a value"),
+        (["-m", "--port", "1"], "-m needs a value"),
         (["-c", "many"], "--ctx-size: "),
         (["-fa", "maybe"], "--flash-attn: "),
         (["-np", "0"], "--parallel: a server needs at least one slot"),
         (["--cache-ram", "-2"], "--cache-ram: "),
         (["--cachram", "5"], "did you mean --cache-ram?"),
         (["-ctz", "q8_0"], "unknown flag -ctz; segue serve --help shows all flags"),
-        (["--timeout", "5"], "unknown flag --timeout; segue serve --help shows all flags"),
-        (["--cache-type-k-draft", "q8_0"], "unknown flag --cache-type-k-draft; segue serve --help shows all flags"),
+        (["--no-flash-attn"], "unknown flag --no-flash-attn; segue serve --help shows all flags"),
+        (["-flash-attn", "on"], "unknown flag -flash-attn; did you mean --flash-attn?"),
         (["--batch-size", "2147483648"], "--batch-size: Input should be less than or equal to 2147483647"),
         (["--ubatch-size", "0"], "--ubatch-size: Input should be greater than or equal to 1"),
         (["-c", "2147483648"], "--ctx-size: Input should be less than or equal to 2147483647"),
@@ -186,9 +187,12 @@ def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFix
         (["--presence-penalty", "nan"], "--presence-penalty: Input should be a finite number"),
         (["--temp", "inf"], "--temp: Input should be a finite number"),
         (["--qqqqqq"], "--help"),
-        (["--mlock"], "use --load-mode mlock"),
-        (["-md", "draft.gguf"], "guess"),
-        (["--ctx-checkpoints", "8"], "--cache-ram"),
+        (["--lora", "a.gguf"], "--lora is not taken: adapters are not supported yet"),
+        (["--ssl-key-file", "key.pem"], "--ssl-key-file and --ssl-cert-file belong together"),
+        (["--api-prefix", "llm"], "--api-prefix: a prefix starts with a slash"),
+        (["--override-kv", "a=b"], "--override-kv: 'a=b' is not KEY=TYPE:VALUE"),
+        (["--logit-bias", "x+1"], "--logit-bias: 'x+1' is neither TOKEN+BIAS nor TOKEN-BIAS"),
+        (["--rope-scale", "2", "--rope-freq-scale", "0.5"], "pass one of them"),
         (["model.gguf"], "passed with --model"),
         (["-t", "-1", "5"], "'5' belongs to no flag"),
         (["--chat-template", "a{", "--chat-template-file", "b"], "exclude each other"),
@@ -220,5 +224,5 @@ def test_other_commands(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_flag_with_its_variable_and_default(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--help"]) == 0
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for part in ("--ctx-size -c", "LLAMA_ARG_CTX_SIZE", "--reproducible", "Chat template", "[default: 2048]"):
+    for part in ("--ctx-size -c", "LLAMA_ARG_CTX_SIZE", "--reproducible", "Chats", "[default: 2048]"):
         assert part in text

@@ -80,7 +80,7 @@ def test_the_models_name(settings: dict[str, Any], name: str) -> None:
         {"cache_ram": -2},
         {"cache_type_k": "q3"},
         {"load_mode": "fast"},
-        {"temperature": -1},
+        {"temperature": "hot"},
         {"chat_template_kwargs": "[1"},
         {"chat_template_kwargs": "[1]"},
         {"tensor_split": "a,b"},

@@ -13,6 +13,7 @@ import psutil
 
 from segue.cache.state_cache import StateCache
 from segue.cache.tiers.disk.shared import SharedDisk
+from segue.engine import libllama
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.embedder import Embedder, EmbedderParams
@@ -21,6 +22,7 @@ from segue.engine.errors import ModelError
 from segue.engine.fingerprint import fingerprint
 from segue.engine.measurement import measure
 from segue.engine.model import Model, ModelParams
+from segue.engine.rope import RopeParams
 from segue.engine.vocabulary import Vocabulary
 from segue.grammar.compiler import Compiler
 from segue.loop.loop import Loop
@@ -68,12 +70,15 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     `on_progress` hears the share loaded, `on_end` of every request that is over, on the engine's thread.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    if settings.numa:
+        libllama.use_numa(settings.numa)
     model = Model(Path(settings.model), _model_params(settings), on_progress)
     compiler = Compiler(model.vocabulary)
     compiler.prepare()
     n_threads = settings.threads if settings.threads > 0 else len(os.sched_getaffinity(0))
     n_threads_batch = settings.threads_batch if settings.threads_batch > 0 else n_threads
     is_unified = not settings.reproducible
+    rope = _rope_params(settings)
 
     def params(n_cells: int, n_seq_max: int) -> ContextParams:
         return ContextParams(
@@ -87,14 +92,18 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
             flash_attention=settings.flash_attn,
             type_k=settings.cache_type_k,
             type_v=settings.cache_type_v,
+            rope=rope,
+            is_kv_offloaded=settings.kv_offload,
+            offloads_operations=settings.op_offload,
         )
 
+    n_ctx_slot = settings.kv_unified_per_slot
     shape = measure(model, params(256, 1))
     sizes = choose_sizes(
         shape,
-        n_ctx=settings.ctx_size,
+        n_ctx=settings.ctx_size or settings.parallel * n_ctx_slot,
         n_ctx_train=model.n_ctx_train,
-        n_ctx_most=model.n_ctx_most,
+        n_ctx_most=max(model.n_ctx_most, rope.n_ctx(model.n_ctx_train)),
         n_slots=settings.parallel,
         parked_mib=settings.cache_parked,
         host_mib=settings.cache_ram,
@@ -123,7 +132,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         engine,
         cache,
         n_slots=settings.parallel,
-        n_ctx=min(sizes.n_ctx, engine.n_cells),
+        n_ctx=min(sizes.n_ctx, engine.n_cells, n_ctx_slot or engine.n_cells),
         is_reproducible=settings.reproducible,
         on_end=on_end,
     )
@@ -138,7 +147,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         sizes.n_host_bytes / 2**20,
     )
     loop.start()
-    embedder_params = EmbedderParams(min(settings.ubatch_size, loop.n_ctx), n_threads_batch, settings.flash_attn)
+    embedder_params = EmbedderParams(min(settings.ubatch_size, loop.n_ctx), n_threads_batch, settings.flash_attn, rope)
     embeddings = EmbeddingThread(partial(Embedder, model, embedder_params), embedder_params.n_tokens)
     return Built(model, model.vocabulary, compiler, loop, engine, embeddings)
 
@@ -166,6 +175,23 @@ def _model_params(settings: Settings) -> ModelParams:
         split_mode=settings.split_mode,
         tensor_split=tuple(settings.tensor_split),
         main_gpu=settings.main_gpu,
-        use_mmap=settings.load_mode in ("auto", "mmap", "mmap+mlock"),
-        use_mlock=settings.load_mode in ("mlock", "mmap+mlock"),
+        load_mode=settings.load_mode,
+        lazy_mode=settings.lazy_mode,
+        repacks=settings.repack,
+        avoids_host_buffers=settings.no_host,
+        checks_tensors=settings.check_tensors,
+        overrides=tuple(settings.override_kv),
+    )
+
+
+def _rope_params(settings: Settings) -> RopeParams:
+    return RopeParams(
+        scaling=settings.rope_scaling,
+        freq_base=settings.rope_freq_base,
+        freq_scale=1 / settings.rope_scale if settings.rope_scale else settings.rope_freq_scale,
+        yarn_orig_ctx=settings.yarn_orig_ctx,
+        yarn_ext_factor=settings.yarn_ext_factor,
+        yarn_attn_factor=settings.yarn_attn_factor,
+        yarn_beta_slow=settings.yarn_beta_slow,
+        yarn_beta_fast=settings.yarn_beta_fast,
     )

@@ -4,13 +4,12 @@ import sys
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
-from pydantic import ValidationError
 
 from segue import __version__
 from segue.commands.cache.command import cache
 from segue.commands.demo import demo
-from segue.commands.serve.command import serve
-from segue.commands.serve.flags import FlagError, explain, serve_flags
+from segue.commands.serve.command import run_line, serve
+from segue.commands.serve.errors import FlagError
 from segue.commands.sim.command import sim
 from segue.commands.warm.command import warm
 from segue.engine.errors import ModelError
@@ -31,6 +30,9 @@ app.command(warm)
 app.command(sim)
 
 
+_HELP = frozenset({"--help", "-h", "--usage"})
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code.
 
@@ -38,11 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        if tokens[:1] == ["serve"]:
-            tokens[1:] = serve_flags(tokens[1:])
+        if tokens[:1] == ["serve"] and not _HELP.intersection(tokens):
+            return run_line(tokens[1:])
+        # Its flags are read otherwise, so that cyclopts only shows them.
+        tokens = ["serve", "--help"] if tokens[:1] == ["serve"] else tokens
         result = app(tokens, exit_on_error=False, print_error=False)
-    except (CycloptsError, FlagError, ValidationError) as error:
-        print(f"segue: {_explain(error)}", file=sys.stderr)
+    except (CycloptsError, FlagError) as error:
+        print(f"segue: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except (DiskError, ModelError, TraceError) as error:
         print(f"segue: {error}", file=sys.stderr)
@@ -50,8 +54,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return result if isinstance(result, int) else 0
-
-
-def _explain(error: Exception) -> str:
-    cause = error if isinstance(error, ValidationError) else error.__cause__
-    return explain(cause) if isinstance(cause, ValidationError) else " ".join(str(error).split())

@@ -17,13 +17,14 @@ import numpy as np
 from pydantic import ValidationError
 
 from segue.build import Built, build
-from segue.commands.serve.flags import explain
 from segue.engine.creation import KV_TYPES
 from segue.engine.errors import ModelError
 from segue.loop.end import EndReason
 from segue.loop.job import Job
 from segue.policy.prompt_marks import PromptMarks
-from segue.settings import INT32_MAX, Settings
+from segue.settings import Settings
+from segue.settings.fields import INT32_MAX
+from segue.settings.flags import explain
 from tests.kit.apart import ROOT, environment
 from tests.kit.conversation import text
 from tests.kit.models import MODELS, model_path

@@ -10,6 +10,8 @@ from segue.api.middleware.auth import Auth
 from segue.api.middleware.cors import Cors
 from segue.api.middleware.errors import Guard, install
 from segue.api.middleware.gate import Gate
+from segue.api.middleware.prefix import Prefix
+from segue.api.middleware.timeouts import Timeouts
 from segue.api.openai import chat, completions, embeddings
 from segue.api.responses import routes as responses
 from segue.serving.service import Service
@@ -22,9 +24,14 @@ def create_app(service: Service) -> FastAPI:
     modules = (chat, completions, responses, anthropic, completion, infill, embeddings, text, slots, status)
     for module in modules:
         app.include_router(module.router(service))
+    settings = service.settings
     # The last one added hears a request first.
+    if settings.timeout:
+        app.add_middleware(Timeouts, seconds=settings.timeout)
     app.add_middleware(Auth, keys=service.keys)
     app.add_middleware(Gate, service=service)
     app.add_middleware(Guard)
-    app.add_middleware(Cors, settings=service.settings)
+    app.add_middleware(Cors, settings=settings)
+    if settings.api_prefix:
+        app.add_middleware(Prefix, prefix=settings.api_prefix)
     return app

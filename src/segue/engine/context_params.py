@@ -7,6 +7,7 @@ import llama_cpp
 from segue.engine.creation import FLASH_ATTENTION, KV_TYPES, create, is_causal
 from segue.engine.errors import ModelError
 from segue.engine.model import Model
+from segue.engine.rope import ROPE_OF_FILE, RopeParams
 
 _N_CELLS_STEP = 256
 _INT32_MAX = 2**31 - 1
@@ -18,7 +19,8 @@ class ContextParams:
 
     A call of `decode` reads up to `n_batch` tokens, of which up to `n_ubatch` are computed at once. Either may be
     smaller than `n_seq_max`; values above the size of the context are reduced to it. Each call has up to `n_rows` rows
-    of logits, and at least one for each sequence.
+    of logits, and at least one for each sequence. The KV cache lies on the devices that compute with it if it
+    `is_kv_offloaded`. If it `offloads_operations`, devices compute large batches with weights in host memory too.
     """
 
     n_cells: int
@@ -32,6 +34,9 @@ class ContextParams:
     flash_attention: str = "auto"
     type_k: str = "f16"
     type_v: str = "f16"
+    rope: RopeParams = ROPE_OF_FILE
+    is_kv_offloaded: bool = True
+    offloads_operations: bool = True
 
 
 def create_context(model: Model, params: ContextParams) -> int:
@@ -55,6 +60,8 @@ def create_context(model: Model, params: ContextParams) -> int:
     native.swa_full = False
     native.flash_attn_type = FLASH_ATTENTION[params.flash_attention]
     native.type_k, native.type_v = KV_TYPES[params.type_k], KV_TYPES[params.type_v]
+    native.offload_kqv, native.op_offload = params.is_kv_offloaded, params.offloads_operations
+    params.rope.apply(native)
     return create(model, native)
 
 

@@ -11,6 +11,7 @@ from segue.engine.base import Tokens, Vector
 from segue.engine.creation import FLASH_ATTENTION, create
 from segue.engine.errors import EngineError, ModelError
 from segue.engine.model import Model
+from segue.engine.rope import ROPE_OF_FILE, RopeParams
 
 _NONE = llama_cpp.LLAMA_POOLING_TYPE_NONE
 _POOLINGS = (llama_cpp.LLAMA_POOLING_TYPE_MEAN, llama_cpp.LLAMA_POOLING_TYPE_CLS, llama_cpp.LLAMA_POOLING_TYPE_LAST)
@@ -23,6 +24,7 @@ class EmbedderParams:
     n_tokens: int
     n_threads: int = 0
     flash_attention: str = "auto"
+    rope: RopeParams = ROPE_OF_FILE
 
 
 class Embedder:
@@ -69,6 +71,7 @@ def _create(model: Model, params: EmbedderParams) -> int:
     native.n_threads = native.n_threads_batch = params.n_threads or native.n_threads
     native.flash_attn_type = FLASH_ATTENTION[params.flash_attention]
     native.embeddings = True
+    params.rope.apply(native)
     if pooling not in _POOLINGS:
         native.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_MEAN
     return create(model, native)

@@ -23,6 +23,10 @@ def fingerprint(context: Context, params: ContextParams) -> dict[str, str]:
         "flash attention": flash_attention,
         "cells": "unified" if params.is_unified else f"of {params.n_seq_max} sequences",
     }
+    if params.rope.described():
+        found["RoPE"] = params.rope.described()
+    if context.model.overrides:
+        found["metadata"] = ", ".join(f"{key} {value}" for key, value in sorted(context.model.overrides))
     n_ctx_short = context.model.n_ctx_short_rope
     if n_ctx_short is not None:
         # libllama rotates all keys by one set of factors, chosen by the size of the context, not of the prompt.

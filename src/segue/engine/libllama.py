@@ -14,6 +14,7 @@ import llama_cpp
 log = logging.getLogger(__name__)
 
 _ERROR = 4
+_NUMA = {"distribute": 1, "isolate": 2, "numactl": 3}
 
 
 class _Errors(threading.local):
@@ -44,6 +45,12 @@ def start() -> None:
     """Start libllama; further calls do nothing. Its messages go to this module's logger at debug level."""
     llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
+
+
+def use_numa(strategy: str) -> None:
+    """Prepare for a machine with several NUMA nodes, before a model is loaded; one of llama-server's `--numa`."""
+    start()
+    llama_cpp.llama_numa_init(_NUMA[strategy])
 
 
 def version() -> str:

@@ -10,6 +10,7 @@ import llama_cpp
 
 from segue.engine import libllama
 from segue.engine.errors import ModelError
+from segue.engine.kv_overrides import Value, kv_overrides
 from segue.engine.model_files import digest, has_tensor
 from segue.engine.vocabulary import Vocabulary
 from segue.memory import MemoryKind
@@ -18,20 +19,25 @@ _ROPE_FACTORS = ("rope_factors_long.weight", "rope_factors_short.weight")
 _SPLIT_MODES = {"none": 0, "layer": 1, "row": 2, "tensor": 3}
 _INT32_MAX = 2**31 - 1
 _SECTIONED_ROPES = (llama_cpp.LLAMA_ROPE_TYPE_MROPE, llama_cpp.LLAMA_ROPE_TYPE_IMROPE)
-_LOAD_MODES = {(True, False): 1, (False, False): 0, (True, True): 3, (False, True): 2}
+_LOAD_MODES = {"auto": -1, "none": 0, "mmap": 1, "mlock": 2, "mmap+mlock": 3, "dio": 4}
+_LAZY_MODES = {"off": 0, "auto": 1, "on": 2}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelParams:
-    """How to load a model: llama-server's `-ngl`, `--device`, split flags and memory mapping."""
+    """How to load a model: llama-server's `-ngl`, `--device`, split flags, memory mapping and metadata overrides."""
 
     n_gpu_layers: int = -1
     devices: tuple[str, ...] = ()
     split_mode: str = "layer"
     tensor_split: tuple[float, ...] = ()
     main_gpu: int = 0
-    use_mmap: bool = True
-    use_mlock: bool = False
+    load_mode: str = "auto"
+    lazy_mode: str = "auto"
+    repacks: bool = True
+    avoids_host_buffers: bool = False
+    checks_tensors: bool = False
+    overrides: tuple[tuple[str, Value], ...] = ()
 
 
 class Model:
@@ -51,7 +57,9 @@ class Model:
         self.path = path
         with _reading(path):
             self.digest = digest(path)
-        self.handle = _load(path, params or ModelParams(), on_progress)
+        params = params or ModelParams()
+        self.overrides = params.overrides
+        self.handle = _load(path, params, on_progress)
         with _reading(path):
             has_rope_factors = has_tensor(path, *_ROPE_FACTORS)
             is_same = digest(path) == self.digest
@@ -162,8 +170,14 @@ def _load(
     native.n_gpu_layers = min(max(params.n_gpu_layers, -1), _INT32_MAX)
     native.split_mode = _SPLIT_MODES[params.split_mode]
     native.main_gpu = min(params.main_gpu, _INT32_MAX)
-    native.load_mode = _LOAD_MODES[params.use_mmap, params.use_mlock]
+    native.load_mode, native.lazy_mode = _LOAD_MODES[params.load_mode], _LAZY_MODES[params.lazy_mode]
+    native.use_extra_bufts, native.no_host = params.repacks, params.avoids_host_buffers
+    native.check_tensors = params.checks_tensors
     keep_alive: list[object] = []
+    if params.overrides:
+        overrides = kv_overrides(params.overrides)
+        keep_alive.append(overrides)
+        native.kv_overrides = overrides
     if params.devices:
         try:
             devices = libllama.device_handles(params.devices)

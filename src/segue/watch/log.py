@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -9,6 +10,7 @@ from rich.logging import RichHandler
 from segue.loop.end import EndReason, JobEnd
 from segue.policy.reasons import CacheReport
 
+_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LEVELS = (logging.ERROR, logging.ERROR, logging.WARNING, logging.INFO)
 _REASONS = (
     "new",
@@ -24,19 +26,27 @@ _REASONS = (
 requests = logging.getLogger("segue.requests")
 
 
-def configure(verbosity: int, console: Console | None = None) -> None:
-    """Send the log to standard error, through `console` if that is a terminal. Verbosity is as in llama-server."""
+def configure(verbosity: int, console: Console | None = None, file: Path | None = None) -> None:
+    """Send the log to standard error, through `console` if that is a terminal, and to `file`. Raises OSError.
+
+    Verbosity is as in llama-server.
+    """
     level = _LEVELS[verbosity] if verbosity < len(_LEVELS) else logging.DEBUG
     handler: logging.Handler
+    handlers: list[logging.Handler]
     if console is not None and console.is_terminal:
         handler = RichHandler(console=console, show_path=False, markup=False, log_time_format="%X")
         handler.setFormatter(logging.Formatter("%(message)s"))
     else:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(logging.Formatter(_LINE))
+    handlers = [handler]
+    if file is not None:
+        handlers.append(logging.FileHandler(file, encoding="utf-8"))
+        handlers[-1].setFormatter(logging.Formatter(_LINE))
     for name, lowest in (("segue", logging.DEBUG), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)
-        logger.handlers = [handler]
+        logger.handlers = list(handlers)
         logger.propagate = False
         logger.setLevel(max(level, lowest))
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from segue.commands.serve.start import StartError, make_service
+from segue.commands.serve.errors import StartError
+from segue.commands.serve.start import make_service
 from segue.serving.keys import KeyRing
 from segue.settings import Settings
 from tests.kit.live import live

@@ -16,7 +16,7 @@ def _model(service: Service) -> JsonObject:
     return {
         "id": service.model_name,
         "aliases": service.settings.alias or [service.model_name],
-        "tags": [],
+        "tags": service.settings.tags,
         "object": "model",
         "created": service.created,
         "owned_by": "segue",

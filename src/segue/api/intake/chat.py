@@ -73,10 +73,12 @@ def _chat_input(service: Service, request: ChatRequest, namespace: str, wishes: 
         messages=request.messages,
         tools=request.tools or (),
         variables=_variables(request, service.settings.chat_template_kwargs),
-        can_continue=request.continue_final_message is not False,
+        can_continue=service.settings.prefill_assistant
+        if request.continue_final_message is None
+        else request.continue_final_message,
         add_generation_prompt=request.add_generation_prompt is not False,
-        may_call=request.tool_choice != "none",
-        parses_reasoning=request.reasoning_format != "none",
+        may_call=request.tool_choice != "none" and not service.settings.skip_chat_parsing,
+        parses_reasoning=request.reasoning_format != "none" and not service.settings.skip_chat_parsing,
         wishes=wishes,
     )
 

@@ -35,6 +35,9 @@ def make_plan(
         raise invalid(
             f"Field 'id_slot': there is no slot {id_slot}; they are numbered from 0 to {settings.parallel - 1}"
         )
+    stops = tuple(request.stops or settings.reverse_prompt)
+    if settings.special:
+        shown |= frozenset(service.backend.controls.values())
     mask = make_mask(service.backend.compiler, wanted)
     seeds = [
         sampling.seed if sampling.seed < 0 else (sampling.seed + choice) % (2**32 - 1)
@@ -55,16 +58,14 @@ def make_plan(
             post_sampling_probs=bool(request.post_sampling_probs),
             wants_progress=bool(request.return_progress and request.stream),
             wants_timings=bool(request.timings_per_token or (request.t_max_predict_ms or 0) > 0),
-            may_be_interrupted=bool(request.stream or request.stops),
+            may_be_interrupted=bool(request.stream or stops),
             make_mask=mask,
         )
         for prompt in prompts
         for seed in seeds
     )
     t_max_predict_ms = request.t_max_predict_ms or 0
-    return GenerationPlan(
-        jobs, tuple(request.stops), t_max_predict_ms, is_live=bool(request.stream), shown=shown, keep=keep
-    )
+    return GenerationPlan(jobs, stops, t_max_predict_ms, is_live=bool(request.stream), shown=shown, keep=keep)
 
 
 def make_chat_plan(

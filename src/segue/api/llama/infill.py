@@ -29,7 +29,9 @@ _N_MARKS = 4
 """Tokens around prefix and suffix at most, BOS included."""
 
 
-def from_infill(backend: Backend, request: InfillRequest, n_predict: int) -> EncodedPrompt:
+def from_infill(
+    backend: Backend, request: InfillRequest, n_predict: int, *, begins_with_suffix: bool = False
+) -> EncodedPrompt:
     """The prompt of a gap. What does not fit the context beside a reply of `n_predict` tokens (-1: any) is left out.
 
     Of the surroundings the farthest go first; nothing goes that fits, for a beginning that moves could not be read
@@ -50,7 +52,9 @@ def from_infill(backend: Backend, request: InfillRequest, n_predict: int) -> Enc
     suffix = suffix[: n_room - len(prefix)]
     extra = extra[max(0, len(extra) - (n_room - len(prefix) - len(suffix))) :]
     bos = [vocabulary.bos] if vocabulary.add_bos else []
-    tokens = _joined([extra, bos, [fim.prefix], prefix, begun, [fim.suffix], suffix, [fim.middle]])
+    before, after = _joined([[fim.prefix], prefix, begun]), _joined([[fim.suffix], suffix])
+    parts = [after, before] if begins_with_suffix else [before, after]
+    tokens = _joined([extra, bos, *parts, [fim.middle]])
     return checked(EncodedPrompt(tokens), backend)
 
 
@@ -85,8 +89,9 @@ def router(service: Service) -> APIRouter:
         """Fill the gap between a prefix and a suffix."""
 
         def prepare() -> tuple[GenerationPlan, list[str]]:
-            backend, namespace = service.backend, http.state.namespace
-            prompt = from_infill(backend, request, request.limit(service.settings.n_predict))
+            backend, settings, namespace = service.backend, service.settings, http.state.namespace
+            n_predict = request.limit(settings.n_predict)
+            prompt = from_infill(backend, request, n_predict, begins_with_suffix=settings.spm_infill)
             plan = make_plan(
                 service,
                 request,

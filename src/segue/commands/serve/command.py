@@ -1,19 +1,50 @@
 """`segue serve` on the command line."""
 
+import os
+from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
+from pydantic import ValidationError
 
+from segue import __version__
+from segue.commands.serve.command_line import read_line
+from segue.commands.serve.errors import FlagError
+from segue.commands.serve.hub import cached_models
 from segue.settings import Settings
+from segue.settings.flags import explain
 
 
-def serve(*, settings: Annotated[Settings | None, Parameter(name="*")] = None) -> int:
+def serve(*, settings: Annotated[Settings | None, Parameter(name="*")] = None) -> None:
     """Serve a model: OpenAI's API and llama-server's own.
 
-    Flags and variables are llama-server's where they mean the same. A flag without a variable of its own has one
-    that starts with SEGUE_, such as SEGUE_REPRODUCIBLE.
+    Flags and variables are llama-server's; docs/flags.md says what becomes of each of them. A flag without a variable
+    of its own has one that starts with SEGUE_, such as SEGUE_REPRODUCIBLE.
     """
+
+
+def run_line(arguments: Sequence[str]) -> int:
+    """Run `segue serve` with these arguments; its exit code. Raises FlagError for a line that is not understood."""
     from segue.build import build
     from segue.commands.serve.run import serve
 
-    return serve(Settings() if settings is None else settings, build)
+    line = read_line(arguments, os.environ)
+    if line.prints:
+        print("\n".join(_listed(line.prints)))
+        return 0
+    try:
+        settings = line.settings()
+    except ValidationError as error:
+        raise FlagError(explain(error)) from error
+    return serve(settings, build, line.warnings)
+
+
+def _listed(subject: str) -> list[str]:
+    """The lines of a list that can be shown without a model."""
+    if subject == "version":
+        return [__version__]
+    if subject == "models":
+        return cached_models() or ["no models in the caches"]
+    from segue.engine.libllama import device_names
+
+    return ["Available devices:", *(f"  {name}" for name in device_names())]

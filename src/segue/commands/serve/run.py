@@ -1,35 +1,39 @@
 """`segue serve`: listens, loads the model meanwhile, and serves until a signal arrives."""
 
 import contextlib
-import ipaddress
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 import uvicorn
+from anyio import to_thread
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from typing_extensions import override
 
 from segue.api.app import create_app
+from segue.commands.serve.errors import StartError
+from segue.commands.serve.hub import find_model
+from segue.commands.serve.listeners import bind, check_certificate, close, open_hosts, url_of
 from segue.commands.serve.start import (
     LoadedModel,
-    StartError,
-    bind,
     check_model_file,
     check_slot_folder,
     make_backend,
     make_service,
+    open_log,
 )
 from segue.engine.errors import EngineError
 from segue.loop.end import JobEnd
 from segue.serving.service import LoadingPhase, Service
 from segue.settings import Settings
-from segue.watch.log import configure, log_request
+from segue.watch.log import log_request
 
 GRACE_S = 2
 """How long running requests may go on after a signal."""
@@ -42,27 +46,30 @@ Build = Callable[[Settings, Callable[[float], None], Callable[[int, JobEnd], Non
 log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings, build: Build) -> int:
+def serve(settings: Settings, build: Build, warnings: Sequence[str] = ()) -> int:
     """Serve until SIGINT (returns 130) or SIGTERM (0); 1 if the server cannot start, after one line that says why.
 
-    `build` loads the model, on a thread of its own, while requests are already answered with 503. Call from the main
-    thread.
+    `build` loads the model, on a thread of its own, while requests are already answered with 503. The log begins with
+    `warnings`. Call from the main thread.
     """
     console = Console(stderr=True)
-    configure(settings.verbosity, console)
     threading.stack_size(_STACK_BYTES)
     try:
+        open_log(settings, console)
+        for warning in warnings:
+            log.warning("%s", warning)
+        settings = settings.model_copy(update={"model": find_model(settings)})
         check_model_file(settings)
         check_slot_folder(settings)
+        check_certificate(settings)
         service = make_service(settings)
-        listener = bind(settings)
+        listeners = bind(settings)
     except StartError as error:
         print(f"segue: {error}", file=sys.stderr)
         return 1
-    host, port = listener.getsockname()[:2]
-    if not (service.keys.has_keys or ipaddress.ip_address(host).is_loopback):
+    for host in open_hosts(listeners) if not service.keys.has_keys else ():
         log.warning("whoever reaches %s may use this server: no --api-key is set", host)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    urls = [url_of(listener, settings) for listener in listeners]
     config = uvicorn.Config(
         create_app(service),
         log_config=None,
@@ -71,18 +78,36 @@ def serve(settings: Settings, build: Build) -> int:
         ws="none",
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
+        ssl_keyfile=settings.ssl_key_file,
+        ssl_certfile=settings.ssl_cert_file,
     )
-    server = uvicorn.Server(config)
-    loader = _Loader(service, build, console, url, server)
+    server = _Server(config, settings.threads_http)
+    loader = _Loader(service, build, console, " and ".join(urls), server)
     signals = _Signals(server)
-    with listener, signals:
+    with contextlib.ExitStack() as open_sockets, signals:
+        for listener in listeners:
+            open_sockets.callback(close, listener)
         loader.start()
-        server.run(sockets=[listener])
+        server.run(sockets=listeners)
     loader.finish(signals.exit_code)
     if service.phase is LoadingPhase.FAILED:
         print(f"segue: {service.failure}", file=sys.stderr)
         return 1
     return signals.exit_code
+
+
+class _Server(uvicorn.Server):
+    """A server with a number of threads for what would hold up its event loop; -1 leaves it as it is."""
+
+    def __init__(self, config: uvicorn.Config, n_threads: int) -> None:
+        super().__init__(config)
+        self._n_threads = n_threads
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._n_threads > 0:
+            to_thread.current_default_thread_limiter().total_tokens = self._n_threads
+        await super().startup(sockets)
 
 
 class _Signals:

@@ -1,9 +1,11 @@
 """Prepares a server: checks what can be checked before the model is loaded, and builds the text tools after."""
 
 import logging
-import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
+
+from rich.console import Console
 
 from segue.api.intake.sampling import sampler_names
 from segue.chat.memory.conversation_clock import ConversationClock
@@ -17,6 +19,7 @@ from segue.chat.template.sandbox import TemplateError
 from segue.chat.template.template import CHATML, ChatTemplate
 from segue.chat.template.turn_marks import unknown_mark
 from segue.chat.tokens.tokenizer import PromptTokenizer
+from segue.commands.serve.errors import StartError
 from segue.grammar.compiler import Compiler
 from segue.grammar.marks import control_pieces
 from segue.loop.front import LoopFront
@@ -24,17 +27,13 @@ from segue.serving.backend import Backend, Embeddings, ModelInfo, ModelVocabular
 from segue.serving.keys import KeyRing
 from segue.serving.service import Service
 from segue.settings import Settings
+from segue.watch.log import configure
 
 log = logging.getLogger(__name__)
 
 _SIDE_STORE = "notes.sqlite"
 _SIDE_BYTES = 256 << 20
 _MAGIC = b"GGUF"
-_BACKLOG = 2048
-
-
-class StartError(Exception):
-    """The server cannot start; the message is one line that says what to do."""
 
 
 class LoadedModel(Protocol):
@@ -68,11 +67,19 @@ class LoadedModel(Protocol):
         """End the loop and free the model."""
 
 
+def open_log(settings: Settings, console: Console) -> None:
+    """Begin to log, to the terminal and to --log-file. Raises StartError."""
+    try:
+        configure(settings.verbosity, console, settings.log_file)
+    except OSError as error:
+        raise StartError(f"--log-file: cannot write {settings.log_file}: {error.strerror}") from error
+
+
 def make_service(settings: Settings) -> Service:
     """Make a service that waits for its model. Raises StartError for a setting that cannot work."""
     keys = [*settings.api_key, *_file_keys(settings.api_key_file)]
     try:
-        sampler_names(settings.samplers)
+        sampling = replace(settings.sampling(), samplers=sampler_names(settings.samplers))
     except ValueError as error:
         raise StartError(f"--samplers: {error}") from error
     try:
@@ -81,7 +88,7 @@ def make_service(settings: Settings) -> Service:
     except TemplateError as error:
         raise StartError(f"{error}; pass another one with --chat-template-file") from error
     keyring = KeyRing(keys, is_shared=settings.cache_share_keys)
-    return Service(settings=settings, keys=keyring, sampling=settings.sampling())
+    return Service(settings=settings, keys=keyring, sampling=sampling)
 
 
 def make_backend(built: LoadedModel, settings: Settings) -> Backend:
@@ -128,7 +135,7 @@ def make_backend(built: LoadedModel, settings: Settings) -> Backend:
 def check_model_file(settings: Settings) -> None:
     """Raise StartError unless the model is a GGUF file that can be read."""
     if not settings.model:
-        raise StartError("no model: pass the GGUF file with -m, or set LLAMA_ARG_MODEL")
+        raise StartError("no model: pass the GGUF file with -m, or a repository with -hf")
     path = Path(settings.model)
     try:
         with path.open("rb") as file:
@@ -145,29 +152,6 @@ def check_slot_folder(settings: Settings) -> None:
     if folder is not None and not folder.is_dir():
         wrong = "is not a directory" if folder.exists() else "is not there"
         raise StartError(f"--slot-save-path: {folder} {wrong}; make that directory, or name another")
-
-
-def bind(settings: Settings) -> socket.socket:
-    """Take the address before anything slow begins; who connects from now on waits for the server.
-
-    Raises StartError, for a port in use among others.
-    """
-    address = f"{settings.host}:{settings.port}"
-    try:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise StartError(f"cannot listen on {address}: {error.strerror}; check --host") from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise StartError(f"cannot listen on {address}: {error.strerror}; choose another --port") from error
-    return listener
 
 
 def _file_keys(path: Path | None) -> list[str]:

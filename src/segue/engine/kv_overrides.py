@@ -1,0 +1,24 @@
+"""Metadata that replaces that of the model's file while it is loaded."""
+
+import ctypes
+from collections.abc import Sequence
+
+import llama_cpp
+
+Value = bool | int | float | str
+
+
+def kv_overrides(pairs: Sequence[tuple[str, Value]]) -> "ctypes.Array[ctypes.Structure]":
+    """libllama's array of overrides, which ends with one without a key. Keys and texts have up to 127 bytes."""
+    array = (llama_cpp.llama_model_kv_override * (len(pairs) + 1))()
+    for native, (key, value) in zip(array, pairs, strict=False):
+        native.key = key.encode()
+        if isinstance(value, bool):
+            native.tag, native.value.val_bool = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_BOOL, value
+        elif isinstance(value, int):
+            native.tag, native.value.val_i64 = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_INT, value
+        elif isinstance(value, float):
+            native.tag, native.value.val_f64 = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_FLOAT, value
+        else:
+            native.tag, native.value.val_str = llama_cpp.LLAMA_KV_OVERRIDE_TYPE_STR, value.encode()
+    return array  # type: ignore[no-any-return]

@@ -1,0 +1,195 @@
+"""Lines of `segue serve`, as users of llama-server write them."""
+
+import shlex
+
+import pytest
+
+from segue.commands.serve.command_line import ServeLine, read_line
+from segue.commands.serve.errors import FlagError
+from segue.settings import Settings
+
+
+def read(line: str, **variables: str) -> ServeLine:
+    return read_line(shlex.split(line), variables)
+
+
+def settings(line: str, **variables: str) -> Settings:
+    return read(line, **variables).settings()
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        ("-c 4096", "ctx_size", 4096),
+        ("--ctx-size=4096", "ctx_size", 4096),
+        ("--ctx_size 4096", "ctx_size", 4096),
+        ("-c 1 -c 4096", "ctx_size", 4096),
+        ("-fa", "flash_attn", "on"),
+        ("-fa -c 4096", "flash_attn", "on"),
+        ("-fa 1", "flash_attn", "on"),
+        ("-fa=off", "flash_attn", "off"),
+        ("--flash-attn on", "flash_attn", "on"),
+        ("-fa auto", "flash_attn", "auto"),
+        ("-ngl all", "n_gpu_layers", "all"),
+        ("-ngl 999", "n_gpu_layers", 999),
+        ("-ngl -1", "n_gpu_layers", -1),
+        ("-ts 3/1", "tensor_split", [3.0, 1.0]),
+        ("-a one,two --alias three", "alias", ["one", "two", "three"]),
+        ("--api-key a --api-key b", "api_key", ["a", "b"]),
+        ("--no-cache-prompt", "cache_prompt", False),
+        ("--cache-prompt=off", "cache_prompt", False),
+        ("--no-cache-prompt=true", "cache_prompt", False),
+        ("-nkvo", "kv_offload", False),
+        ("--temp -1", "temperature", 0.0),
+        ("--top-p 1.5", "top_p", 1.0),
+        ("--top-k -1", "top_k", 0),
+        ("--min-p .05", "min_p", 0.05),
+        ("-n -2", "n_predict", -1),
+        ("--seed -1", "seed", -1),
+        ("--dry-base 0.5", "dry_base", 1.75),
+        (r"--dry-sequence-breaker '\n' --dry-sequence-breaker x", "dry_sequence_breakers", ["\n", "x"]),
+        ("--dry-sequence-breaker none", "dry_sequence_breakers", []),
+        ("-l 15043+1 -l 2-inf", "logit_bias", [(15043, 1.0), (2, float("-inf"))]),
+        ("""--chat-template-kwargs '{"a": {"b": false}}'""", "chat_template_kwargs", {"a": {"b": False}}),
+        ("--reasoning-budget-message '--- enough ---'", "reasoning_budget_message", "--- enough ---"),
+        ("--reasoning off", "reasoning", "off"),
+        ("--reasoning 1", "reasoning", "on"),
+        ("--reasoning-budget 0", "reasoning_budget", 0),
+        ("--override-kv a.b=int:3,c=bool:true --override-kv d=str:x:y", "override_kv", None),
+        ("--verbose", "verbosity", 5),
+        ("-lv -1", "verbosity", 0),
+        ("--rerank", "pooling", "rank"),
+        ("--no-mmap", "load_mode", "none"),
+        ("--mlock", "load_mode", "mmap+mlock"),
+        ("--mlock --no-mmap", "load_mode", "mlock"),
+        ("--no-mmap --mlock", "load_mode", "mlock"),
+        ("-dio", "load_mode", "dio"),
+        ("--gpt-oss-20b-default", "hf_file", "gpt-oss-20b-mxfp4.gguf"),
+        ("--gpt-oss-20b-default --port 9000", "port", 9000),
+        ("--sampling-seq kt", "samplers", "kt"),
+        ("--log-colors -c 4096", "ctx_size", 4096),
+    ],
+)
+def test_what_a_line_sets(line: str, name: str, value: object) -> None:
+    found = getattr(settings(line), name)
+    assert found == ([("a.b", 3), ("c", True), ("d", "x:y")] if name == "override_kv" else value)
+    assert read(line).warnings == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--jinja --metrics=0 -cb -nocb -kvu -no-kvu --no-context-shift --perf --no-warmup --no-webui --ui-config {}",
+        "--no-mmproj --prio 3 --poll 50 --log-timestamps --log-colors on --log-disable --no-log-prefix -bs --keep -1",
+        "--defrag-thold 0.1 --cache-reuse 0 --spec-type none --fit off --ctx-checkpoints 0 --no-cache-idle-slots",
+        "--models-max 2 --no-models-autoload --control-vector-layer-range 1 5 --lora-init-without-apply -e --no-escape",
+    ],
+)
+def test_what_is_passed_over_in_silence(line: str) -> None:
+    found = read(line)
+    assert (found.values, found.warnings) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("line", "names", "part"),
+    [
+        (
+            "-ctxcp 64 -cms 256 -cpent 1024 --swa-checkpoints 3",
+            "-ctxcp, -cms, -cpent, --swa-checkpoints",
+            "--cache-ram",
+        ),
+        ("-md d.gguf --draft-max 16 --draft-max 8 -ngld 99", "-md, --draft-max, -ngld", "drafting is not supported"),
+        ("--mmproj m.gguf --image-min-tokens 1024", "--mmproj, --image-min-tokens", "requests with them are refused"),
+        ("-ot exps=CPU -cmoe --n-cpu-moe 20", "-ot, -cmoe, --n-cpu-moe", "-ngl, --device and --tensor-split"),
+        ("--fit on --fit-target 512", "--fit, --fit-target", "-ngl and --ctx-size"),
+        ("--swa-full", "--swa-full", "checkpoints"),
+        ("-sps 0.5", "-sps", "longest prefix"),
+        ("--context-shift", "--context-shift", "a reply ends there"),
+        ("--no-jinja", "--no-jinja", "--chat-template"),
+        ("--sleep-idle-seconds 60", "--sleep-idle-seconds", "loaded"),
+    ],
+)
+def test_what_is_passed_over_with_one_warning(line: str, names: str, part: str) -> None:
+    found = read(line)
+    assert found.values == {}
+    assert len(found.warnings) == 1
+    assert found.warnings[0].startswith(f"passed over {names}: ")
+    assert part in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--lora a.gguf", "--lora is not taken: adapters are not supported yet"),
+        ("--grammar x", "--grammar is not taken: a constraint comes with each request"),
+        ("--models-dir d", "--models-dir is not taken: a server serves one model"),
+        ("--qqq", "unknown flag --qqq; segue serve --help shows all flags"),
+        ("--no-flash-attn", "unknown flag --no-flash-attn; segue serve --help shows all flags"),
+        ("--flash-atn on", "unknown flag --flash-atn; did you mean --flash-attn?"),
+        ("--no-mmproj-autos", "unknown flag --no-mmproj-autos; did you mean --no-mmproj-auto?"),
+        ("-ctx-size 5", "unknown flag -ctx-size; did you mean --ctx-size?"),
+        ("x.gguf", "'x.gguf' belongs to no flag; the model is passed with --model"),
+        ("-m", "-m needs a value"),
+        ("-m -c 5", "-m needs a value"),
+    ],
+)
+def test_what_is_refused(line: str, message: str) -> None:
+    with pytest.raises(FlagError) as caught:
+        read(line)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_hint_never_leads_to_a_flag_that_is_refused() -> None:
+    with pytest.raises(FlagError, match="--help shows all flags"):
+        read("--grammer x")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "name", "expected"),
+    [
+        ("LLAMA_ARG_NO_CACHE_PROMPT", "", "cache_prompt", False),
+        ("LLAMA_ARG_CACHE_PROMPT", "0", "cache_prompt", False),
+        ("LLAMA_ARG_NO_KV_OFFLOAD", "1", "kv_offload", False),
+        ("LLAMA_ARG_FLASH_ATTN", "1", "flash_attn", "on"),
+        ("LLAMA_ARG_RERANKING", "1", "pooling", "rank"),
+        ("LLAMA_ARG_RERANKING", "0", "pooling", ""),
+        ("LLAMA_ARG_MLOCK", "1", "load_mode", "mmap+mlock"),
+        ("LLAMA_ARG_NO_MMAP", "1", "load_mode", "none"),
+        ("LLAMA_ARG_MMAP", "0", "load_mode", "none"),
+        ("LLAMA_ARG_THINK", "none", "reasoning_format", "none"),
+        ("LLAMA_ARG_THINK_BUDGET", "7", "reasoning_budget", 7),
+        ("LLAMA_ARG_HF_REPO", "a/b:Q8_0", "hf_repo", "a/b:Q8_0"),
+    ],
+)
+def test_variables(variable: str, value: str, name: str, expected: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, value)
+    found = read("", **{variable: value})
+    assert getattr(found.settings(), name) == expected
+    assert found.warnings == []
+
+
+def test_a_flag_replaces_its_variable() -> None:
+    assert settings("--cache-prompt", LLAMA_ARG_NO_CACHE_PROMPT="1").cache_prompt
+    assert settings("-lm mmap", LLAMA_ARG_MLOCK="1").load_mode == "mmap"
+
+
+def test_variables_of_flags_that_are_no_settings() -> None:
+    found = read("", LLAMA_ARG_SWA_FULL="1", LLAMA_ARG_CONTEXT_SHIFT="0", LLAMA_ARG_N_CPU_MOE="20", LLAMA_ARG_JINJA="1")
+    assert [warning.partition(":")[0] for warning in found.warnings] == [
+        "passed over LLAMA_ARG_SWA_FULL",
+        "passed over LLAMA_ARG_N_CPU_MOE",
+    ]
+    with pytest.raises(FlagError, match="LLAMA_ARG_MODELS_DIR is not taken"):
+        read("", LLAMA_ARG_MODELS_DIR="models")
+
+
+def test_a_variable_that_is_none_of_llama_servers_is_told_of() -> None:
+    found = read("", LLAMA_ARG_TEMP="0.5", LLAMA_ARG_TEMPERATURE="0.5", HOME="/x")
+    assert found.warnings == ["passed over LLAMA_ARG_TEMP: no variable of llama-server, and without effect"]
+
+
+@pytest.mark.parametrize(
+    ("line", "prints"), [("--list-devices", "devices"), ("-cl", "models"), ("--version", "version")]
+)
+def test_what_is_printed_in_place_of_serving(line: str, prints: str) -> None:
+    assert read(f"-c 4096 {line}").prints == prints
