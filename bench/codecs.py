@@ -18,6 +18,7 @@ from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.measurement import measure
 from segue.engine.model import Model
+from segue.engine.state import part_of
 from segue.storage.codec import pack, unpack
 from tests.kit.models import gemma3_270m_path, model_path
 
@@ -116,7 +117,7 @@ def _state(path: Path, text: str, type_kv: str) -> Bytes:
     tokens = model.vocabulary.tokenize(text, add_special=True, parse_special=False)[:_N_TOKENS]
     for start in range(0, len(tokens), context.n_batch):
         context.decode([Chunk(0, tokens[start : start + context.n_batch])])
-    state = context.save(0, partial=False).data
+    state = part_of(context.save(0, partial=False))
     context.close()
     model.close()
     return state

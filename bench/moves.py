@@ -32,7 +32,7 @@ _WINDOW_S: Final = 10.0
 _MOVED_BYTES: Final = 1 << 30
 _RAMP_S: Final = 0.1
 _N_ROUNDS: Final = 3
-_MOVES: Final = ("put_cells", "save_cells", "save", "load", "put_part", "borrow", "copy")
+_MOVES: Final = ("put_cells", "save_cells", "save", "load", "put_state", "borrow", "copy")
 _ALONE: Final = "without moves"
 _ONE_LINK: Final = "one link"
 _N_BYTES_LINK: Final = 32 << 20
@@ -162,7 +162,7 @@ def _watching_moves() -> Iterator[Moves]:
 
 
 def _n_bytes(value: Any) -> int:
-    """Of a blob or of cells, or of a list of them; 0 for anything else."""
+    """Of a state or of cells, or of a list of them; 0 for anything else."""
     if isinstance(value, list):
         return sum(_n_bytes(one) for one in value)
     return int(getattr(value, "n_bytes", 0))

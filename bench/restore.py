@@ -1,6 +1,6 @@
 """How fast a state comes back from the host and from the disk, beside libllama's own call on the same bytes.
 
-Host: joining the links of a chain and putting them into a sequence, beside bare calls that set each link's blob. Disk:
+Host: joining the links of a chain and putting them into a sequence, beside bare calls that set each link's bytes. Disk:
 fetching through a reader's thread and putting, beside reading, verifying, unpacking and setting one after the other.
 """
 
@@ -17,13 +17,15 @@ import numpy as np
 from bench.options import Options
 from bench.row import BARE, SEGUE, Goal, Row, compared
 from bench.turns import in_turns
-from segue.cache.restoration import pieces
-from segue.engine.base import Blob, Chunk
-from segue.engine.cells import N_BLOB_HEADER, Cells
+from segue.cache.entries.arrays import cells_from_arrays, cells_to_arrays
+from segue.cache.tiers.pieces import first_piece
+from segue.engine.base import Chunk
+from segue.engine.cells import N_STATE_HEADER
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.measurement import measure
 from segue.engine.model import Model
+from segue.engine.state import Bytes, Cells, State, part_of
 from segue.storage import blobfile
 from tests.kit.models import model_path
 
@@ -65,16 +67,17 @@ def _measured(context: Context, folder: Path, n_tokens: int, n_rounds: int, adva
         context.decode([Chunk(_SOURCE, rng.integers(33, 127, context.n_batch, np.int32))])
     bounds = np.linspace(0, n_tokens, _N_LINKS + 1).astype(int).tolist()
     links = [context.save_cells(_SOURCE, a, b, _VIA) for a, b in pairwise(bounds)]
-    part = context.save(_SOURCE, partial=True)
-    blobs = [np.concatenate((link.data, part.data[N_BLOB_HEADER:])) for link in links]
+    state = context.save(_SOURCE, partial=True)
+    own = part_of(state)[N_STATE_HEADER:]
+    blobs = [np.concatenate((part_of(link), own)) for link in links]
     context.drop(_SOURCE)
     names = [f"link{i}" for i in range(len(links))]
     for name, link in zip(names, links, strict=True):
-        blobfile.write(folder, name, [link.data])
+        blobfile.write(folder, name, cells_to_arrays(link))
     n_mib = sum(link.n_bytes for link in links) / 2**20
 
     def read() -> list[Cells]:
-        return [Cells(blobfile.read(folder / n)[0], old.start, old.end) for n, old in zip(names, links, strict=True)]
+        return [cells_from_arrays(blobfile.read(folder / name)) for name in names]
 
     def rate(action: Callable[[], None], *, is_cold: bool = False) -> float:
         if is_cold:
@@ -91,14 +94,14 @@ def _measured(context: Context, folder: Path, n_tokens: int, n_rounds: int, adva
 
     def bare_disk() -> None:
         for cells in read():
-            _set(context, np.concatenate((cells.data, part.data[N_BLOB_HEADER:])))
+            _set(context, np.concatenate((part_of(cells), own)))
 
     measures = {
-        (_HOST, SEGUE): lambda: rate(lambda: _put(context, links, part)),
+        (_HOST, SEGUE): lambda: rate(lambda: _put(context, links, state)),
         (_HOST, BARE): lambda: rate(bare_host),
-        (_WARM, SEGUE): lambda: rate(lambda: _put(context, read(), part)),
+        (_WARM, SEGUE): lambda: rate(lambda: _put(context, read(), state)),
         (_WARM, BARE): lambda: rate(bare_disk),
-        (_COLD, SEGUE): lambda: rate(lambda: _put(context, read(), part), is_cold=True),
+        (_COLD, SEGUE): lambda: rate(lambda: _put(context, read(), state), is_cold=True),
         (_COLD, BARE): lambda: rate(bare_disk, is_cold=True),
     }
     measured = in_turns(measures, n_rounds, advance)
@@ -123,11 +126,14 @@ def _forget(paths: list[Path]) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _put(context: Context, links: list[Cells], part: Blob) -> None:
-    for cells, end in pieces(((link, link.end) for link in links), links[-1].end, context.shape.n_bytes_cells_most):
-        context.put_cells(_LANE, cells, end, part, _VIA)
+def _put(context: Context, links: list[Cells], state: State) -> None:
+    rest = [(link, link.end) for link in links]
+    while rest:
+        cells, end = first_piece(rest, context.shape.n_bytes_cells_most)
+        context.put_cells(_LANE, cells, end, state, _VIA)
+        rest = rest[len(cells) :]
 
 
-def _set(context: Context, blob: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> None:
-    context._set(_VIA, blob, 0)
+def _set(context: Context, data: Bytes) -> None:
+    context._set(_VIA, data, 0)
     context.drop(_VIA)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ class Desk:
         self.paths: dict[int, Path] = {}
         self.namespaces: dict[int, str] = {}
         n_seq_max = N_RUNNING + 1 + n_parked
-        self.engine = FakeEngine(
+        self.engine = self.open_engine(
             kind, n_cells=n_cells, n_seq_max=n_seq_max, n_batch=16, n_ubatch=16, is_unified=is_unified
         )
         clock = itertools.count()
@@ -77,6 +78,10 @@ class Desk:
             fingerprint=fingerprint,
             clock=lambda: float(next(clock)),
         )
+
+    def open_engine(self, kind: MemoryTraits, **sizes: Any) -> FakeEngine:
+        """The engine of the desk."""
+        return FakeEngine(kind, **sizes)
 
     def check(self) -> None:
         """Assert that everything cached is whole, within its budget, and that no sequence is lost."""
@@ -196,7 +201,7 @@ def where(desk: Desk, prefix: Path) -> tuple[str, ...]:
     found = at(desk, prefix)
     if found is None:
         return ()
-    is_on_host = found.blob is not None or found.is_loaded
+    is_on_host = found.state is not None or found.is_loaded
     tiers = (("parked", found.is_parked), ("host", is_on_host), ("disk", found.is_stored))
     return tuple(tier for tier, is_there in tiers if is_there) or ("live",)
 

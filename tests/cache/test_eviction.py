@@ -62,9 +62,9 @@ def test_a_covered_checkpoint_is_demoted_to_the_part_that_is_its_own(kind: Memor
     covered = at(desk, path(1, 20))
     assert covered is not None
     desk.cache.evictor.demote(covered)
-    blob = covered.blob
-    assert (blob is None) == (kind is MemoryKind.ATTENTION)
-    assert blob is None or blob.is_partial
+    state = covered.state
+    assert (state is None) == (kind is MemoryKind.ATTENTION)
+    assert state is None or state.is_partial
     desk.check()
     assert desk.start(0, path(1, 21))
     assert len(desk.paths[0]) == 20
@@ -104,7 +104,7 @@ def test_a_tail_that_nobody_needs_goes(kind: MemoryKind) -> None:
     tops = [found for prompt in prompts if (found := at(desk, prompt))]
     for top in tops:
         evictor.demote(top)
-    n_bytes = [top.blob for top in tops]
+    n_bytes = [top.state for top in tops]
     used = evictor.host.budget.used_bytes
     evictor.evict(tops[0])
     desk.check()

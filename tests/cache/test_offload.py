@@ -113,8 +113,8 @@ def test_checkpoints_of_an_idle_branch_live_on_its_end(kind: MemoryKind) -> None
     desk.check()
     middle = at(desk, path(1, 30))
     assert middle is not None
-    blob = middle.blob
-    assert blob is None or blob.is_partial
+    state = middle.state
+    assert state is None or state.is_partial
 
 
 def tidy(desk: Desk) -> None:

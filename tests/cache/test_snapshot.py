@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from segue.cache.snapshot import SlotSnapshot, SnapshotError, parse
+from segue.engine.state import Bytes
 from segue.memory import MemoryKind
 from segue.storage.errors import DamagedError
 from tests.cache.desk import Desk, Path, array, at, path
@@ -150,16 +151,30 @@ def test_what_cannot_be_read_is_left_out(make: MakeDesk, caplog: pytest.LogCaptu
         packed(desk)
 
 
+def replaced(array: Bytes, old: bytes, new: bytes) -> Bytes:
+    data = array.tobytes()
+    assert old in data
+    return np.frombuffer(data.replace(old, new), np.uint8)
+
+
 @pytest.mark.parametrize("kind", [MemoryKind.RECURRENT, MemoryKind.HYBRID])
 def test_arrays_that_are_not_a_checkpoint_s_leave_nothing_behind(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     serve(desk, PROMPT[:30])
     parcel = desk.cache.snapshots.pack("", array(PROMPT[:30]))
     assert parcel is not None
-    ((one, (blob, logits)),) = parcel.checkpoints
-    for wrong in ((), (blob, logits[:-4]), (blob, logits, logits)):
+    ((one, (head, part, logits)),) = parcel.checkpoints
+    not_arrays, without = "bytes are not those of a checkpoint", "it does not have logits of"
+    for wrong, reason in (
+        ((), "is not that of the first 30 tokens"),
+        ((head, part, logits[:-4]), without),
+        ((head, part, logits, logits), not_arrays),
+        ((head, part), not_arrays),
+        ((part, head, logits), not_arrays),
+        ((replaced(head, b'"n_tokens":30', b'"n_tokens":29'), part, logits), "is not that of the first 30 tokens"),
+    ):
         other = Desk(kind)
-        with pytest.raises(DamagedError, match="bytes are not those of a checkpoint"):
+        with pytest.raises(DamagedError, match=reason):
             other.cache.snapshots.unpack("", replace(parcel, checkpoints=((one, wrong),)))
         other.check()
         assert not list(other.cache.entries.all())
@@ -174,7 +189,7 @@ def test_logits_that_should_come_from_the_disk_and_do_not_are_noticed(make: Make
     assert found.has_far_logits
     with pytest.raises(DamagedError):
         desk.cache.host.bring_back(found, (np.zeros(8, np.uint8),))
-    assert found.blob is None
+    assert found.state is None
     desk.check()
 
 

@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import pytest
 
-from segue.engine.base import LAST_ROW, Blob, Chunk, Embeddings, Engine, Logits, Tokens
-from segue.engine.cells import Cells
+from segue.engine.base import LAST_ROW, Chunk, Embeddings, Engine, Logits, Tokens
 from segue.engine.errors import EngineError, NoRoomError, StateError
 from segue.engine.positions import Positions
 from segue.engine.sampling import SamplingParams
+from segue.engine.state import MODEL, Cells, State
 
 N_SEQ = 6
 N_CELLS = 1024
@@ -19,6 +19,8 @@ N_BATCH = 64
 N_ROWS = 16
 VIA = N_SEQ - 1
 NOTHING = (-1, -1)
+SECOND = "second"
+Saved = TypeVar("Saved", State, Cells)
 _GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
 
 
@@ -36,6 +38,12 @@ class EngineConformance:
     close: ClassVar[float] = 0.0
     """How far logits may move, relative to the largest, when cells lie elsewhere or batches are cut elsewhere."""
 
+    names: ClassVar[frozenset[str]] = frozenset({MODEL})
+    """The parts of what is saved: one for each context that reads along."""
+
+    lacks_cells: ClassVar[bool] = False
+    """Whether a context has no cells of some tokens."""
+
     def embeddings(self, engine: Engine, tokens: Tokens) -> Embeddings:
         """Embeddings that the engine can read, others for other tokens."""
         return np.random.default_rng(tokens.tolist()).normal(size=(len(tokens), engine.n_embd)).astype(np.float32)
@@ -44,7 +52,7 @@ class EngineConformance:
         """Chunks that the engine cannot decode, for `seq` alone; `decode` will raise EngineError at them."""
         raise NotImplementedError
 
-    def spoilt(self, engine: Engine, blob: Blob) -> Blob:
+    def spoilt(self, engine: Engine, state: State) -> State:
         """A state that the engine refuses, or the same one if the engine refuses all states from now on."""
         raise NotImplementedError
 
@@ -99,8 +107,8 @@ class EngineConformance:
             assert len(rows) == 2
             assert engine.length(seq) == engine.position(seq) == 50
         self.read(engine, 2, np.append(a, text(4, 30)))
-        blob = engine.save(0, partial=False)
-        engine.load(blob, 3)
+        state = engine.save(0, partial=False)
+        engine.load(state, 3)
         tail = text(99, 12)
         logits = [self.read(engine, seq, tail) for seq in range(4)]
         self.assert_close(logits[1], logits[0])
@@ -174,7 +182,7 @@ class EngineConformance:
                     engine.put_cells(1, [one], one.end, part, VIA)
                 if kind.has_window:
                     assert part is not None
-                    engine.put_part(1, part)
+                    engine.put_state(1, part)
                 check(1)
             engine.put_cells(1, cells, end, part, VIA)
             engine.drop(1)
@@ -225,7 +233,7 @@ class EngineConformance:
 
     def test_ids_out_of_range_are_refused(self, engine: Engine) -> None:
         self.read(engine, 0, text(1, 20))
-        blob = engine.save(0, partial=False)
+        state = engine.save(0, partial=False)
         for seq in (-1, N_SEQ):
             for call in (
                 lambda seq=seq: engine.span(seq),
@@ -237,7 +245,7 @@ class EngineConformance:
                 lambda seq=seq: engine.drop(seq),
                 lambda seq=seq: engine.state_bytes(seq, partial=False),
                 lambda seq=seq: engine.save(seq, partial=False),
-                lambda seq=seq: engine.load(blob, seq),
+                lambda seq=seq: engine.load(state, seq),
                 lambda seq=seq: engine.save_cells(seq, 0, 10, VIA),
                 lambda seq=seq: engine.save_cells(0, 0, 10, seq),
             ):
@@ -416,14 +424,13 @@ class EngineConformance:
         n = self.n_long(engine)
         a = text(1, n + 20)
         self.read(engine, 0, a[:n])
-        blob = engine.save(0, partial=False)
-        assert blob.n_bytes == engine.state_bytes(0, partial=False) > 0
-        assert (blob.n_tokens, blob.is_partial, blob.pos_max) == (n, False, n - 1)
-        assert (blob.pos_min, blob.pos_max) == engine.span(0)
+        state = engine.save(0, partial=False)
+        assert state.n_bytes == engine.state_bytes(0, partial=False) > 0
+        assert (state.n_tokens, state.is_partial) == (n, False)
         wanted = self.read(engine, 0, a[n:])
         engine.drop(0)
         for seq in (1, 2):
-            engine.load(blob, seq)
+            engine.load(state, seq)
             assert engine.length(seq) == n
             assert engine.span(seq)[1] == n - 1
         logits = [self.read(engine, seq, a[n:]) for seq in (1, 2)]
@@ -489,10 +496,10 @@ class EngineConformance:
         n = N_CELLS * 2 // 5
         a = text(1, n + 20)
         self.read(engine, 0, a[:n])
-        blob, cells, part = engine.save(0, partial=False), engine.save_cells(0, 0, n, VIA), self.part(engine, 0)
-        engine.load(blob, 1)
+        state, cells, part = engine.save(0, partial=False), engine.save_cells(0, 0, n, VIA), self.part(engine, 0)
+        engine.load(state, 1)
         with pytest.raises(NoRoomError):
-            engine.load(blob, 2)
+            engine.load(state, 2)
         with pytest.raises(NoRoomError):
             engine.put_cells(2, [cells], n, part, VIA)
         with pytest.raises(NoRoomError):
@@ -533,10 +540,10 @@ class EngineConformance:
         parts = self.saved_cells(engine, 0, 0, 20, 21, n + 10)
         assert engine.length(VIA) == 0
         assert engine.span(VIA) == NOTHING
-        for cells in parts:
-            assert cells.n_bytes == shape.n_bytes_segment + (cells.end - cells.start) * shape.n_bytes_cell
         parts[-1] = engine.cut(parts[-1], n)
-        assert parts[-1].n_bytes == shape.n_bytes_segment + (n - 21) * shape.n_bytes_cell
+        for cells in (*parts, engine.save_cells(0, 21, n + 10, VIA)):
+            n_bytes = shape.n_bytes_segment + (cells.end - cells.start) * shape.n_bytes_cell
+            assert cells.n_bytes == n_bytes or (self.lacks_cells and cells.n_bytes < n_bytes)
         engine.drop(0)
         engine.put_cells(1, parts[:1], 20, part, VIA)
         assert engine.length(1) == 20
@@ -545,7 +552,7 @@ class EngineConformance:
         assert engine.span(VIA) == NOTHING
         for seq in (1, 2):
             if part is not None and shape.kind.has_window:
-                engine.put_part(seq, part)
+                engine.put_state(seq, part)
             assert engine.length(seq) == n
             assert engine.span(seq)[1] == n - 1
         logits = [self.read(engine, seq, a[n:]) for seq in (1, 2)]
@@ -575,6 +582,93 @@ class EngineConformance:
         assert [engine.length(seq) for seq in range(N_SEQ)] == [50, *[0] * 5]
         assert engine.span(1) == engine.span(VIA) == NOTHING
 
+    # Parts
+
+    def test_what_is_saved_has_a_part_for_each_context(self, engine: Engine) -> None:
+        kind = engine.shape.kind
+        self.read(engine, 0, text(1, 50))
+        saved: list[State | Cells] = [engine.save(0, partial=False)]
+        if kind.has_state_part:
+            saved.append(engine.save(0, partial=True))
+        if kind.shares_cells:
+            saved.append(engine.save_cells(0, 10, 40, VIA))
+        for one in saved:
+            assert set(one.parts) == self.names
+            assert one.n_bytes == sum(data.nbytes for data in one.parts.values())
+            assert all(data.nbytes for data in one.parts.values())
+
+    def test_parts_of_unknown_contexts_are_ignored(self, engine: Engine) -> None:
+        kind = engine.shape.kind
+        self.read(engine, 0, text(1, 50))
+        whole, part = engine.save(0, partial=False), self.part(engine, 0)
+        more = {"unknown": np.arange(9, dtype=np.uint8)}
+        whole = replace(whole, parts={**more, **whole.parts})
+        part = part and replace(part, parts={**more, **part.parts})
+        engine.load(whole, 1)
+        self.assert_same(engine, 0, 1)
+        engine.drop(1)
+        engine.drop(0)
+        self.read(engine, 0, text(1, 50))
+        if not kind.shares_cells:
+            return
+        engine.borrow(0, 1, 50, part)
+        first, second = (replace(one, parts={**more, **one.parts}) for one in self.saved_cells(engine, 0, 0, 20, 50))
+        engine.put_cells(2, [first, second], 50, part, VIA)
+        if kind.has_window and part is not None:
+            engine.put_state(2, part)
+        self.assert_same(engine, 1, 2)
+
+    def test_what_lacks_the_part_of_the_model_is_refused(self, engine: Engine) -> None:
+        kind = engine.shape.kind
+        self.read(engine, 0, text(1, 50))
+
+        def without(saved: Saved) -> Saved:
+            return replace(saved, parts={"unknown": saved.parts[MODEL]})
+
+        whole, part = engine.save(0, partial=False), self.part(engine, 0)
+        with pytest.raises(StateError, match="lacks the part 'model'"):
+            engine.load(without(whole), 1)
+        if kind.shares_cells:
+            first, second = self.saved_cells(engine, 0, 0, 20, 50)
+            for runs in ([without(first), second], [first, without(second)]):
+                with pytest.raises(StateError, match="lacks the part 'model'"):
+                    engine.put_cells(1, runs, 50, part, VIA)
+            if part is not None:
+                with pytest.raises(StateError, match="lacks the part 'model'"):
+                    engine.borrow(0, 1, 50, without(part))
+                with pytest.raises(StateError, match="lacks the part 'model'"):
+                    engine.put_cells(1, [first, second], 50, without(part), VIA)
+            if part is not None and kind.has_window:
+                engine.put_cells(1, [first, second], 50, part, VIA)
+                with pytest.raises(StateError, match="lacks the part 'model'"):
+                    engine.put_state(1, without(part))
+        assert [engine.length(seq) for seq in range(N_SEQ)] == [50, *[0] * 5]
+        assert engine.span(1) == engine.span(VIA) == NOTHING
+
+    def test_cells_are_cut_part_by_part(self, engine: Engine) -> None:
+        """Another context has read some of the tokens; where it has read none, it has no part."""
+        if not engine.shape.kind.shares_cells:
+            pytest.skip("has no cells")
+        self.read(engine, 0, text(1, 60))
+        whole, some = engine.save_cells(0, 0, 60, VIA), engine.save_cells(0, 20, 40, VIA)
+        cells = replace(whole, parts={**whole.parts, SECOND: some.parts[MODEL]})
+        for start, end, has_some in (
+            (0, 60, (20, 40)),
+            (0, 30, (20, 30)),
+            (25, 60, (25, 40)),
+            (0, 20, None),
+            (40, 60, None),
+        ):
+            found = engine.cut(cells, end, start)
+            assert (found.start, found.end) == (start, end)
+            wanted = {name: data for name, data in engine.cut(whole, end, start).parts.items() if name != SECOND}
+            if has_some is not None:
+                wanted[SECOND] = engine.save_cells(0, *has_some, VIA).parts[MODEL]
+            assert found.parts.keys() == wanted.keys()
+            assert all(np.array_equal(found.parts[name], wanted[name]) for name in wanted)
+
+    # Sequences that are not unified
+
     def test_sequences_that_are_not_unified_share_nothing(self, apart: Engine) -> None:
         assert not apart.is_unified
         a = text(1, 60)
@@ -584,7 +678,7 @@ class EngineConformance:
             lambda: apart.copy(0, 1),
             lambda: apart.borrow(0, 1, 40, self.part(apart, 0)),
             lambda: apart.save_cells(0, 0, 40, VIA),
-            lambda: apart.put_cells(1, [Cells(whole.data, 0, 40)], 40, self.part(apart, 0), VIA),
+            lambda: apart.put_cells(1, [Cells(whole.parts, 0, 40)], 40, self.part(apart, 0), VIA),
         ):
             with pytest.raises(ValueError, match="share nothing"):
                 call()
@@ -619,7 +713,7 @@ class EngineConformance:
         return engine.logits(row).copy()
 
     @staticmethod
-    def part(engine: Engine, seq: int) -> Blob | None:
+    def part(engine: Engine, seq: int) -> State | None:
         """The part of a state that cannot be borrowed, if the memory has one."""
         return engine.save(seq, partial=True) if engine.shape.kind.has_state_part else None
 

@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 from gguf import GGUFReader
 
-from segue.engine.base import LAST_ROW, Blob, Chunk, Embeddings, Engine, Tokens
+from segue.engine.base import LAST_ROW, Chunk, Embeddings, Engine, Tokens
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.errors import EngineError
 from segue.engine.measurement import measure
 from segue.engine.model import Model
+from segue.engine.state import MODEL, State
 from segue.memory import MemoryKind, MemoryTraits
 from tests.engine.conformance import N_BATCH, N_CELLS, N_ROWS, N_SEQ, EngineConformance, text
 from tests.kit.fake_engine import FakeEngine
 from tests.kit.models import ENGINE_MODELS, model_path
 from tests.kit.rig import EXACT
+from tests.kit.toy_draft import DRAFT, DraftingEngine
 from tests.kit.toy_memory import ToyMemory
 
 
@@ -40,10 +42,32 @@ class TestFakeEngine(EngineConformance):
         engine.failures.append(EngineError("failed"))
         return [Chunk(seq, np.zeros(1, np.int32), LAST_ROW)]
 
-    def spoilt(self, engine: Engine, blob: Blob) -> Blob:
+    def spoilt(self, engine: Engine, state: State) -> State:
         assert isinstance(engine, FakeEngine)
         engine.refuses_states = True
-        return blob
+        return state
+
+
+class TestDraftingEngine(TestFakeEngine):
+    """Simulated memory with a second context that has read some of the tokens."""
+
+    names = frozenset({MODEL, DRAFT})
+    lacks_cells = True
+
+    @pytest.fixture
+    def engine(self, kind: MemoryTraits) -> FakeEngine:
+        sizes = {"n_cells": N_CELLS, "n_seq_max": N_SEQ, "n_batch": N_BATCH, "n_ubatch": N_BATCH}
+        return DraftingEngine(kind, n_rows=N_ROWS, **sizes)
+
+    @pytest.fixture
+    def apart(self, kind: MemoryTraits) -> FakeEngine:
+        sizes = {"n_cells": N_CELLS, "n_seq_max": N_SEQ, "n_batch": N_BATCH, "n_ubatch": N_BATCH}
+        return DraftingEngine(kind, is_unified=False, **sizes)
+
+    def assert_same(self, engine: Engine, seq: int, other: int) -> None:
+        assert isinstance(engine, DraftingEngine)
+        assert engine.drafts[seq].cells == engine.drafts[other].cells
+        super().assert_same(engine, seq, other)
 
 
 @pytest.fixture(scope="module", params=list(ENGINE_MODELS))
@@ -85,9 +109,9 @@ class TestContext(EngineConformance):
     def failing(self, engine: Engine, seq: int) -> list[Chunk]:
         return [Chunk(seq, np.array([1, engine.n_vocab], np.int32), LAST_ROW)]
 
-    def spoilt(self, engine: Engine, blob: Blob) -> Blob:
+    def spoilt(self, engine: Engine, state: State) -> State:
         assert engine.n_vocab
-        return replace(blob, data=blob.data[: len(blob.data) - 8])
+        return replace(state, parts={**state.parts, MODEL: state.parts[MODEL][:-8]})
 
 
 def token_embeddings(path: Path, tokens: Tokens) -> Embeddings:

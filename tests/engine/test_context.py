@@ -79,11 +79,11 @@ def test_a_recurrent_tail_cannot_be_cut(context: Context) -> None:
 def test_a_sequence_in_use_is_not_overwritten(context: Context) -> None:
     context.decode([Chunk(0, text(1, 50))])
     context.copy(0, 1)
-    blob = context.save(0, partial=False)
+    state = context.save(0, partial=False)
     with pytest.raises(ValueError, match="in use"):
         context.copy(0, 1)
     with pytest.raises(ValueError, match="in use"):
-        context.load(blob, 1)
+        context.load(state, 1)
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,10 @@ def test_full_cells_change_nothing(context: Context) -> None:
 @pytest.mark.parametrize("model_name", names_where(lambda kind: kind.shares_cells), indirect=True)
 def test_a_blob_that_does_not_fit_leaves_others_whole(context: Context) -> None:
     context.decode([Chunk(0, text(0, 200))])
-    blob = context.save(0, partial=False)
-    context.load(blob, 1)
+    state = context.save(0, partial=False)
+    context.load(state, 1)
     with pytest.raises(NoRoomError):
-        context.load(blob, 2)
+        context.load(state, 2)
     assert context.length(2) == 0
     assert [context.length(seq) for seq in (0, 1)] == [200, 200]
 
@@ -132,13 +132,13 @@ def test_a_state_of_another_context_is_refused_and_leaves_others_whole(context: 
     other = Context(context.model, ContextParams(n_cells=512, n_seq_max=6, **EXACT | {"type_k": "f16"}), context.shape)
     try:
         other.decode([Chunk(0, text(0, 50))])
-        blob, cells = other.save(0, partial=False), [other.save_cells(0, *ends, 5) for ends in ((0, 20), (20, 50))]
+        state, cells = other.save(0, partial=False), [other.save_cells(0, *ends, 5) for ends in ((0, 20), (20, 50))]
         part = None if kind is MemoryKind.ATTENTION else other.save(0, partial=True)
     finally:
         other.close()
     own = context.save_cells(0, 0, 20, 5)
     with pytest.raises(StateError, match="mismatched key type"):
-        context.load(blob, 1)
+        context.load(state, 1)
     with pytest.raises(StateError, match="mismatched key type"):
         context.put_cells(1, cells, 50, part, 5)
     with pytest.raises(StateError, match=r"different formats|mismatched key type"):

@@ -8,18 +8,19 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from segue.engine.base import LAST_ROW, Blob, Chunk, Logits
-from segue.engine.cells import Cells as StoredCells
+from segue.engine.base import LAST_ROW, Chunk, Logits
 from segue.engine.cells import joined
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.measurement import measure
 from segue.engine.model import Model
+from segue.engine.state import Cells as StoredCells
+from segue.engine.state import State, part_of
 from segue.memory import MemoryKind, MemoryShape
-from tests.kit.blobs import Cells, cells
 from tests.kit.conversation import Tokens, text
 from tests.kit.models import MODELS, gemma3_270m_path, model_path, names_where
 from tests.kit.rig import EXACT
+from tests.kit.states import Cells, cells
 
 N_A, N_B = 333, 90
 CLOSE = 1e-5
@@ -87,7 +88,7 @@ def state(context: Context, seq: int) -> list[Cells]:
     return cells(context.save(seq, partial=False), context.shape.kind, has_ext=has_ext)
 
 
-def partial(context: Context, seq: int) -> Blob | None:
+def partial(context: Context, seq: int) -> State | None:
     """The part of a state that cannot be borrowed; none for plain attention."""
     return None if context.shape.kind is MemoryKind.ATTENTION else context.save(seq, partial=True)
 
@@ -116,19 +117,19 @@ def borrowed(context: Context, a: Tokens) -> None:
 
 def whole(context: Context, a: Tokens) -> None:
     read(context, 3, a)
-    blob = context.save(3, partial=False)
+    saved = context.save(3, partial=False)
     read(context, 3, text(9, 200))
     context.drop(3)
-    context.load(blob, 0)
+    context.load(saved, 0)
 
 
 def borrowed_from_whole(context: Context, a: Tokens) -> None:
     read(context, 3, a)
     part = partial(context, 3)
     read(context, 3, text(9, 200))
-    blob = context.save(3, partial=False)
+    saved = context.save(3, partial=False)
     context.drop(3)
-    context.load(blob, 2)
+    context.load(saved, 2)
     if context.shape.kind.shares_cells:
         context.borrow(2, 0, N_A, part)
     else:
@@ -137,7 +138,7 @@ def borrowed_from_whole(context: Context, a: Tokens) -> None:
     context.drop(2)
 
 
-def stored(context: Context, a: Tokens) -> tuple[list[StoredCells], Blob | None]:
+def stored(context: Context, a: Tokens) -> tuple[list[StoredCells], State | None]:
     """What a chain keeps of `a`, taken from a sequence that has moved on; the first part is cut from a longer one."""
     read(context, 3, a)
     part = partial(context, 3)
@@ -156,7 +157,7 @@ def chained(context: Context, a: Tokens) -> None:
     for one in cells:
         context.put_cells(0, [one], one.end, part, 4)
     if part is not None and context.shape.kind.has_window:
-        context.put_part(0, part)
+        context.put_state(0, part)
 
 
 def chained_and_joined(context: Context, a: Tokens) -> None:
@@ -167,7 +168,7 @@ def chained_and_joined(context: Context, a: Tokens) -> None:
     context.put_cells(0, cells[:3], 130, part, 4)
     context.put_cells(0, cells[2:], N_A, part, 4)
     if part is not None and context.shape.kind.has_window:
-        context.put_part(0, part)
+        context.put_state(0, part)
 
 
 def rolled_back(context: Context, a: Tokens) -> None:
@@ -196,9 +197,9 @@ def test_a_restored_state_is_the_saved_one(
 @pytest.mark.parametrize("subject", names_where(lambda kind: not kind.has_window), indirect=True)
 def test_in_an_otherwise_equal_cache_logits_are_the_same_bit_for_bit(subject: Subject, context: Context) -> None:
     read(context, 0, text(1, N_A))
-    blob = context.save(0, partial=False)
+    saved = context.save(0, partial=False)
     context.drop(0)
-    context.load(blob, 0)
+    context.load(saved, 0)
     assert np.array_equal(read(context, 0, text(2, N_B)), subject.reference.logits)
 
 
@@ -228,7 +229,7 @@ def test_stored_cells_take_what_was_measured(context: Context) -> None:
     for start, end in ((0, N_A), (0, 1), (100, 250)):
         cells = context.save_cells(0, start, end, 4)
         assert cells.n_bytes == context.shape.n_bytes_segment + (end - start) * context.shape.n_bytes_cell
-    pieces = joined([context.save_cells(0, 0, 100, 4), context.save_cells(0, 100, 250, 4)])
+    pieces = joined([part_of(context.save_cells(0, *ends, 4)) for ends in ((0, 100), (100, 250))])
     assert sum(map(len, pieces)) == context.shape.n_bytes_segment + 250 * context.shape.n_bytes_cell
     assert context.length(4) == 0
     assert context.span(4) == (-1, -1)

@@ -17,6 +17,7 @@ from segue.engine.fingerprint import fingerprint
 from segue.engine.libllama import _ggml
 from segue.engine.measurement import measure
 from segue.engine.model import Model
+from segue.engine.state import part_of
 from segue.storage.fingerprints import differences
 from tests.kit.architectures import Sizes, longrope
 from tests.kit.conversation import text
@@ -41,7 +42,7 @@ def write() -> Iterator[Write]:
         try:
             found = fingerprint(context, params)
             context.decode([Chunk(0, text(1, 20))])
-            return found, np.asarray(context.save(0, partial=False).data).tobytes()
+            return found, np.asarray(part_of(context.save(0, partial=False))).tobytes()
         finally:
             context.close()
 

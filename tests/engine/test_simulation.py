@@ -6,12 +6,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from segue.engine.base import LAST_ROW, Blob, Chunk, Engine
+from segue.engine.base import LAST_ROW, Chunk, Engine
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.errors import NoRoomError
 from segue.engine.measurement import measure
 from segue.engine.model import Model
+from segue.engine.state import State
 from tests.kit.fake_engine import FakeEngine
 from tests.kit.models import MODELS, model_path
 
@@ -29,7 +30,7 @@ class Pair:
         self.fake = FakeEngine(
             model.kind, n_cells=n_cells, n_seq_max=N_SEQ, n_batch=128, n_ubatch=128, n_swa=n_swa, n_pad=256
         )
-        self.saved: list[tuple[Blob, Blob]] = []
+        self.saved: list[tuple[State, State]] = []
 
     def do(self, what: Callable[[Engine], object]) -> list[object]:
         """The results of both, which either refuse or do it."""
@@ -57,17 +58,18 @@ class Pair:
         elif operation == "save" and n_held:
             is_partial = rng.random() < 0.6
             fake, real = self.do(lambda engine: engine.save(src, partial=is_partial))
-            if isinstance(fake, Blob) and isinstance(real, Blob):
-                assert (fake.n_tokens, fake.pos_min, fake.pos_max) == (real.n_tokens, real.pos_min, real.pos_max)
+            if isinstance(fake, State) and isinstance(real, State):
+                assert fake.n_tokens == real.n_tokens
+                assert self.fake.span(src) == self.real.span(src)
                 self.saved.append((fake, real))
         elif operation in ("load", "borrow") and self.saved and src != dst:
-            blobs = rng.choice(self.saved)
-            n_tokens = blobs[0].n_tokens if rng.random() < 0.8 else rng.randint(0, n_held + 1)
+            states = rng.choice(self.saved)
+            n_tokens = states[0].n_tokens if rng.random() < 0.8 else rng.randint(0, n_held + 1)
             self.drop(dst)
             if operation == "load":
-                self.do(lambda engine: engine.load(blobs[engine is self.real], dst))
+                self.do(lambda engine: engine.load(states[engine is self.real], dst))
             else:
-                self.do(lambda engine: engine.borrow(src, dst, n_tokens, blobs[engine is self.real]))
+                self.do(lambda engine: engine.borrow(src, dst, n_tokens, states[engine is self.real]))
         elif operation == "rewind" and n_held:
             n_tokens = rng.choice((0, n_held - 1, n_held, n_held + 1, rng.randint(1, n_held)))
             self.do(lambda engine: engine.rewind(src, n_tokens))

@@ -8,7 +8,7 @@ import numpy as np
 
 from segue.cache.snapshot import SlotSnapshot
 from segue.engine.base import Choice
-from segue.engine.cells import Bytes
+from segue.engine.state import Bytes
 from segue.engine.vocabulary import Vocabulary
 from segue.loop.end import JobEnd
 from segue.loop.events import Progress, TokenOut

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.engine import marks
-from segue.engine.base import NO_TOKEN, Blob, Chunk, Logits, Mark, Mask, Tokens
-from segue.engine.cells import Cells as StoredCells
+from segue.engine.base import NO_TOKEN, Chunk, Logits, Mark, Mask, Tokens
 from segue.engine.errors import EngineError, NoRoomError, StateError
 from segue.engine.positions import Track, jumps_until, pos_after
 from segue.engine.sampling import SamplingParams
+from segue.engine.state import MODEL, State, part_of
+from segue.engine.state import Cells as StoredCells
 from segue.memory import MemoryShape, MemoryTraits
 
 N_VOCAB: Final = 32
@@ -195,7 +196,7 @@ class Cells:
         self.seqs[self.seqs[:, src] & (self.pos >= start) & (self.pos < end), dst] = True
 
     def saved(self, seq: int) -> _Slots:
-        """The cells that a blob carries: those that the last token of the sequence sees."""
+        """The cells that a state carries: those that the last token of the sequence sees."""
         slots = self.of(seq)
         return slots[self.span(seq)[1] - self.pos[slots] < self.n_swa] if self.n_swa else slots
 
@@ -307,7 +308,7 @@ class FakeEngine:
         if own_window and self.shape.kind.has_window and track.n_tokens:
             self._set(dst, self._get(src, partial=True), partial=True)
 
-    def borrow(self, src: int, dst: int, n_tokens: int, part: Blob | None) -> None:
+    def borrow(self, src: int, dst: int, n_tokens: int, state: State | None) -> None:
         self._enter()
         self._require(src)
         self._require_unified_and_empty(dst)
@@ -315,17 +316,18 @@ class FakeEngine:
         if not 0 < n_tokens <= track.n_tokens:
             raise ValueError(f"sequence {src} holds {track.n_tokens} tokens, not {n_tokens}")
         pos = track.pos_after(n_tokens)
-        if part is None:
+        if state is None:
             if self.shape.kind.has_state_part:
                 raise ValueError("only plain attention can be restored without a state part")
-        elif not part.is_partial or part.n_tokens != n_tokens or part.jumps != jumps_until(n_tokens, track.jumps):
+        elif not state.is_partial or state.n_tokens != n_tokens or state.jumps != jumps_until(n_tokens, track.jumps):
             raise ValueError("the state does not belong to this many tokens")
+        data = None if state is None else part_of(state)
         for cells in self.caches(src):
             cells.share(src, dst, pos)
         self._tracks[dst].stand(n_tokens, track.jumps)
-        if part is not None:
+        if data is not None:
             self._require_taken(dst)
-            self._set(dst, part.data, partial=True)
+            self._set(dst, data, partial=True)
 
     def rewind(self, seq: int, n_tokens: int) -> None:
         self._enter()
@@ -363,22 +365,22 @@ class FakeEngine:
         self._require(seq)
         return self._get(seq, partial=partial).nbytes
 
-    def save(self, seq: int, *, partial: bool) -> Blob:
+    def save(self, seq: int, *, partial: bool) -> State:
         self._enter()
         self._require(seq)
         if partial and not self.shape.kind.has_state_part:
             raise ValueError("plain attention has no partial state")
         track = self._tracks[seq]
-        return Blob(self._get(seq, partial=partial), track.n_tokens, partial, *self.span(seq), track.jumps)
+        return State({MODEL: self._get(seq, partial=partial)}, track.n_tokens, partial, track.jumps)
 
-    def load(self, blob: Blob, seq: int) -> None:
+    def load(self, state: State, seq: int) -> None:
         self._enter()
         self._require_empty(seq)
-        if blob.is_partial and self.shape.kind.shares_cells:
+        if state.is_partial and self.shape.kind.shares_cells:
             raise ValueError("a partial state needs the attention cells below it: borrow them")
         self._require_taken(seq)
-        self._set(seq, blob.data, partial=blob.is_partial)
-        self._tracks[seq].stand(blob.n_tokens, blob.jumps)
+        self._set(seq, part_of(state), partial=state.is_partial)
+        self._tracks[seq].stand(state.n_tokens, state.jumps)
 
     def save_cells(self, seq: int, start: int, end: int, via: int) -> StoredCells:
         self._enter()
@@ -391,25 +393,25 @@ class FakeEngine:
         slots = self._base[0].saved(via)
         data = np.concatenate([_bytes(self._base[0].pos[slots]), _bytes(self._base[0].values[slots])])
         self.drop(via)
-        assert data.nbytes == (end - start) * self.shape.n_bytes_cell
-        return StoredCells(data, start, end, jumps_until(end, track.jumps))
+        assert data.nbytes == (end - start) * _N_BYTES_CELL
+        return StoredCells({MODEL: data}, start, end, jumps_until(end, track.jumps))
 
-    def put_cells(self, seq: int, parts: Sequence[StoredCells], end: int, part: Blob | None, via: int) -> None:
+    def put_cells(self, seq: int, runs: Sequence[StoredCells], end: int, state: State | None, via: int) -> None:
         self._enter()
         self._require(seq)
         self._require_unified_and_empty(via)
-        track, jumps = self._tracks[seq], parts[-1].jumps
+        track, jumps = self._tracks[seq], runs[-1].jumps
         length = track.n_tokens
-        follows = all(a.end == b.start for a, b in pairwise(parts)) and jumps_until(length, jumps) == track.jumps
-        if not follows or not parts[0].start <= length < end <= parts[-1].end:
+        follows = all(a.end == b.start for a, b in pairwise(runs)) and jumps_until(length, jumps) == track.jumps
+        if not follows or not runs[0].start <= length < end <= runs[-1].end:
             raise ValueError(f"these cells do not follow the {length} of sequence {seq}")
         pos_end = pos_after(end, jumps)
-        if (part is None) == self.shape.kind.has_state_part:
+        if (state is None) == self.shape.kind.has_state_part:
             raise ValueError("only plain attention can be restored without a state part")
-        assert part is None or part.is_partial
+        assert state is None or state.is_partial
         self._require_taken(via)
-        base = self._base[0]
-        pos, values = (np.concatenate(column) for column in zip(*map(_stored, parts), strict=True))
+        base, data = self._base[0], None if state is None else part_of(state)
+        pos, values = (np.concatenate(column) for column in zip(*(_stored(part_of(run)) for run in runs), strict=True))
         slots = base.find(len(pos))
         if slots is None:
             raise NoRoomError("no room for stored cells")
@@ -418,26 +420,32 @@ class FakeEngine:
         base.share(via, seq, pos_end, track.pos)
         self.drop(via)
         track.stand(end, jumps)
-        if part is not None and self.shape.kind.has_recurrent:
-            self._recurrent[seq] = _recurrent(part.data)
+        if data is not None and self.shape.kind.has_recurrent:
+            self._recurrent[seq] = _recurrent(data)
 
-    def put_part(self, seq: int, part: Blob) -> None:
+    def put_state(self, seq: int, state: State) -> None:
         self._enter()
         self._require(seq)
         track = self._tracks[seq]
-        if not part.is_partial or (part.n_tokens, part.jumps) != (track.n_tokens, track.jumps):
+        if not state.is_partial or (state.n_tokens, state.jumps) != (track.n_tokens, track.jumps):
             raise ValueError("the state does not belong to this many tokens")
         self._require_taken(seq)
-        self._set(seq, part.data, partial=True)
+        if MODEL not in state.parts:
+            self.drop(seq)
+        self._set(seq, part_of(state), partial=True)
 
     def cut(self, cells: StoredCells, end: int, start: int | None = None) -> StoredCells:
         start = cells.start if start is None else start
         if not cells.start <= start < end <= cells.end:
             raise ValueError(f"cells from {cells.start} to {cells.end} do not contain those from {start} to {end}")
-        pos, values = _stored(cells)
-        stays = (pos_after(start, cells.jumps) <= pos) & (pos < pos_after(end, cells.jumps))
-        data = np.concatenate([_bytes(pos[stays]), _bytes(values[stays])])
-        return StoredCells(data, start, end, jumps_until(end, cells.jumps))
+        pos_start, pos_end = pos_after(start, cells.jumps), pos_after(end, cells.jumps)
+        parts = {}
+        for name, data in cells.parts.items():
+            pos, values = _stored(data)
+            stays = (pos_start <= pos) & (pos < pos_end)
+            if stays.any():
+                parts[name] = np.concatenate([_bytes(pos[stays]), _bytes(values[stays])])
+        return StoredCells(parts, start, end, jumps_until(end, cells.jumps))
 
     def sampler(self, params: SamplingParams, prompt: Tokens, mask: Mask | None = None) -> FakeSampler:  # noqa: ARG002
         self._enter()
@@ -574,7 +582,7 @@ class FakeEngine:
         return seen
 
     def _get(self, seq: int, *, partial: bool) -> NDArray[np.uint8]:
-        """A blob's bytes: for each cache its cells, then the recurrent state."""
+        """A state's bytes: for each cache its cells, then the recurrent state."""
         parts: list[NDArray[np.uint8]] = []
         for cells in self._parts(seq, partial=partial):
             slots = cells.saved(seq)
@@ -586,7 +594,7 @@ class FakeEngine:
         return np.concatenate(parts)
 
     def _set(self, seq: int, data: NDArray[np.uint8], *, partial: bool) -> None:
-        """Put a blob's bytes into a sequence; it is empty if that fails."""
+        """Put a state's bytes into a sequence; it is empty if that fails."""
         start = 0
         for cells in self._parts(seq, partial=partial):
             cells.remove(seq, 0)
@@ -603,7 +611,7 @@ class FakeEngine:
         if self.shape.kind.has_recurrent:
             self._recurrent[seq] = _recurrent(data)
             start += _N_BYTES_RECURRENT
-        assert start == len(data), "the blob is of another kind"
+        assert start == len(data), "the state is of another kind"
 
     def _require_taken(self, seq: int) -> None:
         if self.refuses_states:
@@ -624,14 +632,14 @@ def _ids(inputs: NDArray[np.generic]) -> list[int]:
     return [int.from_bytes(hashlib.blake2b(row.tobytes(), digest_size=8).digest(), "little") for row in inputs]
 
 
-def _stored(cells: StoredCells) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+def _stored(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Positions and values of stored cells."""
-    n = cells.end - cells.start
-    return np.frombuffer(cells.data[: 8 * n], np.int64), np.frombuffer(cells.data[8 * n :], np.uint64)
+    n = len(data) // _N_BYTES_CELL
+    return np.frombuffer(data[: 8 * n], np.int64), np.frombuffer(data[8 * n :], np.uint64)
 
 
 def _recurrent(data: NDArray[np.uint8]) -> tuple[int, int]:
-    """Position and state at the end of a blob."""
+    """Position and state at the end of a state's bytes."""
     pos, state, *_ = np.frombuffer(data[-_N_BYTES_RECURRENT:].tobytes(), np.uint64)
     return int(pos), int(state)
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from segue.cache.snapshot import SlotSnapshot, parse
-from segue.engine.cells import Bytes
+from segue.engine.state import Bytes
 from segue.loop.end import EndReason, JobEnd, JobError
 from segue.loop.events import Candidate, Progress, Timings, TokenOut
 from segue.loop.front import Listener, SlotView

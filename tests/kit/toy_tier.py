@@ -10,7 +10,8 @@ from segue.cache.tiers.host import HostTier
 from segue.cache.tiers.lower import NullTier, UpperTiers
 from segue.cache.tiers.recovery import load, rows_of
 from segue.cache.tiers.stored_entries import StoredEntries
-from segue.engine.cells import Bytes
+from segue.engine.state import Bytes, Cells
+from segue.storage.keys import keyed
 from segue.storage.rows import EntryRow, SegmentRow
 
 
@@ -19,10 +20,10 @@ class Shelf:
     """All that is kept: each entry's row and arrays, and the rows and cells of its chain, which entries share."""
 
     limit_bytes: int = 1 << 30
-    entries: dict[bytes, tuple[EntryRow, list[Bytes], list[tuple[SegmentRow, Bytes]]]] = field(default_factory=dict)
+    entries: dict[bytes, tuple[EntryRow, list[Bytes], list[tuple[SegmentRow, Cells]]]] = field(default_factory=dict)
 
-    def cells(self) -> dict[str, tuple[SegmentRow, Bytes]]:
-        return {row.file: (row, data) for _, _, chain in self.entries.values() for row, data in chain}
+    def cells(self) -> dict[str, tuple[SegmentRow, Cells]]:
+        return {row.file: (row, cells) for _, _, chain in self.entries.values() for row, cells in chain}
 
     def remove(self, rows: Collection[EntryRow]) -> None:
         self.entries = {key: kept for key, kept in self.entries.items() if key not in {row.key for row in rows}}
@@ -50,17 +51,20 @@ class ToyTier(NullTier):
             self._above.copy_all(entry, seq, self._above.stored_room)
         arrays, new = source.arrays(entry), [one.n_bytes for one in entry.chain if not one.is_stored]
         n_bytes = sum(array.nbytes for array in arrays)
-        if not (entry.has_blob and entry.is_copied) or self.usage().used_bytes + sum(new) + n_bytes > shelf.limit_bytes:
+        if (
+            not (entry.has_state and entry.is_copied)
+            or self.usage().used_bytes + sum(new) + n_bytes > shelf.limit_bytes
+        ):
             return False
-        row, rows = rows_of(entry, self._above.entries.namespace(entry), "", (0.0, 0.0))
-        chain, cells = list[tuple[SegmentRow, Bytes]](), shelf.cells()
+        row, rows = rows_of(entry, self._above.entries.namespace(entry), (0.0, 0.0))
+        chain, cells = list[tuple[SegmentRow, Cells]](), shelf.cells()
         for one, found in zip(entry.chain, rows, strict=True):
             if one.cells is not None and not one.is_stored:
                 parent = chain[-1][0].file if chain else None
-                cells[""] = replace(found, file=secrets.token_hex(), n_bytes=one.n_bytes, parent=parent), one.cells.data
+                cells[""] = replace(found, file=secrets.token_hex(), n_bytes=one.n_bytes, parent=parent), one.cells
             chain.append(cells[one.file])
         rows = [one for one, _ in chain]
-        row = replace(row, segment=rows[-1].file if rows else None, n_bytes=n_bytes)
+        row = replace(keyed(row, rows, ""), segment=rows[-1].file if rows else None, n_bytes=n_bytes)
         shelf.entries[row.key] = row, arrays, chain
         self._stored.add(entry, entry.chain, row, rows)
         return True

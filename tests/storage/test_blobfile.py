@@ -99,7 +99,7 @@ def test_no_change_goes_unnoticed(
     [
         (lambda _: b"", "it is too short"),
         (lambda data: b"GGUF" + data[4:], "Segue did not write it"),
-        (lambda data: data[:8] + struct.pack("<I", 7) + data[12:], "it has format 7, not 1"),
+        (lambda data: data[:8] + struct.pack("<I", 1) + data[12:], "it has format 1, not 2"),
         (lambda data: data + b"x", r"it has \d+ bytes, not \d+"),
         (lambda data: data[:-32] + bytes(32), "its checksum is wrong"),
         (lambda data: data[:12] + b"\xff" * 8 + data[20:], "it is too short"),

@@ -1,13 +1,15 @@
 """The names of entries: every writer gives the same one, and nothing else has it."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.storage.keys import N_BYTES_KEY, entry_key
+from segue.storage.keys import N_BYTES_KEY, entry_key, keyed
+from segue.storage.rows import EntryRow, SegmentRow
 
 PATH = np.array([1, 2, 70_000, -1], np.int32)
 
@@ -18,7 +20,18 @@ def test_one_content_has_one_key() -> None:
     assert len(key) == N_BYTES_KEY
     assert key == entry_key("{}", "tenant", PATH.copy()) == entry_key("{}", "tenant", wide[::2])
     assert key == entry_key("{}", "tenant", PATH.astype(">i4"))
+    assert key == entry_key("{}", "tenant", PATH[:1], PATH[1:3], PATH[3:]), "in runs"
     assert key == entry_key("{}", "tenant", np.frombuffer(PATH.tobytes(), np.int32)), "read-only"
+
+
+def test_a_row_has_the_key_of_its_path_wherever_its_tokens_are() -> None:
+    own = EntryRow(b"", "tenant", 4, 0, 3, "reply_end", 1.0, 2.0, tokens=PATH)
+    chain = [
+        SegmentRow("tenant", 0, np.append(PATH[:2], 9), "", 0),
+        SegmentRow("tenant", 2, np.append(PATH[2:], 9), "", 0),
+    ]
+    for row, segments in ((own, []), (replace(own, tokens=None), chain)):
+        assert keyed(row, segments, "{}").key == entry_key("{}", "tenant", PATH)
 
 
 def test_a_key_is_the_same_in_every_process_and_on_every_machine() -> None:

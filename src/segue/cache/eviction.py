@@ -100,14 +100,14 @@ class Evictor:
         """Copy a whole checkpoint, at which `seq` stands, to the host; False, with nothing copied, for lack of room."""
         if checkpoint.is_copied:
             return True
-        had_blob = checkpoint.blob is not None
+        had_state = checkpoint.state is not None
         if not room(self.host.missing_bytes(checkpoint, seq)):
             return False
         while not checkpoint.is_copied:
             if not self.host.copy_next(checkpoint, seq, room):
                 self.host.drop_segment(checkpoint)
-                if not had_blob:
-                    self.host.drop_blob(checkpoint)
+                if not had_state:
+                    self.host.drop_state(checkpoint)
                 return False
         return True
 
@@ -128,7 +128,7 @@ class Evictor:
             self.evict(checkpoint, loss=Loss.DAMAGED)
             return
         self.lower.drop(checkpoint)
-        self.host.drop_blob(checkpoint)
+        self.host.drop_state(checkpoint)
         self.host.drop_segment(checkpoint)
 
     def move_or_drop_below(self, checkpoint: Entry) -> None:
@@ -150,7 +150,7 @@ class Evictor:
         seq = checkpoint.seq
         with self.in_use.using(checkpoint):
             has_copy = checkpoint.is_stored
-            if self._is_shared(checkpoint) and not has_copy and not self.host.copy_blob(checkpoint, seq, room):
+            if self._is_shared(checkpoint) and not has_copy and not self.host.copy_state(checkpoint, seq, room):
                 return False
             # Making room may have evicted the sequence that held its cells.
             if not self._is_shared(checkpoint) and not self.copy_all(checkpoint, seq, room):
@@ -164,9 +164,9 @@ class Evictor:
         heir = next(self.device.owners.orphans(checkpoint), None)
         if heir is None:
             return False
-        seq, blob = checkpoint.seq, heir.blob
+        seq, state = checkpoint.seq, heir.state
         try:
-            self._engine.borrow(seq, self.device.scratch, heir.n_tokens, blob)
+            self._engine.borrow(seq, self.device.scratch, heir.n_tokens, state)
         except (NoRoomError, StateError):
             return False
         self._engine.drop(seq)
@@ -174,7 +174,7 @@ class Evictor:
         self._engine.drop(self.device.scratch)
         checkpoint.seq = NO_SEQ
         self.device.move(heir, seq)
-        self.host.drop_state(heir)
+        self.host.drop_copy(heir)
         self._drop(checkpoint)
         return True
 

@@ -31,7 +31,7 @@ class InitialPlacement:
         has_spare = len(device.free_seqs) > device.n_parked // 2
         if has_spare and not self._kind.has_window and device.put(checkpoint, seq):
             return True
-        if self._evictor.host.copy_blob(checkpoint, seq, self._evictor.host_room):
+        if self._evictor.host.copy_state(checkpoint, seq, self._evictor.host_room):
             return True
         # Where few sequences can park entries, the ends of paths need all of them.
         may_park = bool(device.free_seqs) or device.n_parked >= _N_PARKED_FEW
@@ -42,6 +42,6 @@ class InitialPlacement:
         evictor = self._evictor
         if self._engine.is_unified and evictor.ensure_free_seq() and evictor.device.put(checkpoint, seq):
             if not evictor.in_use.is_acquired(checkpoint):
-                evictor.host.drop_state(checkpoint)
+                evictor.host.drop_copy(checkpoint)
             return True
         return evictor.copy_all(checkpoint, seq, evictor.host_room)

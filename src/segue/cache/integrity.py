@@ -26,8 +26,8 @@ def check_integrity(evictor: Evictor) -> None:
             if checkpoint.is_parked:
                 assert engine.length(checkpoint.seq) == checkpoint.n_tokens
                 parked[checkpoint.seq] = checkpoint
-            if checkpoint.blob is not None:
-                assert checkpoint.blob.n_tokens == checkpoint.n_tokens
+            if checkpoint.state is not None:
+                assert checkpoint.state.n_tokens == checkpoint.n_tokens
             if checkpoint.segment is not None:
                 n_users[checkpoint.segment] += 1
                 n_host[checkpoint.segment] += checkpoint.is_loaded
@@ -35,7 +35,7 @@ def check_integrity(evictor: Evictor) -> None:
                 _check_chain(checkpoint.segment, checkpoint, checkpoint.n_covered)
             if not checkpoint.has_cells:
                 assert evictor.device.owners.seq_over(checkpoint) is not None, "a checkpoint has lost its cells"
-            assert checkpoint.is_parked or checkpoint.has_blob or checkpoint.is_stored
+            assert checkpoint.is_parked or checkpoint.has_state or checkpoint.is_stored
     for root in evictor.host.segments.roots.values():
         for segment in root.below():
             assert (segment.n_users, segment.n_host, segment.n_stored) == (

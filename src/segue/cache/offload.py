@@ -50,7 +50,7 @@ class Offload:
         if checkpoint.is_copied:
             return False
         with evictor.in_use.using(checkpoint):
-            return evictor.host.copy_next(checkpoint, checkpoint.seq, evictor.host.budget.fits)
+            return evictor.host.put(checkpoint, checkpoint.seq)
 
     def _spared(self, parked: list[Entry]) -> list[Entry]:
         if self._evictor.device.owners.running or not parked:

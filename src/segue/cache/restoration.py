@@ -2,22 +2,17 @@
 
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 
 from segue.cache.entries.entry import Entry
 from segue.cache.entries.events import log_event
-from segue.cache.entries.segment import Segment
 from segue.cache.eviction import Evictor
 from segue.cache.tiers.owners import RunningSequence
-from segue.engine.cells import Cells
 from segue.engine.errors import NoRoomError, StateError
 from segue.policy.prices import Prices
 from segue.policy.restore import Restore
 
 log = logging.getLogger("segue.cache")
-
-Piece = tuple[list[Cells], int]
 
 
 class Restoration:
@@ -43,12 +38,15 @@ class Restoration:
         self._running = running
         self._prices = prices
         self._clear = clear
-        self._pieces: deque[Piece] | None = None
+        self._is_loading_chain = False
         self._started = time.perf_counter()
         self._n_loaded_bytes = 0
         self._loading_s = 0.0
         if restore is not None:
             self._checkpoint, self._n_tokens = restore.checkpoint, restore.n_tokens
+            # Plain attention can stop at any token; other memory must first reach the token that its state is for.
+            needs_all = restore.checkpoint.layout.needs_state
+            self._n_loaded_tokens = restore.checkpoint.n_tokens if needs_all else restore.n_tokens
             self.source = restore.checkpoint.tier
             running.restoring = restore.checkpoint
             evictor.in_use.acquire(restore.checkpoint)
@@ -83,22 +81,16 @@ class Restoration:
         seq, checkpoint = self._running.seq, self._checkpoint
         if not checkpoint.is_attached:
             raise StateError("the checkpoint was dropped")
-        if self._pieces is not None:
-            self._load()
-        elif checkpoint.is_parked:
+        is_empty, owners = not self._engine.length(seq), self._evictor.device.owners
+        self._is_loading_chain = False
+        if is_empty and checkpoint.is_parked:
             self._evictor.device.get(checkpoint, seq)
-        elif checkpoint.is_whole:
-            self._evictor.host.get(checkpoint, seq)
-        elif (src := self._evictor.device.owners.seq_over(checkpoint)) is not None:
-            self._engine.borrow(src, seq, checkpoint.n_tokens, checkpoint.blob)
+        elif is_empty and not checkpoint.is_whole and (src := owners.seq_over(checkpoint)) is not None:
+            self._engine.borrow(src, seq, checkpoint.n_tokens, checkpoint.state)
         else:
-            assert checkpoint.segment is not None, "a checkpoint in the tree has lost its cells"
-            # Plain attention can stop at any token; other memory must first reach the token that its state part is for.
-            n_load = self._n_tokens if checkpoint.blob is None else checkpoint.n_covered
-            chain = _cells(checkpoint.segment.chain(checkpoint.n_covered))
-            self._pieces = deque(pieces(chain, n_load, self._engine.shape.n_bytes_cells_most))
+            self._is_loading_chain = not checkpoint.is_whole
             self._load()
-        if not self._pieces:
+        if self._engine.length(seq) >= self._n_loaded_tokens:
             if self._n_tokens < self._engine.length(seq):
                 self._engine.rewind(seq, self._n_tokens)
             self._finish()
@@ -127,7 +119,7 @@ class Restoration:
 
     def _refused(self) -> list[Entry]:
         """The checkpoints that a StateError affects: this one, and all others that use the refused cells."""
-        if self._pieces is None or self._checkpoint.segment is None:
+        if not self._is_loading_chain or self._checkpoint.segment is None:
             return [self._checkpoint]
         length = self._engine.length(self._running.seq)
         segment = next(
@@ -140,43 +132,9 @@ class Restoration:
         return [one for one in self._evictor.entries.all() if one.segment in below]
 
     def _load(self) -> None:
-        assert self._pieces
-        engine, seq, part = self._engine, self._running.seq, self._checkpoint.blob
-        cells, end = self._pieces[0]
-        if engine.length(seq) < end:
-            started = time.perf_counter()
-            engine.put_cells(seq, cells, end, part, self._evictor.device.scratch)
+        engine, seq = self._engine, self._running.seq
+        n_held, started = engine.length(seq), time.perf_counter()
+        self._evictor.host.get(self._checkpoint, seq, n_tokens=self._n_loaded_tokens)
+        if self._is_loading_chain:
             self._loading_s += time.perf_counter() - started
-            self._n_loaded_bytes += sum(one.n_bytes for one in cells)
-        if len(self._pieces) == 1 and part is not None and engine.shape.kind.has_window:
-            try:
-                engine.put_part(seq, part)
-            except NoRoomError:
-                self._pieces = None  # the sequence was emptied, so the next step starts over
-                raise
-        self._pieces.popleft()
-
-
-def pieces(chain: Iterable[tuple[Cells, int]], n_tokens: int, n_bytes_most: int) -> list[Piece]:
-    """Group adjacent cells into pieces of about `n_bytes_most`; only the last cells of a piece may be used in part."""
-    found: list[Piece] = []
-    n_bytes = 0
-    can_grow = False
-    for cells, end in chain:
-        if cells.start >= n_tokens:
-            break
-        end = min(end, n_tokens)
-        if can_grow and n_bytes + cells.n_bytes <= n_bytes_most:
-            found[-1] = ([*found[-1][0], cells], end)
-            n_bytes += cells.n_bytes
-        else:
-            found.append(([cells], end))
-            n_bytes = cells.n_bytes
-        can_grow = end == cells.end
-    return found
-
-
-def _cells(chain: Iterable[tuple[Segment, int]]) -> Iterator[tuple[Cells, int]]:
-    for segment, end in chain:
-        assert segment.cells is not None, "a segment is not in memory"
-        yield segment.cells, end
+            self._n_loaded_bytes += (engine.length(seq) - n_held) * engine.shape.n_bytes_cell

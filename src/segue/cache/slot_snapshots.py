@@ -3,14 +3,13 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
-
+from segue.cache.entries.arrays import entry_to_arrays
 from segue.cache.entries.entry import Entry
 from segue.cache.eviction import Evictor
 from segue.cache.snapshot import SlotSnapshot, SnapshotEntry, SnapshotError, parse
 from segue.cache.tiers.prefetch import gather
 from segue.engine.base import Engine, Tokens
-from segue.engine.cells import Bytes, Cells
+from segue.engine.state import Bytes, Cells
 from segue.prefix.checkpoint import Origin
 from segue.prefix.lineage import descendants
 from segue.prefix.match import deepest
@@ -88,7 +87,7 @@ def _pack(evictor: Evictor, tree: Tree[Entry], tokens: Tokens, fingerprint: Mapp
     cells: tuple[Cells, ...] = ()
     if found and evictor.host.layout.is_segmented:
         cells = tuple(_cells(evictor, found[-1]))
-    checkpoints = tuple((_packed(evictor, c), tuple(_arrays(evictor, c))) for c in found)
+    checkpoints = tuple(_packed(evictor, c) for c in found)
     return SlotSnapshot(fingerprint, tokens[:n_tokens].copy(), cells, checkpoints)
 
 
@@ -142,26 +141,21 @@ def _from(engine: Engine, cells: Cells, start: int) -> Cells:
     return cells if cells.start >= start else engine.cut(cells, cells.end, start)
 
 
-def _packed(evictor: Evictor, checkpoint: Entry) -> SnapshotEntry:
-    return SnapshotEntry(
+def _packed(evictor: Evictor, checkpoint: Entry) -> tuple[SnapshotEntry, tuple[Bytes, ...]]:
+    state, layout = checkpoint.state, evictor.host.layout
+    if state is None and layout.needs_state:
+        state = evictor.device.engine.save(checkpoint.seq, partial=layout.is_segmented)
+    arrays = tuple(entry_to_arrays(state, checkpoint.logits))
+    packed = SnapshotEntry(
         n_tokens=checkpoint.n_tokens,
         pos_min=checkpoint.pos_min,
         pos_max=checkpoint.pos_max,
         origin=checkpoint.origin.value,
         pinned=checkpoint.pinned,
         positions_digest=None if checkpoint.positions_digest is None else str(checkpoint.positions_digest),
-        has_blob=evictor.host.layout.needs_blob,
-        has_logits=checkpoint.logits is not None,
+        n_arrays=len(arrays),
     )
-
-
-def _arrays(evictor: Evictor, checkpoint: Entry) -> Iterable[Bytes]:
-    if checkpoint.blob is not None:
-        yield checkpoint.blob.data
-    elif evictor.host.layout.needs_blob:
-        yield evictor.device.engine.save(checkpoint.seq, partial=evictor.host.layout.is_segmented).data
-    if checkpoint.logits is not None:
-        yield checkpoint.logits.view(np.uint8)
+    return packed, arrays
 
 
 def _unpacked(evictor: Evictor, tree: Tree[Entry], packed: SnapshotEntry) -> Entry:

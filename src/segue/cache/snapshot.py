@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 
 import numpy as np
 
+from segue.cache.entries.arrays import cells_from_arrays, cells_to_arrays
 from segue.engine.base import Tokens
-from segue.engine.cells import Bytes, Cells
+from segue.engine.state import Bytes, Cells
 from segue.storage.fingerprints import differences
 
 
@@ -17,7 +19,7 @@ class SnapshotError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SnapshotEntry:
-    """The metadata of one checkpoint. `has_blob` and `has_logits` say which of its arrays follow."""
+    """The metadata of one checkpoint, of which `n_arrays` follow."""
 
     n_tokens: int
     pos_min: int
@@ -25,8 +27,7 @@ class SnapshotEntry:
     origin: str
     pinned: bool
     positions_digest: str | None
-    has_blob: bool
-    has_logits: bool
+    n_arrays: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,11 @@ class SlotSnapshot:
     def arrays(self) -> list[Bytes]:
         """The whole snapshot as arrays, which `parse` reads back."""
         packed = [asdict(one) for one, _ in self.checkpoints]
-        spans = [(cells.start, cells.end) for cells in self.cells]
-        head = json.dumps({"fingerprint": dict(self.fingerprint), "cells": spans, "checkpoints": packed}).encode()
+        runs = [cells_to_arrays(cells) for cells in self.cells]
+        n_arrays = [len(arrays) for arrays in runs]
+        head = json.dumps({"fingerprint": dict(self.fingerprint), "cells": n_arrays, "checkpoints": packed}).encode()
         found = [np.frombuffer(head, np.uint8), np.ascontiguousarray(self.tokens, "<i4").view(np.uint8)]
-        found += [cells.data for cells in self.cells]
-        return found + [array for _, arrays in self.checkpoints for array in arrays]
+        return found + [array for arrays in (*runs, *(own for _, own in self.checkpoints)) for array in arrays]
 
 
 def parse(arrays: Sequence[Bytes], fingerprint: Mapping[str, str]) -> SlotSnapshot:
@@ -54,13 +55,13 @@ def parse(arrays: Sequence[Bytes], fingerprint: Mapping[str, str]) -> SlotSnapsh
         head = json.loads(arrays[0].tobytes())
         left = iter(arrays[2:])
         tokens = np.frombuffer(arrays[1].tobytes(), "<i4").astype(np.int32)
-        cells = tuple(Cells(next(left), start, end) for start, end in head["cells"])
+        cells = tuple(cells_from_arrays(list(islice(left, n))) for n in head["cells"])
         packed = [SnapshotEntry(**one) for one in head["checkpoints"]]
-        checkpoints = tuple((one, tuple(next(left) for _ in range(one.has_blob + one.has_logits))) for one in packed)
+        checkpoints = tuple((one, tuple(islice(left, one.n_arrays))) for one in packed)
         found = dict(head["fingerprint"])
         if not all(0 < one.n_tokens <= len(tokens) for one in packed):
             raise ValueError("a checkpoint lies beyond the path")
-    except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
+    except (ValueError, TypeError, LookupError) as error:
         raise SnapshotError("the file holds no saved slot") from error
     if found != dict(fingerprint):
         raise SnapshotError(f"the slot was saved under another fingerprint: {differences(found, fingerprint)}")

@@ -8,9 +8,9 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.engine.cells import Cells
-from segue.engine.positions import Jumps, Positions
+from segue.engine.positions import Positions
 from segue.engine.sampling import SamplingParams
+from segue.engine.state import Cells, State
 from segue.memory import MemoryShape
 
 Tokens = NDArray[np.int32]
@@ -20,28 +20,6 @@ Vector = NDArray[np.float32]
 
 NO_TOKEN: Final = -1
 LAST_ROW: Final = (-1,)
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """The state of a sequence after `n_tokens`, copied to host memory.
-
-    A partial blob holds only the state that sequences cannot share, the recurrent or window part; it can be restored
-    only together with the attention cells of the same path. Compare blobs by path, never by bytes. `jumps` tell where
-    the path's positions differ from its token counts.
-    """
-
-    data: NDArray[np.uint8] = field(repr=False)
-    n_tokens: int
-    is_partial: bool
-    pos_min: int
-    pos_max: int
-    jumps: Jumps = ()
-
-    @property
-    def n_bytes(self) -> int:
-        """Size of the copied state."""
-        return self.data.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +109,9 @@ class Engine(Protocol):
     A sequence has an id in `[0, n_seq_max)` and holds the state after `length(seq)` inputs. Parameters called
     `n_tokens`, `start` or `end` count inputs; only `span`, `position` and names with `pos` are positions. Counts and
     positions are equal unless a chunk set its own positions; splitting a path inside such a chunk raises ValueError.
+
+    What is saved of a sequence has a part for each context that the engine consists of. An engine ignores parts that it
+    does not know, and raises StateError if one is missing that it cannot do without.
     """
 
     shape: MemoryShape
@@ -171,11 +152,11 @@ class Engine(Protocol):
         `own_window` gives `dst` window cells of its own, so that keeping `dst` does not pin those of `src`.
         """
 
-    def borrow(self, src: int, dst: int, n_tokens: int, part: Blob | None) -> None:
-        """Restore the empty `dst` to `n_tokens` from the attention cells of `src` and the state of `part`.
+    def borrow(self, src: int, dst: int, n_tokens: int, state: State | None) -> None:
+        """Restore the empty `dst` to `n_tokens` from the attention cells of `src` and a partial state.
 
-        `src` must have read a path that starts with these tokens; `part` is None for plain attention only. Raises
-        StateError, with `dst` empty, if `part` is not a state of this context.
+        `src` must have read a path that starts with these tokens; `state` is None for plain attention only. Raises
+        StateError, with `dst` empty, if `state` is not one of this context.
         """
 
     def rewind(self, seq: int, n_tokens: int) -> None:
@@ -206,39 +187,42 @@ class Engine(Protocol):
         """Empty `seq`; its cells are freed unless another sequence shares them."""
 
     def state_bytes(self, seq: int, *, partial: bool) -> int:
-        """The size of the blob that `save` would return."""
+        """The size of the state that `save` would return."""
 
-    def save(self, seq: int, *, partial: bool) -> Blob:
+    def save(self, seq: int, *, partial: bool) -> State:
         """Copy the state of `seq` to host memory; `seq` does not change."""
 
-    def load(self, blob: Blob, seq: int) -> None:
+    def load(self, state: State, seq: int) -> None:
         """Load a whole state into the empty `seq`, in cells of its own.
 
-        Raises NoRoomError if there are too few cells, StateError if `blob` is not a state of this context; `seq` is
-        then empty.
+        Raises NoRoomError if there are too few cells, StateError if `state` is not one of this context; `seq` is then
+        empty.
         """
 
     def save_cells(self, seq: int, start: int, end: int, via: int) -> Cells:
         """Copy the attention cells of the tokens `[start, end)` of `seq` to host memory, using the empty `via`.
 
-        The copy takes `n_bytes_segment + (end - start) * n_bytes_cell` bytes. Raises ValueError if cells are not
-        unified.
+        The copy takes `n_bytes_segment + (end - start) * n_bytes_cell` bytes, or less where parts lack some of the
+        tokens. Raises ValueError if cells are not unified.
         """
 
-    def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:
+    def put_cells(self, seq: int, runs: Sequence[Cells], end: int, state: State | None, via: int) -> None:
         """Extend `seq` with cells up to `end`, using the empty `via` if `seq` already holds some.
 
-        `parts` are consecutive, and the first begins no later than the length of `seq`. `part` is the state that `seq`
-        has in the end, None for plain attention; if the memory has a window, call `put_part` after the last cells.
-        Raises NoRoomError if there are too few cells, and StateError if `parts` are not cells of this context, both
-        with `via` empty and `seq` unchanged.
+        The runs are consecutive, and the first begins no later than the length of `seq`. `state` is the partial state
+        that `seq` has in the end, None for plain attention; if the memory has a window, call `put_state` after the last
+        cells. Raises NoRoomError if there are too few cells, and StateError if these are not cells of this context,
+        both with `via` empty and `seq` unchanged.
         """
 
-    def put_part(self, seq: int, part: Blob) -> None:
-        """Add the state part to `seq`, which has all its attention cells. Raises the errors of `load`."""
+    def put_state(self, seq: int, state: State) -> None:
+        """Add a partial state to `seq`, which has all its attention cells. Raises the errors of `load`."""
 
     def cut(self, cells: Cells, end: int, start: int | None = None) -> Cells:
-        """Copy the cells before `end`, and from `start` on if it is given; any thread."""
+        """Copy the cells before `end`, and from `start` on if it is given; any thread.
+
+        Parts that have no cells there are left out. Raises StateError if these are not cells of this context.
+        """
 
     def sampler(self, params: SamplingParams, prompt: Tokens, mask: Mask | None = None) -> Sampler:
         """A new chain that has seen `prompt` as far as its penalties look back; `mask` has seen no tokens yet."""

@@ -1,40 +1,18 @@
-"""Runs of attention cells in libllama's format: adjacent runs can be joined, and a run can be shortened."""
+"""Attention cells in libllama's format: adjacent runs can be joined, and a run can be shortened, part by part."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segue.engine.errors import StateError
-from segue.engine.positions import Jumps, jumps_until, pos_after
+from segue.engine.positions import jumps_until, pos_after
+from segue.engine.state import Bytes, Cells
 
-Bytes = NDArray[np.uint8]
-
-N_BLOB_HEADER = 8
+N_STATE_HEADER = 8
 _N_CELLS_HEADER = 8
 _META_BYTES = (12, 24)
 """Position, count and id of the sequence; with M-RoPE also a position in two dimensions and the token."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """Attention cells of the tokens `[start, end)` of a path: a state blob without the part that is not shared.
-
-    They can be restored only after those of `[0, start)`. Do not write to `data`. `jumps` are those of the path up to
-    `end`.
-    """
-
-    data: Bytes = field(repr=False)
-    start: int
-    end: int
-    jumps: Jumps = ()
-
-    @property
-    def n_bytes(self) -> int:
-        """The size of the cells."""
-        return self.data.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +34,7 @@ class _Field:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """The offsets of all fields in the cells of one blob, which has one stream."""
+    """The offsets of all fields in one part of some cells, which has one stream."""
 
     n_cells: int
     meta: slice
@@ -65,41 +43,52 @@ class _Layout:
     fields: tuple[_Field, ...]
 
 
-def joined(parts: Sequence[Cells]) -> list[Bytes]:
-    """Join consecutive parts; returns the bytes in pieces. Raises StateError for unknown formats."""
-    if len(parts) == 1:
-        return [parts[0].data]
-    if any(a.end != b.start for a, b in pairwise(parts)):
-        raise ValueError("cells that do not follow one another cannot be joined")
-    layouts = [_layout(part.data) for part in parts]
-    first, head = layouts[0], parts[0].data
-    pieces: list[Bytes] = [head[: N_BLOB_HEADER + 4], _number(sum(layout.n_cells for layout in layouts))]
-    pieces += [part.data[layout.meta] for part, layout in zip(parts, layouts, strict=True)]
+def joined(runs: Sequence[Bytes]) -> list[Bytes]:
+    """Join the same part of several runs, in order; returns the bytes in pieces. Raises StateError if that fails."""
+    if len(runs) == 1:
+        return [runs[0]]
+    layouts = [_layout(run) for run in runs]
+    first, head = layouts[0], runs[0]
+    pieces: list[Bytes] = [head[: N_STATE_HEADER + 4], _number(sum(layout.n_cells for layout in layouts))]
+    pieces += [run[layout.meta] for run, layout in zip(runs, layouts, strict=True)]
     pieces.append(head[first.counts])
     for i, one in enumerate(first.fields):
         same = [layout.fields[i] for layout in layouts]
         if any((other.n_rows, other.n_bytes) != (one.n_rows, one.n_bytes) for other in same):
             raise StateError("cells of different formats cannot be joined")
-        matrices = [f.matrix(p.data, n.n_cells) for f, p, n in zip(same, parts, layouts, strict=True)]
+        matrices = [f.matrix(run, n.n_cells) for f, run, n in zip(same, runs, layouts, strict=True)]
         pieces.append(head[one.head])
         pieces += [m.reshape(-1) for m in matrices] if one.n_rows == 1 else [np.concatenate(matrices, 1).reshape(-1)]
     return pieces
 
 
 def cut(cells: Cells, end: int, start: int | None = None) -> Cells:
-    """Copy the cells in `[start, end)`, by default from the first one. Raises StateError for unknown formats."""
+    """Copy the cells in `[start, end)`, by default from the first one, without the parts that have none there.
+
+    Raises StateError for unknown formats.
+    """
     start = cells.start if start is None else start
     if not cells.start <= start < end <= cells.end:
         raise ValueError(f"cells from {cells.start} to {cells.end} do not contain those from {start} to {end}")
     pos, pos_end = pos_after(start, cells.jumps), pos_after(end, cells.jumps)
-    data, layout = cells.data, _layout(cells.data)
+    shortened = {name: _cut(data, pos, pos_end) for name, data in cells.parts.items()}
+    parts = {name: data for name, data in shortened.items() if data is not None}
+    return Cells(parts, start, end, jumps_until(end, cells.jumps))
+
+
+def _cut(data: Bytes, pos: int, pos_end: int) -> Bytes | None:
+    """Copy the cells at the positions `[pos, pos_end)`; None if there are none."""
+    layout = _layout(data)
     meta = data[layout.meta].reshape(layout.n_cells, -1)
     positions = meta[:, :4].copy().view(np.int32)[:, 0]
     stays = np.flatnonzero((pos <= positions) & (positions < pos_end))
-    pieces: list[Bytes] = [data[: N_BLOB_HEADER + 4], _number(len(stays)), meta[stays].reshape(-1), data[layout.counts]]
+    if not len(stays):
+        return None
+    head = data[: N_STATE_HEADER + 4]
+    pieces: list[Bytes] = [head, _number(len(stays)), meta[stays].reshape(-1), data[layout.counts]]
     for one in layout.fields:
         pieces += [data[one.head], one.matrix(data, layout.n_cells)[:, stays].reshape(-1)]
-    return Cells(np.concatenate(pieces), start, end, jumps_until(end, cells.jumps))
+    return np.concatenate(pieces)
 
 
 def is_transposed(data: Bytes) -> bool:
@@ -108,7 +97,7 @@ def is_transposed(data: Bytes) -> bool:
 
 
 def _layout(data: Bytes) -> _Layout:
-    """Find the layout of a blob: the size of a cell's metadata is the one with which the whole blob parses exactly."""
+    """Find the layout of some cells: the size of a cell's metadata is the one with which all of them parse exactly."""
     for n_bytes_meta in _META_BYTES:
         found = _try_layout(data, n_bytes_meta)
         if found is not None:
@@ -117,8 +106,8 @@ def _layout(data: Bytes) -> _Layout:
 
 
 def _try_layout(data: Bytes, n_bytes_meta: int) -> _Layout | None:
-    n_cells = _read(data, N_BLOB_HEADER + 4, 4)
-    meta = slice(N_BLOB_HEADER + _N_CELLS_HEADER, N_BLOB_HEADER + _N_CELLS_HEADER + n_cells * n_bytes_meta)
+    n_cells = _read(data, N_STATE_HEADER + 4, 4)
+    meta = slice(N_STATE_HEADER + _N_CELLS_HEADER, N_STATE_HEADER + _N_CELLS_HEADER + n_cells * n_bytes_meta)
     counts = slice(meta.stop, meta.stop + 8)
     if not n_cells or counts.stop > len(data):
         return None

@@ -3,6 +3,7 @@
 import ctypes
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import llama_cpp
 import numpy as np
@@ -10,15 +11,16 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from segue.engine import libllama, marks
-from segue.engine.base import Blob, Chunk, Engine, Logits, Mark, Mask, Tokens
+from segue.engine.base import Chunk, Engine, Logits, Mark, Mask, Tokens
 from segue.engine.batch import Batch
-from segue.engine.cells import N_BLOB_HEADER, Bytes, Cells, cut, is_transposed, joined
+from segue.engine.cells import N_STATE_HEADER, cut, is_transposed, joined
 from segue.engine.chain import Chain
 from segue.engine.context_params import ContextParams, create_context, n_rows_max
 from segue.engine.errors import EngineError, NoRoomError, StateError
 from segue.engine.model import Model
 from segue.engine.positions import Track, jumps_until, pos_after
 from segue.engine.sampling import SamplingParams
+from segue.engine.state import MODEL, Bytes, Cells, State, part_of
 from segue.memory import MemoryShape
 
 _PARTIAL = 1
@@ -133,7 +135,7 @@ class Context(Engine):
             self._set(dst, self._get(src, _PARTIAL), _PARTIAL)
 
     @override
-    def borrow(self, src: int, dst: int, n_tokens: int, part: Blob | None) -> None:
+    def borrow(self, src: int, dst: int, n_tokens: int, state: State | None) -> None:
         self._require(src)
         self._require_empty(dst)
         if not self.is_unified:
@@ -142,15 +144,16 @@ class Context(Engine):
         if not 0 < n_tokens <= track.n_tokens:
             raise ValueError(f"sequence {src} holds {track.n_tokens} tokens, not {n_tokens}")
         pos = track.pos_after(n_tokens)
-        if part is None:
+        if state is None:
             if self.shape.kind.has_state_part:
                 raise ValueError("only plain attention can be restored without a state part")
-        elif not part.is_partial or part.n_tokens != n_tokens or part.jumps != jumps_until(n_tokens, track.jumps):
+        elif not state.is_partial or state.n_tokens != n_tokens or state.jumps != jumps_until(n_tokens, track.jumps):
             raise ValueError("the state does not belong to this many tokens")
+        data = None if state is None else part_of(state)
         llama_cpp.llama_memory_seq_cp(self._memory, src, dst, 0, pos)
         self._tracks[dst].stand(n_tokens, track.jumps)
-        if part is not None:
-            self._set(dst, part.data, _PARTIAL)
+        if data is not None:
+            self._set(dst, data, _PARTIAL)
 
     @override
     def rewind(self, seq: int, n_tokens: int) -> None:
@@ -192,22 +195,20 @@ class Context(Engine):
         return int(llama_cpp.llama_state_seq_get_size_ext(self._handle, seq, _PARTIAL if partial else 0))
 
     @override
-    def save(self, seq: int, *, partial: bool) -> Blob:
+    def save(self, seq: int, *, partial: bool) -> State:
         self._require(seq)
         if partial and not self.shape.kind.has_state_part:
             raise ValueError("plain attention has no partial state")
-        pos_min, pos_max = self.span(seq)
-        data = self._get(seq, _PARTIAL if partial else 0)
         track = self._tracks[seq]
-        return Blob(data, track.n_tokens, partial, pos_min, pos_max, track.jumps)
+        return State({MODEL: self._get(seq, _PARTIAL if partial else 0)}, track.n_tokens, partial, track.jumps)
 
     @override
-    def load(self, blob: Blob, seq: int) -> None:
+    def load(self, state: State, seq: int) -> None:
         self._require_empty(seq)
-        if blob.is_partial and self.shape.kind.shares_cells:
+        if state.is_partial and self.shape.kind.shares_cells:
             raise ValueError("a partial state needs the attention cells below it: borrow them")
-        self._set(seq, blob.data, _PARTIAL if blob.is_partial else 0)
-        self._tracks[seq].stand(blob.n_tokens, blob.jumps)
+        self._set(seq, part_of(state), _PARTIAL if state.is_partial else 0)
+        self._tracks[seq].stand(state.n_tokens, state.jumps)
 
     @override
     def save_cells(self, seq: int, start: int, end: int, via: int) -> Cells:
@@ -221,27 +222,28 @@ class Context(Engine):
         pos, pos_end = track.pos_after(start), track.pos_after(end)
         llama_cpp.llama_memory_seq_cp(self._memory, seq, via, pos, pos_end)
         try:
-            return Cells(self._get_cells(via), start, end, jumps_until(end, track.jumps))
+            return Cells({MODEL: self._get_cells(via)}, start, end, jumps_until(end, track.jumps))
         finally:
             self.drop(via)
 
     @override
-    def put_cells(self, seq: int, parts: Sequence[Cells], end: int, part: Blob | None, via: int) -> None:
+    def put_cells(self, seq: int, runs: Sequence[Cells], end: int, state: State | None, via: int) -> None:
         self._require(seq)
         self._require_empty(via)
         if not self.is_unified:
             raise ValueError("sequences of a context that is not unified share nothing")
-        track, jumps = self._tracks[seq], parts[-1].jumps
+        track, jumps = self._tracks[seq], runs[-1].jumps
         length = track.n_tokens
-        if not parts[0].start <= length < end <= parts[-1].end or jumps_until(length, jumps) != track.jumps:
-            raise ValueError(f"cells from {parts[0].start} to {end} do not follow the {length} of {seq}")
+        follows = all(a.end == b.start for a, b in pairwise(runs)) and jumps_until(length, jumps) == track.jumps
+        if not follows or not runs[0].start <= length < end <= runs[-1].end:
+            raise ValueError(f"cells from {runs[0].start} to {end} do not follow the {length} of {seq}, or one another")
         pos, pos_end = pos_after(length, jumps), pos_after(end, jumps)
-        if (part is None) == self.shape.kind.has_state_part:
+        if (state is None) == self.shape.kind.has_state_part:
             raise ValueError("only plain attention can be restored without a state part")
-        pieces = joined(parts)
-        if part is not None:
-            pieces.append(part.data[N_BLOB_HEADER:])
-        if length or parts[-1].end != end:
+        pieces = joined([part_of(run) for run in runs])
+        if state is not None:
+            pieces.append(part_of(state)[N_STATE_HEADER:])
+        if length or runs[-1].end != end:
             self._set(via, self._in_one(pieces), 0)
             llama_cpp.llama_memory_seq_cp(self._memory, via, seq, pos, pos_end)
             self.drop(via)
@@ -254,12 +256,14 @@ class Context(Engine):
         return cut(cells, end, start)
 
     @override
-    def put_part(self, seq: int, part: Blob) -> None:
+    def put_state(self, seq: int, state: State) -> None:
         self._require(seq)
         track = self._tracks[seq]
-        if not part.is_partial or (part.n_tokens, part.jumps) != (track.n_tokens, track.jumps):
+        if not state.is_partial or (state.n_tokens, state.jumps) != (track.n_tokens, track.jumps):
             raise ValueError("the state does not belong to this many tokens")
-        self._set(seq, part.data, _PARTIAL)
+        if MODEL not in state.parts:
+            self.drop(seq)
+        self._set(seq, part_of(state), _PARTIAL)
 
     @override
     def sampler(self, params: SamplingParams, prompt: Tokens, mask: Mask | None = None) -> Chain:
@@ -300,7 +304,7 @@ class Context(Engine):
     def _get_cells(self, seq: int) -> Bytes:
         data = self._get(seq, 0)
         has_part = self.shape.kind.has_state_part
-        n_bytes_part = self.state_bytes(seq, partial=True) - N_BLOB_HEADER if has_part else 0
+        n_bytes_part = self.state_bytes(seq, partial=True) - N_STATE_HEADER if has_part else 0
         data.resize(len(data) - n_bytes_part, refcheck=False)
         return data
 

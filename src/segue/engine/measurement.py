@@ -3,7 +3,7 @@
 import numpy as np
 
 from segue.engine.base import Chunk
-from segue.engine.cells import N_BLOB_HEADER
+from segue.engine.cells import N_STATE_HEADER
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.model import Model
@@ -35,7 +35,7 @@ def measure(model: Model, params: ContextParams) -> MemoryShape:
         for n in (2, 32):
             context.decode([Chunk(0, np.zeros(n, np.int32))])
             partial = context.state_bytes(0, partial=True) if model.kind.has_state_part else 0
-            sizes.append((context.state_bytes(0, partial=False) - max(0, partial - N_BLOB_HEADER), partial))
+            sizes.append((context.state_bytes(0, partial=False) - max(0, partial - N_STATE_HEADER), partial))
     finally:
         context.close()
     (cells_2, part_2), (cells_34, part_34) = sizes

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from segue.cache.snapshot import SlotSnapshot
-from segue.engine.cells import Bytes
+from segue.engine.state import Bytes
 from segue.loop.end import JobEnd
 from segue.loop.events import Progress, TokenOut
 from segue.loop.job import Job

@@ -11,8 +11,8 @@ from typing import TypeVar
 from segue.cache.snapshot import SlotSnapshot
 from segue.cache.state_cache import StateCache
 from segue.engine.base import Chunk, Engine, Tokens
-from segue.engine.cells import Bytes
 from segue.engine.errors import EngineError, NoRoomError
+from segue.engine.state import Bytes
 from segue.loop.batching import Batching
 from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CheckpointCost

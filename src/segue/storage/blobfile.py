@@ -21,7 +21,8 @@ from segue.storage.codec import Bytes, decode, encode
 from segue.storage.errors import CACHE_DIR, DamagedError, disk_error
 
 _MAGIC = b"SEGUEBLB"
-_VERSION = 1
+_VERSION = 2
+"""Counts changes of what the arrays hold as well: the files of slots have no other version."""
 _HEAD = struct.Struct("<8sIII")
 _PART = struct.Struct("<BQQ")
 _N_DIGEST = 32

@@ -35,8 +35,9 @@ class SegmentRow:
 class EntryRow:
     """A checkpoint whose tokens are the first `n_tokens` of the chain that ends in the file `segment`, or `tokens`.
 
-    `file` holds its own part and its logits, `n_bytes` on disk; None: there is neither. Times are wall-clock seconds,
-    given by the caller. `positions_digest` is opaque. `key` names it by its content (`keys.entry_key`).
+    `file` holds its own state and its logits, `n_bytes` on disk; None: there is neither. Times are wall-clock seconds,
+    given by the caller. `positions_digest` is opaque. `key` names it by its content (`keys.entry_key`); it is empty
+    until the row is written.
     """
 
     key: bytes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segue.storage.errors import DAMAGED_INDEX, DiskError, disk_error
 
-VERSION = 4
+VERSION = 5
 _APPLICATION = 0x53454755
 """`SEGU`, in the header of every index: Segue mistakes no other program's database for its own."""
 

@@ -13,8 +13,8 @@ import pytest
 from segue.cache.entries.entry import Entry
 from segue.cache.planner import Plan
 from segue.cache.tiers.base import Tier
-from segue.engine.cells import Bytes
 from segue.engine.errors import NoRoomError, StateError
+from segue.engine.state import Bytes
 from segue.memory import MemoryKind, MemoryTraits
 from segue.storage import blobfile
 from segue.storage.errors import disk_error

@@ -3,7 +3,7 @@ import numpy as np
 from segue.cache.entries.entry import NO_SEQ, Entry, Layout
 from segue.cache.entries.segment import Segment
 from segue.cache.tiers.owners import CellOwners, RunningSequence
-from segue.engine.base import Blob
+from segue.engine.state import MODEL, State
 from segue.prefix.checkpoint import Origin
 from segue.prefix.tree import Tree
 from tests.cache.desk import Path, array
@@ -14,10 +14,10 @@ TRUNK: Path = (1, 2, 3, 4, 5, 6, 7, 8)
 def add(owners: CellOwners, tree: Tree[Entry], path: Path, *, seq: int = NO_SEQ, linked: bool = False) -> Entry:
     """A checkpoint that is parked, on the host with a chain of its own, or a part only."""
     n = len(path)
-    layout = Layout(is_segmented=True, needs_blob=True)
+    layout = Layout(is_segmented=True, needs_state=True)
     added = Entry(n, 0, n - 1, Origin.STRIDE, 0.0, 0.0, tree=tree, layout=layout, seq=seq)
     if seq == NO_SEQ:
-        added.blob = Blob(np.zeros(8, np.uint8), n, True, 0, n - 1)
+        added.state = State({MODEL: np.zeros(8, np.uint8)}, n, True)
     if linked:
         added.segment, added.n_covered = Segment(Segment.root(), 0, array(path), None), n
     tree.attach(added, array(path))

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from segue.cache.entries.segment import Segment
-from segue.engine.base import Blob
+from segue.engine.state import State
 from segue.prefix.checkpoint import Checkpoint
 from segue.prefix.tree import Tree
 from segue.storage.rows import EntryRow
@@ -16,11 +16,11 @@ NO_SEQ = -1
 class Layout:
     """How a model's state is split. `is_segmented`: attention cells are kept in segments that paths share.
 
-    `needs_blob`: there is state besides, or instead of, these cells.
+    `needs_state`: there is state besides, or instead of, these cells.
     """
 
     is_segmented: bool
-    needs_blob: bool
+    needs_state: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -28,16 +28,16 @@ class Entry(Checkpoint):
     """A checkpoint, and where its parts are: on the device, in host memory, on disk, or in several of these places.
 
     On the device it is parked as sequence `seq`, or it uses the cells of another sequence whose path passes through it
-    (`CellOwners`). On the host `blob` is the state that sequences cannot share, or all of it (`is_whole`); its cells
-    are the first `n_covered` of the chain that ends in `segment`, and `is_loaded` keeps the loaded part of that chain
-    in memory. `stored` is its row on a lower tier. After a failed read it is not fetched before `fetch_after`, in
+    (`CellOwners`). On the host `state` is what sequences cannot share, or all of it (`is_whole`); its cells are the
+    first `n_covered` of the chain that ends in `segment`, and `is_loaded` keeps the loaded part of that chain in
+    memory. `stored` is its row on a lower tier. After a failed read it is not fetched before `fetch_after`, in
     monotonic seconds. `tree` is that of its namespace.
     """
 
     tree: "Tree[Entry]" = field(repr=False, kw_only=True)
     layout: Layout = field(kw_only=True)
     seq: int = NO_SEQ
-    blob: Blob | None = None
+    state: State | None = None
     segment: Segment | None = None
     n_covered: int = 0
     is_loaded: bool = False
@@ -61,13 +61,13 @@ class Entry(Checkpoint):
 
     @property
     def is_whole(self) -> bool:
-        """Whether its blob alone restores it."""
-        return self.blob is not None and not self.blob.is_partial
+        """Whether its state alone restores it."""
+        return self.state is not None and not self.state.is_partial
 
     @property
-    def has_blob(self) -> bool:
+    def has_state(self) -> bool:
         """Whether the host has all of its state outside segments."""
-        return self.blob is not None or not self.layout.needs_blob
+        return self.state is not None or not self.layout.needs_state
 
     @property
     def has_chain(self) -> bool:
@@ -82,17 +82,17 @@ class Entry(Checkpoint):
     @property
     def is_copied(self) -> bool:
         """Whether the host and the disk together have all of its state."""
-        return self.is_stored or (self.has_chain and self.has_blob)
+        return self.is_stored or (self.has_chain and self.has_state)
 
     @property
     def is_on_host(self) -> bool:
         """Whether the host alone can restore it."""
-        return self.is_whole or (self.has_blob and self.n_covered == self.n_tokens and self.has_loaded_chain)
+        return self.is_whole or (self.has_state and self.n_covered == self.n_tokens and self.has_loaded_chain)
 
     @property
     def takes_host_memory(self) -> bool:
         """Whether any part of it, logits included, is in host memory."""
-        return self.blob is not None or self.is_loaded or self.logits is not None
+        return self.state is not None or self.is_loaded or self.logits is not None
 
     @property
     def has_cells(self) -> bool:
@@ -111,14 +111,14 @@ class Entry(Checkpoint):
 
     @property
     def host_bytes(self) -> int:
-        """The bytes of its blob and its logits in host memory; segments are shared and counted separately."""
-        return (0 if self.blob is None else self.blob.n_bytes) + (0 if self.logits is None else self.logits.nbytes)
+        """The bytes of its state and its logits in host memory; segments are shared and counted separately."""
+        return (0 if self.state is None else self.state.n_bytes) + (0 if self.logits is None else self.logits.nbytes)
 
     @property
     def tier(self) -> str:
         """Its nearest tier, as logs and reports name it; `live` if it uses only the cells of other sequences."""
         if self.is_parked:
             return "parked"
-        if self.blob is not None or self.is_loaded:
+        if self.state is not None or self.is_loaded:
             return "host"
         return "disk" if self.is_stored else "live"

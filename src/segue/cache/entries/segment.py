@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from segue.engine.base import Tokens
-from segue.engine.cells import Cells
+from segue.engine.state import Cells
 
 
 @dataclass(slots=True, eq=False)

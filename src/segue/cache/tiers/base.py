@@ -31,10 +31,10 @@ class Tier(Protocol[Place]):
         """Bytes that `get` would move; 0 if there is nothing to do."""
 
     def put(self, entry: Entry, source: Place) -> bool:
-        """Keep an entry, now or as soon as there is time; False if there is no room."""
+        """Keep an entry, or its next piece, now or as soon as there is time; False if there is no room."""
 
     def get(self, entry: Entry, target: Place, *, with_logits: bool = True) -> bool:
-        """Bring an entry back, or begin to; False if that is not possible now."""
+        """Bring an entry back, or its next piece, or begin to; False if that is not possible now."""
 
     def drop(self, entry: Entry) -> None:
         """Give up what the tier has of an entry; harmless if it has nothing."""

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-import numpy as np
-
+from segue.cache.entries.arrays import entry_from_arrays, entry_to_arrays
 from segue.cache.entries.entry import Entry, Layout
 from segue.cache.entries.segment import Segment
 from segue.cache.tiers.base import Usage
 from segue.cache.tiers.budget import Budget
+from segue.cache.tiers.pieces import next_piece
 from segue.cache.tiers.segment_tree import SegmentTree
-from segue.engine.base import Blob, Engine, Logits
-from segue.engine.cells import Bytes
+from segue.engine.base import Engine, Logits
+from segue.engine.state import Bytes, State
 from segue.prefix.lineage import ancestors, tokens_of
 from segue.storage.errors import DamagedError
 
@@ -32,7 +32,7 @@ class HostTier:
         self._n_piece = max(64, engine.shape.n_bytes_cells_most // max(1, engine.shape.n_bytes_cell))
         self.segments = SegmentTree(engine, budget)
         is_segmented = kind.shares_cells and engine.is_unified
-        self.layout = Layout(is_segmented, needs_blob=kind.has_state_part or not is_segmented)
+        self.layout = Layout(is_segmented, needs_state=kind.has_state_part or not is_segmented)
 
     def has(self, entry: Entry) -> bool:
         """Whether host memory alone can restore an entry."""
@@ -43,28 +43,32 @@ class HostTier:
         return self._engine.shape.n_bytes_state + entry.n_covered * self._engine.shape.n_bytes_cell
 
     def put(self, entry: Entry, source: int) -> bool:
-        """Copy the next piece of an entry at which sequence `source` stands, until it `is_copied`."""
+        """Copy the next piece of an entry at which sequence `source` stands; call this until it `is_copied`.
+
+        False if there is no room without dropping anything.
+        """
         return entry.is_copied or self.copy_next(entry, source, self.budget.fits)
 
-    def get(self, entry: Entry, target: int, *, with_logits: bool = True) -> bool:  # noqa: ARG002
-        """Restore an entry of this tier to the empty sequence `target` in one call (`Restoration` does it in pieces).
+    def get(self, entry: Entry, target: int, *, with_logits: bool = True, n_tokens: int | None = None) -> bool:  # noqa: ARG002
+        """Load the next piece of an entry into `target`, whose length shows which one that is.
 
-        Raises NoRoomError or StateError, with `target` empty.
+        Call this until `target` has all tokens, or, with plain attention, the first `n_tokens`. Raises NoRoomError or
+        StateError, with `target` empty or unchanged.
         """
         if entry.is_whole:
-            assert entry.blob is not None
-            self._engine.load(entry.blob, target)
+            assert entry.state is not None
+            self._engine.load(entry.state, target)
             return True
-        cells = [segment.cells for segment in entry.chain if segment.cells is not None]
-        self._engine.put_cells(target, cells, entry.n_covered, entry.blob, self._via)
-        if entry.blob is not None and self._engine.shape.kind.has_window:
-            self._engine.put_part(target, entry.blob)
+        runs, end = next_piece(entry, self._engine.length(target), n_tokens, self._engine.shape.n_bytes_cells_most)
+        self._engine.put_cells(target, runs, end, entry.state, self._via)
+        if end == entry.n_covered and entry.state is not None and self._engine.shape.kind.has_window:
+            self._engine.put_state(target, entry.state)
         return True
 
     def drop(self, entry: Entry) -> None:
         """Drop the copies of an entry in host memory, including its logits."""
         self.drop_logits(entry)
-        self.drop_state(entry)
+        self.drop_copy(entry)
 
     def usage(self) -> Usage:
         """Bytes of host memory, including those reserved for pending reads."""
@@ -73,7 +77,7 @@ class HostTier:
     def missing_bytes(self, checkpoint: Entry, seq: int) -> int:
         """The bytes still to be copied of a checkpoint at which `seq` stands."""
         n_bytes = 0
-        if not checkpoint.has_blob:
+        if not checkpoint.has_state:
             n_bytes += self._engine.state_bytes(seq, partial=self.layout.is_segmented)
         if self.layout.is_segmented:
             shape = self._engine.shape
@@ -85,7 +89,7 @@ class HostTier:
     def copy_next(self, checkpoint: Entry, seq: int, room: Room) -> bool:
         """Copy the next piece of an incomplete checkpoint at which `seq` stands; False if there is no room for it."""
         if checkpoint.has_chain:
-            return self.copy_blob(checkpoint, seq, room)
+            return self.copy_state(checkpoint, seq, room)
         tokens = tokens_of(checkpoint)
         segment, start = self.segments.find(checkpoint.tree, tokens)
         if start > checkpoint.n_covered:
@@ -104,23 +108,23 @@ class HostTier:
             self.segments.release(segment)
         return True
 
-    def copy_blob(self, checkpoint: Entry, seq: int, room: Room) -> bool:
+    def copy_state(self, checkpoint: Entry, seq: int, room: Room) -> bool:
         """Copy the state that no segment holds, unless it is already there; False if there is no room for it."""
-        if checkpoint.has_blob:
+        if checkpoint.has_state:
             return True
         if not room(self._engine.state_bytes(seq, partial=self.layout.is_segmented)):
             return False
-        blob = self._engine.save(seq, partial=self.layout.is_segmented)
-        self.budget.charge(blob.n_bytes)
-        checkpoint.blob = blob
-        checkpoint.n_bytes += blob.n_bytes
+        state = self._engine.save(seq, partial=self.layout.is_segmented)
+        self.budget.charge(state.n_bytes)
+        checkpoint.state = state
+        checkpoint.n_bytes += state.n_bytes
         if self._engine.shape.kind.has_window:
             checkpoint.pos_min = max(checkpoint.pos_min, checkpoint.n_tokens - self._engine.shape.n_swa)
         return True
 
     def adopt(self, checkpoint: Entry) -> bool:
         """Attach a checkpoint that loses its cells to an existing chain; False if no chain covers all its tokens."""
-        if not self.layout.is_segmented or not checkpoint.has_blob:
+        if not self.layout.is_segmented or not checkpoint.has_state:
             return False
         segment, n = self.segments.find(checkpoint.tree, tokens_of(checkpoint))
         if n == checkpoint.n_tokens:
@@ -135,9 +139,8 @@ class HostTier:
             checkpoint.n_bytes += logits.nbytes
 
     def arrays(self, checkpoint: Entry) -> list[Bytes]:
-        """The arguments for `bring_back`: the blob and the logits, as far as the host has them."""
-        blob = [] if checkpoint.blob is None else [checkpoint.blob.data]
-        return blob + ([] if checkpoint.logits is None else [checkpoint.logits.view(np.uint8)])
+        """The state and the logits as `bring_back` takes them, as far as the host has them."""
+        return entry_to_arrays(checkpoint.state, checkpoint.logits)
 
     def drop_logits(self, checkpoint: Entry) -> None:
         """Drop the logits of a checkpoint; unless the disk has them, one token must then be read to get them."""
@@ -147,20 +150,20 @@ class HostTier:
             checkpoint.logits = None
             checkpoint.has_far_logits = checkpoint.stores_logits
 
-    def drop_state(self, checkpoint: Entry) -> None:
-        """Drop the copy of a checkpoint's state in memory."""
-        self.drop_blob(checkpoint)
+    def drop_copy(self, checkpoint: Entry) -> None:
+        """Drop the copy of a checkpoint in memory, except for its logits."""
+        self.drop_state(checkpoint)
         if checkpoint.is_stored:
             self.unload_chain(checkpoint)
         else:
             self.drop_segment(checkpoint)
 
-    def drop_blob(self, checkpoint: Entry) -> None:
+    def drop_state(self, checkpoint: Entry) -> None:
         """Drop the state that no segment holds."""
-        if checkpoint.blob is not None:
-            self.budget.refund(checkpoint.blob.n_bytes)
-            checkpoint.n_bytes -= checkpoint.blob.n_bytes
-            checkpoint.blob = None
+        if checkpoint.state is not None:
+            self.budget.refund(checkpoint.state.n_bytes)
+            checkpoint.n_bytes -= checkpoint.state.n_bytes
+            checkpoint.state = None
 
     def drop_segment(self, checkpoint: Entry) -> None:
         """Detach a checkpoint from its chain of segments."""
@@ -168,32 +171,39 @@ class HostTier:
             (self.segments.release if checkpoint.is_loaded else self.segments.release_unloaded)(checkpoint.segment)
             checkpoint.segment, checkpoint.n_covered, checkpoint.is_loaded = None, 0, False
 
-    def verify(self, parts: Sequence[Bytes], *, has_logits: bool) -> None:
-        """Raise DamagedError unless these can be a checkpoint's arrays; any thread. `has_logits` requires logits."""
-        n_logits = len(parts) - self.layout.needs_blob
-        is_whole = int(has_logits) <= n_logits <= 1
-        if not is_whole or (n_logits and parts[-1].nbytes != self._engine.shape.n_bytes_logits):
-            sizes = [part.nbytes for part in parts]
-            raise DamagedError("a stored state is damaged", f"arrays of {sizes} bytes are not those of a checkpoint")
+    def unpacked(
+        self, arrays: Sequence[Bytes], n_tokens: int, *, has_logits: bool
+    ) -> tuple[State | None, Logits | None]:
+        """The state and the logits of a checkpoint at `n_tokens`; `has_logits` requires logits. Any thread.
 
-    def bring_back(self, checkpoint: Entry, parts: Sequence[Bytes]) -> None:
-        """Bring a checkpoint's blob and logits, as read from the disk, back to memory; the caller has made room.
-
-        Raises DamagedError, and takes nothing, if the arrays have the wrong number or sizes.
+        Raises DamagedError if these cannot be its arrays.
         """
-        self.verify(parts, has_logits=checkpoint.has_far_logits)
-        if not checkpoint.has_blob:
-            data = parts[0]
-            checkpoint.blob = Blob(
-                data, checkpoint.n_tokens, self.layout.is_segmented, checkpoint.pos_min, checkpoint.pos_max
-            )
-            self.budget.charge(data.nbytes)
-            checkpoint.n_bytes += data.nbytes
-        if len(parts) > self.layout.needs_blob and checkpoint.logits is None:
-            checkpoint.logits = parts[-1].view(np.float32)
-            self.budget.charge(checkpoint.logits.nbytes)
-            checkpoint.n_bytes += checkpoint.logits.nbytes
-            checkpoint.has_far_logits = False
+        try:
+            state, logits = entry_from_arrays(arrays)
+        except ValueError as error:
+            raise DamagedError("a stored state is damaged", str(error)) from error
+        wanted = (n_tokens, self.layout.is_segmented) if self.layout.needs_state else None
+        if wanted != (None if state is None else (state.n_tokens, state.is_partial)):
+            raise DamagedError("a stored state is damaged", f"it is not that of the first {n_tokens} tokens")
+        n_bytes = self._engine.shape.n_bytes_logits
+        if (logits is None and has_logits) or (logits is not None and logits.nbytes != n_bytes):
+            raise DamagedError("a stored state is damaged", f"it does not have logits of {n_bytes} bytes")
+        return state, logits
+
+    def bring_back(self, checkpoint: Entry, arrays: Sequence[Bytes]) -> None:
+        """Bring a checkpoint's state and logits, as read from the disk, back to memory; the caller has made room.
+
+        Raises DamagedError, and takes nothing, if these cannot be its arrays.
+        """
+        state, logits = self.unpacked(arrays, checkpoint.n_tokens, has_logits=checkpoint.has_far_logits)
+        if checkpoint.state is None and state is not None:
+            checkpoint.state = state
+            self.budget.charge(state.n_bytes)
+            checkpoint.n_bytes += state.n_bytes
+        if checkpoint.logits is None and logits is not None:
+            checkpoint.logits, checkpoint.has_far_logits = logits, False
+            self.budget.charge(logits.nbytes)
+            checkpoint.n_bytes += logits.nbytes
 
     def hold_chain(self, checkpoint: Entry) -> None:
         """Count on the segments of a checkpoint's chain in memory: those that are there stay."""

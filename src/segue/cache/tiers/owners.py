@@ -83,10 +83,10 @@ class CellOwners:
         return checkpoint.seq if checkpoint.is_parked else self.seq_over(checkpoint)
 
     def is_on_device(self, checkpoint: Entry) -> bool:
-        """Whether it can continue at once, or after copying only its blob from the host."""
+        """Whether it can continue at once, or after copying only its state from the host."""
         if checkpoint.is_parked:
             return True
-        return checkpoint.has_blob and self.seq_over(checkpoint) is not None
+        return checkpoint.has_state and self.seq_over(checkpoint) is not None
 
     def is_near(self, checkpoint: Entry) -> bool:
         """Whether it can be restored without the disk."""

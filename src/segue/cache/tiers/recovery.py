@@ -14,23 +14,19 @@ from segue.engine.base import Tokens
 from segue.prefix.checkpoint import Origin
 from segue.prefix.lineage import tokens_of
 from segue.prefix.tree import Tree
-from segue.storage.keys import entry_key
 from segue.storage.rows import EntryRow, SegmentRow
 
 log = logging.getLogger("segue.cache")
 
 
-def rows_of(
-    checkpoint: Entry, namespace: str, fingerprint: str, times: tuple[float, float]
-) -> tuple[EntryRow, list[SegmentRow]]:
-    """The row of a checkpoint that has no file yet, and those of its chain, root first.
+def rows_of(checkpoint: Entry, namespace: str, times: tuple[float, float]) -> tuple[EntryRow, list[SegmentRow]]:
+    """The row of a checkpoint that has neither a key nor a file yet, and those of its chain, root first.
 
     `times` are the wall-clock seconds at which it was made and used last.
     """
-    tokens = tokens_of(checkpoint)
     segments = [SegmentRow(namespace, one.start, one.tokens, one.file, one.n_stored_bytes) for one in checkpoint.chain]
     row = EntryRow(
-        key=entry_key(fingerprint, namespace, tokens),
+        key=b"",
         namespace=namespace,
         n_tokens=checkpoint.n_tokens,
         pos_min=checkpoint.pos_min,
@@ -38,7 +34,7 @@ def rows_of(
         origin=checkpoint.origin.value,
         created=times[0],
         last_used=times[1],
-        tokens=None if segments else tokens,
+        tokens=None if segments else tokens_of(checkpoint),
         has_logits=checkpoint.logits is not None,
         n_hits=checkpoint.n_hits,
         pinned=checkpoint.pinned,

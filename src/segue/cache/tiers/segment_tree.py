@@ -8,8 +8,8 @@ from segue.cache.entries.entry import Entry
 from segue.cache.entries.segment import Segment
 from segue.cache.tiers.budget import Budget
 from segue.engine.base import Engine, Tokens
-from segue.engine.cells import Cells
 from segue.engine.errors import EngineError
+from segue.engine.state import Cells
 from segue.prefix.branch import n_equal
 from segue.prefix.tree import Tree
 

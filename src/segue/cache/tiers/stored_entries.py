@@ -6,7 +6,7 @@ from dataclasses import replace
 from segue.cache.entries.entry import Entry
 from segue.cache.entries.segment import Segment
 from segue.cache.tiers.lower import UpperTiers
-from segue.engine.cells import Bytes, Cells
+from segue.engine.state import Bytes, Cells
 from segue.prefix.loss import Loss
 from segue.storage.rows import EntryRow, SegmentRow
 
@@ -66,23 +66,23 @@ class StoredEntries:
             checkpoint.segment.n_stored -= 1
             self._unstore(checkpoint.segment, checkpoint)
 
-    def bring_back(self, checkpoint: Entry, cells: Sequence[tuple[Segment, Bytes]], parts: Sequence[Bytes]) -> bool:
+    def bring_back(self, checkpoint: Entry, cells: Sequence[tuple[Segment, Cells]], arrays: Sequence[Bytes]) -> bool:
         """Take what a checkpoint lacks into host memory; False, with nothing taken, if there is no room.
 
-        `cells` are those of segments that have none there, root first; `parts` are as `HostTier.bring_back` takes them.
+        `cells` are those of segments that have none there, root first; `arrays` are as `HostTier.bring_back` takes them.
         """
         host, was_loaded = self._above.host, checkpoint.is_loaded
         if cells:
             host.hold_chain(checkpoint)
         with self._above.in_use.using(checkpoint):
-            if not self._above.host_room(sum(data.nbytes for _, data in cells) + sum(part.nbytes for part in parts)):
+            if not self._above.host_room(sum(one.n_bytes for _, one in cells) + sum(one.nbytes for one in arrays)):
                 if not was_loaded:
                     host.unload_chain(checkpoint)
                 return False
-        for segment, data in cells:
-            host.segments.bring_back(segment, Cells(data, segment.start, segment.end))
-        if parts:
-            host.bring_back(checkpoint, parts)
+        for segment, one in cells:
+            host.segments.bring_back(segment, one)
+        if arrays:
+            host.bring_back(checkpoint, arrays)
         return True
 
     def lose(self, checkpoint: Entry, *, with_segment: bool = False, loss: Loss = Loss.EVICTED) -> None:

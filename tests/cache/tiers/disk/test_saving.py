@@ -1,5 +1,7 @@
 """What is to be stored is stored in the end, and nothing that was stored is lost for it."""
 
+from threading import current_thread
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -11,6 +13,7 @@ from segue.memory import MemoryKind
 from segue.prefix.checkpoint import Origin
 from segue.storage.directory import Directory
 from segue.storage.errors import DiskError
+from segue.storage.keys import entry_key
 from tests.cache.desk import Path, at, path, where
 from tests.cache.disk_desk import DiskDesk, MakeDesk, serve
 
@@ -29,6 +32,23 @@ def read_again(desk: DiskDesk) -> None:
     assert desk.start(0, PROMPT)
     logits = desk.read(0, PROMPT[len(desk.paths[0]) :])
     desk.save(0, Origin.PROMPT_END, logits=logits)
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_keys_are_hashed_on_the_writer_s_thread(kind: MemoryKind, make: MakeDesk) -> None:
+    """A path may have 150,000 tokens, and the engine's thread has replies to continue."""
+    threads: list[str] = []
+
+    def observed(*content: Any) -> bytes:
+        threads.append(current_thread().name)
+        return entry_key(*content)
+
+    desk = make(kind)
+    with patch("segue.storage.keys.entry_key", observed):
+        desk.leave(PROMPT)
+        desk.store()
+    assert threads
+    assert all(name.startswith("segue-disk-write") for name in threads)
 
 
 @pytest.mark.parametrize("is_parked", [True, False])

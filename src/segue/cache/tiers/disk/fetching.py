@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from segue.cache.entries.arrays import cells_from_arrays
 from segue.cache.entries.entry import Entry
 from segue.cache.entries.segment import Segment
 from segue.cache.tiers.disk.worker import Worker
 from segue.cache.tiers.lower import UpperTiers
 from segue.cache.tiers.stored_entries import StoredEntries
-from segue.engine.cells import Bytes
-from segue.memory import MemoryShape
+from segue.engine.state import Bytes, Cells
 from segue.policy.prices import Prices
 from segue.prefix.loss import Loss
 from segue.storage.directory import Directory
@@ -27,10 +27,10 @@ _REST_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The data read from the disk: cells by segment, and the blob and the logits if they were requested."""
+    """The data read from the disk: cells by segment, and the checkpoint's own arrays if they were requested."""
 
-    cells: tuple[tuple[Segment, Bytes], ...]
-    parts: tuple[Bytes, ...]
+    cells: tuple[tuple[Segment, Cells], ...]
+    own: Sequence[Bytes]
     seconds: float
 
 
@@ -101,9 +101,10 @@ class Fetches:
         n_disk_bytes = sum(segment.n_stored_bytes for segment, _ in segments) + (
             stored.n_bytes if stored is not None else 0
         )
-        check = partial(self._above.host.verify, has_logits=checkpoint.has_far_logits)
+        host = self._above.host
+        check = partial(host.unpacked, n_tokens=checkpoint.n_tokens, has_logits=checkpoint.has_far_logits)
         self._worker.submit(
-            partial(_read, self._directory, segments, file, self._above.device.engine.shape, check),
+            partial(_read, self._directory, segments, file, check),
             partial(self._fetched, checkpoint, n_reserved, n_disk_bytes),
             partial(self._failed, checkpoint, n_reserved),
         )
@@ -119,11 +120,11 @@ class Fetches:
         self._end(checkpoint, n_reserved)
         # A checkpoint that was dropped meanwhile has no chain and no file, so none of its data is taken.
         chain = set(checkpoint.segment.up()) if checkpoint.segment is not None and checkpoint.is_loaded else set()
-        cells = [(segment, data) for segment, data in fetched.cells if segment in chain and segment.cells is None]
-        parts = fetched.parts if checkpoint.is_stored else ()
-        n_bytes = sum(data.nbytes for _, data in cells) + sum(part.nbytes for part in parts)
+        cells = [(segment, one) for segment, one in fetched.cells if segment in chain and segment.cells is None]
+        own = fetched.own if checkpoint.is_stored else ()
+        n_bytes = sum(one.n_bytes for _, one in cells) + sum(array.nbytes for array in own)
         self._n_excess_bytes = max(self._n_excess_bytes, n_bytes - n_reserved)
-        self._stored.bring_back(checkpoint, cells, parts)
+        self._stored.bring_back(checkpoint, cells, own)
 
     def _failed(self, checkpoint: Entry, n_reserved: int, error: Exception) -> None:
         assert isinstance(error, FetchError)
@@ -162,17 +163,16 @@ class Fetches:
         return [segment for segment in checkpoint.chain if segment.cells is None]
 
     def _is_file_needed(self, checkpoint: Entry, with_logits: bool) -> bool:
-        lacks_blob = not checkpoint.has_blob and not checkpoint.is_parked
+        lacks_state = not checkpoint.has_state and not checkpoint.is_parked
         has_file = checkpoint.stored is not None and bool(checkpoint.stored.file)
-        return has_file and (lacks_blob or (with_logits and checkpoint.has_far_logits))
+        return has_file and (lacks_state or (with_logits and checkpoint.has_far_logits))
 
 
 def _read(
     directory: Directory,
     segments: Sequence[tuple[Segment, str]],
     file: str,
-    shape: MemoryShape,
-    check: Callable[[Sequence[Bytes]], None],
+    check: Callable[[Sequence[Bytes]], object],
 ) -> Fetched:
     """Read files on a disk's thread. Raises FetchError, also if an intact file has other arrays than the index says."""
     started = time.perf_counter()
@@ -181,14 +181,14 @@ def _read(
     try:
         cells = []
         for at, name in segments:
-            (data,) = directory.read_blob(name)
-            if data.nbytes != shape.n_bytes_segment + len(at.tokens) * shape.n_bytes_cell:
-                raise DamagedError(f"{name} does not hold the cells of {len(at.tokens)} tokens")
-            cells.append((at, data))
+            found = cells_from_arrays(directory.read_blob(name))
+            if (found.start, found.end) != (at.start, at.end):
+                raise DamagedError(f"{name} does not hold the cells of the tokens from {at.start} to {at.end}")
+            cells.append((at, found))
         at, name = None, file
-        parts = tuple(directory.read_blob(file)) if file else ()
+        own = directory.read_blob(file) if file else []
         if file:
-            check(parts)
+            check(own)
     except Exception as error:
         raise FetchError(at, name, error) from error
-    return Fetched(tuple(cells), parts, time.perf_counter() - started)
+    return Fetched(tuple(cells), own, time.perf_counter() - started)

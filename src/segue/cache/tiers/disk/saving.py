@@ -3,9 +3,10 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
+from segue.cache.entries.arrays import cells_to_arrays
 from segue.cache.entries.entry import Entry
 from segue.cache.entries.events import log_event
 from segue.cache.entries.segment import Segment
@@ -15,6 +16,7 @@ from segue.cache.tiers.disk.writing import EntryWrite, ModelDirectory, most_byte
 from segue.cache.tiers.lower import UpperTiers
 from segue.cache.tiers.recovery import rows_of
 from segue.cache.tiers.stored_entries import StoredEntries
+from segue.engine.state import Bytes
 
 log = logging.getLogger("segue.cache")
 
@@ -93,12 +95,10 @@ class SaveQueue:
 
     def _save(self, checkpoint: Entry) -> bool:
         chain = checkpoint.chain
-        parts = self._above.host.arrays(checkpoint)
+        own = self._above.host.arrays(checkpoint)
 
         def need() -> int:
-            return most_bytes(
-                [segment.n_bytes for segment in chain if not segment.is_stored], [part.nbytes for part in parts]
-            )
+            return most_bytes([own, *(arrays for arrays in _new_cells(chain) if arrays is not None)])
 
         self._above.in_use.acquire(checkpoint)
         # Segments that only the disk has cannot be written again.
@@ -112,9 +112,8 @@ class SaveQueue:
             segment.is_being_written = True
         namespace = self._above.entries.namespace(checkpoint)
         times = self._wall(checkpoint.created), self._wall(checkpoint.last_used)
-        row, segments = rows_of(checkpoint, namespace, self._place.fingerprint, times)
-        cells = [s.cells.data if s.cells is not None and not s.is_stored else None for s in chain]
-        writing = EntryWrite(row, tuple(segments), tuple(cells), tuple(parts))
+        row, segments = rows_of(checkpoint, namespace, times)
+        writing = EntryWrite(row, tuple(segments), tuple(_new_cells(chain)), own)
         self.is_writing = True
         self._worker.submit(
             partial(write, self._place, writing),
@@ -144,9 +143,15 @@ class SaveQueue:
         self._above.in_use.release(checkpoint)
 
 
+def _new_cells(chain: Iterable[Segment]) -> Iterator[list[Bytes] | None]:
+    """The arrays of segments that are not on disk; None for each of the others."""
+    for segment in chain:
+        yield cells_to_arrays(segment.cells) if segment.cells is not None and not segment.is_stored else None
+
+
 def _is_in_memory(checkpoint: Entry) -> bool:
     """Whether all that is to be written is in memory: one that is on disk is written again but for its chain."""
-    return checkpoint.has_blob and checkpoint.is_copied
+    return checkpoint.has_state and checkpoint.is_copied
 
 
 def _can_be_copied(checkpoint: Entry) -> bool:

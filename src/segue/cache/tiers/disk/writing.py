@@ -1,12 +1,13 @@
 """Writes one entry to disk, from an immutable description of it, and returns the rows as written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from segue.engine.cells import Bytes
+from segue.storage.codec import Bytes
 from segue.storage.directory import Directory
 from segue.storage.errors import DiskError
+from segue.storage.keys import keyed
 from segue.storage.rows import EntryRow, SegmentRow
 
 
@@ -21,21 +22,21 @@ class ModelDirectory:
 
 @dataclass(frozen=True, slots=True)
 class EntryWrite:
-    """An entry to be stored with its chain, root first; once written, its rows in the index.
+    """An entry to be stored with its chain, root first; once written, its rows in the index, the entry's with its key.
 
-    The `segments` without a file are new; `cells` has their bytes, and None for the others. `parts` are the blob and
-    the logits, as far as there are any. Immutable, so any thread may read it.
+    The `segments` without a file are new; `cells` has their arrays, and None for the others. `own` are the arrays of
+    the state and the logits, if there are any. Immutable, so any thread may read it.
     """
 
     row: EntryRow
     segments: tuple[SegmentRow, ...]
-    cells: tuple[Bytes | None, ...] = ()
-    parts: tuple[Bytes, ...] = ()
+    cells: tuple[Sequence[Bytes] | None, ...] = ()
+    own: Sequence[Bytes] = ()
 
 
-def most_bytes(new: Sequence[int], parts: Sequence[int]) -> int:
-    """The most bytes that the files for new segments and the parts of one checkpoint, of these sizes, can take."""
-    return sum(Directory.most_bytes([n]) for n in new) + (Directory.most_bytes(parts) if parts else 0)
+def most_bytes(files: Iterable[Sequence[Bytes]]) -> int:
+    """The most bytes that files with these arrays can take; one without arrays is not written."""
+    return sum(Directory.most_bytes([array.nbytes for array in arrays]) for arrays in files if arrays)
 
 
 def write(place: ModelDirectory, writing: EntryWrite) -> EntryWrite:
@@ -43,21 +44,21 @@ def write(place: ModelDirectory, writing: EntryWrite) -> EntryWrite:
     directory = place.directory
     names: list[str] = []
 
-    def write_file(parts: Sequence[Bytes]) -> tuple[str, int]:
-        name, n_bytes = directory.write_blob(parts)
+    def write_file(arrays: Sequence[Bytes]) -> tuple[str, int]:
+        name, n_bytes = directory.write_blob(arrays)
         names.append(name)
         return name, n_bytes
 
     try:
         segments = []
-        for segment, data in zip(writing.segments, writing.cells, strict=True):
-            name, n_bytes = (segment.file, segment.n_bytes) if data is None else write_file([data])
+        for segment, arrays in zip(writing.segments, writing.cells, strict=True):
+            name, n_bytes = (segment.file, segment.n_bytes) if arrays is None else write_file(arrays)
             segments.append(replace(segment, file=name, n_bytes=n_bytes))
-        row = writing.row
-        if writing.parts:
-            name, n_bytes = write_file(writing.parts)
+        row = keyed(writing.row, writing.segments, place.fingerprint)
+        if writing.own:
+            name, n_bytes = write_file(writing.own)
             row = replace(row, file=name, n_bytes=n_bytes)
-        known = {old.file for old, data in zip(writing.segments, writing.cells, strict=True) if data is None}
+        known = {old.file for old, arrays in zip(writing.segments, writing.cells, strict=True) if arrays is None}
         replaced = directory.index.add(place.model, segments, row, known=known)
     except BaseException:
         with suppress(DiskError):

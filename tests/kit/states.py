@@ -1,11 +1,11 @@
-"""Reads libllama's state blobs, so that two states can be compared cell by cell whatever order the cells lie in."""
+"""Reads libllama's states, so that two states can be compared cell by cell whatever order the cells lie in."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.engine.base import Blob
+from segue.engine.state import State, part_of
 from segue.memory import MemoryTraits
 
 Cells = dict[int, bytes]
@@ -18,7 +18,7 @@ class _Cursor:
 
     def take(self, n: int) -> bytes:
         part = self.data[self.at : self.at + n]
-        assert len(part) == n, "the blob ends early"
+        assert len(part) == n, "the state ends early"
         self.at += n
         return part
 
@@ -26,20 +26,20 @@ class _Cursor:
         return int.from_bytes(self.take(n_bytes), "little", signed=n_bytes == 4)
 
 
-def cells(blob: Blob, kind: MemoryTraits, *, has_ext: bool) -> list[Cells]:
+def cells(state: State, kind: MemoryTraits, *, has_ext: bool) -> list[Cells]:
     """The parts of a state, each the bytes of its cells by position; recurrent parts have one cell.
 
     `has_ext`: cells carry two-dimensional positions, as they do with M-RoPE.
     """
-    cursor = _Cursor(blob.data.tobytes())
+    cursor = _Cursor(part_of(state).tobytes())
     cursor.take(8)
     parts = []
     if kind.shares_cells:
-        n_caches = (2 if kind.has_window else 1) - (1 if blob.is_partial else 0)
+        n_caches = (2 if kind.has_window else 1) - (1 if state.is_partial else 0)
         parts += [_attention(cursor, has_ext) for _ in range(n_caches)]
     if kind.has_recurrent:
         parts.append(_recurrent(cursor))
-    assert cursor.at == len(cursor.data), "the blob has more than was read"
+    assert cursor.at == len(cursor.data), "the state has more than was read"
     return parts
 
 
