@@ -153,7 +153,7 @@ class DraftRig(Rig):
             n_ubatch=params.n_ubatch,
             is_unified=params.is_unified,
         )
-        return engine, {"model": "toy"}
+        return engine, {"model": "toy", "type of keys": params.type_k}
 
     def close_engine(self) -> None:
         """There is nothing to free."""

@@ -1,4 +1,4 @@
-"""S1 to S15 once more: with a dictionary as the lowest tier, and on a memory that no model has."""
+"""S1 to S15 once more: with a dictionary as the lowest tier, on a memory that no model has, and with two contexts."""
 
 import re
 from collections import defaultdict
@@ -15,13 +15,17 @@ from tests.conftest import MakeRig
 from tests.kit.models import model_path
 from tests.kit.reference import Reference
 from tests.kit.rig import Rig
+from tests.kit.toy_draft import DraftReference, DraftRig
 from tests.kit.toy_memory import ToyMemoryRig, ToyReference
 from tests.kit.toy_tier import Shelf, ToyTier
 from tests.scenarios import test_conversations, test_load, test_storage
 
-# One model a kind of memory, above the toy tier; then the toy memory, above a disk and above the toy tier.
+# One model a kind of memory, above the toy tier; then toys, above a disk and above the toy tier.
 _MODELS = ("llama", "gemma3", "mamba2", "qwen35", "lfm2-window")
-_ON_DISK, _ON_SHELF = "toy memory above a disk", "toy memory above the toy tier"
+_RIGS = {"toy memory": ToyMemoryRig, "draft context": DraftRig}
+_REFERENCES = {"toy memory": ToyReference, "draft context": DraftReference}
+_ON_DISK, _ON_SHELF = " above a disk", " above the toy tier"
+_TOYS = [name + tier for name in _RIGS for tier in (_ON_DISK, _ON_SHELF)]
 # These are about the format of files and of the states of real models.
 _OF_FILES = ("another_quantisation", "states_in_another_format", "keys_that_a_longer_context")
 
@@ -37,7 +41,7 @@ class GivingTier(ToyTier):
         return is_given
 
 
-@pytest.fixture(params=[*_MODELS, _ON_DISK, _ON_SHELF])
+@pytest.fixture(params=[*_MODELS, *_TOYS])
 def model_name(request: pytest.FixtureRequest) -> str:
     """The name of a model, or of a combination of toys."""
     return str(request.param)
@@ -58,12 +62,12 @@ def make_rig(model_name: str) -> Iterator[MakeRig]:
         return tier
 
     def make(*, cache_dir: Path | None = None, **options: object) -> Rig:
-        if model_name == _ON_DISK:
-            rigs.append(ToyMemoryRig(Path(), cache_dir=cache_dir, **options))  # type: ignore[arg-type]
-        elif model_name == _ON_SHELF:
-            rigs.append(ToyMemoryRig(Path(), make_lower=partial(make_lower, cache_dir), **options))  # type: ignore[arg-type]
+        lower = partial(make_lower, cache_dir)
+        if model_name.endswith(_ON_DISK):
+            rigs.append(_RIGS[model_name.removesuffix(_ON_DISK)](Path(), cache_dir=cache_dir, **options))  # type: ignore[arg-type]
+        elif model_name.endswith(_ON_SHELF):
+            rigs.append(_RIGS[model_name.removesuffix(_ON_SHELF)](Path(), make_lower=lower, **options))  # type: ignore[arg-type]
         else:
-            lower = partial(make_lower, cache_dir)
             rigs.append(Rig(model_path(model_name), make_lower=lower, **options))  # type: ignore[arg-type]
         return rigs[-1]
 
@@ -77,10 +81,10 @@ _references: dict[str, Reference] = {}
 
 
 @pytest.fixture
-def reference(model_name: str) -> Reference | ToyReference:
-    """What the model, or the toy memory, says when nothing is cached."""
+def reference(model_name: str) -> Reference | ToyReference | DraftReference:
+    """What the model, or a toy, says when nothing is cached."""
     if model_name not in _MODELS:
-        return ToyReference()
+        return _REFERENCES[model_name.removesuffix(_ON_DISK).removesuffix(_ON_SHELF)]()
     if model_name not in _references:
         _references[model_name] = Reference(model_path(model_name))
     return _references[model_name]

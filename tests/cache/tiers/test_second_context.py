@@ -159,7 +159,7 @@ def test_what_the_draft_context_holds_survives_in_a_slot_snapshot(desk: DraftDis
 def test_one_damaged_byte_of_the_draft_context_is_a_miss(desk: DraftDiskDesk) -> None:
     serve(desk, LONG)
     desk.store()
-    for file in desk.files:
+    for file in reversed(desk.files):
         head, *arrays = blobfile.read(file)
         names = json.loads(head.tobytes()).get("parts", [])
         if DRAFT in names:
