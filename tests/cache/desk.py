@@ -15,7 +15,8 @@ from segue.engine.errors import NoRoomError
 from segue.memory import MemoryShape, MemoryTraits
 from segue.prefix.checkpoint import Origin
 from segue.prefix.lineage import tokens_of
-from tests.kit.fake_engine import FakeEngine, expected_logits
+from tests.kit.fake_engine.engine import FakeEngine
+from tests.kit.fake_engine.reading import expected_logits
 
 Path = tuple[int, ...]
 

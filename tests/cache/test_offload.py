@@ -125,4 +125,4 @@ def tidy(desk: Desk) -> None:
 
 def _n_used(desk: Desk) -> int:
     """Attention cells in use."""
-    return int(desk.engine.caches(0)[0].seqs.any(axis=1).sum())
+    return int(desk.engine.memory.caches(0)[0].seqs.any(axis=1).sum())

@@ -101,7 +101,7 @@ def test_a_parked_window_is_its_own_and_no_larger_than_it_must_be(kind: MemoryKi
     desk.leave(path(1, 40))
     seq = checkpoint_at(desk, path(1, 40)).seq
     assert desk.engine.length(seq) == 40
-    n_cells = {cells.n_swa: len(cells.of(seq)) for cells in desk.engine.caches(seq)}
+    n_cells = {cells.n_swa: len(cells.of(seq)) for cells in desk.engine.memory.caches(seq)}
     assert n_cells == {0: 40, 8: 8}
 
 

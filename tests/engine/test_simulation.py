@@ -13,7 +13,7 @@ from segue.engine.errors import NoRoomError
 from segue.engine.measurement import measure
 from segue.engine.model import Model
 from segue.engine.state import State
-from tests.kit.fake_engine import FakeEngine
+from tests.kit.fake_engine.engine import FakeEngine
 from tests.kit.models import MODELS, model_path
 
 N_SEQ = 6

@@ -16,7 +16,8 @@ from segue.engine.context_params import ContextParams
 from segue.engine.positions import pos_after
 from segue.engine.state import Bytes, Cells, Parts, State
 from segue.memory import MemoryKind, MemoryTraits
-from tests.kit.fake_engine import FakeEngine, expected_reply
+from tests.kit.fake_engine.engine import FakeEngine
+from tests.kit.fake_engine.reading import expected_reply
 from tests.kit.rig import Heard, Rig
 
 DRAFT: Final = "draft"

@@ -9,7 +9,8 @@ import numpy as np
 from segue.engine.base import Engine
 from segue.engine.context_params import ContextParams
 from segue.loop.job import Tokens
-from tests.kit.fake_engine import FakeEngine, expected_reply
+from tests.kit.fake_engine.engine import FakeEngine
+from tests.kit.fake_engine.reading import expected_reply
 from tests.kit.rig import Heard, Rig
 
 

@@ -17,7 +17,9 @@ from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
 from segue.memory import MemoryKind
 from segue.policy.prompt_marks import PromptMarks
-from tests.kit.fake_engine import N_VOCAB, FakeEngine, expected_reply
+from tests.kit.fake_engine.engine import FakeEngine
+from tests.kit.fake_engine.numbers import N_VOCAB
+from tests.kit.fake_engine.reading import expected_reply
 from tests.kit.rig import Heard
 from tests.kit.unmeasured import Unmeasured
 from tests.kit.waiting import PATIENCE_S

@@ -10,7 +10,7 @@ from segue.loop.job import Job
 from segue.loop.request import Phase, Request
 from segue.memory import MemoryKind
 from segue.policy.prompt_marks import PromptMarks
-from tests.kit.fake_engine import FakeEngine
+from tests.kit.fake_engine.engine import FakeEngine
 from tests.kit.rig import Heard
 from tests.loop.fake_rig import text
 

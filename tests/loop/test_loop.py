@@ -11,7 +11,8 @@ from segue.loop.end import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobErro
 from segue.loop.front import SlotView
 from segue.memory import MemoryKind
 from segue.policy.prompt_marks import PromptMarks
-from tests.kit.fake_engine import END_OF_REPLY, expected_logits, expected_reply
+from tests.kit.fake_engine.numbers import END_OF_REPLY
+from tests.kit.fake_engine.reading import expected_logits, expected_reply
 from tests.kit.rig import Heard
 from tests.kit.waiting import PATIENCE_S, wait_until
 from tests.loop.conftest import MakeFakeRig

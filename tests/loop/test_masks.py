@@ -8,7 +8,7 @@ import pytest
 from segue.engine.base import Choice
 from segue.engine.errors import MaskError
 from segue.loop.end import EndReason, ErrorType
-from tests.kit.fake_engine import END_OF_REPLY, N_VOCAB
+from tests.kit.fake_engine.numbers import END_OF_REPLY, N_VOCAB
 from tests.kit.rig import Heard
 from tests.loop.conftest import MakeFakeRig
 from tests.loop.fake_rig import text

@@ -8,7 +8,7 @@ import pytest
 from segue.loop.end import EndReason, ErrorType
 from segue.memory import MemoryKind
 from segue.policy.prompt_marks import Breakpoint, PromptMarks
-from tests.kit.fake_engine import expected_reply
+from tests.kit.fake_engine.reading import expected_reply
 from tests.kit.rig import Heard
 from tests.loop.fake_rig import FakeRig, Sizes
 

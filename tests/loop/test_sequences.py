@@ -1,5 +1,5 @@
 from segue.loop.end import EndReason
-from tests.kit.fake_engine import expected_reply
+from tests.kit.fake_engine.reading import expected_reply
 from tests.loop.conftest import MakeFakeRig
 from tests.loop.fake_rig import text
 
