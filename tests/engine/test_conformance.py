@@ -16,7 +16,8 @@ from segue.engine.measurement import measure
 from segue.engine.model import Model
 from segue.engine.state import MODEL, State
 from segue.memory import MemoryKind, MemoryTraits
-from tests.engine.conformance import N_BATCH, N_CELLS, N_ROWS, N_SEQ, EngineConformance, text
+from tests.engine.conformance.subject import N_BATCH, N_CELLS, N_ROWS, N_SEQ, text
+from tests.engine.conformance.suite import EngineConformance
 from tests.kit.fake_engine.engine import FakeEngine
 from tests.kit.models import ENGINE_MODELS, model_path
 from tests.kit.rig import EXACT

@@ -22,8 +22,11 @@ from tests.scenarios import test_conversations, test_load, test_storage
 
 # One model a kind of memory, above the toy tier; then toys, above a disk and above the toy tier.
 _MODELS = ("llama", "gemma3", "mamba2", "qwen35", "lfm2-window")
-_RIGS = {"toy memory": ToyMemoryRig, "draft context": DraftRig}
-_REFERENCES = {"toy memory": ToyReference, "draft context": DraftReference}
+_RIGS: dict[str, type[Rig]] = {"toy memory": ToyMemoryRig, "draft context": DraftRig}
+_REFERENCES: dict[str, type[ToyReference | DraftReference]] = {
+    "toy memory": ToyReference,
+    "draft context": DraftReference,
+}
 _ON_DISK, _ON_SHELF = " above a disk", " above the toy tier"
 _TOYS = [name + tier for name in _RIGS for tier in (_ON_DISK, _ON_SHELF)]
 # These are about the format of files and of the states of real models.

@@ -24,19 +24,19 @@ def positions(request: pytest.FixtureRequest) -> Positions:
     return found
 
 
-def read(desk: Desk, lane: int, positions: Positions, until: int = len(PATH)) -> None:
-    """Read the path on a new lane, and save the state after the jump and at the end."""
-    assert desk.start(lane, PATH, use_cache=False)
+def read(desk: Desk, seq: int, positions: Positions, until: int = len(PATH)) -> None:
+    """Read the path on a new sequence, and save the state after the jump and at the end."""
+    assert desk.start(seq, PATH, use_cache=False)
     for start, end in ((0, 15), (15, 25), (25, 40)):
         if start < until:
-            desk.engine.decode([Chunk(lane, array(PATH[start:end]), (), positions if start == 15 else None)])
-            desk.paths[lane] = PATH[:end]
+            desk.engine.decode([Chunk(seq, array(PATH[start:end]), (), positions if start == 15 else None)])
+            desk.paths[seq] = PATH[:end]
             if start:
-                desk.take(lane, Origin.MESSAGE_END)
+                desk.save(seq, Origin.MESSAGE_END)
 
 
-def read_on(desk: Desk, lane: int) -> Logits:
-    row = desk.engine.decode([Chunk(lane, array(OTHER), LAST_ROW)])[0][0]
+def read_on(desk: Desk, seq: int) -> Logits:
+    row = desk.engine.decode([Chunk(seq, array(OTHER), LAST_ROW)])[0][0]
     return desk.engine.logits(row).copy()
 
 
@@ -49,7 +49,7 @@ def assert_restored(desk: Desk, positions: Positions) -> None:
         fresh = Desk(desk.kind)
         read(fresh, 0, positions, n)
         assert np.array_equal(read_on(desk, 0), read_on(fresh, 0))
-        desk.forget(0)
+        desk.release(0)
         desk.check()
 
 

@@ -23,27 +23,27 @@ LONG = path(4, 90)
 
 
 class DraftDesk(Desk):
-    """A desk that sees of every lane that starts, and of all that is read, that the draft context has what it had."""
+    """A desk that checks the draft context of every sequence that starts or reads."""
 
     def open_engine(self, kind: MemoryTraits, **sizes: Any) -> DraftingEngine:
         return DraftingEngine(kind, **sizes)
 
-    def start(self, lane: int, prompt: Path, *, namespace: str = "", use_cache: bool = True) -> bool:
-        is_started = super().start(lane, prompt, namespace=namespace, use_cache=use_cache)
+    def start(self, seq: int, prompt: Path, *, namespace: str = "", use_cache: bool = True) -> bool:
+        is_started = super().start(seq, prompt, namespace=namespace, use_cache=use_cache)
         if is_started:
-            self.assert_draft(lane)
+            self.assert_draft(seq)
         return is_started
 
-    def read(self, lane: int, tokens: Path) -> Any:
-        logits = super().read(lane, tokens)
+    def read(self, seq: int, tokens: Path) -> Any:
+        logits = super().read(seq, tokens)
         if logits is not None:
-            self.assert_draft(lane)
+            self.assert_draft(seq)
         return logits
 
-    def assert_draft(self, lane: int) -> None:
-        """Assert that a lane's draft is that of its path; plain attention keeps no state, and so no row."""
+    def assert_draft(self, seq: int) -> None:
+        """Assert that a sequence has the draft of its path; plain attention keeps no state, and so no row."""
         assert isinstance(self.engine, DraftingEngine)
-        found, wanted = self.engine.drafts[lane], expected_draft(self.paths[lane])
+        found, wanted = self.engine.drafts[seq], expected_draft(self.paths[seq])
         assert found.cells == wanted.cells
         assert found.row == wanted.row or (found.row is None and self.kind.rewinds)
 
@@ -55,9 +55,9 @@ class DraftDiskDesk(DraftDesk, DiskDesk):
 class LaxDraftDiskDesk(DraftDiskDesk):
     """A desk whose draft context may have missed whatever was read without it."""
 
-    def assert_draft(self, lane: int) -> None:
+    def assert_draft(self, seq: int) -> None:
         assert isinstance(self.engine, DraftingEngine)
-        assert self.engine.drafts[lane].cells.items() <= expected_draft(self.paths[lane]).cells.items()
+        assert self.engine.drafts[seq].cells.items() <= expected_draft(self.paths[seq]).cells.items()
 
 
 class DraftToyDesk(DraftDesk, tiers.ToyDesk):
@@ -131,7 +131,7 @@ def test_what_the_draft_context_holds_survives_a_restart(desk: DraftDiskDesk) ->
         assert desk.start(0, LONG[:n] + MORE)
         assert len(desk.paths[0]) == n
         assert desk.read(0, MORE) is not None
-        desk.forget(0)
+        desk.release(0)
         desk.check()
 
 
@@ -153,7 +153,7 @@ def test_what_the_draft_context_holds_survives_in_a_slot_snapshot(desk: DraftDis
         assert other.start(0, LONG[:n] + MORE)
         assert len(other.paths[0]) == n
         assert other.read(0, MORE) is not None
-        other.forget(0)
+        other.release(0)
 
 
 def test_one_damaged_byte_of_the_draft_context_is_a_miss(desk: DraftDiskDesk) -> None:

@@ -171,7 +171,7 @@ class HostTier:
             (self.segments.release if checkpoint.is_loaded else self.segments.release_unloaded)(checkpoint.segment)
             checkpoint.segment, checkpoint.n_covered, checkpoint.is_loaded = None, 0, False
 
-    def unpacked(
+    def read_arrays(
         self, arrays: Sequence[Bytes], n_tokens: int, *, has_logits: bool
     ) -> tuple[State | None, Logits | None]:
         """The state and the logits of a checkpoint at `n_tokens`; `has_logits` requires logits. Any thread.
@@ -195,7 +195,7 @@ class HostTier:
 
         Raises DamagedError, and takes nothing, if these cannot be its arrays.
         """
-        state, logits = self.unpacked(arrays, checkpoint.n_tokens, has_logits=checkpoint.has_far_logits)
+        state, logits = self.read_arrays(arrays, checkpoint.n_tokens, has_logits=checkpoint.has_far_logits)
         if checkpoint.state is None and state is not None:
             checkpoint.state = state
             self.budget.charge(state.n_bytes)

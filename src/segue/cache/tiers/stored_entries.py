@@ -69,7 +69,7 @@ class StoredEntries:
     def bring_back(self, checkpoint: Entry, cells: Sequence[tuple[Segment, Cells]], arrays: Sequence[Bytes]) -> bool:
         """Take what a checkpoint lacks into host memory; False, with nothing taken, if there is no room.
 
-        `cells` are those of segments that have none there, root first; `arrays` are as `HostTier.bring_back` takes them.
+        `cells` are those of segments that have none there, root first; `arrays` are for `HostTier.bring_back`.
         """
         host, was_loaded = self._above.host, checkpoint.is_loaded
         if cells:

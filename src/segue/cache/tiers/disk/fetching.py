@@ -102,7 +102,7 @@ class Fetches:
             stored.n_bytes if stored is not None else 0
         )
         host = self._above.host
-        check = partial(host.unpacked, n_tokens=checkpoint.n_tokens, has_logits=checkpoint.has_far_logits)
+        check = partial(host.read_arrays, n_tokens=checkpoint.n_tokens, has_logits=checkpoint.has_far_logits)
         self._worker.submit(
             partial(_read, self._directory, segments, file, check),
             partial(self._fetched, checkpoint, n_reserved, n_disk_bytes),
