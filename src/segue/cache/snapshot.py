@@ -15,7 +15,7 @@ class SnapshotError(Exception):
     """The arrays are not a snapshot, or belong to another model; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotEntry:
     """The metadata of one checkpoint. `has_blob` and `has_logits` say which of its arrays follow."""
 
