@@ -112,7 +112,9 @@ def _states() -> Iterator[tuple[str, Bytes]]:
 def _state(path: Path, text: str, type_kv: str) -> Bytes:
     """The whole state of a sequence that has read the beginning of a text."""
     model = Model(path)
-    params = ContextParams(_N_TOKENS + 48, 1, n_batch=512, n_threads=2, type_k=type_kv, type_v=type_kv)
+    params = ContextParams(
+        n_cells=_N_TOKENS + 48, n_seq_max=1, n_batch=512, n_threads=2, type_k=type_kv, type_v=type_kv
+    )
     context = Context(model, params, measure(model, params))
     tokens = model.vocabulary.tokenize(text, add_special=True, parse_special=False)[:_N_TOKENS]
     for start in range(0, len(tokens), context.n_batch):

@@ -92,7 +92,7 @@ class Embedded:
     def streaming(self, prompts: list[Tokens]) -> Iterator[list[list[float]]]:
         """Meanwhile replies to these prompts go on and on; when each of their tokens came."""
         listeners = [_Listener() for _ in prompts]
-        jobs = [Job(prompt, _GREEDY, PromptMarks()) for prompt in prompts]
+        jobs = [Job(tokens=prompt, sampling=_GREEDY, marks=PromptMarks()) for prompt in prompts]
         tickets = [self.built.loop.submit(job, one) for job, one in zip(jobs, listeners, strict=True)]
         times = [listener.times for listener in listeners]
         while any(len(one) < 2 for one in times):
@@ -107,7 +107,7 @@ class Embedded:
 
     def _ask(self, prompts: list[Tokens], n_predict: int, marks: PromptMarks) -> list[list[float]]:
         listeners = [_Listener() for _ in prompts]
-        jobs = [Job(prompt, _GREEDY, marks, n_predict=n_predict) for prompt in prompts]
+        jobs = [Job(tokens=prompt, sampling=_GREEDY, marks=marks, n_predict=n_predict) for prompt in prompts]
         for job, listener in zip(jobs, listeners, strict=True):
             self.built.loop.submit(job, listener)
         for listener in listeners:

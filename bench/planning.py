@@ -90,7 +90,17 @@ def _message_ends(prompt: Tokens) -> range:
 
 def _attach(tree: Tree, tokens: Tokens) -> None:
     n = len(tokens)
-    tree.attach(Checkpoint(n, max(0, n - _N_SWA - 512), n - 1, Origin.MESSAGE_END, 0.0, 0.0), tokens)
+    tree.attach(
+        Checkpoint(
+            n_tokens=n,
+            pos_min=max(0, n - _N_SWA - 512),
+            pos_max=n - 1,
+            origin=Origin.MESSAGE_END,
+            created=0.0,
+            last_used=0.0,
+        ),
+        tokens,
+    )
 
 
 def _one_path(prompt: Tokens) -> Tree:

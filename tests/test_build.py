@@ -114,7 +114,7 @@ def test_replies_that_outnumber_a_batch_are_the_same(model_name: str) -> None:
         try:
             asked = [Heard() for _ in range(6)]
             for i, heard in enumerate(asked):
-                built.loop.submit(Job(text(i, 20 + i), GREEDY, PromptMarks(), n_predict=6), heard)
+                built.loop.submit(Job(tokens=text(i, 20 + i), sampling=GREEDY, marks=PromptMarks(), n_predict=6), heard)
             assert all(heard.wait().error is None for heard in asked)
             built.loop.call(built.loop.cache.check_integrity).result(timeout=PATIENCE_S)
             replies.append([heard.tokens for heard in asked])

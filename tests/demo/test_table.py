@@ -10,8 +10,10 @@ from segue.demo.row import Row, Totals
 from segue.demo.script import steps
 from segue.demo.table import summary, table
 
-COLD = Answer("abc", 7147, 0, 7147, "the start", "new", 12345.6)
-WARM = Answer("abc", 7147, 5941, 1206, "message end", "new, 11 again", 1234.5)
+COLD = Answer(text="abc", n_prompt=7147, n_reused=0, n_read=7147, start="the start", reason="new", first_ms=12345.6)
+WARM = Answer(
+    text="abc", n_prompt=7147, n_reused=5941, n_read=1206, start="message end", reason="new, 11 again", first_ms=1234.5
+)
 ROWS = [Row(step.name, WARM, COLD) for step in steps()]
 
 

@@ -82,7 +82,7 @@ def _use(built: Built, rng: random.Random) -> str:
     for i in range(n_jobs):
         heard = Heard()
         tokens = text(rng.randrange(3), rng.randint(1, most))
-        loop.submit(Job(tokens, GREEDY, PromptMarks(), n_predict=4, n_probs=i % 3), heard)
+        loop.submit(Job(tokens=tokens, sampling=GREEDY, marks=PromptMarks(), n_predict=4, n_probs=i % 3), heard)
         asked.append(heard)
     ends = [heard.wait() for heard in asked]
     errors = [end.error.message for end in ends if end.error is not None]

@@ -77,7 +77,20 @@ class FakeLoop:
         return ticket
 
     def slots(self) -> tuple[SlotView, ...]:
-        return tuple(SlotView(i, "", False, -1, self.n_ctx, 0, 0, 0, 0) for i in range(self.n_slots))
+        return tuple(
+            SlotView(
+                id=i,
+                namespace="",
+                is_processing=False,
+                id_task=-1,
+                n_ctx=self.n_ctx,
+                n_prompt_tokens=0,
+                n_prompt_tokens_processed=0,
+                n_prompt_tokens_cache=0,
+                n_decoded=0,
+            )
+            for i in range(self.n_slots)
+        )
 
     def save_slot(self, id_slot: int, namespace: str) -> "Future[SlotSnapshot | None]":  # noqa: ARG002
         tokens = np.array([1, 2, 3], np.int32)
@@ -165,8 +178,24 @@ class FakeLoop:
         n_known = max((_common(tokens, path) for path in paths), default=0)
         self._known.setdefault(job.namespace, []).append(tokens)
         n_read = len(tokens) - n_known
-        origin, home, age_s = ("prompt_end", "parked", 1.0) if n_known else ("", "", 0.0)
-        return CacheReport(len(tokens), n_known, n_known, n_read, n_read, 0, 0, 0, 0, 0, 0, 0, origin, home, age_s)
+        origin, tier, age_s = ("prompt_end", "parked", 1.0) if n_known else ("", "", 0.0)
+        return CacheReport(
+            n_prompt=len(tokens),
+            n_known=n_known,
+            n_reused=n_known,
+            n_read=n_read,
+            new=n_read,
+            no_checkpoint_here=0,
+            evicted=0,
+            damaged=0,
+            last_token=0,
+            incompatible=0,
+            cheaper_to_read=0,
+            not_fetched=0,
+            from_origin=origin,
+            from_tier=tier,
+            from_age_s=age_s,
+        )
 
 
 T = TypeVar("T")

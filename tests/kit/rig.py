@@ -167,7 +167,7 @@ class Rig:
         sampling = fields["sampling"]
         assert sampling.temperature == 0 or sampling.seed != SamplingParams().seed, "pass a seed"
         heard.submission = self.loop.submit(
-            Job(array, marks=marks or PromptMarks(), n_predict=n_predict, **fields),
+            Job(tokens=array, marks=marks or PromptMarks(), n_predict=n_predict, **fields),
             heard,
         )
         return heard

@@ -107,7 +107,7 @@ class FakeRig:
         heard = heard or Heard()
         fields: dict[str, object] = {"sampling": GREEDY} | job
         heard.submission = self.loop.submit(
-            Job(np.asarray(tokens, np.int32), marks=marks or PromptMarks(), n_predict=n_predict, **fields),  # type: ignore[arg-type]
+            Job(tokens=np.asarray(tokens, np.int32), marks=marks or PromptMarks(), n_predict=n_predict, **fields),  # type: ignore[arg-type]
             heard,
         )
         return heard

@@ -32,9 +32,13 @@ class Waiting:
 
     def request(self, number: int, prompt: list[int], *, namespace: str = "", use_cache: bool = True) -> Request:
         job = Job(
-            np.asarray(prompt, np.int32), SamplingParams(), PromptMarks(), namespace=namespace, use_cache=use_cache
+            tokens=np.asarray(prompt, np.int32),
+            sampling=SamplingParams(),
+            marks=PromptMarks(),
+            namespace=namespace,
+            use_cache=use_cache,
         )
-        return Request(Submission(number, job, Heard(), Inbox()), number)
+        return Request(submission=Submission(number, job, Heard(), Inbox()), id_slot=number)
 
     def waits_until(self, prompt: list[int], *, namespace: str = "", use_cache: bool = True) -> int:
         """How far the one that reads must have read; 0 if nobody waits."""

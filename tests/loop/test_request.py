@@ -14,8 +14,8 @@ from tests.kit.rig import Heard
 def test_generating_is_timed_from_the_first_token_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([10.0, 12.0, 12.5, 13.5])
     monkeypatch.setattr("segue.loop.request.time.perf_counter", lambda: next(times))
-    job = Job(np.arange(3, dtype=np.int32), SamplingParams(), PromptMarks())
-    request = Request(Submission(1, job, Heard(), Inbox()), 0)
+    job = Job(tokens=np.arange(3, dtype=np.int32), sampling=SamplingParams(), marks=PromptMarks())
+    request = Request(submission=Submission(1, job, Heard(), Inbox()), id_slot=0)
     request.n_read = 3
     request.append(7)
     timings = request.timings()

@@ -15,18 +15,40 @@ from tests.kit.rig import Heard
 
 def submission(id_: int, n_tokens: int = 3, namespace: str = "") -> Submission:
     """A request that nobody serves."""
-    job = Job(np.arange(n_tokens, dtype=np.int32), SamplingParams(), PromptMarks(), namespace=namespace)
+    job = Job(
+        tokens=np.arange(n_tokens, dtype=np.int32), sampling=SamplingParams(), marks=PromptMarks(), namespace=namespace
+    )
     return Submission(id_, job, Heard(), Inbox())
 
 
 def test_an_idle_slot_shows_nothing_of_the_request_before() -> None:
     slot = Slot(3)
     fresh = slot.view(64)
-    assert fresh == SlotView(3, "", False, -1, 64, 0, 0, 0, 0)
+    assert fresh == SlotView(
+        id=3,
+        namespace="",
+        is_processing=False,
+        id_task=-1,
+        n_ctx=64,
+        n_prompt_tokens=0,
+        n_prompt_tokens_processed=0,
+        n_prompt_tokens_cache=0,
+        n_decoded=0,
+    )
     request = slot.begin(submission(9, namespace="somebody's"))
     request.n_read, request.n_cached = 2, 1
     request.append(7)
-    assert slot.view(64) == SlotView(3, "somebody's", True, 9, 64, 3, 2, 1, 1)
+    assert slot.view(64) == SlotView(
+        id=3,
+        namespace="somebody's",
+        is_processing=True,
+        id_task=9,
+        n_ctx=64,
+        n_prompt_tokens=3,
+        n_prompt_tokens_processed=2,
+        n_prompt_tokens_cache=1,
+        n_decoded=1,
+    )
     slot.clear()
     assert slot.view(64) == fresh
 
@@ -35,7 +57,7 @@ class Changing(Request):
     """A request that is over, and whose slot has the next one, just when another thread looks at its counts."""
 
     def __init__(self, submission: Submission, slot: Slot) -> None:
-        super().__init__(submission, slot.id)
+        super().__init__(submission=submission, id_slot=slot.id)
         self._slot = slot
 
     @property

@@ -109,7 +109,7 @@ def test_origins_are_ranked_by_how_likely_others_start_there_and_learned() -> No
         retention.record_taken(Origin.STRIDE)
         _, (found,) = conversation(100)
         found.origin = Origin.STRIDE
-        retention.record_hit(found, Visit(0.0, 100, None, 0.0, 100))
+        retention.record_hit(found, Visit(arrived=0.0, n_known=100, before=None, ended=0.0, n_tokens=100))
     _, (stride,) = conversation(100)
     _, (fork,) = conversation(100)
     stride.origin, fork.origin = Origin.STRIDE, Origin.FORK
@@ -119,7 +119,9 @@ def test_origins_are_ranked_by_how_likely_others_start_there_and_learned() -> No
 def test_only_other_conversations_count_as_forks() -> None:
     retention, (_, (found,)) = Retention(), conversation(100)
     for continues in (True, True, False):
-        retention.record_hit(found, Visit(0.0, 100, None, 0.0, 100, continues=continues))
+        retention.record_hit(
+            found, Visit(arrived=0.0, n_known=100, before=None, ended=0.0, n_tokens=100, continues=continues)
+        )
     assert found.n_forks == 1
 
 
@@ -205,5 +207,5 @@ def test_where_other_conversations_start_is_kept_longer_than_what_one_path_passe
     retention = Retention()
     assert retention.victim([shared, passed], NOW, lambda c: 90 if c is shared else 10) is shared
     for _ in range(3):
-        retention.record_hit(shared, Visit(0.0, 50, None, 0.0, 50))
+        retention.record_hit(shared, Visit(arrived=0.0, n_known=50, before=None, ended=0.0, n_tokens=50))
     assert retention.victim([shared, passed], NOW, lambda c: 90 if c is shared else 10) is passed

@@ -7,7 +7,16 @@ NOW = 100_000.0
 
 
 def visit(ended: float, *, n_turns: int = 0, gap_s: float | None = None, n_known: int = 0) -> Visit:
-    return Visit(ended, n_known, None, ended, 1000, n_turns=n_turns, gap_s=gap_s, continues=n_turns > 0)
+    return Visit(
+        arrived=ended,
+        n_known=n_known,
+        before=None,
+        ended=ended,
+        n_tokens=1000,
+        n_turns=n_turns,
+        gap_s=gap_s,
+        continues=n_turns > 0,
+    )
 
 
 def learn(returns: Returns, n: int, after_s: float | None, **of: float) -> None:

@@ -25,7 +25,14 @@ def join(*parts: Tokens) -> Tokens:
 
 def request(path: Tokens, at_s: float = 0.0, *, user_starts: Sequence[int] = (), n_block: int = 1) -> TraceRequest:
     """A request of whole blocks."""
-    return TraceRequest(0, at_s, path, len(path) * n_block, 0, user_starts=tuple(user_starts))
+    return TraceRequest(
+        conversation=0,
+        at_s=at_s,
+        path=path,
+        n_prompt_tokens=len(path) * n_block,
+        n_reply_tokens=0,
+        user_starts=tuple(user_starts),
+    )
 
 
 def store(n_checkpoints: float = float("inf"), *, n_block: int = 1) -> Store:

@@ -8,7 +8,19 @@ from segue.sim.replay import Result
 
 
 def test_rooms_rise_and_policies_keep_their_order() -> None:
-    plain = Result("lru", "inf", 1, 10, 8, 4, 1, 1, 1, 0.1, 0.2)
+    plain = Result(
+        policy="lru",
+        capacity="inf",
+        requests=1,
+        prompt_tokens=10,
+        oracle_hit_tokens=8,
+        hit_tokens=4,
+        checkpoints_taken=1,
+        checkpoints_read_back=1,
+        bytes_peak=1,
+        ttft_p50_s=0.1,
+        ttft_p95_s=0.2,
+    )
     rooms = [parse(text) for text in ("inf", "128", "32")]
     results = [
         replace(plain, policy=name, capacity=str(room), hit_tokens=n)

@@ -26,7 +26,7 @@ TRACE = Trace(
 
 def result(trace: Trace, name: str, capacity: str = "inf") -> Result:
     policy = POLICIES[name](Setting(trace, MODEL, parse(capacity)))
-    return replay(trace, name, policy, capacity, COST, oracle_hit_tokens(trace))
+    return replay(trace, policy, COST, name=name, capacity=capacity, n_oracle=oracle_hit_tokens(trace))
 
 
 def test_what_a_replay_counts() -> None:

@@ -42,7 +42,18 @@ while True:
         chain.append(SegmentRow("", start, np.arange(9, dtype=np.int32), name, n_bytes))
         start += 9
     name, n_bytes = directory.write_blob([data, data[:100]])
-    row = EntryRow(rng.choice(keys), "", start, 0, start - 1, "fork", 0.0, 0.0, file=name, n_bytes=n_bytes)
+    row = EntryRow(
+        key=rng.choice(keys),
+        namespace="",
+        n_tokens=start,
+        pos_min=0,
+        pos_max=start - 1,
+        origin="fork",
+        created=0.0,
+        last_used=0.0,
+        file=name,
+        n_bytes=n_bytes,
+    )
     directory.delete_blobs(index.add(model, chain, row))
     print("added", flush=True)
     rows = index.checkpoints(model)

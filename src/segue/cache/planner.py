@@ -26,7 +26,7 @@ class Tiers(Protocol):
     lower: LowerTier
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Where a prompt can start. Valid until the cache changes: restore it at once or plan again.
 
@@ -111,7 +111,15 @@ class Planner:
         n_start = restore.n_tokens if restore else 0
         needs_last = is_known and (n_start == len(tokens) - 1 if rewinds else tree.at(tokens) is not None)
         n_cheaper = n_deepest - n_start
-        return Plan(self._tiers, tree, match, restore, needs_last and not n_cheaper, n_cheaper, n_not_fetched)
+        return Plan(
+            tiers=self._tiers,
+            tree=tree,
+            match=match,
+            restore=restore,
+            needs_last=needs_last and not n_cheaper,
+            n_cheaper_to_read=n_cheaper,
+            n_not_fetched=n_not_fetched,
+        )
 
     def _is_near(self, checkpoint: Entry, with_logits: bool) -> bool:
         return not self._tiers.lower.cost(checkpoint, with_logits=with_logits)

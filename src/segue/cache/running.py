@@ -23,7 +23,7 @@ class RunningSequences:
 
     def start(self, seq: int, tree: Tree[Entry], visit: Visit | None) -> RunningSequence:
         """Start to use an empty sequence; `visit` is its request, None where the server reads for itself."""
-        running = self._running[seq] = RunningSequence(seq, tree, visit=visit)
+        running = self._running[seq] = RunningSequence(seq=seq, tree=tree, visit=visit)
         return running
 
     def move(self, src: int, dst: int) -> None:

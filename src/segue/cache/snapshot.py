@@ -17,7 +17,7 @@ class SnapshotError(Exception):
     """The arrays are not a snapshot, or belong to another model; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotEntry:
     """The metadata of one checkpoint, of which `n_arrays` follow."""
 

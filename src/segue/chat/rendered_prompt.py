@@ -17,7 +17,7 @@ class WrittenText(NamedTuple):
     tokens: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedPrompt:
     """What a chat template made of a conversation. All offsets count characters of `text`.
 

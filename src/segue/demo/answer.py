@@ -28,7 +28,7 @@ _ORIGINS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """The reply's text, and what became of the prompt's tokens: `n_prompt == n_reused + n_read`.
 
@@ -49,13 +49,13 @@ class Answer:
         """From a response's `cache` object."""
         counts = {"new": cache["new"]} | {words: cache[field] for field, words in _LOST.items()}
         return cls(
-            text,
-            cache["n_prompt"],
-            cache["n_reused"],
-            cache["n_read"],
-            _ORIGINS.get(cache["from_origin"], cache["from_origin"]),
-            _reason(counts),
-            first_ms,
+            text=text,
+            n_prompt=cache["n_prompt"],
+            n_reused=cache["n_reused"],
+            n_read=cache["n_read"],
+            start=_ORIGINS.get(cache["from_origin"], cache["from_origin"]),
+            reason=_reason(counts),
+            first_ms=first_ms,
         )
 
 

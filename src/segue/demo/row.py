@@ -20,7 +20,7 @@ class Row:
         return self.uncached is not None and self.cached.text == self.uncached.text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """Sums over rows; the times are those until first tokens. `n_differ` rows have unequal replies."""
 

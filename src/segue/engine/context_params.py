@@ -13,7 +13,7 @@ _N_CELLS_STEP = 256
 _INT32_MAX = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContextParams:
     """Sizes of a context. `n_cells` counts the attention cells in all if unified, else those of each sequence.
 

@@ -15,7 +15,7 @@ SAMPLERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingParams:
     """One request's sampling, with llama-server's names, defaults and meanings.
 

@@ -36,7 +36,7 @@ class Ticket(Protocol):
         """Ask the loop to stop the job soon; any thread, any number of times. `on_end` is still called."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlotView:
     """The state of one slot for `/slots`. `namespace` and the counts are those of its request; "" and 0 without one."""
 

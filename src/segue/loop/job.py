@@ -12,7 +12,7 @@ from segue.policy.prompt_marks import PromptMarks
 Tokens = NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One prompt to read and one reply to generate.
 

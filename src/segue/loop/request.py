@@ -32,7 +32,7 @@ class Phase(Enum):
     ENDED = auto()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Request:
     """A job that has a slot. From RESTORING on it runs on sequence `seq` of the engine.
 

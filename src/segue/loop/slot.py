@@ -20,7 +20,7 @@ class Slot:
 
     def begin(self, submission: Submission) -> Request:
         """Assign the idle slot to a job."""
-        self.request = Request(submission, self.id)
+        self.request = Request(submission=submission, id_slot=self.id)
         return self.request
 
     def clear(self) -> None:
@@ -34,7 +34,17 @@ class Slot:
         """The view for `/slots`; any thread, so the request may end at any moment."""
         request = self.request
         if request is None:
-            return SlotView(self.id, "", False, -1, n_ctx, 0, 0, 0, 0)
+            return SlotView(
+                id=self.id,
+                namespace="",
+                is_processing=False,
+                id_task=-1,
+                n_ctx=n_ctx,
+                n_prompt_tokens=0,
+                n_prompt_tokens_processed=0,
+                n_prompt_tokens_cache=0,
+                n_decoded=0,
+            )
         return SlotView(
             id=self.id,
             namespace=request.job.namespace,

@@ -100,7 +100,9 @@ class Retention:
         """
         branch, n_tokens = branch_of(checkpoint), checkpoint.n_tokens
         # A checkpoint that was loaded from a file has no visit, so its last use gives its age.
-        last = branch.visit or Visit(checkpoint.last_used, 0, None, checkpoint.last_used, branch.end)
+        last = branch.visit or Visit(
+            arrived=checkpoint.last_used, n_known=0, before=None, ended=checkpoint.last_used, n_tokens=branch.end
+        )
         # A checkpoint beyond the last request's path was read ahead of the next request.
         n_end = last.n_tokens if last.n_tokens >= n_tokens else branch.end
         p_here = 1.0 if n_next is None else self._rewinds.beyond(n_end - n_next)

@@ -23,7 +23,7 @@ class Origin(StrEnum):
     FORESEEN = "foreseen"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Checkpoint:
     """The model's memory after reading exactly `n_tokens` of a path; equal only to itself.
 

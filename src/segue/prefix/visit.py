@@ -11,7 +11,7 @@ _SHARE_CONTINUED = 0.5
 _GAP_WEIGHT = 0.3
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Visit:
     """One request, from its arrival on. Times are monotonic seconds.
 
@@ -47,7 +47,7 @@ def arrive(before: Visit | None, n_known: int, now: float) -> Visit:
     The request continues that visit's conversation if it shares at least half of its path; otherwise it only shares a
     beginning with it.
     """
-    visit = Visit(now, n_known, before, now, n_known)
+    visit = Visit(arrived=now, n_known=n_known, before=before, ended=now, n_tokens=n_known)
     if before is not None:
         visit.divergences = before.divergences
     if before is None or n_known < _SHARE_CONTINUED * before.n_tokens:

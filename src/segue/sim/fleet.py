@@ -33,7 +33,7 @@ class Fleet:
     shared_bytes_per_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetResult:
     """The results of a fleet in the second half of the time.
 

@@ -11,7 +11,7 @@ from segue.sim.policy import Policy
 from segue.sim.trace import Trace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """The result of one policy on a trace. A hit is a prompt token that need not be read.
 
@@ -48,10 +48,11 @@ def oracle_hit_tokens(trace: Trace) -> int:
 
 def replay(
     trace: Trace,
-    name: str,
     policy: Policy,
-    capacity: str,
     cost: Cost,
+    *,
+    name: str,
+    capacity: str,
     n_oracle: int,
     tick: Callable[[], None] = lambda: None,
 ) -> Result:

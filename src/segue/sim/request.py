@@ -11,7 +11,7 @@ def _nothing() -> Tokens:
     return np.empty(0, dtype=np.int32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TraceRequest:
     """A prompt that arrives at `at_s` seconds, as ids of whole blocks of tokens.
 

@@ -29,6 +29,8 @@ def run(trace: Trace, policies: Sequence[str], capacities: Sequence[Capacity], c
                 task = bar.add_task(f"{name} {capacity}", total=len(trace.requests))
                 policy = POLICIES[name](Setting(trace, cost.model, capacity))
                 tick = partial(bar.advance, task)
-                results.append(replay(trace, name, policy, str(capacity), cost, n_oracle, tick))
+                results.append(
+                    replay(trace, policy, cost, name=name, capacity=str(capacity), n_oracle=n_oracle, tick=tick)
+                )
                 bar.remove_task(task)
     return results

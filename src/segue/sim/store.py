@@ -82,7 +82,16 @@ class Store:
         if existing is not None:
             self.touch(existing, now)
             return None
-        checkpoint = Checkpoint(n, 0, n - 1, origin, now, now, n_bytes=self._n_bytes_state, has_far_logits=True)
+        checkpoint = Checkpoint(
+            n_tokens=n,
+            pos_min=0,
+            pos_max=n - 1,
+            origin=origin,
+            created=now,
+            last_used=now,
+            n_bytes=self._n_bytes_state,
+            has_far_logits=True,
+        )
         self.tree.attach(checkpoint, path)
         self.kept[checkpoint] = None
         self._n_cells += n_own(checkpoint)

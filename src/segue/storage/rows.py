@@ -31,7 +31,7 @@ class SegmentRow:
         return self.start + len(self.tokens)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class EntryRow:
     """A checkpoint whose tokens are the first `n_tokens` of the chain that ends in the file `segment`, or `tokens`.
 

@@ -71,7 +71,19 @@ class BusyLoop(FakeLoop):
     namespace: str = ""
 
     def slots(self) -> tuple[SlotView, ...]:
-        return (SlotView(0, self.namespace, True, 5, 4096, 30, 10, 20, 3),)
+        return (
+            SlotView(
+                id=0,
+                namespace=self.namespace,
+                is_processing=True,
+                id_task=5,
+                n_ctx=4096,
+                n_prompt_tokens=30,
+                n_prompt_tokens_processed=10,
+                n_prompt_tokens_cache=20,
+                n_decoded=3,
+            ),
+        )
 
 
 def test_a_busy_slot() -> None:

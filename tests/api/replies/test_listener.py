@@ -19,7 +19,7 @@ from tests.kit.byte_vocabulary import EOS, ByteVocabulary
 from tests.kit.fake_loop import FakeTicket
 
 NOTHING = Timings(0, 0, 0.0, 0, 0.0)
-JOB = Job(np.array([1], np.int32), SamplingParams(), PromptMarks(), namespace="mine")
+JOB = Job(tokens=np.array([1], np.int32), sampling=SamplingParams(), marks=PromptMarks(), namespace="mine")
 
 
 def hear(

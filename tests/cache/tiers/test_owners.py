@@ -15,11 +15,21 @@ def add(owners: CellOwners, tree: Tree[Entry], path: Path, *, seq: int = NO_SEQ,
     """A checkpoint that is parked, on the host with a chain of its own, or a part only."""
     n = len(path)
     layout = Layout(is_segmented=True, needs_state=True)
-    added = Entry(n, 0, n - 1, Origin.STRIDE, 0.0, 0.0, tree=tree, layout=layout, seq=seq)
+    added = Entry(
+        n_tokens=n,
+        pos_min=0,
+        pos_max=n - 1,
+        origin=Origin.STRIDE,
+        created=0.0,
+        last_used=0.0,
+        tree=tree,
+        layout=layout,
+        seq=seq,
+    )
     if seq == NO_SEQ:
         added.state = State({MODEL: np.zeros(8, np.uint8)}, n, True)
     if linked:
-        added.segment, added.n_covered = Segment(Segment.root(), 0, array(path), None), n
+        added.segment, added.n_covered = Segment(parent=Segment.root(), start=0, tokens=array(path), cells=None), n
     tree.attach(added, array(path))
     owners.update(added)
     return added
@@ -34,11 +44,11 @@ def test_a_checkpoint_lives_on_whatever_passes_through_it() -> None:
     parked = add(owners, tree, TRUNK, seq=4)
     assert owners.parked_over(low) is parked
     assert owners.parked_over(parked) is parked
-    owners.running[0] = RunningSequence(0, tree, other, 4)
+    owners.running[0] = RunningSequence(seq=0, tree=tree, anchor=other, n_anchor=4)
     assert owners.running_over(low) is None
     assert owners.running_over(other) == 0
     assert owners.seq_over(other) == 0
-    owners.running[1] = RunningSequence(1, tree, parked, 3)
+    owners.running[1] = RunningSequence(seq=1, tree=tree, anchor=parked, n_anchor=3)
     assert owners.running_over(low) == 1
     assert owners.seq_over(low) == 4
     assert owners.running_over(host) is None
@@ -48,7 +58,7 @@ def test_another_tree_keeps_nothing() -> None:
     owners, tree, another = CellOwners(), Tree[Entry](), Tree[Entry]()
     mine = add(owners, tree, TRUNK[:3])
     theirs = add(owners, another, TRUNK, seq=4)
-    owners.running[0] = RunningSequence(0, another, theirs, 8)
+    owners.running[0] = RunningSequence(seq=0, tree=another, anchor=theirs, n_anchor=8)
     assert owners.parked_over(mine) is None
     assert owners.running_over(mine) is None
     assert owners.n_shared(mine) == 0
@@ -61,9 +71,9 @@ def test_shared_cells_are_those_of_the_path_in_common() -> None:
     add(owners, tree, TRUNK[:2], seq=5)
     add(owners, tree, (*TRUNK[:4], 9), linked=True)
     assert owners.n_shared(mine) == 2, "a copy on the host keeps no cells on the device"
-    owners.running[0] = RunningSequence(0, tree, mine, 6)
+    owners.running[0] = RunningSequence(seq=0, tree=tree, anchor=mine, n_anchor=6)
     assert owners.n_shared(mine) == 6
-    owners.running[1] = RunningSequence(1, tree)
+    owners.running[1] = RunningSequence(seq=1, tree=tree)
     assert owners.n_shared(mine) == 6
 
 
@@ -72,7 +82,7 @@ def test_orphans_are_those_below_that_nothing_else_keeps() -> None:
     low, middle = add(owners, tree, TRUNK[:2]), add(owners, tree, TRUNK[:5])
     top = add(owners, tree, TRUNK, seq=4)
     assert list(owners.orphans(top)) == [middle, low]
-    owners.running[0] = RunningSequence(0, tree, middle, 3)
+    owners.running[0] = RunningSequence(seq=0, tree=tree, anchor=middle, n_anchor=3)
     assert list(owners.orphans(top)) == [middle]
     add(owners, tree, TRUNK[:6], linked=True)
     assert list(owners.orphans(top)) == [middle], "one with a chain of its own is no orphan"

@@ -77,7 +77,7 @@ def test_plain_tokens_are_those_of_the_vocabulary(
 def test_marks_are_rounded_down_to_tokens(text: str, offsets: list[int]) -> None:
     vocabulary = PartitionVocabulary(CONTROL, USER_DEFINED)
     ends = tuple(sorted({min(offset, len(text)) for offset in offsets}))
-    tokens, marks = PromptTokenizer(vocabulary).encode(RenderedPrompt(text, message_ends=ends, volatile=ends))
+    tokens, marks = PromptTokenizer(vocabulary).encode(RenderedPrompt(text=text, message_ends=ends, volatile=ends))
     n_chars = [0]
     data = b""
     for token in tokens.tolist():
@@ -97,7 +97,7 @@ def test_marks_beside_special_tokens_are_exact() -> None:
     text = "<s>one<e>two the<e>"
     ends = (*(text.index(word) for word in ("<e>", "two", "the", "o the")), len(text))
     breakpoints = (Breakpoint(0, 9.0), Breakpoint(6, 60.0), Breakpoint(5, 30.0))
-    rendered = RenderedPrompt(text, message_ends=ends, n_stable=2, breakpoints=breakpoints)
+    rendered = RenderedPrompt(text=text, message_ends=ends, n_stable=2, breakpoints=breakpoints)
     _, marks = PromptTokenizer(vocabulary).encode(rendered)
     assert marks.message_ends == (5, 6, 9, 10, 12)
     assert marks.n_stable == 2
@@ -108,7 +108,7 @@ def test_trimmed_white_space_leaves_marks_in_place() -> None:
     vocabulary = PartitionVocabulary(("<s>", "<e>"), trims=True)
     text = "ab<e>\n\n cd<e>\n"
     tokens, marks = PromptTokenizer(vocabulary).encode(
-        RenderedPrompt(text, message_ends=(2, 5, 7, 10, len(text)), volatile=(9,))
+        RenderedPrompt(text=text, message_ends=(2, 5, 7, 10, len(text)), volatile=(9,))
     )
     assert len(tokens) == 5
     assert marks.message_ends == (1, 2, 4, 5)
@@ -117,7 +117,7 @@ def test_trimmed_white_space_leaves_marks_in_place() -> None:
 
 def test_marks_that_fall_together_count_once() -> None:
     vocabulary = PartitionVocabulary(("<s>",))
-    rendered = RenderedPrompt(" the<s>x", message_ends=(1, 2, 4, 7), n_stable=3)
+    rendered = RenderedPrompt(text=" the<s>x", message_ends=(1, 2, 4, 7), n_stable=3)
     marks = PromptTokenizer(vocabulary).encode(rendered)[1]
     assert marks.message_ends == (1, 2)
     assert marks.n_stable == 1
@@ -128,7 +128,7 @@ def test_bos_stands_once() -> None:
     tokenizer = PromptTokenizer(vocabulary)
     assert tokenizer.encode("<s>a")[0].tolist() == tokenizer.encode("a")[0].tolist() == [vocabulary.bos, ord("a")]
     assert tokenizer.encode("")[0].tolist() == [vocabulary.bos]
-    _, marks = tokenizer.encode(RenderedPrompt("<s>a<e>", message_ends=(3, 4)))
+    _, marks = tokenizer.encode(RenderedPrompt(text="<s>a<e>", message_ends=(3, 4)))
     assert marks.message_ends == (1, 2)
     without = PartitionVocabulary(("<s>", "<e>"))
     assert PromptTokenizer(without).encode("<s>a")[0].tolist() == [without.bos, ord("a")]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from segue.commands.cache.stock import Stock
+from segue.commands.cache.contents import DirectoryContents
 from tests.commands.cache.making import fill
 
 
@@ -16,5 +16,5 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def stock(path: Path) -> Stock:
-    return Stock.look(path)
+def contents(path: Path) -> DirectoryContents:
+    return DirectoryContents.read(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from segue.cli import main
-from segue.commands.cache.stock import Stock
+from segue.commands.cache.contents import DirectoryContents
 from segue.storage.directory import Directory
 from tests.commands.cache.making import IDS, fill, filled
 from tests.kit.waiting import PATIENCE_S
@@ -74,7 +74,7 @@ def test_a_directory_in_use(tmp_path: Path) -> None:
             assert run.stderr.startswith("segue: cannot use the cache directory ")
             assert f"process {os.getpid()} uses it" in run.stderr
             assert run.stderr.count("\n") == 1
-        assert len(Stock.look(tmp_path / "cache").holdings) == 6
+        assert len(DirectoryContents.read(tmp_path / "cache").checkpoints) == 6
 
 
 def failing(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -111,7 +111,7 @@ def test_an_id_that_two_begin_with_changes_nothing(
     assert "has several checkpoints 61616161; give more digits" in failing(
         capsys, name, "61616161", "--cache-dir", str(tmp_path)
     )
-    assert [holding.row.pinned for holding in Stock.look(tmp_path).holdings] == [False, False]
+    assert [checkpoint.row.pinned for checkpoint in DirectoryContents.read(tmp_path).checkpoints] == [False, False]
     assert main(["cache", name, 15 * "61" + "32", "--cache-dir", str(tmp_path)]) == 0
 
 
@@ -119,7 +119,7 @@ def test_an_id_that_two_begin_with_changes_nothing(
 def test_a_wrong_id_changes_nothing(name: str, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     more = [IDS[1]] if name != "show" else []
     assert "has no checkpoint 9999;" in failing(capsys, name, *more, "9999", "--cache-dir", str(path))
-    assert [holding.row.pinned for holding in Stock.look(path).find([IDS[1]])] == [False]
+    assert [checkpoint.row.pinned for checkpoint in DirectoryContents.read(path).find([IDS[1]])] == [False]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -133,8 +133,8 @@ def test_a_damaged_index(name: str, share: float, path: Path, capsys: pytest.Cap
     assert "it is damaged" in failing(capsys, *COMMANDS[name], "--cache-dir", str(path))
 
 
-def test_verify_says_what_is_wrong(path: Path, stock: Stock, capsys: pytest.CaptureFixture[str]) -> None:
-    torn, gone = stock.find([IDS[2]])[0].row.file, stock.find([IDS[3]])[0].row.file
+def test_verify_says_what_is_wrong(path: Path, contents: DirectoryContents, capsys: pytest.CaptureFixture[str]) -> None:
+    torn, gone = contents.find([IDS[2]])[0].row.file, contents.find([IDS[3]])[0].row.file
     assert torn is not None
     assert gone is not None
     (path / "blobs" / torn).write_bytes((path / "blobs" / torn).read_bytes()[:-1])
@@ -152,16 +152,20 @@ def test_pins_come_and_go(path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     for off, line in ((["--off"], "2 checkpoints no longer pinned"), ([], "2 checkpoints pinned")):
         assert main(["cache", "pin", IDS[5], IDS[1], *off, "--cache-dir", str(path)]) == 0
         assert capsys.readouterr().out.strip() == line
-        assert {holding.row.pinned for holding in Stock.look(path).find([IDS[1], IDS[5]])} == {not off}
+        assert {checkpoint.row.pinned for checkpoint in DirectoryContents.read(path).find([IDS[1], IDS[5]])} == {
+            not off
+        }
 
 
 def test_prune_keeps_what_was_used_since(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = Stock.look(path).used_bytes
+    before = DirectoryContents.read(path).used_bytes
     for more in (["--dry-run"], []):
         assert main(["cache", "prune", "--other-models", *more, "--cache-dir", str(path)]) == 0
         assert capsys.readouterr().out.startswith(f"1 checkpoint {'would be ' * len(more)}removed: ")
-    assert {holding.id for holding in Stock.look(path).holdings} == {IDS[number] for number in range(1, 6)}
-    assert Stock.look(path).used_bytes < before
+    assert {checkpoint.id for checkpoint in DirectoryContents.read(path).checkpoints} == {
+        IDS[number] for number in range(1, 6)
+    }
+    assert DirectoryContents.read(path).used_bytes < before
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from tests.commands.cache.making import filled
 
 
 def test_it_is_ours_until_the_block_ends(path: Path) -> None:
-    with opened(path) as (_, stock), pytest.raises(DiskError, match="uses it"), opened(path):
+    with opened(path) as (_, contents), pytest.raises(DiskError, match="uses it"), opened(path):
         pass
     with opened(path) as (_, again):
-        assert again.used_bytes == stock.used_bytes
+        assert again.used_bytes == contents.used_bytes
 
 
 def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:

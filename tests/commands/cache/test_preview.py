@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segue.commands.cache.contents import DirectoryContents
 from segue.commands.cache.preview import previews
-from segue.commands.cache.stock import Stock
 from segue.engine.errors import ModelError
 from segue.engine.model import open_vocabulary
 from segue.engine.model_files import digest
@@ -31,7 +31,7 @@ def test_the_end_of_a_prompt(tmp_path: Path, model: Path) -> None:
     with closing(Directory(tmp_path / "cache")) as directory:
         add(directory, {"model": digest(model)}, [], row)
         add(directory, NEW, [], row)
-    texts = previews(Stock.look(tmp_path / "cache"), model)
+    texts = previews(DirectoryContents.read(tmp_path / "cache"), model)
     assert list(texts) == [id_of({"model": digest(model)}, tokens)]
     (text,) = texts.values()
     assert len(text) <= 60
@@ -39,9 +39,9 @@ def test_the_end_of_a_prompt(tmp_path: Path, model: Path) -> None:
     assert text[:10] in " ".join(end.split())
 
 
-def test_a_model_that_is_none(stock: Stock, tmp_path: Path) -> None:
+def test_a_model_that_is_none(contents: DirectoryContents, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such model file"):
-        previews(stock, tmp_path / "none.gguf")
+        previews(contents, tmp_path / "none.gguf")
     (tmp_path / "torn.gguf").write_bytes(b"GGUF and so on")
     with pytest.raises(ModelError, match="cannot load"):
-        previews(stock, tmp_path / "torn.gguf")
+        previews(contents, tmp_path / "torn.gguf")

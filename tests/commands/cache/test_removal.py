@@ -1,21 +1,21 @@
 from pathlib import Path
 
+from segue.commands.cache.contents import DirectoryContents
 from segue.commands.cache.opening import opened
 from segue.commands.cache.removal import Removal, remove
-from segue.commands.cache.stock import Stock
 from tests.commands.cache.making import IDS, NUMBERS
 
 
 def test_what_was_said_is_done(path: Path) -> None:
-    with opened(path) as (directory, stock):
-        holdings = stock.find([IDS[1], IDS[3]])
-        removal = Removal.of(holdings, stock)
-        remove(directory, holdings)
+    with opened(path) as (directory, contents):
+        checkpoints = contents.find([IDS[1], IDS[3]])
+        removal = Removal.of(checkpoints, contents)
+        remove(directory, checkpoints)
         assert directory.verify() == []
-    after = Stock.look(path)
-    assert {NUMBERS[holding.id] for holding in after.holdings} == {2, 4, 5, 6}
+    after = DirectoryContents.read(path)
+    assert {NUMBERS[checkpoint.id] for checkpoint in after.checkpoints} == {2, 4, 5, 6}
     assert (removal.n_removed, removal.left_bytes) == (2, after.used_bytes)
-    assert removal.freed_bytes == stock.used_bytes - after.used_bytes
+    assert removal.freed_bytes == contents.used_bytes - after.used_bytes
 
 
 def test_as_a_line() -> None:

@@ -18,7 +18,11 @@ def test_two_states_at_most_where_it_branches_and_where_it_ends() -> None:
 
 def test_the_reply_counts() -> None:
     policy = Marconi(store(), MODEL, 0.0)
-    policy.serve(TraceRequest(0, 0.0, span(50), 50, 10, span(10, 500)))
+    policy.serve(
+        TraceRequest(
+            conversation=0, at_s=0.0, path=span(50), n_prompt_tokens=50, n_reply_tokens=10, reply=span(10, 500)
+        )
+    )
     assert policy.serve(request(join(span(50), span(10, 500), span(5, 900)), 1)) == 60
 
 

@@ -23,7 +23,7 @@ class Layout:
     needs_state: bool
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Entry(Checkpoint):
     """A checkpoint, and where its parts are: on the device, in host memory, on disk, or in several of these places.
 

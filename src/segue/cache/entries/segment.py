@@ -11,7 +11,7 @@ from segue.engine.base import Tokens
 from segue.engine.state import Cells
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Segment:
     """The cells of the tokens `[start, end)` of a path whose first `start` tokens are held by `parent` and above.
 
@@ -37,7 +37,7 @@ class Segment:
     @classmethod
     def root(cls) -> Segment:
         """An empty segment, at which all paths of a namespace begin."""
-        return cls(None, 0, np.empty(0, np.int32), None)
+        return cls(parent=None, start=0, tokens=np.empty(0, np.int32), cells=None)
 
     @property
     def end(self) -> int:

@@ -9,7 +9,7 @@ from segue.prefix.tree import Tree
 from segue.prefix.visit import Visit
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class RunningSequence:
     """A sequence of the engine that is in use. Its path agrees with that of `anchor` for `n_anchor` tokens.
 

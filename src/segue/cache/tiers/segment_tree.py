@@ -44,7 +44,7 @@ class SegmentTree:
         assert parent.start <= start <= parent.end
         if cells is not None:
             self._budget.charge(cells.n_bytes)
-        segment = Segment(parent, start, np.array(tokens, np.int32), cells)
+        segment = Segment(parent=parent, start=start, tokens=np.array(tokens, np.int32), cells=cells)
         parent.children[start, int(tokens[0])] = segment
         return segment
 

@@ -94,7 +94,7 @@ class ChatTemplate:
         stable = spans.ends[spans.n_stable - 1] if spans.n_stable else 0
         volatile, part_ends = find_volatile(text[:stable]), find_part_ends(text, messages, spans)
         return RenderedPrompt(
-            text,
+            text=text,
             message_ends=spans.ends,
             message_indices=spans.indices,
             n_stable=spans.n_stable,

@@ -61,7 +61,7 @@ class PromptTokenizer:
         prompt is to be continued. Special tokens in the text count as such. A mark inside a token moves to the
         token's start. A lone surrogate becomes U+FFFD.
         """
-        rendered = RenderedPrompt(prompt) if isinstance(prompt, str) else prompt
+        rendered = RenderedPrompt(text=prompt) if isinstance(prompt, str) else prompt
         text = rendered.text if rendered.text.isascii() else _SURROGATE.sub("\ufffd", rendered.text)
         n_stripped = len(self._bos_text) if self._bos and text.startswith(self._bos_text) else 0
         text = text[n_stripped:]

@@ -23,10 +23,10 @@ def rm(ids: Ids, /, *, cache_dir: CacheDir) -> int:
     from segue.commands.cache.opening import opened
     from segue.commands.cache.removal import Removal, remove
 
-    with opened(cache_dir) as (directory, stock):
-        holdings = stock.find(ids)
-        remove(directory, holdings)
-    print(Removal.of(holdings, stock).text("removed"))
+    with opened(cache_dir) as (directory, contents):
+        checkpoints = contents.find(ids)
+        remove(directory, checkpoints)
+    print(Removal.of(checkpoints, contents).text("removed"))
     return 0
 
 
@@ -54,9 +54,9 @@ def prune(
         Only print what would be removed; a server may use the directory meanwhile.
     """
     from segue.commands.cache.choice import PruneChoice
+    from segue.commands.cache.contents import DirectoryContents
     from segue.commands.cache.opening import opened
     from segue.commands.cache.removal import Removal, remove
-    from segue.commands.cache.stock import Stock
 
     choice = PruneChoice(
         None if older_than is None else older_than.total_seconds(),
@@ -64,13 +64,13 @@ def prune(
         other_models,
     )
     if dry_run:
-        stock = Stock.look(cache_dir)
-        print(Removal.of(choice.of(stock, time.time()), stock).text("would be removed"))
+        contents = DirectoryContents.read(cache_dir)
+        print(Removal.of(choice.of(contents, time.time()), contents).text("would be removed"))
         return 0
-    with opened(cache_dir) as (directory, stock):
-        holdings = choice.of(stock, time.time())
-        remove(directory, holdings)
-    print(Removal.of(holdings, stock).text("removed"))
+    with opened(cache_dir) as (directory, contents):
+        checkpoints = choice.of(contents, time.time())
+        remove(directory, checkpoints)
+    print(Removal.of(checkpoints, contents).text("removed"))
     return 0
 
 
@@ -87,9 +87,9 @@ def pin(
     from segue.commands.cache.opening import opened
     from segue.commands.cache.units import counted
 
-    with opened(cache_dir) as (directory, stock):
-        holdings = stock.find(ids)
-        for holding in holdings:
-            directory.index.pin(holding.row.key, not off)
-    print(f"{counted(len(holdings), 'checkpoint')} {'no longer pinned' if off else 'pinned'}")
+    with opened(cache_dir) as (directory, contents):
+        checkpoints = contents.find(ids)
+        for checkpoint in checkpoints:
+            directory.index.pin(checkpoint.row.key, not off)
+    print(f"{counted(len(checkpoints), 'checkpoint')} {'no longer pinned' if off else 'pinned'}")
     return 0

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from segue.commands.cache.holding import Holding
-from segue.commands.cache.stock import Stock
+from segue.commands.cache.contents import DirectoryContents
+from segue.commands.cache.stored_checkpoint import StoredCheckpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,22 +14,22 @@ class PruneChoice:
     limit_bytes: int | None = None
     other_models: bool = False
 
-    def of(self, stock: Stock, now: float) -> list[Holding]:
+    def of(self, contents: DirectoryContents, now: float) -> list[StoredCheckpoint]:
         """The checkpoints to remove, those used longest ago first; never pinned ones."""
-        loose = [holding for holding in reversed(stock.holdings) if not holding.row.pinned]
-        model = stock.holdings[0].model if stock.holdings else None
-        remainder = stock.remainder()
-        chosen: list[Holding] = []
-        rest: list[Holding] = []
-        for holding in loose:
-            is_old = self.unused_s is not None and now - holding.row.last_used > self.unused_s
-            matches = is_old or (self.other_models and holding.model != model)
-            (chosen if matches else rest).append(holding)
-        for holding in chosen:
-            remainder.remove(holding)
-        for holding in rest:
-            if self.limit_bytes is None or remainder.used_bytes <= self.limit_bytes:
+        loose = [checkpoint for checkpoint in reversed(contents.checkpoints) if not checkpoint.row.pinned]
+        model = contents.checkpoints[0].model if contents.checkpoints else None
+        usage = contents.file_usage()
+        chosen: list[StoredCheckpoint] = []
+        rest: list[StoredCheckpoint] = []
+        for checkpoint in loose:
+            is_old = self.unused_s is not None and now - checkpoint.row.last_used > self.unused_s
+            matches = is_old or (self.other_models and checkpoint.model != model)
+            (chosen if matches else rest).append(checkpoint)
+        for checkpoint in chosen:
+            usage.remove(checkpoint)
+        for checkpoint in rest:
+            if self.limit_bytes is None or usage.used_bytes <= self.limit_bytes:
                 break
-            remainder.remove(holding)
-            chosen.append(holding)
+            usage.remove(checkpoint)
+            chosen.append(checkpoint)
         return chosen

@@ -3,7 +3,7 @@
 from cyclopts import App
 
 from segue.commands.cache.changes import pin, prune, rm
-from segue.commands.cache.looks import ls, show
+from segue.commands.cache.queries import ls, show
 from segue.commands.cache.verify import verify
 
 cache = App(

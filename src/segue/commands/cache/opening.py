@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from segue.commands.cache.stock import Stock
+from segue.commands.cache.contents import DirectoryContents
 from segue.storage.directory import Directory
 from segue.storage.index import Index
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Directory, Stock]]:
+def opened(path: Path) -> Iterator[tuple[Directory, DirectoryContents]]:
     """Open a directory and its contents for exclusive use until the block ends.
 
     A directory that is not a cache directory stays as it is. Raises DiskError, which names the process that uses the
@@ -18,4 +18,4 @@ def opened(path: Path) -> Iterator[tuple[Directory, Stock]]:
     """
     Index(path / "index.sqlite", read_only=True).close()
     with closing(Directory(path)) as directory:
-        yield directory, Stock.of(path, directory.index)
+        yield directory, DirectoryContents.of(path, directory.index)

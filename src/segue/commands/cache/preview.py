@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from segue.commands.cache.stock import Stock
+from segue.commands.cache.contents import DirectoryContents
 from segue.engine.model import open_vocabulary
 from segue.engine.model_files import digest
 
@@ -11,7 +11,7 @@ _N_TOKENS: Final = 200
 _N_CHARACTERS: Final = 60
 
 
-def previews(stock: Stock, model: Path) -> dict[str, str]:
+def previews(contents: DirectoryContents, model: Path) -> dict[str, str]:
     """The beginning of the last tokens of each checkpoint of this model, as one line by id; others have no text.
 
     Loads only the model's vocabulary. Raises ModelError.
@@ -19,11 +19,11 @@ def previews(stock: Stock, model: Path) -> dict[str, str]:
     with open_vocabulary(model) as vocabulary:
         own = digest(model)
         texts = {}
-        for holding in stock.holdings:
-            if stock.models[holding.model].get("model") == own:
-                ids = [int(token) for token in holding.tail(_N_TOKENS) if 0 <= token < vocabulary.n_tokens]
+        for checkpoint in contents.checkpoints:
+            if contents.models[checkpoint.model].get("model") == own:
+                ids = [int(token) for token in checkpoint.tail(_N_TOKENS) if 0 <= token < vocabulary.n_tokens]
                 text = b"".join(vocabulary.piece(token) for token in ids).decode("utf-8", "replace")
-                texts[holding.id] = _line(text)[:_N_CHARACTERS]
+                texts[checkpoint.id] = _line(text)[:_N_CHARACTERS]
     return texts
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segue.commands.cache.holding import Holding
-from segue.commands.cache.stock import Stock
+from segue.commands.cache.contents import DirectoryContents
+from segue.commands.cache.stored_checkpoint import StoredCheckpoint
 from segue.commands.cache.units import counted, size
 from segue.storage.directory import Directory
 
@@ -18,12 +18,12 @@ class Removal:
     left_bytes: int
 
     @classmethod
-    def of(cls, holdings: Sequence[Holding], stock: Stock) -> "Removal":
+    def of(cls, checkpoints: Sequence[StoredCheckpoint], contents: DirectoryContents) -> "Removal":
         """The result of removing these checkpoints from all."""
-        remainder = stock.remainder()
-        for holding in holdings:
-            remainder.remove(holding)
-        return cls(len(holdings), stock.used_bytes - remainder.used_bytes, remainder.used_bytes)
+        usage = contents.file_usage()
+        for checkpoint in checkpoints:
+            usage.remove(checkpoint)
+        return cls(len(checkpoints), contents.used_bytes - usage.used_bytes, usage.used_bytes)
 
     def text(self, verb: str) -> str:
         """One line; `verb` is "removed" or "would be removed"."""
@@ -33,6 +33,6 @@ class Removal:
         )
 
 
-def remove(directory: Directory, holdings: Sequence[Holding]) -> None:
+def remove(directory: Directory, checkpoints: Sequence[StoredCheckpoint]) -> None:
     """Remove checkpoints and the segments that only they needed. Raises DiskError, with the index still consistent."""
-    directory.remove(holding.row.key for holding in holdings)
+    directory.remove(checkpoint.row.key for checkpoint in checkpoints)

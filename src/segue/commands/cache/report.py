@@ -4,40 +4,40 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from segue.commands.cache.holding import Holding
-from segue.commands.cache.remainder import Remainder
-from segue.commands.cache.stock import Stock
+from segue.commands.cache.contents import DirectoryContents
+from segue.commands.cache.file_usage import FileUsage
+from segue.commands.cache.stored_checkpoint import StoredCheckpoint
 
 
-def as_json(stock: Stock, texts: Mapping[str, str]) -> str:
+def as_json(contents: DirectoryContents, texts: Mapping[str, str]) -> str:
     """All that the table shows, and the models' fingerprints; `texts` by id. Times are seconds since 1970."""
-    remainder = stock.remainder()
+    usage = contents.file_usage()
     report = {
-        "directory": str(stock.path),
-        "used_bytes": stock.used_bytes,
-        "n_files": stock.n_files,
+        "directory": str(contents.path),
+        "used_bytes": contents.used_bytes,
+        "n_files": contents.n_files,
         "models": {
-            stock.model_name(number): stock.models[number]
-            for number in sorted({holding.model for holding in stock.holdings})
+            contents.model_name(number): contents.models[number]
+            for number in sorted({checkpoint.model for checkpoint in contents.checkpoints})
         },
         "checkpoints": [
-            _entry(holding, stock, remainder) | ({"preview": texts[holding.id]} if holding.id in texts else {})
-            for holding in stock.holdings
+            _entry(checkpoint, contents, usage) | ({"preview": texts[checkpoint.id]} if checkpoint.id in texts else {})
+            for checkpoint in contents.checkpoints
         ],
     }
     return json.dumps(report, indent=2)
 
 
-def _entry(holding: Holding, stock: Stock, remainder: Remainder) -> dict[str, Any]:
-    row = holding.row
+def _entry(checkpoint: StoredCheckpoint, contents: DirectoryContents, usage: FileUsage) -> dict[str, Any]:
+    row = checkpoint.row
     return {
-        "id": holding.id,
+        "id": checkpoint.id,
         "n_tokens": row.n_tokens,
         "origin": row.origin,
-        "n_bytes": remainder.freed_bytes(holding),
+        "n_bytes": usage.freed_bytes(checkpoint),
         "created": row.created,
         "last_used": row.last_used,
         "n_hits": row.n_hits,
         "is_pinned": row.pinned,
-        "model": stock.model_name(holding.model),
+        "model": contents.model_name(checkpoint.model),
     }

@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-from rich import box
-from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from segue.commands.cache.stock import Stock
+from segue.commands.cache.contents import DirectoryContents
 from segue.commands.cache.units import counted, size, span
+from segue.commands.grid import Column, grid
 
-_COLUMNS: Final[tuple[tuple[str, JustifyMethod, str], ...]] = (
+_COLUMNS: Final[tuple[Column, ...]] = (
     ("id", "left", "bold"),
     ("tokens", "right", ""),
     ("origin", "left", ""),
@@ -24,49 +23,41 @@ _COLUMNS: Final[tuple[tuple[str, JustifyMethod, str], ...]] = (
 )
 
 
-def grid(*columns: tuple[str, JustifyMethod, str]) -> Table:
-    """An empty table in the style of this command."""
-    made = Table(box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False, show_edge=False, header_style="bold")
-    for header, justify, style in columns:
-        made.add_column(header, justify=justify, style=style, no_wrap=True)
-    return made
-
-
-def table(stock: Stock, now: float) -> Table:
+def table(contents: DirectoryContents, now: float) -> Table:
     """A row for each checkpoint."""
     made = grid(*_COLUMNS)
-    remainder, short_ids = stock.remainder(), stock.short_ids
-    for holding in stock.holdings:
-        row = holding.row
+    usage, short_ids = contents.file_usage(), contents.short_ids
+    for checkpoint in contents.checkpoints:
+        row = checkpoint.row
         made.add_row(
-            short_ids[holding.id],
+            short_ids[checkpoint.id],
             f"{row.n_tokens:,}",
             row.origin.replace("_", " "),
-            size(remainder.freed_bytes(holding)),
+            size(usage.freed_bytes(checkpoint)),
             span(now - row.created),
             span(now - row.last_used),
             f"{row.n_hits:,}",
             "yes" if row.pinned else "",
-            stock.model_name(holding.model),
+            contents.model_name(checkpoint.model),
         )
     return made
 
 
-def text_table(texts: Mapping[str, str], stock: Stock) -> Table:
+def text_table(texts: Mapping[str, str], contents: DirectoryContents) -> Table:
     """A row for each checkpoint's text; `texts` by id."""
     made = grid(("id", "left", "bold"), ("how its last 200 tokens begin", "left", ""))
-    short_ids = stock.short_ids
+    short_ids = contents.short_ids
     for id_, text in texts.items():
         made.add_row(short_ids[id_], Text(text))
     return made
 
 
-def totals(stock: Stock) -> str:
+def totals(contents: DirectoryContents) -> str:
     """The totals, in one line."""
-    n_models = len({holding.model for holding in stock.holdings})
-    remainder = stock.remainder()
-    own_bytes = sum(remainder.freed_bytes(holding) for holding in stock.holdings)
+    n_models = len({checkpoint.model for checkpoint in contents.checkpoints})
+    usage = contents.file_usage()
+    shared_bytes = contents.used_bytes - sum(usage.freed_bytes(checkpoint) for checkpoint in contents.checkpoints)
     return (
-        f"{counted(len(stock.holdings), 'checkpoint')} of {counted(n_models, 'model')}: {size(stock.used_bytes)} in "
-        f"{counted(stock.n_files, 'file')}, {size(stock.used_bytes - own_bytes)} of it shared"
+        f"{counted(len(contents.checkpoints), 'checkpoint')} of {counted(n_models, 'model')}: "
+        f"{size(contents.used_bytes)} in {counted(contents.n_files, 'file')}, {size(shared_bytes)} of it shared"
     )

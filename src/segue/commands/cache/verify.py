@@ -17,11 +17,11 @@ def verify(*, cache_dir: CacheDir) -> int:
 
     columns = TextColumn("Reading"), BarColumn(), DownloadColumn(binary_units=True), TimeRemainingColumn()
     console = Console(stderr=True)
-    with opened(cache_dir) as (directory, stock):
+    with opened(cache_dir) as (directory, contents):
         wrong = [f"checkpoint {key.hex()} lost a file or was damaged, and is forgotten" for key in directory.forgotten]
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("", total=stock.used_bytes)
+            task = bar.add_task("", total=contents.used_bytes)
             wrong += directory.verify(lambda n_bytes: bar.advance(task, n_bytes))
-    read = f"{counted(stock.n_files, 'file')} of {size(stock.used_bytes)}"
+    read = f"{counted(contents.n_files, 'file')} of {size(contents.used_bytes)}"
     print(*wrong, f"{read} read: {counted(len(wrong), 'fault')} found" if wrong else f"{read}: all clean", sep="\n")
     return 1 if wrong else 0

@@ -67,9 +67,9 @@ def fleet(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    from segue.commands.grid import grid
     from segue.sim.fleet import Fleet, simulate
     from segue.sim.load import Load
-    from segue.sim.table import grid
     from segue.sim.trace import Interleaving, load
 
     offered = Load(load(trace, format_, Interleaving(1)))

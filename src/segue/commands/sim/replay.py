@@ -38,8 +38,8 @@ def replay(
     """
     from rich.console import Console
 
+    from segue.commands.sim.table import as_json, table
     from segue.sim.run import run
-    from segue.sim.table import as_json, table
 
     requests = beside.load(trace, format_)
     results = run(requests, policy, capacity, machine.cost)

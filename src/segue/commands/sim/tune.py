@@ -45,8 +45,8 @@ def tune(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    from segue.commands.grid import grid
     from segue.policy.retention import RetentionParameters
-    from segue.sim.table import grid
     from segue.sim.tune import Bench, n_tries
     from segue.sim.tune import tune as search
 

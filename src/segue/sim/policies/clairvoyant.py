@@ -40,7 +40,9 @@ class Clairvoyant:
             if n_known:
                 need = self._needs.at(request.path[:n_known])
                 if need is None:
-                    need = Checkpoint(n_known, 0, n_known - 1, Origin.FORK, 0.0, 0.0)
+                    need = Checkpoint(
+                        n_tokens=n_known, pos_min=0, pos_max=n_known - 1, origin=Origin.FORK, created=0.0, last_used=0.0
+                    )
                     self._needs.attach(need, request.path[:n_known])
                     self._uses[need] = []
                 self._uses[need].append(i)

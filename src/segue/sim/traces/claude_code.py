@@ -50,4 +50,11 @@ def _request(line: Mapping[str, Any], number: int, last: TraceRequest | None) ->
         n_before = (last.n_prompt_tokens + last.n_reply_tokens) // N_BLOCK_TOKENS
         if "text" in line.get("it", ()) and len(last.path) == n_shared and n_before <= len(path):
             starts.append(n_before)
-    return TraceRequest(number, float(line["t"]), path, int(line["in"]), int(line["out"]), user_starts=tuple(starts))
+    return TraceRequest(
+        conversation=number,
+        at_s=float(line["t"]),
+        path=path,
+        n_prompt_tokens=int(line["in"]),
+        n_reply_tokens=int(line["out"]),
+        user_starts=tuple(starts),
+    )

@@ -24,5 +24,13 @@ def read(path: Path) -> list[TraceRequest]:
     for i, line in enumerate(lines(path)):
         n_tokens = int(line["input_length"])
         blocks = np.array(line["hash_ids"], dtype=np.int32)[: n_tokens // N_BLOCK_TOKENS]
-        requests.append(TraceRequest(i, line["timestamp"] / 1000, blocks, n_tokens, int(line["output_length"])))
+        requests.append(
+            TraceRequest(
+                conversation=i,
+                at_s=line["timestamp"] / 1000,
+                path=blocks,
+                n_prompt_tokens=n_tokens,
+                n_reply_tokens=int(line["output_length"]),
+            )
+        )
     return sorted(requests, key=lambda request: request.at_s)

@@ -35,7 +35,16 @@ def read(path: Path) -> list[TraceRequest]:
     for number, session in enumerate(sessions.values()):
         for line in sorted(session, key=lambda line: int(line["timestamp"])):
             prompt, reply = _ids(line["input"], ids), _ids(line["output"], ids)
-            requests.append(TraceRequest(number, line["timestamp"] / 1e6, prompt, len(prompt), len(reply), reply))
+            requests.append(
+                TraceRequest(
+                    conversation=number,
+                    at_s=line["timestamp"] / 1e6,
+                    path=prompt,
+                    n_prompt_tokens=len(prompt),
+                    n_reply_tokens=len(reply),
+                    reply=reply,
+                )
+            )
     return requests
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from segue.cache.planner import Plan
 from segue.cache.tiers.disk.shared import SharedDisk
-from segue.commands.cache.stock import Stock
+from segue.commands.cache.contents import DirectoryContents
 from segue.memory import MemoryKind
 from segue.storage.directory import Directory
 from segue.storage.errors import DiskError
@@ -141,8 +141,8 @@ def test_two_models_keep_their_own_as_long_as_there_is_room(directory: File) -> 
         a.fill(range(first, first + 1))
         b.fill(range(first, first + 1))
     assert (a.n_stored(), b.n_stored()) == (4, 4)
-    stock = Stock.look(directory)
-    assert sorted(stock.model_name(one.model) for one in stock.holdings) == ["a" * 8] * 4 + ["b" * 8] * 4
+    contents = DirectoryContents.read(directory)
+    assert sorted(contents.model_name(one.model) for one in contents.checkpoints) == ["a" * 8] * 4 + ["b" * 8] * 4
     for tenant in (a, b):
         tenant.cache.close(PATIENCE_S)
     with closing(Directory(directory)) as left:

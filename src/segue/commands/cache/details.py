@@ -6,26 +6,26 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from segue.commands.cache.holding import Holding
-from segue.commands.cache.remainder import Remainder
-from segue.commands.cache.stock import Stock
-from segue.commands.cache.table import grid
+from segue.commands.cache.contents import DirectoryContents
+from segue.commands.cache.file_usage import FileUsage
+from segue.commands.cache.stored_checkpoint import StoredCheckpoint
 from segue.commands.cache.units import moment, size
+from segue.commands.grid import grid
 
 
-def sheet(holding: Holding, stock: Stock, now: float) -> Group:
+def details(checkpoint: StoredCheckpoint, contents: DirectoryContents, now: float) -> Group:
     """Its row in the index, its chain of segments, and the fingerprint of its model."""
-    remainder = stock.remainder()
-    parts: list[RenderableType] = [_pairs(_facts(holding, remainder, now))]
-    parts += ["", _segments(holding, remainder)] if holding.chain else []
-    parts += ["", Text(f"model {stock.model_name(holding.model)}", style="bold")]
-    return Group(*parts, _pairs(stock.models[holding.model]))
+    usage = contents.file_usage()
+    parts: list[RenderableType] = [_pairs(_facts(checkpoint, usage, now))]
+    parts += ["", _segments(checkpoint, usage)] if checkpoint.chain else []
+    parts += ["", Text(f"model {contents.model_name(checkpoint.model)}", style="bold")]
+    return Group(*parts, _pairs(contents.models[checkpoint.model]))
 
 
-def _facts(holding: Holding, remainder: Remainder, now: float) -> dict[str, str]:
-    row = holding.row
+def _facts(checkpoint: StoredCheckpoint, usage: FileUsage, now: float) -> dict[str, str]:
+    row = checkpoint.row
     return {
-        "checkpoint": holding.id,
+        "checkpoint": checkpoint.id,
         "tokens": f"{row.n_tokens:,}, " + ("those of its segments" if row.tokens is None else "stored with it"),
         "positions in memory": f"{row.pos_min:,} to {row.pos_max:,}",
         "origin": row.origin.replace("_", " "),
@@ -37,16 +37,16 @@ def _facts(holding: Holding, remainder: Remainder, now: float) -> dict[str, str]
         "logits": "yes" if row.has_logits else "no",
         "positions digest": row.positions_digest or "none",
         "file": f"{row.file}, {size(row.n_bytes)}" if row.file else "none",
-        "its removal frees": size(remainder.freed_bytes(holding)),
+        "its removal frees": size(usage.freed_bytes(checkpoint)),
     }
 
 
-def _segments(holding: Holding, remainder: Remainder) -> Table:
+def _segments(checkpoint: StoredCheckpoint, usage: FileUsage) -> Table:
     made = grid(("segment", "left", "bold"), ("positions", "left", ""), ("size", "right", "yellow"))
     made.add_column("needed by", justify="right")
-    for segment, end in zip(holding.chain, holding.ends, strict=True):
+    for segment, end in zip(checkpoint.chain, checkpoint.ends, strict=True):
         positions = f"{segment.start:,} to {end - 1:,}" + (f" of {segment.end - 1:,}" if end < segment.end else "")
-        made.add_row(segment.file, positions, size(segment.n_bytes), f"{remainder.n_needing[segment.file]:,}")
+        made.add_row(segment.file, positions, size(segment.n_bytes), f"{usage.n_needing[segment.file]:,}")
     return made
 
 

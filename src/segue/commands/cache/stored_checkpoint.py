@@ -8,7 +8,7 @@ from segue.storage.rows import EntryRow, SegmentRow, Tokens
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Holding:
+class StoredCheckpoint:
     """A checkpoint in the index; `model` is the number of its fingerprint, and `chain` starts at the root."""
 
     row: EntryRow

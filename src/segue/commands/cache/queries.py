@@ -44,25 +44,25 @@ def ls(
     """
     from rich.console import Console
 
+    from segue.commands.cache.contents import DirectoryContents
     from segue.commands.cache.report import as_json
-    from segue.commands.cache.stock import Stock
     from segue.commands.cache.table import table, text_table, totals
 
-    stock = Stock.look(cache_dir)
+    contents = DirectoryContents.read(cache_dir)
     texts: dict[str, str] = {}
     if preview and model is not None:
         from segue.commands.cache.preview import previews
 
-        texts = previews(stock, model)
+        texts = previews(contents, model)
     console = Console(highlight=False)
     if json:
-        console.out(as_json(stock, texts))
+        console.out(as_json(contents, texts))
         return 0
-    if stock.holdings:
-        console.print(table(stock, time.time()), "")
+    if contents.checkpoints:
+        console.print(table(contents, time.time()), "")
     if texts:
-        console.print(text_table(texts, stock), "")
-    console.print(totals(stock))
+        console.print(text_table(texts, contents), "")
+    console.print(totals(contents))
     return 0
 
 
@@ -74,10 +74,10 @@ def show(id_: Id, /, *, cache_dir: CacheDir) -> int:
     """
     from rich.console import Console
 
-    from segue.commands.cache.sheet import sheet
-    from segue.commands.cache.stock import Stock
+    from segue.commands.cache.contents import DirectoryContents
+    from segue.commands.cache.details import details
 
-    stock = Stock.look(cache_dir)
-    (holding,) = stock.find([id_])
-    Console(highlight=False).print(sheet(holding, stock, time.time()))
+    contents = DirectoryContents.read(cache_dir)
+    (checkpoint,) = contents.find([id_])
+    Console(highlight=False).print(details(checkpoint, contents, time.time()))
     return 0

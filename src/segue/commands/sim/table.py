@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
-from rich import box
-from rich.console import JustifyMethod
 from rich.table import Table
 
+from segue.commands.grid import Column, grid
 from segue.sim.replay import Result
 
-_COLUMNS: Final[tuple[tuple[str, JustifyMethod, str], ...]] = (
+_COLUMNS: Final[tuple[Column, ...]] = (
     ("policy", "left", "bold"),
     ("room", "right", ""),
     ("hits", "right", "green"),
@@ -22,14 +21,6 @@ _COLUMNS: Final[tuple[tuple[str, JustifyMethod, str], ...]] = (
     ("p50 s", "right", ""),
     ("p95 s", "right", ""),
 )
-
-
-def grid(*columns: tuple[str, JustifyMethod, str]) -> Table:
-    """An empty table in the style of these commands."""
-    made = Table(box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False, show_edge=False, header_style="bold")
-    for header, justify, style in columns:
-        made.add_column(header, justify=justify, style=style, no_wrap=True)
-    return made
 
 
 def table(results: Sequence[Result]) -> Table:

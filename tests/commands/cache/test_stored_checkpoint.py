@@ -1,9 +1,9 @@
-from segue.commands.cache.stock import Stock
+from segue.commands.cache.contents import DirectoryContents
 from tests.commands.cache.making import IDS
 
 
-def test_the_tokens_of_a_chain_that_leaves_a_link_before_its_end(stock: Stock) -> None:
-    one, two, three, four = stock.find([IDS[1], IDS[2], IDS[3], IDS[4]])
+def test_the_tokens_of_a_chain_that_leaves_a_link_before_its_end(contents: DirectoryContents) -> None:
+    one, two, three, four = contents.find([IDS[1], IDS[2], IDS[3], IDS[4]])
     assert one.ends == (100, 150)
     assert two.ends == (60, 75)
     assert four.ends == (30,)
