@@ -16,7 +16,7 @@ _OFF = frozenset({"off", "disabled", "false", "0"})
 # With these a flag asks for nothing, so that there is nothing to warn of.
 _OFF_VALUES = _OFF | {"none", "-1", ""}
 # It took no value in older versions.
-_MAY_STAND_ALONE = frozenset({"--log-colors"})
+_MAY_STAND_ALONE = frozenset({"--log-colors", "--color", "-co"})
 _PREFIX = "LLAMA_ARG_"
 _UNKNOWN_VARIABLE = "no variable of llama-server, and without effect"
 _PRINTS = "prints"

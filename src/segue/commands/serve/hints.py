@@ -17,8 +17,9 @@ def hint(name: str) -> str:
         return f"did you mean -{name}?"
     # Short names are too much alike to tell which was meant, and a negation is never meant by its opposite.
     rivals = [other for other in known if other.startswith("--") and _is_negation(other) == _is_negation(name)]
-    near = difflib.get_close_matches(name, sorted(rivals), n=1, cutoff=_LIKENESS) if name.startswith("--") else []
-    return f"did you mean {near[0]}?" if near else "segue serve --help shows all flags"
+    rivals = [other.removeprefix("--") for other in rivals] if name.startswith("--") else []
+    near = difflib.get_close_matches(name[2:], sorted(rivals), n=1, cutoff=_LIKENESS)
+    return f"did you mean --{near[0]}?" if near else "segue serve --help shows all flags"
 
 
 def _known() -> Iterable[str]:

@@ -55,12 +55,13 @@ def check_certificate(settings: Settings) -> None:
         ) from error
 
 
-def close(listener: socket.socket) -> None:
-    """Close a listener, and remove its file if it is a Unix socket."""
-    path = listener.getsockname() if listener.family == socket.AF_UNIX else ""
-    listener.close()
-    if path:
-        Path(path).unlink(missing_ok=True)
+def close(listeners: Sequence[socket.socket], settings: Settings) -> None:
+    """Close what is still open, and remove the files of Unix sockets."""
+    for listener in listeners:
+        listener.close()
+    for host in settings.hosts:
+        if host.endswith(_UNIX):
+            Path(host).unlink(missing_ok=True)
 
 
 def url_of(listener: socket.socket, settings: Settings) -> str:

@@ -82,13 +82,14 @@ def serve(settings: Settings, build: Build, warnings: Sequence[str] = ()) -> int
         ssl_certfile=settings.ssl_cert_file,
     )
     server = _Server(config, settings.threads_http)
-    loader = _Loader(service, build, console, " and ".join(urls), server)
+    loader = _Loader(service, build, console, urls, server)
     signals = _Signals(server)
-    with contextlib.ExitStack() as open_sockets, signals:
-        for listener in listeners:
-            open_sockets.callback(close, listener)
-        loader.start()
-        server.run(sockets=listeners)
+    try:
+        with signals:
+            loader.start()
+            server.run(sockets=listeners)
+    finally:
+        close(listeners, settings)
     loader.finish(signals.exit_code)
     if service.phase is LoadingPhase.FAILED:
         print(f"segue: {service.failure}", file=sys.stderr)
@@ -133,11 +134,13 @@ class _Signals:
 class _Loader:
     """Loads the model on a thread of its own and makes the service ready, or stops the server."""
 
-    def __init__(self, service: Service, build: Build, console: Console, url: str, server: uvicorn.Server) -> None:
+    def __init__(
+        self, service: Service, build: Build, console: Console, urls: Sequence[str], server: uvicorn.Server
+    ) -> None:
         self._service = service
         self._build = build
         self._console = console
-        self._url = url
+        self._urls = urls
         self._server = server
         self._built: LoadedModel | None = None
         self._thread = threading.Thread(target=self._load, name="segue-load", daemon=True)
@@ -180,7 +183,9 @@ class _Loader:
         settings, loop = self._service.settings, self._service.backend.loop
         name, n_ctx = self._service.model_name, loop.n_ctx
         slots = "1 slot" if settings.parallel == 1 else f"{settings.parallel} slots"
-        line = f"{self._url} serves {name}: context {n_ctx:,}, {slots}, loaded in {seconds:.1f} s"
+        first, *others = self._urls
+        line = f"{first} serves {name}: context {n_ctx:,}, {slots}, loaded in {seconds:.1f} s"
+        line += f"; also at {', '.join(others)}" if others else ""
         self._console.print(line, highlight=False, soft_wrap=True)
 
     @contextlib.contextmanager
