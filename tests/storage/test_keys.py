@@ -25,7 +25,17 @@ def test_one_content_has_one_key() -> None:
 
 
 def test_a_row_has_the_key_of_its_path_wherever_its_tokens_are() -> None:
-    own = EntryRow(b"", "tenant", 4, 0, 3, "reply_end", 1.0, 2.0, tokens=PATH)
+    own = EntryRow(
+        key=b"",
+        namespace="tenant",
+        n_tokens=4,
+        pos_min=0,
+        pos_max=3,
+        origin="reply_end",
+        created=1.0,
+        last_used=2.0,
+        tokens=PATH,
+    )
     chain = [
         SegmentRow("tenant", 0, np.append(PATH[:2], 9), "", 0),
         SegmentRow("tenant", 2, np.append(PATH[2:], 9), "", 0),
