@@ -128,8 +128,9 @@ def _forget(paths: list[Path]) -> None:
 
 def _put(context: Context, links: list[Cells], state: State) -> None:
     rest = [(link, link.end) for link in links]
+    n_most = context.shape.n_bytes_cells_most // context.shape.n_bytes_cell
     while rest:
-        cells, end = first_piece(rest, context.shape.n_bytes_cells_most)
+        cells, end = first_piece(rest, n_most)
         context.put_cells(_LANE, cells, end, state, _VIA)
         rest = rest[len(cells) :]
 

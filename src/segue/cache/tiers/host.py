@@ -59,7 +59,7 @@ class HostTier:
             assert entry.state is not None
             self._engine.load(entry.state, target)
             return True
-        runs, end = next_piece(entry, self._engine.length(target), n_tokens, self._engine.shape.n_bytes_cells_most)
+        runs, end = next_piece(entry, self._engine.length(target), n_tokens, self._n_piece)
         self._engine.put_cells(target, runs, end, entry.state, self._via)
         if end == entry.n_covered and entry.state is not None and self._engine.shape.kind.has_window:
             self._engine.put_state(target, entry.state)
