@@ -1,4 +1,4 @@
-"""What a model's memory can do, which decides what a checkpoint of it can restore."""
+"""The traits of a model's memory, which decide which prefixes a checkpoint of it can restore."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -28,7 +28,7 @@ class Tiers(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Where a prompt can start. Valid until the cache changes: restore it at once or plan again.
+    """The start of a prompt in the cache. Valid until the cache changes: restore it at once or plan again.
 
     `needs_last`: the whole prompt could be restored, but its logits were not kept. `n_cheaper_to_read` tokens could be
     restored but are faster to read again, and `n_not_fetched` more could be restored if they were not on disk.

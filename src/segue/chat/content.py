@@ -77,7 +77,7 @@ def _inner(part: Mapping[str, Any], depth: int) -> str:
 
 
 def _head(kind: str, part: Mapping[str, Any], separator: str = " ") -> str:
-    """What a part is, and its name if it has one."""
+    """The kind of a part, and its name if it has one."""
     places = [part, *(part[key] for key in ("file", "resource") if isinstance(part.get(key), Mapping))]
     names = (place.get(key) for place in places for key in _NAMES)
     name = next((" ".join(name.split()) for name in names if isinstance(name, str) and name.strip()), "")

@@ -1,4 +1,4 @@
-"""How far two texts agree."""
+"""The length of the common prefix of two texts."""
 
 
 def common_prefix(a: str, b: str) -> int:

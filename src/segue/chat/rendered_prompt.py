@@ -19,7 +19,7 @@ class WrittenText(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedPrompt:
-    """What a chat template made of a conversation. All offsets count characters of `text`.
+    """A conversation as a chat template has written it. All offsets count characters of `text`.
 
     `message_ends` are exclusive ends, strictly ascending, each of the text up to and with the message whose index
     stands beside it in `message_indices` (`PREAMBLE` for tools and the like); a message whose end was not found is

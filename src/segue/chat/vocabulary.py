@@ -1,4 +1,4 @@
-"""What the chat package must know of a model's vocabulary."""
+"""The parts of a model's vocabulary that the chat package needs."""
 
 from collections.abc import Mapping
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""What came back from one request."""
+"""The answer to one request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -29,7 +29,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What a model is, but for its numbers. The keys of `metadata` lack the prefix `name`, tensors of blocks theirs."""
+    """A model apart from its numbers. The keys of `metadata` lack the prefix `name`, tensors of blocks theirs."""
 
     name: str
     metadata: Mapping[str, Value]

@@ -1,4 +1,4 @@
-"""What the demo shows: a table of the requests, 80 columns wide, and what it comes to in words."""
+"""The demo's output: a table of the requests, 80 columns wide, and its totals in words."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -42,7 +42,7 @@ def table(rows: Sequence[Row]) -> Table:
 
 
 def summary(rows: Sequence[Row]) -> Text:
-    """What the whole table says, in sentences. All rows were asked both ways."""
+    """The totals of the table, in sentences. All rows were asked both ways."""
     totals = Totals.of(rows)
     text = Text(
         f"{totals.n_rows} requests with {totals.n_prompt:,} prompt tokens: {totals.n_read:,} of them were read. "

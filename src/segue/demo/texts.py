@@ -1,4 +1,4 @@
-"""What is said in the demo's conversations: a coding agent at work on a shop."""
+"""The texts of the demo's conversations: a coding agent at work on a shop."""
 
 from itertools import product
 from typing import Any, Final

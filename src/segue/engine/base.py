@@ -69,7 +69,7 @@ class Choice:
 
 
 class Mask(Protocol):
-    """Which tokens may come next in one reply. Belongs to the engine's thread.
+    """The tokens that may come next in one reply. Belongs to the engine's thread.
 
     Any exception ends the reply; a mask raises `MaskError` where its grammar cannot be followed further.
     """

@@ -25,7 +25,7 @@ _LAZY_MODES = {"off": 0, "auto": 1, "on": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelParams:
-    """How to load a model: llama-server's `-ngl`, `--device`, split flags, memory mapping and metadata overrides."""
+    """The loading of a model: llama-server's `-ngl`, `--device`, split flags, memory mapping and metadata overrides."""
 
     n_gpu_layers: int = -1
     devices: tuple[str, ...] = ()

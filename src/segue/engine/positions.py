@@ -58,7 +58,7 @@ def jumps_until(n_tokens: int, jumps: Jumps) -> Jumps:
 
 
 class Track:
-    """How far one sequence has read: it holds `n_tokens` inputs, and the next one takes the position `pos`."""
+    """The progress of one sequence: it holds `n_tokens` inputs, and the next one takes the position `pos`."""
 
     __slots__ = ("jumps", "n_tokens", "pos")
 

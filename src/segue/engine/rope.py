@@ -1,4 +1,4 @@
-"""How positions are encoded, where that differs from what the model's file says."""
+"""The encoding of positions, where it differs from the model's file."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
@@ -28,13 +28,13 @@ class RopeParams:
         native.yarn_beta_slow, native.yarn_beta_fast = self.yarn_beta_slow, self.yarn_beta_fast
 
     def n_ctx(self, n_ctx_train: int) -> int:
-        """How long the context of a model becomes; 0 if it stays as it is."""
+        """The context's new length; 0 if it stays as it is."""
         if self.scaling == "none" or not 0 < self.freq_scale < 1:
             return 0
         return round((self.yarn_orig_ctx or n_ctx_train) / self.freq_scale)
 
     def described(self) -> str:
-        """What differs from the model's file, for the user; empty if nothing does."""
+        """The differences from the model's file, in words; empty if there are none."""
         found = asdict(self)
         return ", ".join(f"{part.name} {found[part.name]}" for part in fields(self) if found[part.name] != part.default)
 

@@ -1,4 +1,4 @@
-"""What a reply must look like: from what clients ask for to the tokens that may come next.
+"""The form that a reply must have: from a client's request to the tokens that may come next.
 
 The only package that imports llguidance.
 """

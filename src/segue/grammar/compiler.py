@@ -34,7 +34,7 @@ class Compiler:
             self._preparing.join()
 
     def compile(self, constraint: Constraint) -> Compiled:
-        """What makes the masks of replies. Raises ConstraintError for a grammar that is none."""
+        """A maker of the masks of replies. Raises ConstraintError for a grammar that is none."""
         source, tokenizer = constraint.source, self._ready()
         with self._lock:
             known = self._known.get(source)

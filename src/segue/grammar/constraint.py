@@ -1,4 +1,4 @@
-"""What a reply must look like, as one kind of grammar: llguidance's Lark."""
+"""The form that a reply must have, as one kind of grammar: llguidance's Lark."""
 
 import json
 from collections.abc import Mapping

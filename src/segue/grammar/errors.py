@@ -1,4 +1,4 @@
-"""What can be wrong with a constraint."""
+"""The errors of a constraint."""
 
 _N_LONGEST = 300
 
@@ -8,6 +8,6 @@ class ConstraintError(Exception):
 
 
 def plain(message: str) -> str:
-    """What llguidance says, without its excerpts of the grammar and its state; an assertion of it is a limit."""
+    """llguidance's message, without its excerpts of the grammar and its state; an assertion of it is a limit."""
     message = message.split("\n<")[0].split("\n   1 |")[0].strip()
     return "it is too large" if message.startswith("panic") else message[:_N_LONGEST]

@@ -1,4 +1,4 @@
-"""How far one reply has come in its grammar."""
+"""The position of one reply in its grammar."""
 
 from collections.abc import Callable
 

@@ -13,7 +13,7 @@ MAX_SCHEMA_BYTES = 512 << 10
 MAX_VALUES = 20_000
 MAX_DEPTH = 100
 MAX_SEARCH_CHARS = 512 << 10
-"""What llguidance may read of a faulty schema's parts to find the place of the fault."""
+"""The most of a faulty schema's parts that llguidance reads to find the place of the fault."""
 
 # As many blanks as llama.cpp allows: a model that likes them would else never come to an end.
 _OPTIONS: dict[str, Any] = {"whitespace_pattern": r"[ \t\n\r]{1,22}", "coerce_one_of": True}
@@ -84,7 +84,7 @@ def _source(schema: object) -> str:
 
 
 def _fault(source: str) -> str:
-    """What llguidance has against a schema, empty if nothing."""
+    """llguidance's objection to a schema, empty if it has none."""
     return plain(LLMatcher.validate_grammar(source))
 
 

@@ -8,7 +8,7 @@ from segue.chat.vocabulary import Tokens
 
 
 class GrammarVocabulary(Protocol):
-    """What must be known of a vocabulary to follow a grammar with its tokens. Any thread."""
+    """The parts of a vocabulary that following a grammar needs. Any thread."""
 
     n_tokens: int
 

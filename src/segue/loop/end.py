@@ -57,7 +57,7 @@ def context_exceeded(n_prompt: int, n_ctx: int) -> JobError:
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
-    """How a job ended. `truncated`: the context was full before the reply ended."""
+    """The end of a job. `truncated`: the context was full before the reply ended."""
 
     reason: EndReason
     timings: Timings

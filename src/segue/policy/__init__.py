@@ -1,1 +1,1 @@
-"""Where to take checkpoints, from which to restore, which to keep, and why tokens were read. Pure logic."""
+"""Decides where to take checkpoints, which to restore and which to keep, and why tokens were read. Pure logic."""

@@ -1,1 +1,1 @@
-"""Which prefixes are known: a tree of token paths, and the checkpoints attached to it."""
+"""The known prefixes: a tree of token paths, and the checkpoints attached to it."""

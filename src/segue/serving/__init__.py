@@ -1,1 +1,1 @@
-"""What all APIs share below HTTP: the loaded model with its text tools, errors, API keys, plans and reports."""
+"""Shared by all APIs below HTTP: the loaded model with its text tools, errors, API keys, plans and reports."""

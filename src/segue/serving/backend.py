@@ -18,7 +18,7 @@ from segue.loop.job import Tokens
 
 
 class ModelInfo(Protocol):
-    """What is told of a loaded model. `chat_template` is the file's own, if it has one."""
+    """The facts that clients learn about a loaded model. `chat_template` is the file's own, if it has one."""
 
     path: Path
     description: str
@@ -42,7 +42,7 @@ class ModelVocabulary(TokenVocabulary, Protocol):
 
 
 class Embeddings(Protocol):
-    """What embeds texts of `n_tokens` tokens at most."""
+    """An embedder of texts of `n_tokens` tokens at most."""
 
     n_tokens: int
 

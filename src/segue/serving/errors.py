@@ -26,7 +26,7 @@ _OPENAI_CODES = {"exceed_context_size_error": "context_length_exceeded"}
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong: `type` is one of llama-server's, `details` are further fields of its error object.
+    """A failure: `type` is one of llama-server's, `details` are further fields of its error object.
 
     `openai_code` is the `code` by which OpenAI's clients know the failure, None where they have none.
     """

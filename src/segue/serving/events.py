@@ -18,7 +18,7 @@ class StopType(StrEnum):
 
 
 class Signal(Enum):
-    """What happens to the connection."""
+    """An event of the connection."""
 
     SILENCE = auto()
     GONE = auto()

@@ -18,7 +18,7 @@ class KeyRing:
         return bool(self._digests)
 
     def owner(self, key: bytes) -> str | None:
-        """Who holds a key, None for a wrong one. Takes the same time for every key of a length."""
+        """The holder of a key, None for a wrong one. Takes the same time for every key of a length."""
         if not self._digests:
             return ""
         presented = _digest(key)

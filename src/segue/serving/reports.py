@@ -1,4 +1,4 @@
-"""What happened to the prompt tokens of recent requests, for `GET /cache/explain/{id}`. Numbers only, no text."""
+"""The fate of the prompt tokens of recent requests, for `GET /cache/explain/{id}`. Numbers only, no text."""
 
 import threading
 from collections import OrderedDict

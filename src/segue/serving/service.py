@@ -14,7 +14,7 @@ from segue.settings import Settings
 
 
 class LoadingPhase(StrEnum):
-    """Where loading stands."""
+    """The progress of loading."""
 
     LOADING = "loading"
     READY = "ready"
@@ -23,7 +23,7 @@ class LoadingPhase(StrEnum):
 
 @dataclass(kw_only=True)
 class Service:
-    """What one server process serves. Made before the model is loaded; `attach` makes it ready, from any thread."""
+    """One server process. It is made before the model is loaded; `attach`, from any thread, makes it ready."""
 
     settings: Settings
     keys: KeyRing

@@ -31,7 +31,7 @@ class Load:
         self._conversations = [[replace(r, path=_coarse(r.path, n)) for r in group] for _, group in grouped]
 
     def requests(self, n_users: int, seconds: float, seed: int) -> Iterator[TraceRequest]:
-        """What so many users ask in so many seconds, by rising time.
+        """The requests of so many users in so many seconds, by rising time.
 
         Each user starts at a random request of a conversation, continues it as in the recording, and starts another
         one 10 s after its end. `conversation` numbers them all.

@@ -12,7 +12,7 @@ _F16, _F32 = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class SimulatedModel:
-    """What one token adds to the attention cells, and what a checkpoint's own state takes.
+    """The bytes that one token adds to the attention cells, and those of a checkpoint's own state.
 
     `n_flops_token` is the work of reading one token without attention, `n_flops_pair` that of attention to each token
     before it.

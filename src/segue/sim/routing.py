@@ -16,7 +16,7 @@ _GOLDEN: Final = 0x9E3779B1
 
 
 class Routing(StrEnum):
-    """What a router knows of a request: nothing, its session, its prompt, or the checkpoints of all replicas."""
+    """A router's knowledge of a request: nothing, its session, its prompt, or the checkpoints of all replicas."""
 
     ROUND_ROBIN = "round-robin"
     SESSION = "session"

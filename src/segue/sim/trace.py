@@ -17,7 +17,7 @@ PAUSE_S = 10.0
 
 
 class Format(StrEnum):
-    """How a recording is written."""
+    """The format of a recording."""
 
     CLAUDE_CODE = "claude-code"
     MOONCAKE = "mooncake"

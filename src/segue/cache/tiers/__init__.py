@@ -1,1 +1,1 @@
-"""Where the parts of entries are kept: on the device, in host memory, on disk."""
+"""The places that keep parts of entries: the device, host memory, the disk."""

@@ -1,4 +1,4 @@
-"""What every tier promises."""
+"""The contract of every tier."""
 
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -40,4 +40,4 @@ class Tier(Protocol[Place]):
         """Give up what the tier has of an entry; harmless if it has nothing."""
 
     def usage(self) -> Usage:
-        """What the tier uses."""
+        """The bytes that the tier uses, and its limit."""

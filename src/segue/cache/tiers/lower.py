@@ -55,7 +55,7 @@ class LowerTier(Tier[HostTier], Protocol):
         """
 
     def close(self, timeout_s: float) -> None:
-        """Store what there is time for; the tier is of no use afterwards."""
+        """Store as much as there is time for; the tier cannot be used afterwards."""
 
 
 class NullTier:

@@ -1,4 +1,4 @@
-"""Which entries a lower tier has, and what goes with those that it loses."""
+"""The entries that a lower tier has, and those that are lost with a lost segment."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -56,7 +56,7 @@ class StoredEntries:
         self._unstore(chain[-1] if chain else None, checkpoint)
 
     def drop(self, checkpoint: Entry) -> None:
-        """Forget what is stored of a checkpoint, if anything; lose those that only its segments were left for."""
+        """Drop the stored parts of a checkpoint, if any; lose the entries that depended on its segments."""
         if checkpoint.stored is None:
             return
         self._remove([checkpoint.stored])
@@ -67,7 +67,7 @@ class StoredEntries:
             self._unstore(checkpoint.segment, checkpoint)
 
     def bring_back(self, checkpoint: Entry, cells: Sequence[tuple[Segment, Cells]], arrays: Sequence[Bytes]) -> bool:
-        """Take what a checkpoint lacks into host memory; False, with nothing taken, if there is no room.
+        """Bring what a checkpoint lacks into host memory; False, with nothing brought, if there is no room.
 
         `cells` are those of segments that have none there, root first; `arrays` are for `HostTier.bring_back`.
         """

@@ -12,7 +12,7 @@ Messages = Sequence[Mapping[str, Any]]
 
 
 def meaning(said: Whole) -> object:
-    """What a reply says, to be compared."""
+    """The meaning of a reply, to be compared."""
     return (
         said.content.strip(),
         said.reasoning.strip(),
@@ -21,7 +21,7 @@ def meaning(said: Whole) -> object:
 
 
 def _canonical(arguments: object) -> str:
-    """What arguments say, in one form of JSON; themselves if they are none, or nested too deeply to be read."""
+    """The arguments in one form of JSON; unchanged if they are no JSON, or nested too deeply to be read."""
     try:
         value = (json.loads(arguments) if arguments.strip() else {}) if isinstance(arguments, str) else arguments
         return json.dumps(value, sort_keys=True)

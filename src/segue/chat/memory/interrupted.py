@@ -38,7 +38,7 @@ def part_of(
 
 
 def _beginnings(text: str, content: str, reasoning: str, whole: Callable[[str], Whole]) -> Iterator[str]:
-    """Where `text` may be cut so that it says what the client has, the shortest first."""
+    """The positions at which `text` may end to equal the client's part, the shortest first."""
     n_blank = len(content) - len(content.rstrip())
     blank, content = content[len(content) - n_blank :], content.strip()
     wanted = content or reasoning
@@ -55,7 +55,7 @@ def _beginnings(text: str, content: str, reasoning: str, whole: Callable[[str], 
 
 
 def _n_reasoning(text: str, whole: Callable[[str], Whole]) -> int:
-    """Where the reasoning ends in a reply's text; 0 if there is none, or it was not written in one piece."""
+    """The end of the reasoning in a reply's text; 0 if there is none, or it was not written in one piece."""
     reasoning = whole(text).reasoning.strip()
     at = text.find(reasoning)
     return at + len(reasoning) if reasoning and at >= 0 else 0

@@ -40,7 +40,7 @@ class ReplyContext:
 
 
 class ReplyMemory:
-    """Knows what was said, by the whole conversation before it; nothing is found across namespaces. Any thread.
+    """Remembers replies by the whole conversation before them; nothing is found across namespaces. Any thread.
 
     A reply that a client sends back is taken for one that was given if text and calls are the same, whatever the
     spacing and order of the arguments. Then its reasoning, which many clients leave out, goes to the template as well;
@@ -60,7 +60,7 @@ class ReplyMemory:
     def context(
         self, namespace: str, messages: Messages, tools: Messages, rendered: RenderedPrompt, tokens: Tokens
     ) -> ReplyContext:
-        """What `store` needs to know of a conversation whose prompt has these tokens."""
+        """The facts that `store` needs about a conversation whose prompt has these tokens."""
         n_closed = rendered.message_ends[-1] if rendered.message_ends else len(rendered.text)
         head = self._tokenizer.since_special(tokens)
         return ReplyContext(namespace, digests(namespace, messages)[-1], tools, rendered.text[n_closed:], head)
@@ -138,7 +138,7 @@ class ReplyMemory:
         return _shifted(replace(rendered, text=text, written=tuple(written)), shifts)
 
     def _behind(self, block: str, stored: StoredReply, tools: Messages) -> str | None:
-        """What a message ends with behind the same reply in whatever words; None if it is another."""
+        """The end of a message after the same reply in any wording; None if it is another reply."""
         if block == stored.suffix + stored.text:
             return ""
         n_header = len(stored.suffix)

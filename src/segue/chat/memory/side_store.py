@@ -35,7 +35,7 @@ class SideStore:
             self._open(None)
 
     def get(self, kind: str, digest: bytes) -> bytes | None:
-        """What was put for this digest, if it is still there."""
+        """The value that was put for this digest, if it is still there."""
         with self._lock:
             try:
                 self._clock += 1

@@ -8,7 +8,7 @@ Tags = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """How a family writes calls.
+    """A family's way to write calls.
 
     `section` encloses all calls of a reply, `call` encloses each. `is_section_optional`: models may leave out the
     opening marker of the section. `allows_noise`: words before the first call of a section mean nothing.
@@ -98,7 +98,7 @@ class ElementForm(Form):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """How the models of one family write replies.
+    """The notation of the replies of one family's models.
 
     `signs`: a chat template that contains all strings of one of these groups belongs to the family. `reasoning`: the
     tags around reasoning. `wrappers` mean nothing and are left out. `calls_in_reasoning`: a call inside the reasoning

@@ -1,4 +1,4 @@
-"""How to parse the replies to one prompt."""
+"""The format in which the replies to one prompt are parsed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -46,5 +46,5 @@ class TokenMemory:
 
 
 def _n_bytes(text: str, tokens: bytes) -> int:
-    """What an entry costs, the dictionary's part included."""
+    """The bytes that an entry takes, the dictionary's part included."""
     return sys.getsizeof(text) + sys.getsizeof(tokens) + 200

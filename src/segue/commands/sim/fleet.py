@@ -58,11 +58,11 @@ def fleet(
     routing
         What decides where a request goes: round-robin, session, prefix or depth; all if absent.
     shared_bytes_per_s
-        How fast a checkpoint comes from the shared tier, on top of how fast it is brought back.
+        The rate at which a checkpoint comes from the shared tier, before it is restored.
     seconds
         How long to simulate.
     seed
-        What the users draw their conversations with.
+        The seed with which users draw their conversations.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

@@ -66,14 +66,14 @@ FormatOption = Annotated[Format, Parameter(name="--format", help="How the record
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """How conversations are laid beside each other."""
+    """The way in which conversations are interleaved."""
 
     concurrency: PositiveInt = 32
     """Conversations at a time. A recording with times of its own, mooncake, is replayed as it came."""
     seed: int = 1
-    """What their order is drawn with."""
+    """The seed of their order."""
     conversations: PositiveInt | None = None
-    """How many of them; all if absent."""
+    """The number of conversations; all if absent."""
 
     def load(self, path: Path, form: Format) -> Trace:
         """The requests of a recording. Raises TraceError."""
@@ -86,15 +86,15 @@ class Machine:
     """The model and the machine that times and bytes are predicted for."""
 
     model: Annotated[str, Parameter(converter=_model, n_tokens=1)] = "Qwen3.6-27B"
-    """Whose states and attention cells are counted."""
+    """The model whose states and attention cells are counted."""
     read_tokens_per_s: PositiveFloat = 1000.0
-    """How fast a prompt is read."""
+    """The rate at which a prompt is read."""
     restore_bytes_per_s: PositiveFloat = 10e9
-    """How fast a checkpoint is brought back."""
+    """The rate at which a checkpoint is restored."""
 
     @property
     def cost(self) -> Cost:
-        """What it takes to read and to bring back."""
+        """The cost of reading and of restoring."""
         return Cost(MODELS[self.model], self.read_tokens_per_s, self.restore_bytes_per_s)
 
 

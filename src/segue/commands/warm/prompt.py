@@ -15,7 +15,7 @@ class PromptError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WarmPrompt:
-    """Where a prompt is sent, and the body that has it read and answered with nothing."""
+    """The path that a prompt is sent to, and a body that has it read and answered with nothing."""
 
     name: str
     path: str

@@ -38,7 +38,7 @@ class Lru:
         return self._store.find(request.path)
 
     def _positions(self, request: TraceRequest, n_start: int, n_known: int) -> list[int]:
-        """Where to take checkpoints, ascending. Reading starts at `n_start`; the prompt was known up to `n_known`."""
+        """The positions of checkpoints, ascending. Reading starts at `n_start`; the prompt is known up to `n_known`."""
         del n_start, n_known
         return [len(request.path)]
 

@@ -16,7 +16,7 @@ _N_MIN_STRIDE_TOKENS = 64
 
 
 class Segue:
-    """What `segue serve` does with a hybrid model and one tier: it takes checkpoints, and the least valuable one goes.
+    """The rule of `segue serve` for a hybrid model with one tier: the least valuable checkpoint goes.
 
     A checkpoint costs as much as eight tokens, which the server takes for granted until it has measured.
     """

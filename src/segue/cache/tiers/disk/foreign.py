@@ -37,7 +37,7 @@ class ForeignEntries:
         self._models: dict[int, ModelEntries] = {}
 
     def read(self, model: int) -> ModelEntries:
-        """What the index has of a model, for `add`. Any thread; raises DiskError."""
+        """The entries that the index has of a model, for `add`. Any thread; raises DiskError."""
         found = ModelEntries(model)
         for segment in self._index.segments(model):
             found.parents[segment.file] = (segment.parent, segment.n_bytes)

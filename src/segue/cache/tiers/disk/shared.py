@@ -17,7 +17,7 @@ log = logging.getLogger("segue.cache")
 
 
 class Share:
-    """What one model's tier uses of a shared disk, and what it and the other tiers have asked of each other.
+    """One model's share of a shared disk: the bytes it uses, and the requests for room between it and the other tiers.
 
     `used_bytes` is for its own tier, and for others under the disk's lock. Any thread may call `answer`; the rest
     belongs to the tier's thread.
@@ -151,7 +151,7 @@ class SharedDisk:
         return share
 
     def _find_foreign(self) -> None:
-        """Take in what models have that nobody serves; those that are served are read by their own tiers."""
+        """Take in the entries of models that nobody serves; served models' entries are read by their own tiers."""
         for model in self.directory.index.fingerprints():
             if model in self._served():
                 continue
@@ -166,7 +166,7 @@ class SharedDisk:
     def leave(self, share: Share) -> None:
         """Remove a tier that has nothing under way; the last one closes the directory. Again is harmless.
 
-        What the others find of it is foreign from now on.
+        Its entries are foreign to the others from now on.
         """
         with self.lock:
             if share not in self.shares:

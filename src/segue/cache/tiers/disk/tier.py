@@ -99,7 +99,7 @@ class DiskTier:
         return self._fetching.fetch(entry, with_logits=with_logits)
 
     def drop(self, entry: Entry) -> None:
-        """Forget what is stored of an entry."""
+        """Drop the stored parts of an entry."""
         self._stored.drop(entry)
 
     def usage(self) -> Usage:
@@ -111,7 +111,7 @@ class DiskTier:
         return self._saving.save_next()
 
     def collect(self) -> None:
-        """Take over what the threads have done."""
+        """Take over the results of the threads."""
         self._fetching.release_arrived()
         self._writer.collect()
         self._reader.collect()
@@ -120,7 +120,7 @@ class DiskTier:
             self._saving.recheck_room()
 
     def close(self, timeout_s: float) -> None:
-        """Store what there is time for, and let the directory go."""
+        """Store as much as there is time for, and leave the directory."""
         give_up = time.monotonic() + timeout_s
         self._saving.retry()
         while not self.is_idle and time.monotonic() < give_up:
@@ -166,7 +166,7 @@ class DiskTier:
 
 
 def _stored_bytes(above: UpperTiers) -> int:
-    """What the files of all entries take."""
+    """The bytes that the files of all entries take."""
     segments = {one for entry in above.entries.all() if entry.segment is not None for one in entry.segment.up()}
     n_bytes = sum(segment.n_stored_bytes for segment in segments)
     return n_bytes + sum(entry.stored.n_bytes for entry in above.entries.all() if entry.stored is not None)
