@@ -60,9 +60,10 @@ def _answers() -> Iterable[str]:
         "What `segue serve` makes of every flag of llama-server, with its variable and its negations.\n"
         "What is passed over with a warning is told once, when the server starts.\n\n"
     )
-    yield "| flag | variable | answer | why, or what happens |\n|---|---|---|---|\n"
+    head = "| flag | variable | answer | why, or what happens |\n|---|---|---|---|\n"
+    yield head
     yield from map(_answer, llama_flags())
-    yield "\nFlags of older versions, which llama.cpp has dropped:\n\n| flag | variable | answer | why, or what happens |\n|---|---|---|---|\n"
+    yield f"\nFlags of older versions, which llama.cpp has dropped:\n\n{head}"
     yield from map(_answer, DROPPED)
 
 
