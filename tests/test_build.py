@@ -3,12 +3,14 @@
 import logging
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from llguidance import LLTokenizer
 
 from segue.build import build
+from segue.engine import libllama
 from segue.grammar.constraint import from_regex
 from segue.grammar.tokenizer import GrammarVocabulary, make_tokenizer
 from segue.loop.job import Job
@@ -144,6 +146,25 @@ def test_a_model_is_loaded_as_the_flags_say() -> None:
         assert built.model.n_ctx_train == 777
     finally:
         built.close()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ({}, ""),
+        ({"n_gpu_layers": 0, "device": ["none"]}, ""),
+        ({"n_gpu_layers": 99, "split_mode": "tensor"}, "--n-gpu-layers, --split-mode"),
+        ({"device": ["CUDA0", "CUDA1"], "tensor_split": [3, 1], "main_gpu": 1}, "--device, --tensor-split, --main-gpu"),
+    ],
+)
+def test_a_line_for_gpus_runs_on_the_cpu_where_there_are_none(
+    flags: dict[str, Any], told: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(libllama, "has_gpu", lambda: False)
+    settings = Settings(model=str(model_path("llama")), ctx_size=512, parallel=1, threads=1, **flags)
+    build(settings, lambda _: None, lambda *_: None).close()
+    line = f"libllama finds no GPU: the model runs on the CPU, without regard to {told}"
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [line] * bool(told)
 
 
 def test_replies_that_outnumber_a_batch_are_the_same(model_name: str) -> None:
