@@ -11,7 +11,10 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segue.commands.serve.llama_flags import LlamaFlag
 
 ROOT = Path(__file__).parents[1]
 # The tools are not installed.
@@ -44,7 +47,42 @@ def flags() -> str:
         run = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment)
         text = "\n".join(line.rstrip() for line in run.stdout.strip().splitlines())
         parts.append(f"\n## segue {command}\n\n```text\n{text}\n```\n")
-    return "".join(parts)
+    return "".join([*parts, *_answers()])
+
+
+def _answers() -> Iterable[str]:
+    """What becomes of each of llama-server's flags."""
+    from segue.commands.serve.answers import DROPPED
+    from segue.commands.serve.llama_flags import llama_flags
+
+    yield (
+        "\n## llama-server's flags\n\n"
+        "What `segue serve` makes of every flag of llama-server, with its variable and its negations.\n"
+        "What is passed over with a warning is told once, when the server starts.\n\n"
+    )
+    head = "| flag | variable | answer | why, or what happens |\n|---|---|---|---|\n"
+    yield head
+    yield from map(_answer, llama_flags())
+    yield f"\nFlags of older versions, which llama.cpp has dropped:\n\n{head}"
+    yield from map(_answer, DROPPED)
+
+
+def _answer(row: "LlamaFlag") -> str:
+    from segue.commands.serve.answers import Verdict, answer_to
+    from segue.settings import Settings
+    from segue.settings.flags import setting_flags
+
+    def line(names: Iterable[str], verdict: Verdict, text: str) -> str:
+        variable = f"`{row.env}`" if row.env else ""
+        return f"| {', '.join(f'`{name}`' for name in names)} | {variable} | {verdict} | {text} |\n"
+
+    if row.names[0] in setting_flags():
+        text = Settings.model_fields[setting_flags()[row.names[0]].setting].description or ""
+        return line([*row.names, *row.negatives], Verdict.TAKEN, text.partition(" (env: ")[0])
+    answer, negated = answer_to(row), answer_to(row, is_negated=True) if row.negatives else None
+    if negated is None or negated == answer:
+        return line([*row.names, *row.negatives], answer.verdict, answer.text)
+    return line(row.names, answer.verdict, answer.text) + line(row.negatives, negated.verdict, negated.text)
 
 
 def structure() -> str:

@@ -3,12 +3,14 @@
 import logging
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from llguidance import LLTokenizer
 
 from segue.build import build
+from segue.engine import libllama
 from segue.grammar.constraint import from_regex
 from segue.grammar.tokenizer import GrammarVocabulary, make_tokenizer
 from segue.loop.job import Job
@@ -92,6 +94,77 @@ def test_a_request_gets_no_more_than_the_model_was_trained_with_and_the_log_says
     caplog.clear()
     build(settings.model_copy(update={"ctx_size": 512}), lambda _: None, lambda *_: None).close()
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_context_that_is_extended_may_exceed_what_the_model_was_trained_with(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = Settings(model=str(model_path("llama")), ctx_size=140_000, parallel=1, threads=1, rope_scale=2)
+    built = build(settings, lambda _: None, lambda *_: None)
+    try:
+        assert built.loop.n_ctx == 140_000
+    finally:
+        built.close()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize(("ctx_size", "n_cells"), [(0, 1024), (2048, 2048)])
+def test_requests_may_be_kept_below_the_cells_that_they_share(ctx_size: int, n_cells: int) -> None:
+    settings = Settings(
+        model=str(model_path("llama")),
+        ctx_size=ctx_size,
+        kv_unified_per_slot=512,
+        parallel=2,
+        threads=1,
+        cache_parked=0,
+    )
+    built = build(settings, lambda _: None, lambda *_: None)
+    try:
+        assert (built.loop.n_ctx, built.engine.n_cells) == (512, n_cells)
+    finally:
+        built.close()
+
+
+def test_a_model_is_loaded_as_the_flags_say() -> None:
+    settings = Settings(
+        model=str(model_path("llama")),
+        ctx_size=512,
+        parallel=1,
+        threads=1,
+        override_kv=[("general.name", "other"), ("llama.context_length", 777)],
+        load_mode="dio",
+        lazy_mode="off",
+        repack=False,
+        no_host=True,
+        check_tensors=True,
+        numa="distribute",
+        kv_offload=False,
+        op_offload=False,
+    )
+    built = build(settings, lambda _: None, lambda *_: None)
+    try:
+        assert built.model.n_ctx_train == 777
+    finally:
+        built.close()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ({}, ""),
+        ({"n_gpu_layers": 0, "device": ["none"]}, ""),
+        ({"n_gpu_layers": 99, "split_mode": "tensor"}, "--n-gpu-layers, --split-mode"),
+        ({"device": ["CUDA0", "CUDA1"], "tensor_split": [3, 1], "main_gpu": 1}, "--device, --tensor-split, --main-gpu"),
+    ],
+)
+def test_a_line_for_gpus_runs_on_the_cpu_where_there_are_none(
+    flags: dict[str, Any], told: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(libllama, "has_gpu", lambda: False)
+    settings = Settings(model=str(model_path("llama")), ctx_size=512, parallel=1, threads=1, **flags)
+    build(settings, lambda _: None, lambda *_: None).close()
+    line = f"libllama finds no GPU: the model runs on the CPU, without regard to {told}"
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [line] * bool(told)
 
 
 def test_replies_that_outnumber_a_batch_are_the_same(model_name: str) -> None:

@@ -128,6 +128,8 @@ def test_a_model_that_cannot_be_loaded(gguf: Path) -> None:
     code, printed = run("serve", "-m", str(gguf), "--port", "0", "--chat-template", "{% if %}")
     assert code == 1
     assert "--chat-template-file" in printed
+    code, printed = run("serve", "-m", str(gguf), "--port", "0", "--logit-bias", "260+1")
+    assert (code, printed) == (1, "segue: --logit-bias: token 260 is not in the vocabulary of 260\n")
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
@@ -157,6 +159,9 @@ def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFix
             (["-m", str(tmp_path / "none.gguf"), "--offline"], "No such file"),
             (["-m", str(gguf), "--slot-save-path", str(tmp_path / "none")], "--slot-save-path: "),
             (["-m", str(gguf), "--slot-save-path", str(text)], "text.gguf is not a directory; make"),
+            (["-m", str(gguf), "--log-file", str(tmp_path / "none" / "log")], "--log-file: cannot write"),
+            (["-hf", "user/tiny", "--offline"], "--hf-repo: user/tiny is not in"),
+            (["-m", str(gguf), "--ssl-key-file", "key", "--ssl-cert-file", "none.pem"], "--ssl-cert-file: cannot read"),
             (["-m", str(gguf), "--api-key-file", str(tmp_path / "none")], "--api-key-file"),
         ):
             assert main(["serve", *arguments]) == 1
@@ -210,6 +215,12 @@ def test_a_command_line_that_cannot_be_understood(
 ) -> None:
     assert main(["serve", *arguments]) == 2
     assert part in one_line(capsys)
+
+
+def test_what_is_printed_in_place_of_serving(capsys: pytest.CaptureFixture[str]) -> None:
+    for flag, start in (("--version", __version__), ("--list-devices", "Available devices:\n  CPU"), ("-h", "Usage:")):
+        assert main(["serve", "-c", "4096", flag]) == 0
+        assert capsys.readouterr().out.startswith(start)
 
 
 def test_other_commands(capsys: pytest.CaptureFixture[str]) -> None:

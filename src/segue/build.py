@@ -23,6 +23,7 @@ from segue.engine.fingerprint import fingerprint
 from segue.engine.measurement import measure
 from segue.engine.model import Model, ModelParams
 from segue.engine.rope import RopeParams
+from segue.engine.trial import try_overrides
 from segue.engine.vocabulary import Vocabulary
 from segue.grammar.compiler import Compiler
 from segue.loop.loop import Loop
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 # The engine's thread must get the interpreter back at once when libllama returns; 5 ms would cost whole tokens.
 _SWITCH_INTERVAL_S = 0.0002
 _MOST_DISK_BYTES = 64 << 30
+# What the flags that place a model are by default.
+_NO_PLACES: tuple[object, ...] = ("auto", [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,10 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     if settings.numa:
         libllama.use_numa(settings.numa)
-    model = Model(Path(settings.model), _model_params(settings), on_progress)
+    path = Path(settings.model)
+    if settings.override_kv:
+        try_overrides(path, settings.override_kv)
+    model = Model(path, _model_params(settings), on_progress)
     compiler = Compiler(model.vocabulary)
     compiler.prepare()
     n_threads = settings.threads if settings.threads > 0 else len(os.sched_getaffinity(0))
@@ -167,6 +173,8 @@ def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
 
 
 def _model_params(settings: Settings) -> ModelParams:
+    if not libllama.has_gpu():
+        settings = _without_gpus(settings)
     layers = settings.n_gpu_layers
     no_devices = settings.device == ["none"]
     return ModelParams(
@@ -182,6 +190,16 @@ def _model_params(settings: Settings) -> ModelParams:
         checks_tensors=settings.check_tensors,
         overrides=tuple(settings.override_kv),
     )
+
+
+def _without_gpus(settings: Settings) -> Settings:
+    """The settings for a libllama without a GPU: where a line places the model changes no reply."""
+    plain = {"n_gpu_layers": 0, "device": ["none"], "split_mode": "layer", "tensor_split": [], "main_gpu": 0}
+    unlike = [name for name, value in plain.items() if getattr(settings, name) not in (value, *_NO_PLACES)]
+    if unlike:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in unlike)
+        log.warning("libllama finds no GPU: the model runs on the CPU, without regard to %s", flags)
+    return settings.model_copy(update=plain)
 
 
 def _rope_params(settings: Settings) -> RopeParams:

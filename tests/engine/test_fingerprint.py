@@ -16,7 +16,8 @@ from segue.engine.context_params import ContextParams
 from segue.engine.fingerprint import fingerprint
 from segue.engine.libllama import _ggml
 from segue.engine.measurement import measure
-from segue.engine.model import Model
+from segue.engine.model import Model, ModelParams
+from segue.engine.rope import RopeParams
 from segue.engine.state import part_of
 from segue.storage.fingerprints import differences
 from tests.kit.architectures import Sizes, longrope
@@ -118,3 +119,37 @@ def test_a_fingerprint_leaves_the_context_as_it_was(model_name: str) -> None:
     assert context.span(0) == (-1, -1)
     context.close()
     model.close()
+
+
+@pytest.mark.parametrize(
+    ("rope", "difference"),
+    [
+        (RopeParams(scaling="linear", freq_scale=0.5), "scaling linear, freq_scale 0.5"),
+        (RopeParams(freq_base=20_000.0), "freq_base 20000.0"),
+        (RopeParams(scaling="yarn", freq_scale=0.25, yarn_orig_ctx=256), None),
+    ],
+)
+def test_positions_that_are_encoded_otherwise_are_told_apart(
+    rope: RopeParams, difference: str | None, write: Write
+) -> None:
+    plain, other = write(model_path("qwen35")), write(model_path("qwen35"), rope=rope)
+    assert plain[1] != other[1]
+    assert "RoPE" not in plain[0]
+    assert other[0]["RoPE"] == (difference or "scaling yarn, freq_scale 0.25, yarn_orig_ctx 256")
+
+
+def test_metadata_that_was_replaced_is_told_apart(write: Write) -> None:
+    path = model_path("llama")
+    model = Model(path, ModelParams(overrides=(("llama.rope.freq_base", 20_000.0), ("general.name", "other"))))
+    context = Context(model, PARAMS, measure(model, PARAMS))
+    try:
+        found = fingerprint(context, PARAMS)
+        context.decode([Chunk(0, text(1, 20))])
+        state = np.asarray(context.save(0, partial=False).data).tobytes()
+    finally:
+        context.close()
+        model.close()
+    assert found["metadata"] == "general.name other, llama.rope.freq_base 20000.0"
+    plain = write(path)
+    assert "metadata" not in plain[0]
+    assert state != plain[1]

@@ -14,6 +14,8 @@ import llama_cpp
 log = logging.getLogger(__name__)
 
 _ERROR = 4
+# Graphics cards, and graphics that are part of a processor.
+_GPUS = (1, 2)
 _NUMA = {"distribute": 1, "isolate": 2, "numactl": 3}
 
 
@@ -90,6 +92,13 @@ def device_handles(names: tuple[str, ...]) -> "ctypes.Array[ctypes.c_void_p]":
     return (ctypes.c_void_p * (len(handles) + 1))(*handles, None)
 
 
+def has_gpu() -> bool:
+    """Whether this build of libllama finds a GPU."""
+    ggml = _ggml()
+    devices = (ggml.ggml_backend_dev_get(i) for i in range(ggml.ggml_backend_dev_count()))
+    return any(ggml.ggml_backend_dev_type(device) in _GPUS for device in devices)
+
+
 def device_names() -> list[str]:
     """The names of the devices that this build of libllama can use."""
     ggml = _ggml()
@@ -105,6 +114,7 @@ def _ggml() -> ctypes.CDLL:
         "ggml_backend_dev_by_name": (ctypes.c_void_p, [ctypes.c_char_p]),
         "ggml_backend_dev_count": (ctypes.c_size_t, []),
         "ggml_backend_dev_get": (ctypes.c_void_p, [ctypes.c_size_t]),
+        "ggml_backend_dev_type": (ctypes.c_int, [ctypes.c_void_p]),
         "ggml_backend_dev_name": (ctypes.c_char_p, [ctypes.c_void_p]),
         "ggml_version": (ctypes.c_char_p, []),
         "gguf_init_from_file": (ctypes.c_void_p, [ctypes.c_char_p, _GgufParams]),

@@ -123,7 +123,7 @@ class SamplingSettings(SettingsGroup):
         [], "Text that ends a reply; may be repeated."
     )
     special: Annotated[Switch, flag(_SAMPLING, "--special", "-sp")] = own(
-        False, "Show control tokens in replies, as <|im_end|>."
+        False, "Show control tokens in replies, but for the one that ends them."
     )
     samplers: Annotated[str, flag(_SAMPLING, "--samplers", "--sampler-seq", "--sampling-seq")] = own(
         ";".join(SAMPLERS), "The chain of samplers: names, separated by semicolons, or llama.cpp's letters for them."

@@ -87,3 +87,8 @@ def test_a_vocabulary_without_gaps(server: Live) -> None:
     error = server.post(PATH, input_prefix="p").json()["error"]
     assert (error["code"], error["type"]) == (501, "not_supported_error")
     assert "Infill is not supported by this model" in error["message"]
+
+
+def test_the_suffix_comes_first_where_the_server_is_told_so() -> None:
+    with live(vocabulary=Gaps(), spm_infill=True) as running:
+        assert asked(running, input_prefix="a(", input_suffix=")b", prompt="x") == "^[S])b[P]a(x[M]"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.byte_vocabulary import EOS, ByteVocabulary
+from tests.kit.byte_vocabulary import BOS, EOS, ByteVocabulary
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import Live, live
 
@@ -128,6 +128,28 @@ def test_a_stop_string_ends_the_reply(is_streamed: bool) -> None:
                 choice = running.post(PATH, messages=HELLO, stop=stop).json()["choices"][0]
                 text, reason = choice["message"]["content"], choice["finish_reason"]
             assert (text, reason) == ("one ", "stop")
+
+
+def test_the_server_s_stop_strings_are_for_requests_without_any() -> None:
+    with live(says("one STOP two END three"), reverse_prompt=["END"]) as running:
+        for stop, text in ((None, "one STOP two "), ([], "one STOP two "), ("STOP", "one ")):
+            choice = running.post(PATH, messages=HELLO, stop=stop).json()["choices"][0]
+            assert (choice["message"]["content"], choice["finish_reason"]) == (text, "stop")
+
+
+def test_control_tokens_are_shown_where_the_server_is_told_so() -> None:
+    for special, text in ((False, "one"), (True, "<s>one")):
+        with live(FakeLoop(reply=lambda _: [BOS, *b"one", EOS]), special=special) as running:
+            assert running.post(PATH, messages=HELLO).json()["choices"][0]["message"]["content"] == text
+
+
+def test_replies_are_not_taken_apart_where_the_server_is_told_so() -> None:
+    said = '<think>Hm.</think>Yes.<tool_call>{"name": "f", "arguments": {}}</tool_call>'
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    for skips in (False, True):
+        with live(says(said), skip_chat_parsing=skips) as running:
+            message = running.post(PATH, messages=HELLO, tools=tools).json()["choices"][0]["message"]
+            assert (message["content"] == said, "tool_calls" in message) == (skips, not skips)
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
@@ -330,3 +352,13 @@ def test_a_template_that_refuses_is_the_requests_fault() -> None:
         error = running.post(PATH, messages=HELLO).json()["error"]
     assert error["code"] == 400
     assert "roles must alternate" in error["message"]
+
+
+def test_a_last_message_of_the_assistant_is_complete_where_the_server_is_told_so() -> None:
+    said = [*HELLO, {"role": "assistant", "content": "Good"}]
+    with live(prefill_assistant=False) as running:
+        assert running.post(PATH, messages=said).status_code == 200
+        assert prompt_of(running) == PROMPT + "Good<|im_end|>\n<|im_start|>assistant\n"
+        asked = {"continue_final_message": True, "add_generation_prompt": False}
+        assert running.post(PATH, messages=said, **asked).status_code == 200
+        assert prompt_of(running) == PROMPT + "Good"

@@ -1,6 +1,5 @@
 """The sockets that a server listens on, and the certificate that it shows."""
 
-import contextlib
 import ipaddress
 import socket
 import ssl
@@ -20,17 +19,22 @@ def bind(settings: Settings) -> list[socket.socket]:
 
     With port 0, all hosts share the free port of the first one. Raises StartError, for a port in use among others.
     """
-    with contextlib.ExitStack() as taken:
-        listeners: list[socket.socket] = []
-        port = settings.port
+    listeners: list[socket.socket] = []
+    port = settings.port
+    try:
         for host in settings.hosts:
-            # Beside another address, :: must leave IPv4 to it.
-            listener = (
-                _unix(host) if host.endswith(_UNIX) else _tcp(host, port, settings, is_alone=not settings.hosts[1:])
-            )
-            listeners.append(taken.enter_context(listener))
-            port = port or (listener.getsockname()[1] if not host.endswith(_UNIX) else 0)
-        taken.pop_all()
+            if host.endswith(_UNIX):
+                listeners.append(_unix(host))
+            else:
+                # Beside another address, :: must leave IPv4 to it.
+                listeners.append(_tcp(host, port, settings, is_alone=len(settings.hosts) == 1))
+                port = listeners[-1].getsockname()[1]
+    except StartError:
+        for listener in listeners:
+            if listener.family == socket.AF_UNIX:
+                Path(listener.getsockname()).unlink(missing_ok=True)
+            listener.close()
+        raise
     return listeners
 
 

@@ -97,6 +97,9 @@ def make_backend(built: LoadedModel, settings: Settings) -> Backend:
     The log hears of one that does not suit the model.
     """
     vocabulary = built.vocabulary
+    unknown = [token for token, _ in settings.logit_bias if token >= vocabulary.n_tokens]
+    if unknown:
+        raise StartError(f"--logit-bias: token {unknown[0]} is not in the vocabulary of {vocabulary.n_tokens}")
     source = _template_source(settings) or built.model.chat_template
     try:
         template = ChatTemplate(source, vocabulary.text(vocabulary.bos), vocabulary.text(vocabulary.eos))
