@@ -27,10 +27,10 @@ class ToolOrder:
         Tools that are nested too deeply stay as they are.
         """
         try:
-            said = sorted(json.dumps(_without_order(tool), sort_keys=True) for tool in tools)
+            canonical = sorted(json.dumps(_without_order(tool), sort_keys=True) for tool in tools)
         except RecursionError:
             return tools
-        digest = blake2b("\0".join([namespace, *said]).encode(), digest_size=16).digest()
+        digest = blake2b("\0".join([namespace, *canonical]).encode(), digest_size=16).digest()
         first = self._side_store.get(_KIND, digest)
         if first is None:
             self._side_store.put(_KIND, digest, json.dumps(tools).encode())
