@@ -12,7 +12,7 @@ _KIND = "tools"
 
 
 class ToolOrder:
-    """Sets of tools as they were first sent, by what they say; nothing is found across namespaces. Any thread.
+    """Sets of tools as they were first sent, by their meaning; nothing is found across namespaces. Any thread.
 
     The order of tools and that of the keys of objects mean nothing. That of a schema's `properties` does: models fill
     them in as they are listed, and grammars demand it. So tools with other orders there are other tools.
