@@ -71,7 +71,7 @@ _N_BYTES_CELLS_MOST = 32 << 20
 class MemoryShape:
     """Traits and sizes of a model's memory: all that placement and retention know of the model.
 
-    `n_bytes_cell` is what one token adds to the full-attention cells; `n_bytes_state` the largest size of the recurrent
+    `n_bytes_cell` is the size of one token's full-attention cells; `n_bytes_state` the largest size of the recurrent
     or window part of one checkpoint; `n_bytes_logits` the logits of one position. A stored run of cells takes
     `n_bytes_segment` in addition. Where an engine has several contexts, sizes are those of all of them together.
     """

@@ -24,22 +24,22 @@ def filled(desk: DiskDesk) -> None:
 
 
 def packed(desk: DiskDesk) -> SlotSnapshot:
-    """The path's parcel, asked for until it is there: with each time that it is not, one more has come to stay."""
+    """The path's snapshot, asked for until it is there: with each time that it is not, one more has come to stay."""
     for _ in range(N_ENDS + 1):
         desk._woken.clear()
         desk.disk.collect()
-        parcel = desk.cache.snapshots.pack("", array(PROMPT))
+        snapshot = desk.cache.snapshots.pack("", array(PROMPT))
         desk.check()
-        if parcel is not None:
-            return parcel
+        if snapshot is not None:
+            return snapshot
         desk._wait()
     raise AssertionError("packing does not end")
 
 
-def unpacked(kind: MemoryKind, parcel: SlotSnapshot, limit_host_bytes: int = 1 << 20) -> tuple[Desk, int]:
-    """A new desk with a parcel in it, and how many tokens that is said to have brought."""
+def unpacked(kind: MemoryKind, snapshot: SlotSnapshot, limit_host_bytes: int = 1 << 20) -> tuple[Desk, int]:
+    """A new desk with a snapshot in it, and how many tokens that is said to have brought."""
     desk = Desk(kind, limit_host_bytes=limit_host_bytes)
-    n_restored = desk.cache.snapshots.unpack("", parse(parcel.arrays(), parcel.fingerprint))
+    n_restored = desk.cache.snapshots.unpack("", parse(snapshot.arrays(), snapshot.fingerprint))
     desk.check()
     return desk, n_restored
 
@@ -48,10 +48,10 @@ def unpacked(kind: MemoryKind, parcel: SlotSnapshot, limit_host_bytes: int = 1 <
 def test_what_is_restored_is_what_is_there(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     filled(desk)
-    parcel = packed(desk)
+    snapshot = packed(desk)
     counts = set()
     for limit in range(0, 6000, 200):
-        other, n_restored = unpacked(kind, parcel, limit)
+        other, n_restored = unpacked(kind, snapshot, limit)
         assert n_restored == max((c.n_tokens for c in other.cache.entries.all()), default=0)
         counts.add(n_restored)
     assert {0, len(PROMPT)} <= counts
@@ -62,9 +62,9 @@ def test_all_is_packed_though_memory_has_no_room_to_fetch_all_at_once(kind: Memo
     desk = make(kind)
     filled(desk)
     desk.restart(limit_host_bytes=9000)
-    parcel = packed(desk)
-    assert [one.n_tokens for one, _ in parcel.checkpoints] == list(range(10, len(PROMPT) + 1, 10))
-    other, n_restored = unpacked(kind, parcel)
+    snapshot = packed(desk)
+    assert [one.n_tokens for one, _ in snapshot.checkpoints] == list(range(10, len(PROMPT) + 1, 10))
+    other, n_restored = unpacked(kind, snapshot)
     assert n_restored == len(PROMPT)
     assert other.start(0, PROMPT)
     assert other.paths[0] == PROMPT
@@ -78,12 +78,12 @@ def test_the_deepest_are_packed_where_memory_has_no_room_for_all(
     desk = make(kind)
     filled(desk)
     desk.restart(limit_host_bytes=limit)
-    parcel = packed(desk)
-    n_packed = len(parcel.checkpoints)
-    assert limit < 8000 or len(parcel.tokens) == len(PROMPT)
+    snapshot = packed(desk)
+    n_packed = len(snapshot.checkpoints)
+    assert limit < 8000 or len(snapshot.tokens) == len(PROMPT)
     assert (n_packed < N_ENDS) == ("without" in caplog.text and "--cache-ram" in caplog.text)
-    other, n_restored = unpacked(kind, parcel)
-    assert n_restored == len(parcel.tokens) > 0
+    other, n_restored = unpacked(kind, snapshot)
+    assert n_restored == len(snapshot.tokens) > 0
     assert sum(1 for _ in other.cache.entries.all()) == n_packed
 
 
@@ -161,9 +161,9 @@ def replaced(array: Bytes, old: bytes, new: bytes) -> Bytes:
 def test_arrays_that_are_not_a_checkpoint_s_leave_nothing_behind(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     serve(desk, PROMPT[:30])
-    parcel = desk.cache.snapshots.pack("", array(PROMPT[:30]))
-    assert parcel is not None
-    ((one, (head, part, logits)),) = parcel.checkpoints
+    snapshot = desk.cache.snapshots.pack("", array(PROMPT[:30]))
+    assert snapshot is not None
+    ((one, (head, part, logits)),) = snapshot.checkpoints
     not_arrays, without = "bytes are not those of a checkpoint", "it does not have logits of"
     for wrong, reason in (
         ((), "is not that of the first 30 tokens"),
@@ -175,7 +175,7 @@ def test_arrays_that_are_not_a_checkpoint_s_leave_nothing_behind(kind: MemoryKin
     ):
         other = Desk(kind)
         with pytest.raises(DamagedError, match=reason):
-            other.cache.snapshots.unpack("", replace(parcel, checkpoints=((one, wrong),)))
+            other.cache.snapshots.unpack("", replace(snapshot, checkpoints=((one, wrong),)))
         other.check()
         assert not list(other.cache.entries.all())
 
@@ -194,12 +194,12 @@ def test_logits_that_should_come_from_the_disk_and_do_not_are_noticed(make: Make
 
 
 @pytest.mark.parametrize("n_tokens", [0, -1, 31])
-def test_a_checkpoint_beside_the_path_is_no_parcel(n_tokens: int, make: MakeDesk) -> None:
+def test_a_checkpoint_beside_the_path_is_no_snapshot(n_tokens: int, make: MakeDesk) -> None:
     desk = make(MemoryKind.HYBRID)
     serve(desk, PROMPT[:30])
-    parcel = desk.cache.snapshots.pack("", array(PROMPT[:30]))
-    assert parcel is not None
-    ((one, arrays),) = parcel.checkpoints
-    wrong = replace(parcel, checkpoints=((replace(one, n_tokens=n_tokens), arrays),))
+    snapshot = desk.cache.snapshots.pack("", array(PROMPT[:30]))
+    assert snapshot is not None
+    ((one, arrays),) = snapshot.checkpoints
+    wrong = replace(snapshot, checkpoints=((replace(one, n_tokens=n_tokens), arrays),))
     with pytest.raises(SnapshotError, match="no saved slot"):
-        parse(wrong.arrays(), parcel.fingerprint)
+        parse(wrong.arrays(), snapshot.fingerprint)

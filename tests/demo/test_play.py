@@ -15,9 +15,9 @@ import pytest
 from rich.console import Console
 
 from segue.cli import main
-from segue.demo.answer import Answer
 from segue.demo.error import DemoError
 from segue.demo.play import ask_all, demonstrate
+from segue.demo.reply import DemoReply
 from segue.demo.script import steps
 from segue.demo.server import Server, running
 from segue.demo.stage import Stage, stage
@@ -46,7 +46,7 @@ def shown() -> Iterator[Stage]:
 def test_what_each_step_reads(server: Server, shown: Stage) -> None:
     script = steps()
     answers = ask_all(server, script, shown, use_cache=True)
-    by_name: dict[str, Answer] = {step.name: answer for step, answer in zip(script, answers, strict=True)}
+    by_name: dict[str, DemoReply] = {step.name: answer for step, answer in zip(script, answers, strict=True)}
     first, follow_up, other = by_name["first question"], by_name["follow-up"], by_name["branch B"]
 
     assert (first.n_read, first.reason) == (first.n_prompt, "new")

@@ -5,13 +5,13 @@ from io import StringIO
 
 from rich.console import Console, RenderableType
 
-from segue.demo.answer import Answer
+from segue.demo.reply import DemoReply
 from segue.demo.row import Row, Totals
 from segue.demo.script import steps
 from segue.demo.table import summary, table
 
-COLD = Answer(text="abc", n_prompt=7147, n_reused=0, n_read=7147, start="the start", reason="new", first_ms=12345.6)
-WARM = Answer(
+COLD = DemoReply(text="abc", n_prompt=7147, n_reused=0, n_read=7147, start="the start", reason="new", first_ms=12345.6)
+WARM = DemoReply(
     text="abc", n_prompt=7147, n_reused=5941, n_read=1206, start="message end", reason="new, 11 again", first_ms=1234.5
 )
 ROWS = [Row(step.name, WARM, COLD) for step in steps()]

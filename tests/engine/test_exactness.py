@@ -1,4 +1,4 @@
-"""Restored is exactly what was saved: the state cell by cell, then the logits, on every kind and from every home."""
+"""Restored is exactly what was saved: the state cell by cell, then the logits, on every kind and from every tier."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

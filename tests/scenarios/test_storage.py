@@ -67,19 +67,19 @@ def held_and_saved(rig: Rig, reference: Reference, n_turns: int) -> tuple[list[P
     prompts = conversation(n_turns)
     for prompt in prompts:
         ask(rig, reference, prompt)
-    parcel = rig.loop.save_slot(0, "").result()
-    assert parcel is not None
-    return prompts, parcel
+    snapshot = rig.loop.save_slot(0, "").result()
+    assert snapshot is not None
+    return prompts, snapshot
 
 
 def test_s14_a_slot_saved_erased_and_restored(make_rig: MakeRig, reference: Reference) -> None:
     rig = make_rig(n_slots=1)
-    prompts, parcel = held_and_saved(rig, reference, 4)
+    prompts, snapshot = held_and_saved(rig, reference, 4)
     n_erased = rig.loop.erase_slot(0, "").result()
     rig.check()
     assert n_erased > 0
     assert ask(rig, reference, raw(text(95, 50))).n_read == 50
-    n_restored = rig.loop.restore_slot(0, "", parcel.arrays()).result()
+    n_restored = rig.loop.restore_slot(0, "", snapshot.arrays()).result()
     rig.check()
     assert n_restored >= prompts[-1].n
     assert ask(rig, reference, prompts[-1]).n_read == 0
@@ -89,25 +89,25 @@ def test_s14_a_slot_saved_erased_and_restored(make_rig: MakeRig, reference: Refe
 
 def test_s14_a_slot_is_restored_in_another_process(make_rig: MakeRig, reference: Reference) -> None:
     rig = make_rig(n_slots=1)
-    prompts, parcel = held_and_saved(rig, reference, 3)
+    prompts, snapshot = held_and_saved(rig, reference, 3)
     fresh = make_rig(n_slots=1)
     ask(fresh, reference, prompts[0])
-    fresh.loop.restore_slot(0, "", parcel.arrays()).result()
+    fresh.loop.restore_slot(0, "", snapshot.arrays()).result()
     fresh.check()
     assert ask(fresh, reference, prompts[-1]).n_read == 0
     assert ask(fresh, reference, branch_off()).n_read == must_read(fresh, branch_off(), prompts[0].ends[-1])
     if rig.shape.kind.shares_cells:
         other = make_rig(n_slots=1, type_k="f16")
         with pytest.raises(SnapshotError, match="type of keys f32 instead of f16"):
-            other.loop.restore_slot(0, "", parcel.arrays())
+            other.loop.restore_slot(0, "", snapshot.arrays())
 
 
 def test_s14_another_namespace_s_slot_is_empty(make_rig: MakeRig, reference: Reference) -> None:
     rig = make_rig(n_slots=1)
     ask(rig, reference, conversation(1)[0])
-    parcel = rig.loop.save_slot(0, "somebody else").result()
-    assert parcel is not None
-    assert len(parcel.tokens) == 0
+    snapshot = rig.loop.save_slot(0, "somebody else").result()
+    assert snapshot is not None
+    assert len(snapshot.tokens) == 0
     assert rig.loop.erase_slot(0, "somebody else").result() == 0
 
 

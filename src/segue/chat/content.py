@@ -1,6 +1,6 @@
 """The text of message content, with a placeholder for what this model cannot read.
 
-Nothing is refused: what stands in a history comes back with every turn, so one refusal would end the session.
+Nothing is refused: a history comes back with every turn, so one refusal would end the session.
 """
 
 import json

@@ -7,20 +7,20 @@ from typing import Any, Final
 
 import httpx
 
-from segue.demo.answer import Answer
 from segue.demo.error import DemoError
+from segue.demo.reply import DemoReply
 
 OnProgress = Callable[[int, int], None]
 _DATA: Final = "data: "
 
 
 class Client:
-    """Talks to one server. Raises DemoError for what it refuses, and httpx.TransportError when it is gone."""
+    """Talks to one server. Raises DemoError for a refusal, and httpx.TransportError when it is gone."""
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
 
-    def ask(self, body: Mapping[str, Any], *, use_cache: bool, on_progress: OnProgress) -> Answer:
+    def ask(self, body: Mapping[str, Any], *, use_cache: bool, on_progress: OnProgress) -> DemoReply:
         """Send a request and wait for the whole reply; `on_progress` hears how many of the prompt's tokens are done."""
         options = {"cache_prompt": use_cache, "stream": True, "return_progress": True}
         started = time.perf_counter()
@@ -37,7 +37,7 @@ class Client:
             cache = event.get("cache") or cache
         if cache is None:
             raise DemoError("the server ended a reply without saying what became of the prompt")
-        return Answer.of(text, cache, 1000 * (time.perf_counter() - started if first_s is None else first_s))
+        return DemoReply.of(text, cache, 1000 * (time.perf_counter() - started if first_s is None else first_s))
 
     def _events(self, body: Mapping[str, Any]) -> Iterator[Any]:
         with self._http.stream("POST", "/v1/chat/completions", json=body) as response:

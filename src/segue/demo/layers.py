@@ -1,6 +1,6 @@
 """The parts that tiny models are made of, as lists of tensors.
 
-Scales are chosen so that what a model says depends on what it has read: embeddings are small beside the layers'
+Scales are chosen so that a model's reply depends on its prompt: embeddings are small beside the layers'
 output, attention is sharp instead of an average over everything, and recurrent states forget within a few tokens
 in some heads and within thousands in others.
 """

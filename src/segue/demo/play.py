@@ -10,9 +10,9 @@ from typing import Final
 import httpx
 from rich.console import Console
 
-from segue.demo.answer import Answer
 from segue.demo.client import Client
 from segue.demo.error import DemoError
+from segue.demo.reply import DemoReply
 from segue.demo.row import Row
 from segue.demo.script import Step, steps
 from segue.demo.server import Server, running
@@ -68,7 +68,7 @@ def _play(model: Path | None, script: Sequence[Step], folder: Path, console: Con
     return rows
 
 
-def ask_all(server: Server, script: Sequence[Step], shown: Stage, *, use_cache: bool) -> Iterator[Answer]:
+def ask_all(server: Server, script: Sequence[Step], shown: Stage, *, use_cache: bool) -> Iterator[DemoReply]:
     """The answers to all steps, one after the other. Raises DemoError."""
     client = Client(server.http)
     what = "Cache on" if use_cache else "Cache off"

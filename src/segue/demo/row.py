@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from segue.demo.answer import Answer
+from segue.demo.reply import DemoReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,8 +11,8 @@ class Row:
     """A step's answer with the cache, and without: None while nobody has asked that way."""
 
     name: str
-    cached: Answer
-    uncached: Answer | None = None
+    cached: DemoReply
+    uncached: DemoReply | None = None
 
     @property
     def is_same(self) -> bool:
@@ -34,7 +34,7 @@ class Totals:
 
     @classmethod
     def of(cls, rows: Iterable[Row]) -> "Totals":
-        """Add up rows; what was not asked without the cache counts as no time, and as no difference."""
+        """Add up rows; a request not sent without the cache counts as no time and no difference."""
         rows = list(rows)
         plain = [row.uncached for row in rows if row.uncached is not None]
         return cls(

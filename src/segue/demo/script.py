@@ -1,4 +1,4 @@
-"""The demo's requests in order: what an agent's client sends, with the whole history each time."""
+"""The demo's requests in order, as an agent's client sends them, with the whole history each time."""
 
 import json
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ def _assistant(content: str, reasoning: str = "") -> Message:
 
 
 def _call(reasoning: str, name: str, path: str, result: str) -> tuple[Message, Message]:
-    """A tool call after some thinking, and what the tool returned."""
+    """A tool call after some thinking, and the tool's result."""
     call_id = f"call_{name}"
     function = {"name": name, "arguments": json.dumps({"path": path})}
     call = {"id": call_id, "type": "function", "function": function}

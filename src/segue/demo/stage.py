@@ -12,7 +12,7 @@ from segue.demo.table import table
 
 
 class Stage:
-    """Shows what it is told while it is open."""
+    """Shows messages while it is open."""
 
     def __init__(self, live: Live, bar: Progress, task: TaskID) -> None:
         self.rows: Sequence[Row] = ()
@@ -36,7 +36,7 @@ class Stage:
 
 @contextmanager
 def stage(console: Console) -> Iterator[Stage]:
-    """Open a stage until the block ends; the table stays. What is no terminal gets nothing before that."""
+    """Open a stage until the block ends; the table stays. A console that is no terminal gets nothing before that."""
     bar = Progress(TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f} %"))
     task = bar.add_task("", total=None)
     with Live(bar, console=console, refresh_per_second=10, transient=True) as live:

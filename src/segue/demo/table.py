@@ -8,7 +8,7 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from segue.demo.answer import Answer
+from segue.demo.reply import DemoReply
 from segue.demo.row import Row, Totals
 
 # Header, width, alignment and style. Widths and the gaps between them add up to 80.
@@ -60,7 +60,7 @@ def summary(rows: Sequence[Row]) -> Text:
     return text
 
 
-def _cells(answer: Answer) -> tuple[str, ...]:
+def _cells(answer: DemoReply) -> tuple[str, ...]:
     counts = f"{answer.n_prompt:,}", f"{answer.n_reused:,}", answer.start, f"{answer.n_read:,}"
     return (*counts, answer.reason, _time(answer.first_ms))
 

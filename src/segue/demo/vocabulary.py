@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 N_BYTES: Final = 256
 ENDOFTEXT, IM_START, IM_END, THINK, END_THINK, TOOL_CALL, END_TOOL_CALL, PAD = range(N_BYTES, N_BYTES + 8)
 
-# As in Qwen's files: what ends or starts a turn is control, what the reply's reader must see is not.
+# As in Qwen's files: tokens that end or start a turn are control tokens, those that a parser must see are not.
 _SPECIAL: Final = {
     "<|endoftext|>": TokenType.CONTROL,
     "<|im_start|>": TokenType.CONTROL,

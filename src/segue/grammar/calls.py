@@ -56,7 +56,7 @@ def calls_grammar(
 
 
 def _call_rules(i: int, tool: CallableTool, form: Form, controls: Controls) -> str:
-    """The rules of a call, without what stands around it."""
+    """The rules of a call, without its surroundings."""
     try:
         match form:
             case JsonForm():

@@ -49,7 +49,7 @@ class Compiler:
         return fresh
 
     def _make_room(self) -> None:
-        """Forget what is worn, and what was not used for longest; not the last one."""
+        """Drop worn grammars, and those unused for longest, but never the last one."""
         for source in [source for source, known in self._known.items() if known.is_worn]:
             del self._known[source]
         n_bytes = sum(known.n_bytes for known in self._known.values())

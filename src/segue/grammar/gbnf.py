@@ -1,4 +1,4 @@
-"""llama.cpp's grammars (GBNF) as Lark: llguidance's converter, with what it gets wrong put right before."""
+"""llama.cpp's grammars (GBNF) as Lark: llguidance's converter, after a repair of the rules that it gets wrong."""
 
 import re
 

@@ -53,7 +53,7 @@ class Matcher:
         self._is_known = False
 
     def _has_to_go_alone(self) -> bool:
-        """Whether the lexer that replies share was full; then what was said is said again to one of the reply's own."""
+        """Whether the lexer that replies share was full; then the reply's tokens are repeated to a lexer of its own."""
         if self._afresh is None or not self._state.is_error() or "too many" not in self._state.get_error():
             return False
         self._state, self._afresh = self._afresh(), None

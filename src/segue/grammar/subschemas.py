@@ -11,7 +11,7 @@ _NAMED = ("$defs", "definitions", "properties", "patternProperties", "dependentS
 
 
 def subschemas(schema: JsonSchema) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Each with its path from `schema`, those that others refer to first. What is no schema may be among them."""
+    """Each with its path from `schema`, those that others refer to first. Some of them may not be schemas."""
     for key in _NAMED:
         if isinstance(schema.get(key), dict):
             yield from (((key, str(name)), inner) for name, inner in schema[key].items())

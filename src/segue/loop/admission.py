@@ -1,4 +1,4 @@
-"""Admits requests: decides where each starts, what it waits for, and where its checkpoints are taken."""
+"""Admits requests: decides where each starts, which other it waits for, and where its checkpoints are taken."""
 
 from bisect import bisect_right
 from collections import deque

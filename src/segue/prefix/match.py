@@ -33,8 +33,8 @@ def deepest(match: Match[AnyCheckpoint], limit: int) -> Iterator[AnyCheckpoint]:
 def reaching(match: Match[AnyCheckpoint], limit: int, n_beyond: int) -> Iterator[tuple[int, AnyCheckpoint]]:
     """The checkpoints off the matched path or beyond `limit`, as `(reach, checkpoint)` by falling reach. Lazy.
 
-    The first `reach` tokens, at most `limit`, are what a checkpoint shares with the prompt; none has a reach of 0.
-    Those that end more than `n_beyond` tokens beyond their reach are left out.
+    The first `reach` tokens, at most `limit`, are those that a checkpoint shares with the prompt; none has a reach of
+    0. Those that end more than `n_beyond` tokens beyond their reach are left out.
     """
     on_path: Branch[AnyCheckpoint] | None = None
     for branch, matched in reversed(match.segments):

@@ -55,7 +55,7 @@ class Backend:
     """A loaded model, and text to and from its tokens. Everything in it may be used from any thread.
 
     `shown` are the control tokens that mean something in a reply of the model's family, `controls` all control tokens
-    by their text. `chat` keeps what it remembers in `side_store`: close that once nothing uses `chat` any more.
+    by their text. `chat` keeps its memories in `side_store`: close that once nothing uses `chat` any more.
     """
 
     loop: LoopFront

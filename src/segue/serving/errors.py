@@ -70,5 +70,5 @@ def not_supported(message: str) -> ApiError:
 
 
 def from_job(error: JobError) -> ApiError:
-    """Turn what the loop says went wrong into an answer."""
+    """Turn a failure that the loop reports into an error for the client."""
     return ApiError(error.type.value, error.message, details=error.details)

@@ -82,7 +82,7 @@ class Directory:
         self._remove(lambda: self.index.remove(keys), lambda: self.index.own_files(keys))
 
     def remove_rows(self, rows: Iterable[EntryRow]) -> None:
-        """As `remove` does, but only what is still stored as these rows say."""
+        """Like `remove`, for entries that are still stored as these rows say."""
         rows = list(rows)
         self._remove(lambda: self.index.remove_rows(rows), lambda: [row.file for row in rows if row.file is not None])
 

@@ -100,7 +100,7 @@ class Index:
         return self._remove("key = ?", ((key,) for key in keys))
 
     def remove_rows(self, rows: Iterable[EntryRow]) -> list[str]:
-        """As `remove` does, but only what is still stored as these rows say: another file may have replaced theirs."""
+        """Like `remove`, for entries that are still stored as these rows say: another file may have replaced theirs."""
         return self._remove("key = ? AND file IS ?", ((row.key, row.file) for row in rows))
 
     def remove_loose_segments(self) -> None:

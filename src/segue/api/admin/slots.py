@@ -70,12 +70,12 @@ def router(service: Service) -> APIRouter:
 
 
 async def _save(service: Service, id_slot: int, namespace: str, path: Path) -> JsonObject:
-    parcel = await _packed(service, id_slot, namespace)
+    snapshot = await _packed(service, id_slot, namespace)
     try:
-        n_written = await run_in_threadpool(blobfile.write, path.parent, path.name, parcel.arrays(), _FLAG)
+        n_written = await run_in_threadpool(blobfile.write, path.parent, path.name, snapshot.arrays(), _FLAG)
     except DiskError as error:
         raise ApiError(SERVER, f"The slot could not be saved: {_reason(error, path)}") from error
-    return {"n_saved": len(parcel.tokens), "n_written": n_written}
+    return {"n_saved": len(snapshot.tokens), "n_written": n_written}
 
 
 async def _packed(service: Service, id_slot: int, namespace: str) -> SlotSnapshot:
@@ -83,11 +83,11 @@ async def _packed(service: Service, id_slot: int, namespace: str) -> SlotSnapsho
     give_up = time.monotonic() + _FETCH_S
     while time.monotonic() < give_up:
         try:
-            parcel = await asyncio.wrap_future(service.backend.loop.save_slot(id_slot, namespace))
+            snapshot = await asyncio.wrap_future(service.backend.loop.save_slot(id_slot, namespace))
         except SnapshotError as error:
             raise ApiError(UNAVAILABLE, f"The slot could not be saved: {error}") from error
-        if parcel is not None:
-            return parcel
+        if snapshot is not None:
+            return snapshot
         await asyncio.sleep(_POLL_S)
     raise ApiError(UNAVAILABLE, "The slot's state could not be fetched from the disk in time")
 

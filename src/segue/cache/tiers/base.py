@@ -37,7 +37,7 @@ class Tier(Protocol[Place]):
         """Bring an entry back, or its next piece, or begin to; False if that is not possible now."""
 
     def drop(self, entry: Entry) -> None:
-        """Give up what the tier has of an entry; harmless if it has nothing."""
+        """Drop the tier's parts of an entry; harmless if it has none."""
 
     def usage(self) -> Usage:
         """The bytes that the tier uses, and its limit."""

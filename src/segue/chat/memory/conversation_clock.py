@@ -13,7 +13,7 @@ _N_BYTES = 8
 
 
 class ConversationClock:
-    """The moments at which conversations began, by digests of what was asked in them; any thread.
+    """The moments at which conversations began, by digests of the requests in them; any thread.
 
     A request goes on with a conversation where a reply stands behind all that a former request had asked; whose words
     the reply has does not matter. One that merely begins as a former request did is new, unless it comes soon enough to

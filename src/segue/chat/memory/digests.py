@@ -11,12 +11,12 @@ from segue.chat.reply.whole import Whole
 Messages = Sequence[Mapping[str, Any]]
 
 
-def meaning(said: Whole) -> object:
+def meaning(reply: Whole) -> object:
     """The meaning of a reply, to be compared."""
     return (
-        said.content.strip(),
-        said.reasoning.strip(),
-        [(name, _canonical(arguments)) for name, arguments in said.calls],
+        reply.content.strip(),
+        reply.reasoning.strip(),
+        [(name, _canonical(arguments)) for name, arguments in reply.calls],
     )
 
 
@@ -42,6 +42,6 @@ def extended(digest: bytes, message: Mapping[str, Any]) -> bytes:
     """The digest of a conversation with one message more."""
     text = text_of(message.get("content")).strip()
     calls = [call.get("function") for call in message.get("tool_calls") or () if isinstance(call, Mapping)]
-    said = [(one.get("name"), _canonical(one.get("arguments"))) for one in calls if isinstance(one, Mapping)]
-    canonical = json.dumps([message.get("role"), text, said], sort_keys=True, ensure_ascii=True)
+    named = [(one.get("name"), _canonical(one.get("arguments"))) for one in calls if isinstance(one, Mapping)]
+    canonical = json.dumps([message.get("role"), text, named], sort_keys=True, ensure_ascii=True)
     return blake2b(digest + canonical.encode(), digest_size=16).digest()

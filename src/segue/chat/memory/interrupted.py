@@ -47,9 +47,9 @@ def _beginnings(text: str, content: str, reasoning: str, whole: Callable[[str], 
         if at < 0:
             return
         beginning = text[: at + len(wanted)]
-        said = whole(beginning)
-        has_content = said.content.strip() == content and not said.calls
-        if has_content and (not reasoning or said.reasoning.strip() == reasoning):
+        reply = whole(beginning)
+        has_content = reply.content.strip() == content and not reply.calls
+        if has_content and (not reasoning or reply.reasoning.strip() == reasoning):
             yield beginning + (blank if text.startswith(blank, len(beginning)) else "")
         at = text.find(wanted, at + 1)
 

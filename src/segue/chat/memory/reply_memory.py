@@ -67,9 +67,9 @@ class ReplyMemory:
 
     def store(self, context: ReplyContext, text: str, tokens: Sequence[int]) -> None:
         """Store a reply as it was written, with its tokens but for one that ended it."""
-        said = self._whole(text, context.suffix, context.tools)
-        calls = [{"function": {"name": name, "arguments": arguments}} for name, arguments in said.calls]
-        digest = extended(context.digest, {"role": "assistant", "content": said.content, "tool_calls": calls})
+        reply = self._whole(text, context.suffix, context.tools)
+        calls = [{"function": {"name": name, "arguments": arguments}} for name, arguments in reply.calls]
+        digest = extended(context.digest, {"role": "assistant", "content": reply.content, "tool_calls": calls})
         self._side_store.put(_KIND, digest, _stored(context, text, tokens).packed())
 
     def store_interrupted(self, context: ReplyContext, text: str, tokens: Sequence[int]) -> None:
@@ -147,8 +147,8 @@ class ReplyMemory:
             return None
         body = block[n_header:at]
         if body != stored.text:
-            said, wrote = (self._whole(text, stored.suffix, tools) for text in (body, stored.text))
-            if meaning(said) != meaning(wrote):
+            sent, written = (self._whole(text, stored.suffix, tools) for text in (body, stored.text))
+            if meaning(sent) != meaning(written):
                 return None
         return block[at:]
 

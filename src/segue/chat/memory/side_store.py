@@ -1,4 +1,4 @@
-"""Stores what is remembered of conversations in a file beside their checkpoints, or in memory."""
+"""Stores memories of conversations in a file beside their checkpoints, or in memory."""
 
 import os
 import sqlite3
@@ -22,8 +22,8 @@ _N_SEAL_BYTES = 16
 class SideStore:
     """Bytes by their kind and a digest, in a file of its own or, without one, in memory; any thread.
 
-    Beyond `limit_bytes` the least recently used go. What cannot be read or written, or is not what was put, is a miss,
-    never an error.
+    Beyond `limit_bytes` the least recently used go. A value that cannot be read or written, or differs from the one
+    put, is a miss, never an error.
     """
 
     def __init__(self, path: Path | None, limit_bytes: int) -> None:

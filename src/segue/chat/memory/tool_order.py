@@ -12,7 +12,7 @@ _KIND = "tools"
 
 
 class ToolOrder:
-    """Sets of tools as they were first sent, by what they say; nothing is found across namespaces. Any thread.
+    """Sets of tools as they were first sent, by their meaning; nothing is found across namespaces. Any thread.
 
     The order of tools and that of the keys of objects mean nothing. That of a schema's `properties` does: models fill
     them in as they are listed, and grammars demand it. So tools with other orders there are other tools.
@@ -27,10 +27,10 @@ class ToolOrder:
         Tools that are nested too deeply stay as they are.
         """
         try:
-            said = sorted(json.dumps(_without_order(tool), sort_keys=True) for tool in tools)
+            canonical = sorted(json.dumps(_without_order(tool), sort_keys=True) for tool in tools)
         except RecursionError:
             return tools
-        digest = blake2b("\0".join([namespace, *said]).encode(), digest_size=16).digest()
+        digest = blake2b("\0".join([namespace, *canonical]).encode(), digest_size=16).digest()
         first = self._side_store.get(_KIND, digest)
         if first is None:
             self._side_store.put(_KIND, digest, json.dumps(tools).encode())

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 
-class _Entry(NamedTuple):
-    """Tokens, and what they and their text took when they were put: Python may give a text a second form later."""
+class _Tokenised(NamedTuple):
+    """Tokens, and the bytes that they and their text took at first: Python may give a text a second form later."""
 
     tokens: bytes
     n_bytes: int
@@ -21,7 +21,7 @@ class TokenMemory:
 
     def __init__(self, n_bytes: int) -> None:
         self._n_bytes_left = n_bytes
-        self._tokens: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+        self._tokens: OrderedDict[tuple[str, str], _Tokenised] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, namespace: str, text: str) -> bytes | None:
@@ -38,7 +38,7 @@ class TokenMemory:
         with self._lock:
             if (namespace, text) in self._tokens:
                 return
-            entry = _Entry(tokens, _n_bytes(text, tokens))
+            entry = _Tokenised(tokens, _n_bytes(text, tokens))
             self._tokens[namespace, text] = entry
             self._n_bytes_left -= entry.n_bytes
             while self._n_bytes_left < 0:

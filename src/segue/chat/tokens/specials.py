@@ -1,4 +1,4 @@
-"""Splits text at the special tokens of a vocabulary, as llama.cpp does before it tokenises what lies between."""
+"""Splits text at the special tokens of a vocabulary, as llama.cpp does before it tokenises the text between them."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ _NOTHING = r"(?!)"
 class SpecialSplitter:
     """Finds special tokens by their text. Immutable; any thread.
 
-    llama.cpp looks for the longest special token in all of the text, then for the next shorter one in what is left.
+    llama.cpp looks for the longest special token in all of the text, then for the next shorter one in the rest.
     A single scan that takes the longest one at each place finds the same, unless a token overlaps the end of a
     shorter one; where that happens `split` gives up. Source: `tokenizer_st_partition` in llama-vocab.cpp.
     """

@@ -128,7 +128,7 @@ class PromptTokenizer:
         known = {one.start: one for one in written}
         for end, following, token in [*specials, (len(text), len(text), None)]:
             if end < start:
-                continue  # a special token's text in what the model wrote
+                continue  # a special token's text that the model wrote
             one = known.get(start)
             if one is not None and one.end > end:
                 continue

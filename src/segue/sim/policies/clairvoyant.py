@@ -13,12 +13,12 @@ from segue.sim.policy import Counts
 from segue.sim.request import TraceRequest
 from segue.sim.store import Store
 
-# What is ranked together goes together, though what comes meanwhile may be worth less.
+# Checkpoints that are ranked together go together, though a newer one may be worth less.
 _N_SHARES = 256
 
 
 class Clairvoyant:
-    """Takes checkpoints exactly where a later prompt leaves what was read, and gives up the one that saves least per
+    """Takes checkpoints exactly where a later prompt leaves the known paths, and gives up the one that saves least per
     byte and second of waiting for its next use.
 
     After Belady's rule (IBM Systems Journal 5(2), 1966), weighted because states save unequal amounts. With weights it

@@ -16,7 +16,7 @@ _N_PASS_TOKENS: Final = 8192
 
 class SglangBranch(Lru):
     """Each pass over up to 8,192 tokens of a prompt tracks one position, a multiple of 64: its last one, or the one
-    where the prompt leaves what the tree has attention cells for, if the pass goes over that.
+    where the prompt leaves the tree's attention cells, if the pass goes over that.
 
     States have an LRU list of their own, so that one can go while the cells of its node stay.
     """

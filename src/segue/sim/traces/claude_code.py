@@ -20,7 +20,7 @@ N_BLOCK_TOKENS: Final = 64
 def read(path: Path) -> list[TraceRequest]:
     """The requests, each conversation in one piece. Raises OSError, ValueError, KeyError and TypeError.
 
-    Block ids are local to a conversation, so each gets a range of its own. What a reply was is not listed; a message of
+    Block ids are local to a conversation, so each gets a range of its own. Replies are not listed; a message of
     a person is taken to begin behind the reply to the request before.
     """
     conversations: dict[str, list[TraceRequest]] = {}

@@ -150,10 +150,10 @@ def _new_cells(chain: Iterable[Segment]) -> Iterator[list[Bytes] | None]:
 
 
 def _is_in_memory(checkpoint: Entry) -> bool:
-    """Whether all that is to be written is in memory: one that is on disk is written again but for its chain."""
+    """Whether everything to be written is in memory: an entry on disk is written again, apart from its chain."""
     return checkpoint.has_state and checkpoint.is_copied
 
 
 def _can_be_copied(checkpoint: Entry) -> bool:
-    """Whether what is not in memory is on the device: else the disk alone has the state."""
+    """Whether the parts that memory lacks are on the device: otherwise the disk alone has the state."""
     return checkpoint.is_parked or not checkpoint.is_stored or _is_in_memory(checkpoint)

@@ -75,7 +75,7 @@ class Share:
         """Ask the tier that is furthest over its fair share to make room for bytes; False if it is not its turn to.
 
         That is so if this tier would be over its own share with them, or if nobody is over theirs. If True, the other
-        tier is woken, drops what the disk lacks for these bytes, and wakes this one.
+        tier is woken, makes the room that the disk lacks for these bytes, and wakes this one.
         """
         with self.disk.lock:
             fair_bytes = self.disk.limit_bytes // len(self.disk.shares)
@@ -174,7 +174,7 @@ class SharedDisk:
         try:
             found = self.foreign.read(share.model)
         except DiskError as error:
-            log.warning("what a model leaves on the disk stays until the next start: %s", error)
+            log.warning("the entries that a model leaves on the disk stay until the next start: %s", error)
             found = None
         with self.lock:
             self.shares.remove(share)

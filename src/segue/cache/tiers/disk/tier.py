@@ -31,7 +31,7 @@ class DiskTier:
 
     The disk's two threads touch files alone.
 
-    What they have done is taken over by `collect`; `wake` is called, from any thread, when there is something.
+    `collect` takes over their results; `wake` is called, from any thread, when there is something.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class DiskTier:
             if not self.maintain():
                 time.sleep(0.002)
             self.collect()
-        # What is collected may ask the writer for more.
+        # A collected result may give the writer more to do.
         self._reader.finish()
         self._writer.finish()
         used = [
@@ -177,7 +177,7 @@ def _warn(error: Exception) -> None:
 
 
 def _explain_others(index: Index, model: int, fingerprint: Mapping[str, str]) -> None:
-    """Say why what was stored under other fingerprints is not used."""
+    """Log why checkpoints stored under other fingerprints are not used."""
     for number, rows in index.all_checkpoints().items():
         if number != model:
             found = differences(parsed(index.fingerprints()[number]), fingerprint)

@@ -1,4 +1,4 @@
-"""The answer to one request."""
+"""The reply to one request, with the account of its tokens."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _ORIGINS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class DemoReply:
     """The reply's text, and what became of the prompt's tokens: `n_prompt == n_reused + n_read`.
 
     `start` says where reading began and `reason` why it read what it read, both in plain words. `first_ms` passed
@@ -45,7 +45,7 @@ class Answer:
     first_ms: float
 
     @classmethod
-    def of(cls, text: str, cache: Mapping[str, Any], first_ms: float) -> "Answer":
+    def of(cls, text: str, cache: Mapping[str, Any], first_ms: float) -> "DemoReply":
         """From a response's `cache` object."""
         counts = {"new": cache["new"]} | {words: cache[field] for field, words in _LOST.items()}
         return cls(

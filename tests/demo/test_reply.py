@@ -2,15 +2,15 @@
 
 import pytest
 
-from segue.demo.answer import Answer
+from segue.demo.reply import DemoReply
 from segue.policy.reasons import explain
 
 NO_COUNTS = {"evicted": 0, "damaged": 0, "last_token": 0, "incompatible": 0, "cheaper_to_read": 0, "not_fetched": 0}
 CACHE = {"n_prompt": 1500, "n_reused": 0, "n_read": 1500, "new": 1500, "no_checkpoint_here": 0, **NO_COUNTS}
 
 
-def answer(**cache: object) -> Answer:
-    return Answer.of("", {"from_origin": "", **CACHE, **cache}, 1.0)
+def answer(**cache: object) -> DemoReply:
+    return DemoReply.of("", {"from_origin": "", **CACHE, **cache}, 1.0)
 
 
 @pytest.mark.parametrize(
