@@ -73,7 +73,7 @@ class MemoryShape:
 
     `n_bytes_cell` is what one token adds to the full-attention cells; `n_bytes_state` the largest size of the recurrent
     or window part of one checkpoint; `n_bytes_logits` the logits of one position. A stored run of cells takes
-    `n_bytes_segment` in addition.
+    `n_bytes_segment` in addition. Where an engine has several contexts, sizes are those of all of them together.
     """
 
     kind: MemoryTraits

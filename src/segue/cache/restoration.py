@@ -46,7 +46,7 @@ class Restoration:
             self._checkpoint, self._n_tokens = restore.checkpoint, restore.n_tokens
             # Plain attention can stop at any token; other memory must first reach the token that its state is for.
             needs_all = restore.checkpoint.layout.needs_state
-            self._n_loaded_tokens = restore.checkpoint.n_tokens if needs_all else restore.n_tokens
+            self._n_load = restore.checkpoint.n_tokens if needs_all else restore.n_tokens
             self.source = restore.checkpoint.tier
             running.restoring = restore.checkpoint
             evictor.in_use.acquire(restore.checkpoint)
@@ -90,7 +90,7 @@ class Restoration:
         else:
             self._is_loading_chain = not checkpoint.is_whole
             self._load()
-        if self._engine.length(seq) >= self._n_loaded_tokens:
+        if self._engine.length(seq) >= self._n_load:
             if self._n_tokens < self._engine.length(seq):
                 self._engine.rewind(seq, self._n_tokens)
             self._finish()
@@ -134,7 +134,7 @@ class Restoration:
     def _load(self) -> None:
         engine, seq = self._engine, self._running.seq
         n_held, started = engine.length(seq), time.perf_counter()
-        self._evictor.host.get(self._checkpoint, seq, n_tokens=self._n_loaded_tokens)
+        self._evictor.host.get(self._checkpoint, seq, n_tokens=self._n_load)
         if self._is_loading_chain:
             self._loading_s += time.perf_counter() - started
             self._n_loaded_bytes += (engine.length(seq) - n_held) * engine.shape.n_bytes_cell

@@ -61,7 +61,7 @@ def parse(arrays: Sequence[Bytes], fingerprint: Mapping[str, str]) -> SlotSnapsh
         found = dict(head["fingerprint"])
         if not all(0 < one.n_tokens <= len(tokens) for one in packed):
             raise ValueError("a checkpoint lies beyond the path")
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise SnapshotError("the file holds no saved slot") from error
     if found != dict(fingerprint):
         raise SnapshotError(f"the slot was saved under another fingerprint: {differences(found, fingerprint)}")

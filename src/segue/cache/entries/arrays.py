@@ -47,12 +47,11 @@ def entry_from_arrays(arrays: Sequence[Bytes]) -> tuple[State | None, Logits | N
         return None, None
 
     def read(head: Mapping[str, Any]) -> tuple[State | None, Logits | None]:
-        end = len(arrays) - bool(head["has_logits"])
-        logits = arrays[end].view(np.float32) if head["has_logits"] else None
-        if "parts" not in head:
+        left = list(arrays[1:])
+        logits = left.pop().view(np.float32) if head["has_logits"] else None
+        if "parts" not in head and not left:
             return None, logits
-        parts = _parts(head, arrays[1:end])
-        return State(parts, int(head["n_tokens"]), bool(head["is_partial"]), _jumps_of(head)), logits
+        return State(_parts(head, left), int(head["n_tokens"]), bool(head["is_partial"]), _jumps_of(head)), logits
 
     return _decoded(arrays, "a checkpoint", read)
 
@@ -64,7 +63,7 @@ def _encoded(head: Mapping[str, object]) -> Bytes:
 def _decoded(arrays: Sequence[Bytes], what: str, read: Callable[[Mapping[str, Any]], _T]) -> _T:
     try:
         return read(json.loads(arrays[0].tobytes()))
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
         sizes = [array.nbytes for array in arrays]
         raise ValueError(f"arrays of {sizes} bytes are not those of {what}") from error
 
