@@ -145,7 +145,7 @@ def test_metadata_that_was_replaced_is_told_apart(write: Write) -> None:
     try:
         found = fingerprint(context, PARAMS)
         context.decode([Chunk(0, text(1, 20))])
-        state = np.asarray(context.save(0, partial=False).data).tobytes()
+        state = part_of(context.save(0, partial=False)).tobytes()
     finally:
         context.close()
         model.close()

@@ -21,7 +21,12 @@ def chain(rng: random.Random) -> Entry:
     segment, start = Segment.root(), 0
     for _ in range(rng.randint(1, 12)):
         end = start + rng.choice((1, 3, 20, 60))
-        segment = Segment(segment, start, np.zeros(end - start, np.int32), Cells({}, start, end))
+        segment = Segment(
+            parent=segment,
+            start=start,
+            tokens=np.zeros(end - start, np.int32),
+            cells=Cells({}, start, end),
+        )
         start = end if rng.random() < 0.5 else rng.randint(start + 1, end)
     entry = Entry(
         tree=Tree[Entry](),
