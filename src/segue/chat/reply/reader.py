@@ -55,6 +55,11 @@ class Reader:
         self._keeps = False
         self.is_over = False
 
+    @property
+    def unread(self) -> str:
+        """The text that has arrived and is not yet read."""
+        return self._text[self._at :]
+
     def feed(self, text: str) -> None:
         """Add text."""
         self._text = self._text[self._at :] + text
