@@ -151,7 +151,7 @@ def test_what_is_certain_comes_at_once() -> None:
     assert parser.feed("</thi") == []
     assert parser.feed("s") == [Thought("</this")]
     assert parser.feed("</think>\n\nb <") == [Text("b ")]
-    assert len(parser.feed(CALL[1:-12])) == 2
+    assert len(parser.feed(CALL[1:-12])) == 3
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ from segue.chat.reply.tools import Tools
 class ReplyParser:
     """Parses a reply's text into parts while it streams. No text of a model makes it raise.
 
-    Text and reasoning are returned as soon as they are certain, a call once it is complete. How the text is split into
-    pieces affects only where text is divided between adjacent parts. Belongs to one thread at a time.
+    Text and reasoning are returned as soon as they are certain, a call once it is complete; with `streams_calls`, its
+    arguments too as soon as they are certain. How the text is split into pieces affects only where text and arguments
+    are divided between adjacent parts. Belongs to one thread at a time.
 
     `tools` are OpenAI's definitions. `reasoning_end` ends the reasoning inside which the prompt ended, if it did.
     Without `parses_calls`, calls stay text.
@@ -31,10 +32,11 @@ class ReplyParser:
         tools: Sequence[Mapping[str, Any]] = (),
         reasoning_end: str = "",
         parses_calls: bool = True,
+        streams_calls: bool = False,
     ) -> None:
         self._family = family
         self._reader = Reader()
-        self._sink = Sink()
+        self._sink = Sink(streams_calls=streams_calls)
         self._quotes = LineQuotes()
         self._tools = Tools(tools)
         self._calls = CallsReader(self._reader, self._sink, family, self._tools) if parses_calls else None

@@ -53,6 +53,7 @@ class Reader:
         self._at = 0
         self._kept: list[str] = []
         self._keeps = False
+        self._follow: Callable[[str], None] | None = None
         self.is_over = False
 
     @property
@@ -79,6 +80,10 @@ class Reader:
         kept = "".join(self._kept)
         self._kept, self._keeps = [], False
         return kept
+
+    def follow(self, take: Callable[[str], None] | None) -> None:
+        """Call `take` with all text that is read from now on; None ends that."""
+        self._follow = take
 
     def skip(self, n_chars: int) -> str:
         """Read `n_chars` characters that have arrived."""
@@ -129,4 +134,6 @@ class Reader:
         self._at = end
         if self._keeps and piece:
             self._kept.append(piece)
+        if self._follow is not None and piece:
+            self._follow(piece)
         return piece

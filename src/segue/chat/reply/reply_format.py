@@ -20,10 +20,14 @@ class ReplyFormat:
     tools: Sequence[Mapping[str, Any]]
     reasoning_end: str
 
-    def parser(self) -> ReplyParser:
-        """A new parser."""
+    def parser(self, *, streams_calls: bool = False) -> ReplyParser:
+        """A new parser; with `streams_calls`, one that returns arguments before their call is complete."""
         return ReplyParser(
-            self.family, tools=self.tools, reasoning_end=self.reasoning_end, parses_calls=bool(self.tools)
+            self.family,
+            tools=self.tools,
+            reasoning_end=self.reasoning_end,
+            parses_calls=bool(self.tools),
+            streams_calls=streams_calls,
         )
 
     def without_reasoning(self) -> "ReplyFormat":
