@@ -171,3 +171,16 @@ def test_reasoning_is_switched_off_for_all() -> None:
         assert not thinks(server)
         assert not thinks(server, MESSAGES, thinking={"type": "enabled", "budget_tokens": 1024})
         assert thinks(server, chat_template_kwargs={"enable_thinking": True})
+
+
+def test_the_server_tells_the_template_of_an_effort() -> None:
+    with live(musing(), chat_template="{{ reasoning_effort }}|{{ enable_thinking }}", reasoning_effort="low") as server:
+
+        def told(**fields: Any) -> bytes:
+            assert server.post(CHAT, messages=[USER], max_tokens=1, **fields).status_code == 200
+            return bytes(token for token in server.loop.jobs[-1].tokens if token < 256)
+
+        assert told() == b"low|True"
+        assert told(reasoning_effort="high") == b"high|True"
+        assert told(chat_template_kwargs={"reasoning_effort": "medium"}) == b"medium|True"
+        assert told(reasoning_effort="none") == b"|False"

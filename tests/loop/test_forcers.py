@@ -9,7 +9,8 @@ from segue.engine.base import Choice
 from segue.engine.sampling import SamplingParams
 from segue.loop.end import EndReason, ErrorType
 from segue.loop.events import TokenOut
-from tests.kit.fake_engine import END_OF_REPLY, expected_reply
+from tests.kit.fake_engine.numbers import END_OF_REPLY
+from tests.kit.fake_engine.reading import expected_reply
 from tests.kit.rig import Heard
 from tests.loop.conftest import MakeFakeRig
 from tests.loop.fake_rig import GREEDY, FakeRig, text

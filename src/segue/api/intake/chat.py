@@ -121,8 +121,12 @@ def _remember(backend: Backend, context: ReplyContext, is_streamed: bool, reply:
 
 def _variables(request: ChatRequest, settings: Settings) -> dict[str, Any]:
     """What the template gets beside messages and tools; it is told to think, unless asked not to."""
-    thinks = {"enable_thinking": False} if settings.reasoning == "off" else {}
-    variables = {**thinks, **settings.chat_template_kwargs, **(request.chat_template_kwargs or {})}
+    variables: dict[str, Any] = {}
+    if settings.reasoning == "off":
+        variables["enable_thinking"] = False
+    if settings.reasoning_effort != "default":
+        variables["reasoning_effort"] = settings.reasoning_effort
+    variables |= {**settings.chat_template_kwargs, **(request.chat_template_kwargs or {})}
     if request.reasoning_effort == "none":
         variables["enable_thinking"] = False
         variables.pop("reasoning_effort", None)
