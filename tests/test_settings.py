@@ -29,6 +29,10 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "LLAMA_ARG_TENSOR_SPLIT": "3,1",
         "LLAMA_ARG_CHAT_TEMPLATE_KWARGS": '{"a": 1}',
         "LLAMA_API_KEY": "k1,k2",
+        "LLAMA_ARG_REASONING": "off",
+        "LLAMA_ARG_THINK": "none",
+        "LLAMA_ARG_THINK_BUDGET": "0",
+        "LLAMA_ARG_THINK_BUDGET_MESSAGE": "Enough.",
         "LLAMA_ARG_TEMPERATURE": "0.1",
         "LLAMA_ARG_PRESENCE_PENALTY": "0.2",
         "LLAMA_ARG_FREQUENCY_PENALTY": "0.3",
@@ -42,6 +46,8 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.cache_prompt, settings.slots, settings.reproducible) == (False, False, True)
     assert (settings.alias, settings.tensor_split, settings.cache_parked) == (["a", "b"], [3.0, 1.0], 64)
     assert (settings.chat_template_kwargs, settings.api_key) == ({"a": 1}, ["k1", "k2"])
+    assert (settings.reasoning, settings.reasoning_format, settings.reasoning_budget) == ("off", "none", 0)
+    assert settings.reasoning_budget_message == "Enough."
     sampling = settings.sampling()
     assert (sampling.temperature, sampling.presence_penalty, sampling.frequency_penalty) == (0.1, 0.2, 0.3)
 

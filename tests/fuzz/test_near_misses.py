@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from segue.chat.reply.whole import Whole, parts_whole
-from tests.chat.reply.kit import BY_NAME, cut, merged, parse
+from tests.chat.reply.kit import BY_NAME, cut, merged, n_unfinished, parse
 from tests.fuzz.near_misses import TOOLS, WORD, NearMiss, make_near_miss
 from tests.fuzz.notations import Call, to_json
 
@@ -53,6 +53,7 @@ def faults(near_miss: NearMiss) -> Iterator[str]:
         if list(merged(parse(family, cut(text, places), tools=TOOLS))) != at_once:
             yield f"cut at {places[:9]} it is another"
     said = parts_whole(at_once)
+    yield from faults_of_stream(near_miss, cuts, said)
     called = [(name, json.loads(arguments)) for name, arguments in said.calls]
     meant = iter(near_miss.calls)
     if near_miss.is_mixed:
@@ -65,6 +66,23 @@ def faults(near_miss: NearMiss) -> Iterator[str]:
         yield f"only calls {called}"
     if not (near_miss.is_cut and called) and (missing := words(text) - words(shown(said))):
         yield f"{sorted(missing)} are missing in {said}"
+
+
+def faults_of_stream(near_miss: NearMiss, cuts: Sequence[Sequence[int]], said: Whole) -> Iterator[str]:
+    """What is wrong if calls are passed on while they are written."""
+    family, text = BY_NAME[near_miss.family], near_miss.text
+    parts = parse(family, [text], tools=TOOLS, streams_calls=True)
+    streamed = list(merged(parts))
+    for places in cuts:
+        if list(merged(parse(family, cut(text, places), tools=TOOLS, streams_calls=True))) != streamed:
+            yield f"streamed and cut at {places[:9]} it is another"
+    if parts_whole(parts).calls != said.calls:
+        yield f"streamed it calls {parts_whole(parts).calls}"
+    n = n_unfinished(parts)
+    if n == 0 and parts_whole(parts) != said:
+        yield f"streamed it says {parts_whole(parts)}"
+    if n and near_miss.is_clear:
+        yield f"streamed it has {n} unfinished calls"
 
 
 def is_possible(call: Call) -> bool:

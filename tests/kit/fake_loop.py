@@ -135,6 +135,7 @@ class FakeLoop:
                 listener.on_progress(Progress(report.n_prompt, report.n_reused, n_done, 1.5, timings))
         reason, n_predicted = EndReason.LIMIT, 0
         tokens = iter(self.reply(job))
+        forcer = None if job.make_forcer is None else job.make_forcer()
         timings = Timings(report.n_reused, report.n_read, 2.0 * report.n_read, 0, 0.0)
         while not (self.gate.wait(0.005) or ticket.is_cancelled.is_set()):
             pass
@@ -147,7 +148,8 @@ class FakeLoop:
             if ticket.is_cancelled.is_set():
                 reason = EndReason.CANCELLED
                 break
-            token = next(tokens, EOS)
+            forced = None if forcer is None else forcer.forced()
+            token = next(tokens, EOS) if forced is None else forced
             n_predicted += 1
             timings = Timings(report.n_reused, report.n_read, 2.0 * report.n_read, n_predicted, 4.0 * (n_predicted - 1))
             if listener.on_token(self._token(job, token, timings)):
@@ -156,6 +158,8 @@ class FakeLoop:
             if token == EOS:
                 reason = EndReason.EOS
                 break
+            if forcer is not None:
+                forcer.accept(token)
         return JobEnd(reason, timings, report, max(job.id_slot, 0))
 
     def _step(self, ticket: FakeTicket) -> None:

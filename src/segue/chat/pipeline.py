@@ -42,11 +42,13 @@ class ChatInput:
 class EncodedChat:
     """A chat as the model reads it, and the format of the replies to it.
 
-    `context` is what `remember` needs to know of the chat; None where replies are not remembered.
+    `full_format` parses reasoning even if the client wants it in the text. `context` is what `remember` needs to know
+    of the chat; None where replies are not remembered.
     """
 
     prompt: EncodedPrompt
     reply_format: ReplyFormat
+    full_format: ReplyFormat
     context: ReplyContext | None
 
 
@@ -75,13 +77,12 @@ class ChatPipeline:
         if self.replies is not None:
             rendered = self.replies.restore(rendered, callable_tools, stored)
         prompt = self.tokenizer.encode(rendered, chat.namespace)
-        reply_format = reply_format_after(
-            self.family, rendered.text, callable_tools, parses_reasoning=chat.parses_reasoning
-        )
+        full_format = reply_format_after(self.family, rendered.text, callable_tools)
+        reply_format = full_format if chat.parses_reasoning else full_format.without_reasoning()
         context = None
         if self.replies is not None:
             context = self.replies.context(chat.namespace, chat.messages, callable_tools, rendered, prompt.tokens)
-        return EncodedChat(prompt, reply_format, context)
+        return EncodedChat(prompt, reply_format, full_format, context)
 
     def render(self, chat: ChatInput) -> RenderedPrompt:
         """The text that the template makes of a chat, replies in the words in which they come. Raises TemplateError."""

@@ -96,6 +96,9 @@ class Sampler(Protocol):
     def sample_from(self, logits: Logits) -> int:
         """Draw the next token from given logits, and remember it; NO_TOKEN if none is allowed."""
 
+    def accept(self, token: int) -> None:
+        """Remember a token that comes next without being drawn. Raises MaskError if the mask's grammar forbids it."""
+
     def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:
         """The token ids that the chain leaves, with their probabilities, best first; changes nothing."""
 

@@ -67,10 +67,14 @@ class Chain(Sampler):
         if not len(left):
             return NO_TOKEN
         token = int(left["id"][selected])
+        self.accept(token)
+        return token
+
+    @override
+    def accept(self, token: int) -> None:
         llama_cpp.llama_sampler_accept(self._handle, token)
         if self._mask is not None:
             self._mask.accept(token)
-        return token
 
     @override
     def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:

@@ -1,6 +1,8 @@
 """A job for the loop: token ids only, no text."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,22 @@ from segue.engine.sampling import SamplingParams
 from segue.policy.prompt_marks import PromptMarks
 
 Tokens = NDArray[np.int32]
+
+
+class Forcer(Protocol):
+    """Decides where one reply must go on with a certain token. Belongs to the engine's thread.
+
+    Any exception ends the reply.
+    """
+
+    def forced(self) -> int | None:
+        """The token that must come next; None if it is to be drawn."""
+
+    def accept(self, token: int) -> None:
+        """Follow the reply by one token, forced or drawn, but for one that ends it."""
+
+
+MakeForcer = Callable[[], Forcer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +41,8 @@ class Job:
     generated one, 0 for none (the sampled token's probability is then not reported either). `wants_timings`: report
     timings with each token and all progress too, not only at the end. `may_be_interrupted`: the client streams the
     reply, or stop strings end it, so the next prompt may continue from inside it. `make_mask`: makes the mask that the
-    reply must follow, None for none; it runs on the engine's thread, so it must be quick.
+    reply must follow, None for none; it runs on the engine's thread, so it must be quick. `make_forcer`: makes the
+    forcer of the reply under the same conditions.
     """
 
     tokens: Tokens
@@ -40,3 +59,4 @@ class Job:
     wants_timings: bool = False
     may_be_interrupted: bool = False
     make_mask: MakeMask | None = None
+    make_forcer: MakeForcer | None = None

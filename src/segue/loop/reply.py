@@ -20,6 +20,7 @@ class Reply:
         job = request.job
         mask = None if job.make_mask is None else job.make_mask()
         request.sampler = self._engine.sampler(job.sampling, request.tokens, mask)
+        request.forcer = None if job.make_forcer is None else job.make_forcer()
         return self._next(request, row, logits)
 
     def next(self, request: Request, row: int) -> EndReason | None:
@@ -27,20 +28,16 @@ class Reply:
         return self._next(request, row, None)
 
     def _next(self, request: Request, row: int | None, logits: Logits | None) -> EndReason | None:
-        assert request.sampler is not None
         job = request.job
+        forced = None if request.forcer is None else request.forcer.forced()
         top: tuple[Candidate, ...] = ()
         logprob = None
         if job.n_probs > 0:
             if logits is None:
                 assert row is not None
                 logits = self._engine.logits(row)
-            ids, logprobs = self._distribution(request, logits)
-        if row is not None:
-            token = request.sampler.sample(row)
-        else:
-            assert logits is not None
-            token = request.sampler.sample_from(logits)
+            ids, logprobs = self._distribution(request, logits, forced)
+        token = self._draw(request, row, logits) if forced is None else self._force(request, forced)
         if token == NO_TOKEN:
             return EndReason.EOS
         if job.n_probs > 0:
@@ -59,12 +56,30 @@ class Reply:
             return EndReason.WORD
         if 0 <= job.n_predict <= request.n_generated or request.n_tokens >= self._n_ctx:
             return EndReason.LIMIT
+        if request.forcer is not None:
+            request.forcer.accept(token)
         return None
 
-    def _distribution(self, request: Request, logits: Logits) -> tuple[np.ndarray, np.ndarray]:
-        """Token ids and natural log-probabilities, best first."""
+    @staticmethod
+    def _draw(request: Request, row: int | None, logits: Logits | None) -> int:
+        assert request.sampler is not None
+        if row is not None:
+            return request.sampler.sample(row)
+        assert logits is not None
+        return request.sampler.sample_from(logits)
+
+    @staticmethod
+    def _force(request: Request, token: int) -> int:
+        assert request.sampler is not None
+        request.sampler.accept(token)
+        return token
+
+    def _distribution(self, request: Request, logits: Logits, forced: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids and natural log-probabilities, best first; after sampling, a forced token leaves no other."""
         assert request.sampler is not None
         if request.job.post_sampling_probs:
+            if forced is not None:
+                return np.array([forced], np.int32), np.zeros(1)
             ids, probabilities = request.sampler.candidates(logits)
             with np.errstate(divide="ignore"):
                 return ids, np.log(probabilities)

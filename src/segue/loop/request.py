@@ -14,7 +14,7 @@ from segue.engine.base import Sampler
 from segue.loop.events import Timings
 from segue.loop.front import Listener
 from segue.loop.inbox import Submission
-from segue.loop.job import Job, Tokens
+from segue.loop.job import Forcer, Job, Tokens
 from segue.policy.checkpoint_positions import Position
 from segue.policy.reasons import CacheReport
 
@@ -63,6 +63,7 @@ class Request:
     is_fetching: bool = False
     has_fetched: bool = False
     sampler: Sampler | None = None
+    forcer: Forcer | None = None
     report: CacheReport | None = None
     started: float = 0.0
     first_token: float = 0.0

@@ -15,7 +15,7 @@ EPHEMERAL = {"type": "ephemeral"}
 
 def convert(**fields: Any) -> tuple[ChatRequest, tuple[tuple[int, float], ...]]:
     request = MessagesRequest.model_validate({"messages": HELLO, **fields})
-    return to_chat(request, takes_late_system=True, drops_billing_header=True)
+    return to_chat(request, takes_late_system=True, drops_billing_header=True, may_think=True)
 
 
 def test_what_both_apis_have_keeps_its_meaning() -> None:

@@ -9,7 +9,7 @@ import pytest
 from segue.api.responses.output import Output
 from segue.api.responses.reasoning import unseal
 from segue.api.responses.tools import ClientTool, Toolbox
-from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
+from segue.chat.reply.parts import CallArguments, CallClosed, CallOpened, Part, Text, Thought
 
 BOX = Toolbox(
     (), {"patch": ClientTool("patch", is_custom=True), "n__f": ClientTool("f", "n"), "n__c": ClientTool("c", "n", True)}
@@ -81,7 +81,7 @@ def test_reasoning_as_a_summary() -> None:
 
 @pytest.mark.parametrize(("name", "namespace"), [("g", None), ("n__f", "n")])
 def test_a_function_call(name: str, namespace: str | None) -> None:
-    items, events = told([CallOpened(0, name), CallArguments(0, '{"a"'), CallArguments(0, ": 1}")])
+    items, events = told([CallOpened(0, name), CallArguments(0, '{"a"'), CallArguments(0, ": 1}"), CallClosed(0)])
     assert items[0]["id"].startswith("fc_")
     assert (items[0]["name"], items[0].get("namespace")) == (name.removeprefix("n__"), namespace)
     assert items[0]["arguments"] == '{"a": 1}'
@@ -103,7 +103,9 @@ def test_a_function_call(name: str, namespace: str | None) -> None:
     [('{"input": "*** x\\n"}', "*** x\n"), ("no JSON", "no JSON"), ('{"input": 3}', '{"input": 3}'), ("[]", "[]")],
 )
 def test_a_call_of_a_custom_tool(arguments: str, text: str) -> None:
-    items, events = told([CallOpened(0, "patch"), CallArguments(0, arguments[:3]), CallArguments(0, arguments[3:])])
+    items, events = told(
+        [CallOpened(0, "patch"), CallArguments(0, arguments[:3]), CallArguments(0, arguments[3:]), CallClosed(0)]
+    )
     assert items[0]["id"].startswith("ctc_")
     assert (items[0]["type"], items[0]["name"], items[0]["input"]) == ("custom_tool_call", "patch", text)
     assert kinds(events) == [
@@ -116,8 +118,20 @@ def test_a_call_of_a_custom_tool(arguments: str, text: str) -> None:
 
 
 def test_a_custom_tool_of_a_namespace() -> None:
-    items, _ = told([CallOpened(0, "n__c"), CallArguments(0, '{"input": ""}')])
+    items, _ = told([CallOpened(0, "n__c"), CallArguments(0, '{"input": ""}'), CallClosed(0)])
     assert (items[0]["name"], items[0]["namespace"], items[0]["input"]) == ("c", "n", "")
+
+
+@pytest.mark.parametrize("name", ["f", "patch"])
+@pytest.mark.parametrize("rest", [[], [Text("b")], [CallOpened(1, "g"), CallArguments(1, "{}"), CallClosed(1)]])
+def test_a_call_that_is_never_completed(name: str, rest: list[Part]) -> None:
+    items, events = told([CallOpened(0, name), CallArguments(0, '{"input": "a'), *rest])
+    given = {"input": ""} if name == "patch" else {"arguments": '{"input": "a'}
+    assert items[0] == {**items[0], "status": "incomplete", **given}
+    assert all(item["status"] == "completed" for item in items[1:])
+    own = [event for event in events if event.get("output_index") == 0]
+    assert not any(kind.endswith(("arguments.done", "input.done")) for kind in kinds(own))
+    assert kinds(own)[-1] == "output_item.done"
 
 
 def test_items_follow_each_other() -> None:
@@ -126,6 +140,7 @@ def test_items_follow_each_other() -> None:
         Text("a"),
         CallOpened(0, "f"),
         CallArguments(0, "{}"),
+        CallClosed(0),
         CallOpened(1, "g"),
         Text("b"),
     ]

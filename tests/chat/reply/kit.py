@@ -7,7 +7,7 @@ from typing import Any
 from segue.chat.reply.families import FAMILIES, GENERIC
 from segue.chat.reply.family import Family
 from segue.chat.reply.parser import ReplyParser
-from segue.chat.reply.parts import Part, Text, Thought
+from segue.chat.reply.parts import CallArguments, CallClosed, CallOpened, Part, Text, Thought
 from segue.chat.reply.whole import Whole, parts_whole
 
 BY_NAME = {family.name: family for family in (*FAMILIES, GENERIC)}
@@ -24,16 +24,24 @@ def whole(family: str | Family, text: str, **options: Any) -> Whole:
     return parts_whole(parse(family, [text], **options))
 
 
+def n_unfinished(parts: Iterable[Part]) -> int:
+    """How many calls were begun and not completed."""
+    return sum(isinstance(part, CallOpened) - isinstance(part, CallClosed) for part in parts)
+
+
 def cut(text: str, cuts: Iterable[int]) -> list[str]:
     places = [0, *sorted(min(place, len(text)) for place in cuts), len(text)]
     return [text[a:b] for a, b in pairwise(places)]
 
 
 def merged(parts: Sequence[Part]) -> Iterator[Part]:
-    """The parts, with neighbouring texts as one."""
+    """The parts, with neighbouring texts as one, and likewise arguments."""
     for kind, group in groupby(parts, type):
         if kind is Text or kind is Thought:
             yield kind("".join(part.text for part in group if isinstance(part, Text | Thought)))
+        elif kind is CallArguments:
+            pieces = [part for part in group if isinstance(part, CallArguments)]
+            yield CallArguments(pieces[0].index, "".join(part.text for part in pieces))
         else:
             yield from group
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.chat.reply.kit import cut, merged, parse, tool, whole
+from segue.chat.reply.parts import CallClosed
+from segue.chat.reply.whole import parts_whole
+from tests.chat.reply.kit import cut, merged, n_unfinished, parse, tool, whole
 
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
 TOOLS = [
@@ -38,13 +40,18 @@ def write(**arguments: str) -> str:
 
 def check(family: str, text: str, calls: list[Call], content: str = "", tools: Any = TOOLS) -> None:
     """The reply is these calls and this text, whole, character by character, and cut in two anywhere."""
+    streamed = parse(family, [text], tools=tools, streams_calls=True)
+    assert n_unfinished(streamed) == 0 if calls else all(not isinstance(part, CallClosed) for part in streamed)
     at_once = list(merged(parse(family, [text], tools=tools)))
     step = 1 if len(text) < 150 else 7
     for pieces in (list(text), *(cut(text, [place]) for place in range(1, len(text), step))):
         assert list(merged(parse(family, pieces, tools=tools))) == at_once
+        again = parse(family, pieces, tools=tools, streams_calls=True)
+        assert list(merged(again)) == list(merged(streamed))
     said = whole(family, text, tools=tools)
     assert [(name, json.loads(arguments)) for name, arguments in said.calls] == calls
     assert said.content == content
+    assert parts_whole(streamed) == said
 
 
 A: Call = ("a", {"x": "1"})

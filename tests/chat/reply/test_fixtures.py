@@ -50,7 +50,7 @@ def parse(fixture: Fixture, n_chars: int) -> ParseResult:
     if prompt is None:
         references = SUITE[fixture.family].reference_models
         prompt = next((one.default_generation_prompt for one in references if one.repo == model), None)
-    parser = ReplyParser(family, tools=fixture.tools, is_reasoning=bool(family.reasoning_end_after(prompt or "")))
+    parser = ReplyParser(family, tools=fixture.tools, reasoning_end=family.reasoning_end_after(prompt or ""))
     text = fixture.raw_output
     parts = [part for at in range(0, len(text), n_chars) for part in parser.feed(text[at : at + n_chars])]
     said = parts_whole(parts + parser.finish())

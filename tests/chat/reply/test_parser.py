@@ -30,9 +30,12 @@ def junk(draw: st.DrawFn) -> tuple[Family, str]:
 @example((BY_NAME["Hermes"], CALL + "\n" + CALL), [], False, True)
 def test_pieces_do_not_matter(made: tuple[Family, str], cuts: list[int], is_reasoning: bool, parses: bool) -> None:
     family, text = made
-    at_once = list(merged(parse(family, [text], is_reasoning=is_reasoning, parses_calls=parses)))
+    at_once = list(merged(parse(family, [text], reasoning_end="</think>" if is_reasoning else "", parses_calls=parses)))
     for pieces in (list(text), cut(text, cuts)):
-        assert list(merged(parse(family, pieces, is_reasoning=is_reasoning, parses_calls=parses))) == at_once
+        assert (
+            list(merged(parse(family, pieces, reasoning_end="</think>" if is_reasoning else "", parses_calls=parses)))
+            == at_once
+        )
 
 
 @given(EVERY, st.text("ab \n{}[]<>", max_size=40))
@@ -88,10 +91,10 @@ def test_a_call_that_the_end_cuts_off_is_left_out_behind_whole_ones() -> None:
 
 def test_reasoning() -> None:
     assert whole("Hermes", "<think>\na\n\nb\n</think>\n\nc\n") == Whole("c\n", "a\n\nb", ())
-    assert whole("Hermes", "a</think>b", is_reasoning=True) == Whole("b", "a", ())
-    assert whole("Hermes", "\n<think>a</think>b", is_reasoning=True) == Whole("b", "a", ())
-    assert whole("Hermes", "a " + CALL, is_reasoning=True) == Whole("", "a " + CALL, ())
-    assert whole("Qwen XML", "a\n" + CALL, is_reasoning=True) == Whole("", "a", (("f", '{"a": 1}'),))
+    assert whole("Hermes", "a</think>b", reasoning_end="</think>") == Whole("b", "a", ())
+    assert whole("Hermes", "\n<think>a</think>b", reasoning_end="</think>") == Whole("b", "a", ())
+    assert whole("Hermes", "a " + CALL, reasoning_end="</think>") == Whole("", "a " + CALL, ())
+    assert whole("Qwen XML", "a\n" + CALL, reasoning_end="</think>") == Whole("", "a", (("f", '{"a": 1}'),))
     assert whole("Hermes", CALL + "<think>a</think>b") == Whole("b", "a", (("f", '{"a": 1}'),))
 
 
@@ -114,7 +117,7 @@ def test_thoughts_may_quote_a_tag(thought: str, rest: str) -> None:
     for text in (f"<think>{thought}{rest}", f"<think>{thought}\n\n{rest}"):
         assert whole("Hermes", text) == said
         assert list(merged(parse("Hermes", text))) == list(merged(parse("Hermes", [text])))
-    assert whole("Hermes", thought + rest, is_reasoning=True) == said
+    assert whole("Hermes", thought + rest, reasoning_end="</think>") == said
 
 
 def test_so_it_is_with_every_familys_tags() -> None:
@@ -148,7 +151,7 @@ def test_what_is_certain_comes_at_once() -> None:
     assert parser.feed("</thi") == []
     assert parser.feed("s") == [Thought("</this")]
     assert parser.feed("</think>\n\nb <") == [Text("b ")]
-    assert len(parser.feed(CALL[1:-12])) == 2
+    assert len(parser.feed(CALL[1:-12])) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Parts are joined by what they are."""
 
-from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
+from segue.chat.reply.parts import CallArguments, CallClosed, CallOpened, Part, Text, Thought
 from segue.chat.reply.whole import Whole, parts_whole
 
 
@@ -12,6 +12,10 @@ def test_whole() -> None:
         CallArguments(0, "{"),
         CallOpened(1, "g"),
         CallArguments(0, "}"),
+        CallClosed(0),
+        CallOpened(2, "h"),
+        CallArguments(2, "{"),
+        CallClosed(1),
         Text("y"),
         Thought("b"),
     ]

@@ -37,6 +37,11 @@ class FakeSampler:
             self._mask.accept(token)
         return token
 
+    def accept(self, token: int) -> None:
+        assert self._is_open
+        if self._mask is not None:
+            self._mask.accept(token)
+
     def candidates(self, logits: Logits) -> tuple[NDArray[np.int32], Logits]:
         return np.array([self._best(logits)], np.int32), np.ones(1, np.float32)
 

@@ -6,20 +6,19 @@ from typing import Any
 
 from segue.api.anthropic.ids import tool_use_id
 from segue.api.replies.serialization import JsonObject, encode
-from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
+from segue.chat.reply.parts import CallArguments, CallClosed, CallOpened, Part, Text, Thought
 
 SIGNATURE = "segue"
 """Not looked at when it comes back; but clients take thinking without one for text."""
 
 
 class ContentWriter:
-    """Words the parts of one reply as events, in order. `n_calls`: tools called so far."""
+    """Words the parts of one reply as events, in order. `n_calls`: complete tool calls so far."""
 
     def __init__(self) -> None:
         self.n_calls = 0
         self._index = -1
         self._kind = ""
-        self._arguments: list[str] = []
 
     def add(self, part: Part) -> Iterator[JsonObject]:
         """The events for one more part."""
@@ -29,30 +28,19 @@ class ContentWriter:
             case Thought(text):
                 yield from self._text("thinking", text)
             case CallOpened(_, name):
-                self.n_calls += 1
                 yield from self._open("tool_use", {"id": tool_use_id(), "name": name, "input": {}})
             case CallArguments(_, text):
-                self._arguments.append(text)
+                yield self._delta({"type": "input_json_delta", "partial_json": text})
+            case CallClosed():
+                self.n_calls += 1
 
     def finish(self) -> Iterator[JsonObject]:
         """The events that end the block that is open, if one is."""
-        stray = ""
         if self._kind == "thinking":
             yield self._delta({"type": "signature_delta", "signature": SIGNATURE})
-        elif self._kind == "tool_use":
-            arguments = "".join(self._arguments)
-            self._arguments.clear()
-            if _object(arguments) is None:
-                stray = arguments
-            else:
-                yield self._delta({"type": "input_json_delta", "partial_json": arguments})
         if self._kind:
             self._kind = ""
             yield {"type": "content_block_stop", "index": self._index}
-        # Arguments that are no object have no place in a call; what the model wrote is not lost for that.
-        if stray.strip():
-            yield from self._text("text", stray)
-            yield from self.finish()
 
     def _text(self, kind: str, text: str) -> Iterator[JsonObject]:
         if not text:
@@ -73,31 +61,31 @@ class ContentWriter:
 
 
 def content_of(parts: Iterable[Part]) -> list[dict[str, Any]]:
-    """The blocks that a client makes of a reply's events."""
+    """The blocks that a client makes of the events of a whole reply."""
     writer = ContentWriter()
     blocks: list[dict[str, Any]] = []
+    arguments = ""
     for event in [*(event for part in parts for event in writer.add(part)), *writer.finish()]:
         block, delta = event.get("content_block"), event.get("delta")
         if isinstance(block, dict):
             blocks.append(dict(block))
-        elif isinstance(delta, dict):
-            _apply(blocks[-1], delta)
+        elif not isinstance(delta, dict):
+            if arguments:
+                _end_call(blocks, arguments)
+            arguments = ""
+        elif delta["type"] == "input_json_delta":
+            arguments += delta["partial_json"]
+        else:
+            name = delta["type"].removesuffix("_delta")
+            blocks[-1][name] += delta[name]
     return blocks
 
 
-def _apply(block: dict[str, Any], delta: dict[str, Any]) -> None:
-    if delta["type"] == "input_json_delta":
-        block["input"] = _object(delta["partial_json"])
-    else:
-        name = delta["type"].removesuffix("_delta")
-        block[name] += delta[name]
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    """The object that JSON text says; None if it says none, or one that cannot be said again."""
+def _end_call(blocks: list[dict[str, Any]], arguments: str) -> None:
+    """Give the last block its input; arguments that cannot be said again have no place in it, and become text."""
     try:
-        value = json.loads(text)
+        value = json.loads(arguments)
         encode(value).encode()
+        blocks[-1]["input"] = value
     except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+        blocks.append({"type": "text", "text": arguments})

@@ -11,11 +11,11 @@ from segue.chat.breakpoints import Wish
 from segue.chat.prefill import can_go_on
 from segue.serving.errors import invalid
 
-_OWN = ("n", "n_cmpl", "stop", "response_format", "timings_per_token")
+_OWN = ("n", "n_cmpl", "stop", "response_format", "timings_per_token", "reasoning_budget_tokens")
 
 
 def to_chat(
-    request: MessagesRequest, *, takes_late_system: bool, drops_billing_header: bool
+    request: MessagesRequest, *, takes_late_system: bool, drops_billing_header: bool, may_think: bool
 ) -> tuple[ChatRequest, tuple[Wish, ...]]:
     """The chat request, and what the client wants to be kept of its prompt. Raises ApiError."""
     tools, wishes = to_tools(request.tools or ())
@@ -50,7 +50,8 @@ def to_chat(
         timings_per_token=True,
         reasoning_effort=request.reasoning_effort or _effort(request),
         reasoning_format=request.reasoning_format,
-        chat_template_kwargs=_template_kwargs(request, is_continued=can_go_on(transcript.messages[-1])),
+        reasoning_budget_tokens=_n_thinking(request),
+        chat_template_kwargs=_template_kwargs(request, may_think=may_think and not can_go_on(transcript.messages[-1])),
     )
     chat.call_format(format_field)
     return chat, tuple(wishes)
@@ -76,7 +77,19 @@ def _effort(request: MessagesRequest) -> str | None:
     return effort
 
 
-def _template_kwargs(request: MessagesRequest, *, is_continued: bool) -> dict[str, Any] | None:
+def _n_thinking(request: MessagesRequest) -> int | None:
+    """The most tokens of reasoning, None unless the client says it."""
+    if request.reasoning_budget_tokens is not None or request.thinking is None:
+        return request.reasoning_budget_tokens
+    n_tokens = request.thinking.get("budget_tokens")
+    if n_tokens is None or request.thinking.get("type") != "enabled":
+        return None
+    if not isinstance(n_tokens, int) or isinstance(n_tokens, bool) or n_tokens < 0:
+        raise invalid("Field 'thinking.budget_tokens': it must be a number of tokens, 0 or more")
+    return n_tokens
+
+
+def _template_kwargs(request: MessagesRequest, *, may_think: bool) -> dict[str, Any] | None:
     """What the template is told of thinking: of all types only one means none.
 
     A reply that is continued has done its thinking, whatever the request says of it.
@@ -86,5 +99,5 @@ def _template_kwargs(request: MessagesRequest, *, is_continued: bool) -> dict[st
     kind = request.thinking.get("type")
     if not isinstance(kind, str):
         raise invalid("Field 'thinking.type': it must be a text, such as enabled, adaptive or disabled")
-    thinks = kind != "disabled" and not is_continued
+    thinks = kind != "disabled" and may_think
     return {"enable_thinking": thinks, **(request.chat_template_kwargs or {})}

@@ -11,7 +11,7 @@ from segue.api.replies.failures import anthropic_failure
 from segue.api.replies.response_format import ResponseFormat
 from segue.api.replies.serialization import JsonObject, account_json, progress_json, timings_json
 from segue.chat.reply.parser import ReplyParser
-from segue.chat.reply.parts import CallOpened
+from segue.chat.reply.parts import CallClosed
 from segue.chat.reply.reply_format import ReplyFormat
 from segue.loop.events import TokenOut
 from segue.serving.errors import Failure
@@ -39,7 +39,7 @@ class MessagesFormat(ResponseFormat):
         self, model: str, request: MessagesRequest, reply_format: ReplyFormat, n_prompt: int, n_kept: int
     ) -> None:
         self._request = request
-        self._parser: ReplyParser = reply_format.parser()
+        self._parser: ReplyParser = reply_format.parser(streams_calls=bool(request.stream))
         self._n_prompt = n_prompt
         self._n_kept = n_kept
         self._writer = ContentWriter()
@@ -79,7 +79,7 @@ class MessagesFormat(ResponseFormat):
     def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:
         reply = replies[0]
         parts = self._parser.feed(reply.text) + self._parser.finish()
-        n_calls = sum(isinstance(part, CallOpened) for part in parts)
+        n_calls = sum(isinstance(part, CallClosed) for part in parts)
         return {
             **self._message,
             "content": content_of(parts),

@@ -26,6 +26,7 @@ def router(service: Service) -> APIRouter:
             request,
             takes_late_system=service.backend.chat.template.dialect.takes_late_system,
             drops_billing_header=service.settings.drop_billing_header,
+            may_think=service.settings.reasoning != "off",
         )
 
     @routes.post("/v1/messages", response_model=None)

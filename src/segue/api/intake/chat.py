@@ -13,24 +13,31 @@ from segue.chat.breakpoints import Wish
 from segue.chat.memory.reply_memory import ReplyContext
 from segue.chat.pipeline import ChatInput, EncodedChat
 from segue.chat.reply.reply_format import ReplyFormat
+from segue.chat.reply.thinking_limit import ThinkingBudget
 from segue.chat.template.sandbox import TemplateError
 from segue.chat.tokens.tokenizer import EncodedPrompt
+from segue.loop.job import MakeForcer
 from segue.serving.backend import Backend
 from segue.serving.errors import invalid
 from segue.serving.events import FinishedReply, Keep, StopType, keep_nothing
 from segue.serving.service import Service
+from segue.settings import Settings
 
 _REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedChat:
-    """The prompt of a chat, the format of its replies, what they must look like, and what becomes of each."""
+    """The prompt of a chat, the format of its replies, what they must look like, and what becomes of each.
+
+    `make_forcer` makes what forces tokens into a reply, None where nothing is forced.
+    """
 
     prompt: EncodedPrompt
     reply_format: ReplyFormat
     wanted: Wanted | None
     keep: Keep
+    make_forcer: MakeForcer | None
 
 
 def prepare_chat(service: Service, request: ChatRequest, namespace: str, wishes: Sequence[Wish] = ()) -> PreparedChat:
@@ -41,7 +48,7 @@ def prepare_chat(service: Service, request: ChatRequest, namespace: str, wishes:
     keep = keep_nothing
     if chat.context is not None:
         keep = partial(_remember, service.backend, chat.context, bool(request.stream))
-    return PreparedChat(chat.prompt, chat.reply_format, wanted, keep)
+    return PreparedChat(chat.prompt, chat.reply_format, wanted, keep, _make_forcer(service, request, chat))
 
 
 def encode_chat(service: Service, request: ChatRequest, namespace: str, wishes: Sequence[Wish] = ()) -> EncodedChat:
@@ -64,6 +71,22 @@ def render_chat(service: Service, request: ChatRequest, namespace: str) -> str:
         raise _refused(error) from error
 
 
+def _make_forcer(service: Service, request: ChatRequest, chat: EncodedChat) -> MakeForcer | None:
+    """What keeps replies within their budget of reasoning, None if they have no such budget."""
+    settings, backend = service.settings, service.backend
+    n_tokens = request.thinking_budget(settings.reasoning_budget)
+    if n_tokens < 0:
+        return None
+    message = request.reasoning_budget_message
+    return ThinkingBudget(
+        vocabulary=backend.vocabulary,
+        reply_format=chat.full_format,
+        shown=backend.shown,
+        n_tokens=n_tokens,
+        message=settings.reasoning_budget_message if message is None else message,
+    ).limit
+
+
 def _chat_input(service: Service, request: ChatRequest, namespace: str, wishes: Sequence[Wish] = ()) -> ChatInput:
     """A request's chat, checked, in the pipeline's form. Raises ApiError."""
     _check_options(request)
@@ -72,13 +95,14 @@ def _chat_input(service: Service, request: ChatRequest, namespace: str, wishes: 
         namespace=namespace,
         messages=request.messages,
         tools=request.tools or (),
-        variables=_variables(request, service.settings.chat_template_kwargs),
+        variables=_variables(request, service.settings),
         can_continue=service.settings.prefill_assistant
         if request.continue_final_message is None
         else request.continue_final_message,
         add_generation_prompt=request.add_generation_prompt is not False,
         may_call=request.tool_choice != "none" and not service.settings.skip_chat_parsing,
-        parses_reasoning=request.reasoning_format != "none" and not service.settings.skip_chat_parsing,
+        parses_reasoning=(request.reasoning_format or service.settings.reasoning_format) != "none"
+        and not service.settings.skip_chat_parsing,
         wishes=wishes,
     )
 
@@ -95,9 +119,14 @@ def _remember(backend: Backend, context: ReplyContext, is_streamed: bool, reply:
     backend.chat.remember(context, reply.all_text, tokens, is_whole=is_whole, may_be_cut=may_be_cut)
 
 
-def _variables(request: ChatRequest, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _variables(request: ChatRequest, settings: Settings) -> dict[str, Any]:
     """What the template gets beside messages and tools; it is told to think, unless asked not to."""
-    variables = {**defaults, **(request.chat_template_kwargs or {})}
+    variables: dict[str, Any] = {}
+    if settings.reasoning == "off":
+        variables["enable_thinking"] = False
+    if settings.reasoning_effort != "default":
+        variables["reasoning_effort"] = settings.reasoning_effort
+    variables |= {**settings.chat_template_kwargs, **(request.chat_template_kwargs or {})}
     if request.reasoning_effort == "none":
         variables["enable_thinking"] = False
         variables.pop("reasoning_effort", None)

@@ -7,7 +7,7 @@ from segue.api.intake.chat import PreparedChat
 from segue.api.intake.constraints import Wanted, make_mask
 from segue.api.intake.requests import GenerationFields
 from segue.chat.tokens.tokenizer import EncodedPrompt
-from segue.loop.job import Job
+from segue.loop.job import Job, MakeForcer
 from segue.serving.errors import invalid
 from segue.serving.events import Keep, keep_nothing
 from segue.serving.plan import GenerationPlan
@@ -26,6 +26,7 @@ def make_plan(
     wanted: Wanted | None,
     shown: frozenset[int] = frozenset(),
     keep: Keep = keep_nothing,
+    make_forcer: MakeForcer | None = None,
 ) -> GenerationPlan:
     """Make the jobs; a prompt's choices differ by their seed. Slow where there is a grammar. Raises ApiError."""
     settings = service.settings
@@ -60,6 +61,7 @@ def make_plan(
             wants_timings=bool(request.timings_per_token or (request.t_max_predict_ms or 0) > 0),
             may_be_interrupted=bool(request.stream or stops),
             make_mask=mask,
+            make_forcer=make_forcer,
         )
         for prompt in prompts
         for seed in seeds
@@ -74,5 +76,13 @@ def make_chat_plan(
     """Make the jobs of a conversation. Raises ApiError."""
     shown = service.backend.shown
     return make_plan(
-        service, request, [chat.prompt], namespace, n_probs=n_probs, wanted=chat.wanted, shown=shown, keep=chat.keep
+        service,
+        request,
+        [chat.prompt],
+        namespace,
+        n_probs=n_probs,
+        wanted=chat.wanted,
+        shown=shown,
+        keep=chat.keep,
+        make_forcer=chat.make_forcer,
     )

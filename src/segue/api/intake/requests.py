@@ -50,6 +50,9 @@ class GenerationFields(SamplingFields):
     grammar: Text | None = None
     regex: Text | None = None
     lark: Text | None = None
+    reasoning_budget_tokens: CountOrAll | None = None
+    thinking_budget_tokens: CountOrAll | None = None
+    reasoning_budget_message: Text | None = None
     _format_field: str = PrivateAttr("response_format")
 
     @model_validator(mode="before")
@@ -76,6 +79,13 @@ class GenerationFields(SamplingFields):
         for value in (self.n_predict, self.max_completion_tokens, self.max_tokens):
             if value is not None:
                 return value
+        return default
+
+    def thinking_budget(self, default: int) -> int:
+        """The most tokens of reasoning; -1 for no limit."""
+        for value in (self.reasoning_budget_tokens, self.thinking_budget_tokens):
+            if value is not None:
+                return default if value == -1 else value
         return default
 
     @property

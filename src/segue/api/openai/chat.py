@@ -25,7 +25,7 @@ from segue.api.replies.serialization import (
     usage_json,
 )
 from segue.chat.reply.parser import ReplyParser
-from segue.chat.reply.parts import CallOpened, Part
+from segue.chat.reply.parts import CallClosed, Part
 from segue.chat.reply.reply_format import ReplyFormat
 from segue.chat.reply.whole import parts_whole
 from segue.loop.events import TokenOut
@@ -115,7 +115,7 @@ class ChatFormat(UnnamedFormat):
         return self._includes_usage and self._request.n_choices == 1
 
     def _voice(self, index: int) -> _Voice:
-        return self._voices.setdefault(index, _Voice(self._reply_format.parser()))
+        return self._voices.setdefault(index, _Voice(self._reply_format.parser(streams_calls=True)))
 
     def _open(self, index: int) -> Iterator[JsonObject]:
         """The delta that says who speaks, once for each choice."""
@@ -128,7 +128,9 @@ class ChatFormat(UnnamedFormat):
         voice = self._voice(index)
         voice.waiting += tokens
         for part in parts:
-            voice.n_calls += isinstance(part, CallOpened)
+            if isinstance(part, CallClosed):
+                voice.n_calls += 1
+                continue
             chunk = self._delta(index, delta_json(part), self._logprobs(voice.waiting))
             if self._request.timings_per_token and voice.waiting and (timings := voice.waiting[-1].timings) is not None:
                 chunk["timings"] = timings_json(timings)

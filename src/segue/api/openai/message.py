@@ -3,12 +3,12 @@
 from segue.api.openai.envelope import FINISH_REASONS
 from segue.api.replies.call_ids import call_id
 from segue.api.replies.serialization import JsonObject
-from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
+from segue.chat.reply.parts import CallArguments, CallOpened, Text, Thought
 from segue.chat.reply.whole import Whole
 from segue.serving.events import FinishedReply, StopType
 
 
-def delta_json(part: Part) -> JsonObject:
+def delta_json(part: Text | Thought | CallOpened | CallArguments) -> JsonObject:
     """`delta` of a streamed choice."""
     match part:
         case Text(text):

@@ -106,7 +106,10 @@ class TextItem(GrowingItem):
 
 
 class CallItem(GrowingItem):
-    """A call. The input of a custom tool is told as a whole: until then it stands inside of JSON."""
+    """A call. The input of a custom tool is told as a whole: until then it stands inside of JSON.
+
+    Of a call that was not completed, no event tells all arguments.
+    """
 
     def __init__(self, output_index: int, tool: ClientTool) -> None:
         self._is_custom = tool.is_custom
@@ -139,13 +142,15 @@ class CallItem(GrowingItem):
 
     @override
     def closed(self, status: str) -> Iterator[JsonObject]:
-        text = "".join(self._texts)
+        text, is_complete = "".join(self._texts), status != "incomplete"
         if self._is_custom:
-            text = _input(text)
-            yield self._delta(text)
+            text = _input(text) if is_complete else ""
         self.value = self.value | {"status": status, self._field: text}
-        name: JsonObject = {} if self._is_custom else {"name": self.value["name"]}
-        yield {"type": f"{self._event}.done", **self._at, **name, self._field: text}
+        if is_complete:
+            if self._is_custom:
+                yield self._delta(text)
+            name: JsonObject = {} if self._is_custom else {"name": self.value["name"]}
+            yield {"type": f"{self._event}.done", **self._at, **name, self._field: text}
         yield _item_event("done", self._output_index, self.value)
 
     def _delta(self, text: str) -> JsonObject:

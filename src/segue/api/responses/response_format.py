@@ -36,7 +36,7 @@ class ResponsesFormat(ResponseFormat):
         self._request = request
         self._keep = keep
         self._reply_format = reply_format
-        self._parser = reply_format.parser()
+        self._parser = reply_format.parser(streams_calls=bool(request.stream))
         self._output = Output(toolbox, is_summary=request.wants_summary, is_sealed=request.wants_encrypted)
         self._response = response_envelope(service, request)
         self._n_events = 0

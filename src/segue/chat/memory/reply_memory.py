@@ -159,8 +159,8 @@ class ReplyMemory:
 
     def _whole(self, text: str, suffix: str, tools: Messages) -> Whole:
         """A reply that followed `suffix`, taken apart."""
-        is_reasoning = bool(self._family.reasoning_end_after(suffix))
-        parser = ReplyParser(self._family, tools=tools, is_reasoning=is_reasoning, parses_calls=bool(tools))
+        end = self._family.reasoning_end_after(suffix)
+        parser = ReplyParser(self._family, tools=tools, reasoning_end=end, parses_calls=bool(tools))
         return parts_whole(parser.feed(text) + parser.finish())
 
 

@@ -1,5 +1,6 @@
 """Reads the text of a call's body, up to the bracket that closes it."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from segue.chat.reply.reader import Markers, Reader, Reading
@@ -25,14 +26,32 @@ def markers_of(*markers: str) -> Markers:
 
 
 def read_brackets(
-    reader: Reader, begun: str = "", *, quotes: tuple[str, ...] = (), stops: tuple[str, ...] = ()
+    reader: Reader,
+    begun: str = "",
+    *,
+    quotes: tuple[str, ...] = (),
+    stops: tuple[str, ...] = (),
+    follow: Callable[[str], None],
 ) -> Reading[str]:
     """Read up to the bracket that closes the first one; returns the text, preceded by `begun`, which was read before.
 
+    Meanwhile `follow` is called with all of that text, piece by piece.
     Strings are enclosed in a pair of the same quotes: JSON's, Python's or one of `quotes`. Outside strings, `stops`
     are not allowed. Raises `NotACallError`.
     """
     pieces = [begun]
+    follow(begun)
+    reader.follow(follow)
+    try:
+        yield from _read_to_end(reader, pieces, quotes, stops)
+    finally:
+        reader.follow(None)
+    return "".join(pieces)
+
+
+def _read_to_end(reader: Reader, pieces: list[str], quotes: tuple[str, ...], stops: tuple[str, ...]) -> Reading[None]:
+    """Read up to the bracket that closes the first one into `pieces`, which have the text that was read before."""
+    begun = pieces[0]
     depth = sum(begun.count(bracket) for bracket in _OPENING)
     quotes = (*_QUOTES, *quotes)
     structure = markers_of(*_OPENING, *_CLOSING, *quotes, *stops)
@@ -53,7 +72,7 @@ def read_brackets(
             if depth < 0:
                 raise NotACallError
             if depth == 0:
-                return "".join(pieces)
+                return
 
 
 def _read_string(reader: Reader, quote: str, pieces: list[str], stops: tuple[str, ...]) -> Reading[None]:

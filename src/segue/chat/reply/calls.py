@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from segue.chat.reply.body import CutOffError, NotACallError, markers_of, read_brackets
+from segue.chat.reply.call_stream import CallStream, notation_of
 from segue.chat.reply.elements import ElementReader
 from segue.chat.reply.family import ElementForm, Family, Form, JsonForm, NamedForm, PythonicForm
 from segue.chat.reply.notation import (
@@ -48,7 +49,7 @@ class CallsReader:
         """Read the calls after `opener`, which was read already; without one, calls that have no opening marker.
 
         Text that is not a call is passed on as written. A call that the end of the reply cut off is left out if
-        complete calls preceded it, or if it consists only of its opener.
+        complete calls preceded it, if it consists only of its opener, or if its beginning was passed on already.
         """
         reader, sink = self._reader, self._sink
         reader.keep(opener)
@@ -56,14 +57,16 @@ class CallsReader:
             yield from self._read(opener, sink.n_calls)
         except CutOffError:
             rest = reader.kept()
-            is_closed = rest.rstrip().endswith(_CLOSING) or any(closer in rest for closer in self._closers)
-            if rest.strip() == opener or (sink.n_calls and not is_closed):
+            is_marked = any(closer in rest for closer in self._closers)
+            is_closed = is_marked or rest.rstrip().endswith(_CLOSING)
+            is_known = sink.give_up_call() and not is_marked
+            if is_known or rest.strip() == opener or (sink.n_calls and not is_closed):
                 sink.cut()
             else:
                 sink.say(rest)
             return
         except NotACallError:
-            pass
+            sink.give_up_call()
         sink.say(reader.kept())
 
     def _read(self, opener: str, n_before: int) -> Reading[None]:
@@ -115,7 +118,7 @@ class CallsReader:
         is_over = not any(form.section[1] or form.call[0] for form in forms)
         try:
             if isinstance(form, ElementForm):
-                elements = ElementReader(self._reader, form, self._tools)
+                elements = ElementReader(self._reader, self._sink, form, self._tools)
                 calls = [(yield from elements.read())]
                 gap, is_over = elements.gap, elements.is_section_over
             elif isinstance(form, NamedForm):
@@ -163,7 +166,9 @@ class CallsReader:
         if form.is_short and not self._tools.offers(name):
             raise NotACallError
         quotes = () if form.quote == '"' else (form.quote,)
-        body = yield from read_brackets(reader, quotes=quotes, stops=self._stops_of(*quotes))
+        stream = CallStream(self._sink, self._tools)
+        stream.expect_arguments(name, notation_of(form))
+        body = yield from read_brackets(reader, quotes=quotes, stops=self._stops_of(*quotes), follow=stream.feed)
         with suppress(ValueError):
             return make_call(name, bare_arguments(body, form))
         arguments = loose_arguments(body, form.quote, self._tools.schema(name))
@@ -172,7 +177,9 @@ class CallsReader:
 
     def _read_expression(self, forms: Sequence[Form]) -> Reading[list[Call]]:
         begun = yield from self._read_beginning(forms[0])
-        body = yield from read_brackets(self._reader, begun, stops=self._stops)
+        stream = CallStream(self._sink, self._tools)
+        stream.expect_call(forms)
+        body = yield from read_brackets(self._reader, begun, stops=self._stops, follow=stream.feed)
         for form in forms:
             try:
                 calls = json_calls(body, form) if isinstance(form, JsonForm) else python_calls(body)

@@ -5,21 +5,24 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from segue.chat.reply.body import CutOffError, NotACallError, markers_of, read_brackets
+from segue.chat.reply.call_stream import CallStream
+from segue.chat.reply.family import CHANNEL_END
 from segue.chat.reply.notation import Call, loose_arguments, make_call
 from segue.chat.reply.reader import Markers, Reader, Reading
+from segue.chat.reply.scanner import JSON
 from segue.chat.reply.sink import Sink
 from segue.chat.reply.tools import Tools
 from segue.chat.reply.values import from_json
 
 _START, _CHANNEL, _CONSTRAIN, _MESSAGE = "<|start|>", "<|channel|>", "<|constrain|>", "<|message|>"
-_ENDS: Final = ("<|end|>", "<|call|>", "<|return|>")
+_ENDS: Final = (CHANNEL_END, "<|call|>", "<|return|>")
 _GOES_ON: Final = (_CHANNEL, _CONSTRAIN, " ", "\n", "\t")
 """The strings with which a header may continue after a word."""
 _HEADER_BEGINS = markers_of(_START, _CHANNEL, _MESSAGE)
 _FIRST_HEADER_BEGINS = markers_of(_START, _CHANNEL, _MESSAGE, " to=", "to=")
 _WORD_ENDS = markers_of(_MESSAGE, _START, *_ENDS, *_GOES_ON, "{")
-_BODY_ENDS = markers_of("<|end|>", "<|return|>", "<|start|>assistant", _CHANNEL)
-_HEADLESS_BODY_ENDS = markers_of("<|end|>", "<|return|>", "<|start|>assistant", _CHANNEL, _MESSAGE)
+_BODY_ENDS = markers_of(CHANNEL_END, "<|return|>", "<|start|>assistant", _CHANNEL)
+_HEADLESS_BODY_ENDS = markers_of(CHANNEL_END, "<|return|>", "<|start|>assistant", _CHANNEL, _MESSAGE)
 _CALL_ENDS = markers_of(*_ENDS)
 _BEHIND_CALL = markers_of(*_ENDS, _START)
 _HEADER: Final = re.compile(
@@ -158,13 +161,17 @@ class ChannelsReader:
             following = yield from reader.peek()
             if following != "{" or not is_begun:
                 raise NotACallError if following else CutOffError
-            body = yield from read_brackets(reader, stops=(_START, *_ENDS))
+            stream = CallStream(sink, self._tools)
+            stream.expect_arguments(name, JSON)
+            body = yield from read_brackets(reader, stops=(_START, *_ENDS), follow=stream.feed)
             call = yield from self._call(name, body)
         except CutOffError:
             rest = reader.kept()
-            if not sink.n_calls or any(end in rest for end in _ENDS):
+            is_known = sink.give_up_call() or bool(sink.n_calls)
+            if not is_known or any(end in rest for end in _ENDS):
                 sink.say(rest)
         except (NotACallError, ValueError):
+            sink.give_up_call()
             sink.say(reader.kept())
         else:
             reader.kept()

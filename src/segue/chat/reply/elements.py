@@ -8,10 +8,12 @@ from typing import Any
 from segue.chat.reply.body import CutOffError, NotACallError, markers_of
 from segue.chat.reply.candidate import CallCandidate
 from segue.chat.reply.candidates import Candidates
+from segue.chat.reply.element_stream import ElementStream
 from segue.chat.reply.family import ElementForm
 from segue.chat.reply.notation import Call, make_call
 from segue.chat.reply.piece import CallPiece, Kind, kinds_of
 from segue.chat.reply.reader import Reader, Reading
+from segue.chat.reply.sink import Sink
 from segue.chat.reply.tools import Tools
 from segue.chat.reply.values import from_text
 
@@ -28,8 +30,9 @@ class ElementReader:
     that closes the section was read.
     """
 
-    def __init__(self, reader: Reader, form: ElementForm, tools: Tools) -> None:
+    def __init__(self, reader: Reader, sink: Sink, form: ElementForm, tools: Tools) -> None:
         self._reader = reader
+        self._sink = sink
         self._form = form
         self._tools = tools
         self._kinds = kinds_of(form)
@@ -49,6 +52,7 @@ class ElementReader:
         if is_closed:
             return make_call(name, {})
         candidates = Candidates(self._form, self._tools, name)
+        stream = ElementStream(self._sink, self._form, self._tools, name)
         while True:
             gap = yield from self._reader.spaces()
             kind = yield from self._following()
@@ -61,7 +65,7 @@ class ElementReader:
                 candidates.go_on()
                 if candidates.is_between:
                     raise NotACallError
-            yield from self._advance(name, candidates, gap, kind)
+            yield from self._advance(name, candidates, stream, gap, kind)
             if candidates.is_hopeless:
                 raise NotACallError
 
@@ -99,15 +103,20 @@ class ElementReader:
             return self._kinds[marker]
         return Kind.TEXT if (yield from self._reader.peek()) else None
 
-    def _advance(self, name: str, candidates: Candidates, gap: str, kind: Kind) -> Reading[None]:
+    def _advance(self, name: str, candidates: Candidates, stream: ElementStream, gap: str, kind: Kind) -> Reading[None]:
         """Advance all candidates by `gap`, which was read already, and by the next piece."""
         pieces = [gap]
+        stream.text(gap)
         if kind is Kind.TEXT:
+            self._reader.follow(stream.text)
             yield from self._reader.until(self._markers, pieces.append)
+            self._reader.follow(None)
         if text := "".join(pieces):
             candidates.advance(CallPiece(Kind.TEXT, text))
         if kind is not Kind.TEXT:
-            candidates.advance((yield from self._read_marker(name, kind)))
+            marker = yield from self._read_marker(name, kind)
+            candidates.advance(marker)
+            stream.marker(marker)
 
     def _read_marker(self, name: str, kind: Kind) -> Reading[CallPiece]:
         """Read the marker here; a parameter with an invalid head has no key."""

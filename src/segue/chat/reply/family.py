@@ -1,9 +1,13 @@
 """The differences between model families: how they mark reasoning and tool calls. Values only."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 Tags = tuple[str, str]
 """An opening and a closing marker; empty where there is none."""
+
+CHANNEL_END: Final = "<|end|>"
+"""Ends a message in a reply that has channels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

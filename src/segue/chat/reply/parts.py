@@ -33,4 +33,14 @@ class CallArguments:
     text: str
 
 
-Part = Text | Thought | CallOpened | CallArguments
+@dataclass(frozen=True, slots=True)
+class CallClosed:
+    """A call is complete, and may be run. One that is never closed turned out not to be a call, or was cut off.
+
+    The arguments of such a call are not valid JSON: at least their last bracket is missing.
+    """
+
+    index: int
+
+
+Part = Text | Thought | CallOpened | CallArguments | CallClosed

@@ -53,7 +53,13 @@ class Reader:
         self._at = 0
         self._kept: list[str] = []
         self._keeps = False
+        self._follow: Callable[[str], None] | None = None
         self.is_over = False
+
+    @property
+    def unread(self) -> str:
+        """The text that has arrived and is not yet read."""
+        return self._text[self._at :]
 
     def feed(self, text: str) -> None:
         """Add text."""
@@ -74,6 +80,10 @@ class Reader:
         kept = "".join(self._kept)
         self._kept, self._keeps = [], False
         return kept
+
+    def follow(self, take: Callable[[str], None] | None) -> None:
+        """Call `take` with all text that is read from now on; None ends that."""
+        self._follow = take
 
     def skip(self, n_chars: int) -> str:
         """Read `n_chars` characters that have arrived."""
@@ -124,4 +134,6 @@ class Reader:
         self._at = end
         if self._keeps and piece:
             self._kept.append(piece)
+        if self._follow is not None and piece:
+            self._follow(piece)
         return piece

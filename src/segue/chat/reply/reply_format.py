@@ -20,18 +20,23 @@ class ReplyFormat:
     tools: Sequence[Mapping[str, Any]]
     reasoning_end: str
 
-    def parser(self) -> ReplyParser:
-        """A new parser."""
+    def parser(self, *, streams_calls: bool = False) -> ReplyParser:
+        """A new parser; with `streams_calls`, one that returns arguments before their call is complete."""
         return ReplyParser(
-            self.family, tools=self.tools, is_reasoning=bool(self.reasoning_end), parses_calls=bool(self.tools)
+            self.family,
+            tools=self.tools,
+            reasoning_end=self.reasoning_end,
+            parses_calls=bool(self.tools),
+            streams_calls=streams_calls,
         )
 
+    def without_reasoning(self) -> "ReplyFormat":
+        """The same, but reasoning stays in the text."""
+        return ReplyFormat(replace(self.family, reasoning=()), self.tools, "")
 
-def reply_format_after(
-    family: Family, prompt: str, tools: Sequence[Mapping[str, Any]], *, parses_reasoning: bool = True
-) -> ReplyFormat:
-    """The format of a reply to the rendered `prompt`; without `parses_reasoning`, reasoning stays in the text."""
-    family = family if parses_reasoning else replace(family, reasoning=())
+
+def reply_format_after(family: Family, prompt: str, tools: Sequence[Mapping[str, Any]]) -> ReplyFormat:
+    """The format of a reply to the rendered `prompt`."""
     return ReplyFormat(family, tools, family.reasoning_end_after(prompt))
 
 

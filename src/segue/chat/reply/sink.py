@@ -1,6 +1,6 @@
 """Collects the parts of a reply, without the line breaks that templates put around their tags."""
 
-from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
+from segue.chat.reply.parts import CallArguments, CallClosed, CallOpened, Part, Text, Thought
 
 
 class Sink:
@@ -8,10 +8,16 @@ class Sink:
 
     Holds back white space that may surround a tag: any white space before the first word of the reply or after a tag,
     and line breaks anywhere. `is_fresh`: no other text was added since the beginning or the last tag. `is_thought`:
-    text that is added is reasoning.
+    text that is added is reasoning. `n_calls` counts complete calls. With `streams_calls`, a call can be added bit by
+    bit.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, streams_calls: bool = False) -> None:
+        self._streams_calls = streams_calls
+        self._announced: str | None = None
+        self._opened: str | None = None
+        self._arguments: list[str] = []
+        self._n_opened = 0
         self._parts: list[Part] = []
         self._held: list[str] = []
         self._is_behind_tag = self._has_content = False
@@ -43,11 +49,52 @@ class Sink:
         if is_thought is not None:
             self.is_thought = is_thought
 
+    def open_call(self, name: str) -> None:
+        """Begin a call of which the name is certain; without `streams_calls`, nothing happens.
+
+        It is passed on with its first arguments: many clients run a call that has none as one with an empty object.
+        """
+        self._announced = name if self._streams_calls else None
+
+    def add_arguments(self, text: str) -> None:
+        """Add to the arguments of the open call, if there is one. The last bracket must be left out."""
+        if not text:
+            return
+        if self._announced is not None:
+            self._open(self._announced)
+        if self._opened is not None:
+            self._arguments.append(text)
+            self._parts.append(CallArguments(self._n_opened - 1, text))
+
     def call(self, name: str, arguments: str) -> None:
-        """Add a complete call, which also counts as a tag."""
-        self.cut()
-        self._parts += [CallOpened(self.n_calls, name), CallArguments(self.n_calls, arguments)]
+        """Add a complete call, or the rest of the open one, which also counts as a tag.
+
+        If the open call turns out to be another one, it is given up.
+        """
+        begun = "".join(self._arguments)
+        if self._opened != name or not arguments.startswith(begun):
+            self._open(name)
+            begun = ""
+        self._parts += [
+            CallArguments(self._n_opened - 1, arguments[len(begun) :]),
+            CallClosed(self._n_opened - 1),
+        ]
         self.n_calls += 1
+        self.give_up_call()
+
+    def give_up_call(self) -> bool:
+        """Add nothing more to the open call; returns whether there was one."""
+        was_open = self._opened is not None
+        self._opened = self._announced = None
+        self._arguments.clear()
+        return was_open
+
+    def _open(self, name: str) -> None:
+        self.cut()
+        self.give_up_call()
+        self._parts.append(CallOpened(self._n_opened, name))
+        self._opened = name
+        self._n_opened += 1
 
     def finish(self) -> None:
         """End the reply."""

@@ -77,6 +77,10 @@ class Tools:
         types = self._types(name, key)
         return bool(types) and types <= _SCALARS
 
+    def is_text(self, name: str, key: str) -> bool:
+        """Whether the value of a parameter is certainly a string."""
+        return self._types(name, key) - {ANY} == {"string"}
+
     def takes_text(self, name: str, key: str) -> bool:
         """Whether the value of a parameter may be a string."""
         types = self._types(name, key)

@@ -3,6 +3,7 @@
 import ast
 import json
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "null": (type(None),),
 }
 _MAX_LITERAL_CHARS = 10_000
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def from_text(text: str) -> Any:
@@ -40,16 +42,12 @@ def from_json(text: str) -> Any:
 
 
 def to_json(value: Any) -> str:
-    """The JSON text of a value. Raises `ValueError` if there is none."""
+    """The JSON text of a value, with U+FFFD for half a surrogate pair. Raises `ValueError` if there is none."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        text.encode()
-    except UnicodeEncodeError:
-        # half a surrogate pair cannot be encoded as UTF-8
-        return json.dumps(value)
     except (RecursionError, TypeError) as error:
         raise ValueError(str(error)) from None
-    return text
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def literal(text: str) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from segue.chat.reply.parts import CallArguments, CallOpened, Part, Text, Thought
+from segue.chat.reply.parts import CallArguments, CallClosed, CallOpened, Part, Text, Thought
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +16,10 @@ class Whole:
 
 
 def parts_whole(parts: Iterable[Part]) -> Whole:
-    """Join the parts of one reply, in their order."""
+    """Join the parts of one reply, in their order, without calls that were not completed."""
     content, reasoning = [], []
     calls: dict[int, tuple[str, list[str]]] = {}
+    closed: list[int] = []
     for part in parts:
         match part:
             case Text(text):
@@ -29,5 +30,7 @@ def parts_whole(parts: Iterable[Part]) -> Whole:
                 calls[index] = (name, [])
             case CallArguments(index, text):
                 calls[index][1].append(text)
-    joined = tuple((name, "".join(pieces)) for name, pieces in calls.values())
+            case CallClosed(index):
+                closed.append(index)
+    joined = tuple((calls[index][0], "".join(calls[index][1])) for index in closed)
     return Whole("".join(content), "".join(reasoning), joined)
