@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from segue.chat.rendered_prompt import RenderedPrompt
 from segue.chat.reply.family import Family
 from segue.chat.reply.parser import ReplyParser
 from segue.chat.vocabulary import TokenVocabulary
@@ -28,11 +29,13 @@ class ReplyFormat:
 
 
 def reply_format_after(
-    family: Family, prompt: str, tools: Sequence[Mapping[str, Any]], *, parses_reasoning: bool = True
+    family: Family, prompt: RenderedPrompt, tools: Sequence[Mapping[str, Any]], *, parses_reasoning: bool = True
 ) -> ReplyFormat:
-    """The format of a reply to the rendered `prompt`; without `parses_reasoning`, reasoning stays in the text."""
+    """The format of a reply to the `prompt`; without `parses_reasoning`, reasoning stays in the text."""
     family = family if parses_reasoning else replace(family, reasoning=())
-    return ReplyFormat(family, tools, family.reasoning_end_after(prompt))
+    if prompt.begun is not None:
+        return ReplyFormat(family, tools, family.reasoning_end_in(prompt.text[prompt.begun :]))
+    return ReplyFormat(family, tools, family.reasoning_end_after(prompt.text))
 
 
 def shown_tokens(family: Family, vocabulary: TokenVocabulary) -> frozenset[int]:
