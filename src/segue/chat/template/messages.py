@@ -81,13 +81,14 @@ def shape(messages: Sequence[Mapping[str, Any]], dialect: Dialect, *, has_tools:
     system, leading = begun, [turn.text for turn in begun]
     if not dialect.takes_late_system:
         turns = [turn.by("user") if turn.role in _LEADING_ROLES else turn for turn in turns]
-    takes_no_user = dialect.order.takes_no_user_with_tools if has_tools else dialect.order.takes_no_user
-    needs_user = not takes_no_user or (bool(leading) and not dialect.takes_system)
+    is_merged = bool(leading) and not dialect.takes_system
+    roles = [turn.role for turn in turns]
+    needs_user = is_merged or dialect.order.needs_user(roles, has_system=bool(leading), has_tools=has_tools)
     turns = arranged(turns, dialect.order, needs_user=needs_user, n_told=len(messages))
     if dialect.content.takes_responses:
         turns = list(answered(turns))
     n_merged = 0
-    if leading and not dialect.takes_system:
+    if is_merged:
         merged = "".join(text + "\n" for text in leading)
         system, turns[0], n_merged = [], turns[0].saying(merged + turns[0].text), len(merged)
     elif len(leading) > 1 and not dialect.order.takes_second_system:
