@@ -60,7 +60,9 @@ def test_the_ends_before_it_stay() -> None:
 
 
 def test_it_has_its_channel() -> None:
-    assert begun(HARMONY, USER, by_assistant("so")).text.endswith("<|start|>assistant<|channel|>final<|message|>so")
+    for more in ({}, {"reasoning_content": "hm"}):
+        prompt = begun(HARMONY, USER, by_assistant("so", **more))
+        assert prompt.text.endswith("<|start|>assistant<|channel|>final<|message|>so")
 
 
 def test_reasoning_that_the_template_writes_stays() -> None:

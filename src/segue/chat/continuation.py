@@ -39,7 +39,6 @@ def render_begun(
 
     Raises TemplateError when the template refuses the messages before.
     """
-    can_think = thinks(template, family)
     rendered = _as_written(template, messages, tools, variables)
     if rendered is None:
         return _after_prompt(template, family, messages, tools, variables)
@@ -49,7 +48,7 @@ def render_begun(
     end = family.reasoning_end_in(before) if said else ""
     if end:
         return replace(rendered, text=rendered.text[:at] + reasoning + end + said)
-    if can_think and reasoning.strip() not in before:
+    if family.reasoning and thinks(template, family) and reasoning.strip() not in before:
         return _after_prompt(template, family, messages, tools, variables)
     return rendered
 
@@ -116,10 +115,11 @@ def _after_prompt(
         said = text_of(before.pop().get("content")) + BETWEEN + said
     rendered = template.render(before, tools=tools, add_generation_prompt=True, **variables)
     begun = rendered.message_ends[-1] if rendered.message_ends else len(rendered.text)
-    text, reasoning, end = rendered.text, _reasoning(message), family.reasoning_end_in(rendered.text[begun:])
+    text, reasoning, end = rendered.text, _reasoning(message), family.reasoning_end_after(rendered.text)
     if reasoning and family.reasoning:
+        is_open = bool(end)
         opening, end = next((tags for tags in family.reasoning if tags[1] == end), family.reasoning[0])
-        text = text[: text.rfind(opening)] if family.reasoning_end_in(text[begun:]) else text
+        text = text[: text.rfind(opening)] if is_open else text
         # Between a word and what follows it there must be something.
         text += opening + ("\n" if opening[-1].isalnum() else "") + reasoning
     return replace(rendered, text=text + (end if said else "") + said, begun=begun)

@@ -8,6 +8,7 @@ from segue.chat.template.order import FIRST, SECOND, Message, Speaker
 
 _ROLES: Final = ("system", "user", "assistant", "tool")
 _NO_ROLE: Final = "segue"
+_RESPONSES: Final = "tool_responses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,10 @@ class ContentForm:
     takes_responses: bool = False
 
 
-def find_content_form(say: Speaker, render: Callable[[Sequence[Message]], str], reasoning_field: str) -> ContentForm:
-    """The form of the template that `render` runs; it gives an empty text where the template refuses."""
+def find_content_form(
+    source: str, say: Speaker, render: Callable[[Sequence[Message]], str], reasoning_field: str
+) -> ContentForm:
+    """The form of the template `source`, which `render` runs; it gives an empty text where the template refuses."""
     user, reply = say("user"), say("assistant")
 
     def writes_list(role: str) -> bool:
@@ -47,7 +50,7 @@ def find_content_form(say: Speaker, render: Callable[[Sequence[Message]], str], 
         frozenset(role for role in _ROLES if writes_list(role)),
         writes_reasoning=has_field or takes_thoughts,
         takes_thoughts=takes_thoughts,
-        takes_responses=_takes_responses(say, render),
+        takes_responses=_RESPONSES in source and _takes_responses(say, render),
     )
 
 
@@ -72,7 +75,7 @@ def _takes_responses(say: Speaker, render: Callable[[Sequence[Message]], str]) -
     """Whether a template writes `tool_responses`, and a message by a tool as it would one by anybody."""
     user, call = say("user"), say.call(("call00001",), {"key": "x"})
     responses: list[Mapping[str, Any]] = [{"name": "trial", "response": SECOND}]
-    if SECOND not in render([user, {**call, "tool_responses": responses}, user]):
+    if SECOND not in render([user, {**call, _RESPONSES: responses}, user]):
         return False
     by_tool, by_nobody = (
         render([user, call, {**say.result(SECOND), "role": role}, user]) for role in ("tool", _NO_ROLE)

@@ -129,7 +129,7 @@ def find_dialect(source: str, render: Try) -> Dialect:
         takes_thought_and_text=shows(_call(takes_objects, content("x"), content, thought), [_TOOL])
         or not shows(_call(takes_objects, content(""), content, thought), [_TOOL]),
         reasoning_field=reasoning_field,
-        content=find_content_form(say, render_content, reasoning_field),
+        content=find_content_form(source, say, render_content, reasoning_field),
         tools=tool_form,
         order=find_order(say, writes, takes_system=has_system),
     )

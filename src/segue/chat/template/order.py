@@ -23,11 +23,11 @@ class Order:
     `takes_second_system`: it writes a second system message behind the first. `takes_system_alone`: nothing need follow
     it; `takes_no_user`: a message by the assistant may follow it, and none by the user at all; both also
     `..._with_tools`, where some are on offer. `takes_reply_first`: the assistant may begin before the user.
-    `takes_any_order`: two messages by one role may follow each other, and the assistant may begin. `takes_results`: it writes messages by tools;
-    `takes_stray_results`: without a call before them, too. `takes_several_calls`: in one message. `takes_any_id`: a
-    call's id need not have nine letters or digits. `takes_text_arguments`: a call's arguments need not be an object.
-    `takes_silence`: an assistant's message may be empty. `takes_channel_tags`: an assistant's text may hold the tags
-    of gpt-oss.
+    `takes_any_order`: two messages by one role may follow each other, and the assistant may begin. `takes_results`: it
+    writes messages by tools; `takes_stray_results`: without a call before them, too. `takes_several_calls`: in one
+    message. `takes_any_id`: a call's id need not have nine letters or digits. `takes_text_arguments`: a call's
+    arguments need not be an object. `takes_silence`: an assistant's message may be empty. `takes_channel_tags`: an
+    assistant's text may hold the tags of gpt-oss.
     """
 
     takes_second_system: bool = True
