@@ -62,7 +62,9 @@ def llama3(messages: Sequence[Message], tools: Sequence[Message]) -> list[Piece]
     """Tools stand in the first question, behind the system prompt."""
     system = _system(messages)
     header = "<|start_header_id|>{}<|end_header_id|>\n\n"
-    text = header.format("system") + "Today Date: 26 Jul 2024\n\n" + (system or "").strip() + "<|eot_id|>"
+    text = (
+        header.format("system") + f"Today Date: {datetime.now():%d %b %Y}\n\n" + (system or "").strip() + "<|eot_id|>"
+    )
     rest = _rest(messages)
     pieces = [Piece(_first(system), "<|begin_of_text|>" + text)]
     if tools:

@@ -30,6 +30,11 @@ def text_of(content: object) -> str:
     return _text(content, 0)
 
 
+def parts_of(content: object) -> tuple[str, ...]:
+    """The text of each part of a message's content, as in `text_of`; none where it is no list."""
+    return tuple(_part(part, 0) for part in content if not _is_unseen(part)) if isinstance(content, list) else ()
+
+
 def _text(content: object, depth: int) -> str:
     if content is None:
         return ""

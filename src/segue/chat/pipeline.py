@@ -5,15 +5,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from segue.chat.breakpoints import Wish, with_breakpoints
+from segue.chat.continuation import is_begun, render_begun, thinks
 from segue.chat.memory.conversation_clock import ConversationClock
 from segue.chat.memory.reply_memory import ReplyContext, ReplyMemory
 from segue.chat.memory.stored_reply import StoredReply
 from segue.chat.memory.tool_order import ToolOrder
-from segue.chat.prefill import split_prefill
 from segue.chat.rendered_prompt import RenderedPrompt
 from segue.chat.reply.family import Family
 from segue.chat.reply.reply_format import ReplyFormat, reply_format_after
-from segue.chat.template.sandbox import CLOCK, clock_at
+from segue.chat.template.clock import times_at
 from segue.chat.template.template import ChatTemplate
 from segue.chat.tokens.tokenizer import EncodedPrompt, PromptTokenizer
 
@@ -77,7 +77,7 @@ class ChatPipeline:
         if self.replies is not None:
             rendered = self.replies.restore(rendered, callable_tools, stored)
         prompt = self.tokenizer.encode(rendered, chat.namespace)
-        full_format = reply_format_after(self.family, rendered.text, callable_tools)
+        full_format = reply_format_after(self.family, rendered, callable_tools)
         reply_format = full_format if chat.parses_reasoning else full_format.without_reasoning()
         context = None
         if self.replies is not None:
@@ -113,18 +113,13 @@ class ChatPipeline:
         return (chat.messages, {}) if self.replies is None else self.replies.recall(chat.namespace, chat.messages)
 
     def _render(self, chat: ChatInput) -> RenderedPrompt:
-        messages, prefill = chat.messages, None
-        if chat.can_continue:
-            takes_neighbours = self.template.dialect.order.takes_any_order
-            messages, prefill = split_prefill(messages, takes_neighbours=takes_neighbours)
-        # A reply that is continued has done its thinking.
-        variables = {"enable_thinking": prefill is None, **chat.variables}
+        can_think = thinks(self.template, self.family)
+        variables = {"enable_thinking": can_think, **chat.variables}
         if self.clock is not None and self.template.tells_time:
-            variables = {CLOCK: clock_at(self.clock.of(chat.namespace, chat.messages)), **variables}
-        rendered = self.template.render(
-            messages,
-            tools=chat.tools or None,
-            add_generation_prompt=prefill is not None or chat.add_generation_prompt,
-            **variables,
-        )
-        return replace(rendered, text=rendered.text + prefill) if prefill else rendered
+            variables = {**times_at(self.clock.of(chat.namespace, chat.messages)), **variables}
+        messages, tools, adds_prompt = chat.messages, chat.tools or None, chat.add_generation_prompt
+        if chat.can_continue and messages[-1]["role"] == "assistant" and not messages[-1].get("tool_calls"):
+            if is_begun(messages[-1], can_think=can_think):
+                return render_begun(self.template, self.family, messages, tools, variables)
+            messages, adds_prompt = messages[:-1] or [{"role": "user", "content": ""}], True
+        return self.template.render(messages, tools=tools, add_generation_prompt=adds_prompt, **variables)

@@ -27,7 +27,8 @@ class RenderedPrompt:
     system prompt and the tools. `volatile` are offsets in that stable part before text that is likely to differ
     in the next request. `breakpoints` are the client's own: a template sets none. A wrong offset costs time, never
     correctness. `written` are ascending and lie between special tokens. `part_ends` lie inside messages whose content
-    has several parts, each at the end of one that another follows.
+    has several parts, each at the end of one that another follows. `begun` is where the message begins that is the
+    beginning of the reply; None if there is none.
     """
 
     text: str
@@ -39,3 +40,4 @@ class RenderedPrompt:
     breakpoints: tuple[Breakpoint, ...] = ()
     written: tuple[WrittenText, ...] = ()
     part_ends: tuple[int, ...] = ()
+    begun: int | None = None

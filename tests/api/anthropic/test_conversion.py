@@ -49,10 +49,6 @@ def test_every_field_of_a_chat_request_is_set_as_if_it_had_been_checked() -> Non
             {"thinking": {"type": "disabled"}, "chat_template_kwargs": {"enable_thinking": True}},
             {"enable_thinking": True},
         ),
-        (
-            {"thinking": {"type": "enabled"}, "messages": [*HELLO, {"role": "assistant", "content": "Good"}]},
-            {"enable_thinking": False},
-        ),
     ],
 )
 def test_thinking(fields: dict[str, Any], expected: object) -> None:

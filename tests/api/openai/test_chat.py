@@ -235,6 +235,7 @@ def test_progress_and_timings_on_demand(server: Live) -> None:
 
 def test_what_the_template_gets() -> None:
     template = (
+        "{# <think> #}"
         "{{ tools | tojson if tools else 'none' }}|{{ enable_thinking }}|{{ reasoning_effort }}|{{ color }}|"
         "{%- for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}{{ add_generation_prompt }}"
     )
@@ -277,6 +278,14 @@ def test_a_last_message_of_the_assistant_is_continued(server: Live) -> None:
     assert prompt_of(server) == PROMPT + "Good<|im_end|>\n<|im_start|>assistant\n"
 
 
+def test_a_template_without_reasoning_is_not_told_to_think() -> None:
+    with live(chat_template="{{ enable_thinking }}{{ messages[0].content }}") as running:
+        running.post(PATH, messages=HELLO)
+        assert prompt_of(running).startswith("False")
+        running.post(PATH, messages=HELLO, chat_template_kwargs={"enable_thinking": True})
+        assert prompt_of(running).startswith("True")
+
+
 def test_a_reply_that_is_continued_has_done_its_thinking() -> None:
     with live(chat_template="{{ messages[0].content }}<think>{{ '' if enable_thinking else '</think>' }}") as running:
         said = [{"role": "user", "content": "u"}, {"role": "assistant", "content": "Good"}]
@@ -284,8 +293,8 @@ def test_a_reply_that_is_continued_has_done_its_thinking() -> None:
         assert prompt_of(running) == "u<think>"
         running.post(PATH, messages=said)
         assert prompt_of(running) == "u<think></think>Good"
-        running.post(PATH, messages=said, chat_template_kwargs={"enable_thinking": True})
-        assert prompt_of(running) == "u<think>Good"
+        running.post(PATH, messages=said, chat_template_kwargs={"enable_thinking": False})
+        assert prompt_of(running) == "u<think></think>Good"
 
 
 @pytest.mark.parametrize("fields", [{"n_indent": 4}, {"speculative.n_max": 3}, {"prediction": {"content": "x"}}])

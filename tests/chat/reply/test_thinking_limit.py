@@ -58,7 +58,7 @@ class Written:
         prompt: str = "<think>\n",
         message: str = "",
     ) -> None:
-        reply_format = reply_format_after(BY_NAME[family], prompt, TOOLS)
+        reply_format = reply_format_after(BY_NAME[family], RenderedPrompt(text=prompt), TOOLS)
         shown = shown_tokens(BY_NAME[family], vocabulary)
         budget = ThinkingBudget(
             vocabulary=vocabulary, reply_format=reply_format, shown=shown, n_tokens=n_tokens, message=message

@@ -11,15 +11,16 @@ from segue.chat.template.template import ChatTemplate
 from tests.kit.families import FAMILIES
 from tests.kit.strict import STRICT
 
+NO_USER = ("takes_no_user", "takes_no_user_with_tools")
 REFUSED = {
     "late-system": {"takes_second_system"},
-    "no-user": {"takes_no_user", "takes_no_user_with_tools"},
-    "tools-need-user": {"takes_no_user_with_tools"},
-    "order": {"takes_no_user", "takes_no_user_with_tools", "takes_any_order"},
+    "no-user": {*NO_USER, "takes_system_alone", "takes_system_alone_with_tools"},
+    "tools-need-user": {"takes_system_alone_with_tools"},
+    "order": {*NO_USER, "takes_reply_first", "takes_any_order"},
     "no-tools": {
+        *NO_USER,
         "takes_second_system",
-        "takes_no_user",
-        "takes_no_user_with_tools",
+        "takes_reply_first",
         "takes_any_order",
         "takes_results",
         "takes_stray_results",
@@ -87,7 +88,14 @@ def test_a_later_system_message_is_the_users() -> None:
 def test_a_conversation_without_the_user_gets_an_empty_message_by_it() -> None:
     assert said("no-user", S) == [("system", "S"), ("user", "")]
     assert said("no-user", A) == [("user", ""), ("assistant", "A")]
-    assert said("no-user", S, A, U) == [("system", "S"), ("user", ""), ("assistant", "A"), ("user", "U")]
+    assert said("no-user", S, A) == [("system", "S"), ("user", ""), ("assistant", "A")]
+
+
+def test_a_greeting_by_the_assistant_stands_first_where_the_template_takes_it() -> None:
+    greeted = [("system", "S"), ("assistant", "A"), ("user", "U")]
+    assert said("no-user", S, A, U) == greeted
+    assert said("order", S, A, U) == [greeted[0], ("user", ""), *greeted[1:]]
+    assert said("order", S) == [("system", "S")]
 
 
 def test_with_tools_a_template_may_need_the_user_though_it_does_not_without() -> None:
@@ -222,8 +230,10 @@ def test_a_prompt_stays_as_it_was_while_the_conversation_grows(name: str) -> Non
         ]
         for n, message in enumerate(messages[1:], 1):
             is_leading = all(before["role"] in ("system", "developer") for before in messages[:n])
+            # One by the user takes the place of the one that was missing.
+            is_missing = name == "no-user" and not any(before["role"] == "user" for before in messages[:n])
             # Results come with the calls that they belong to, before anything is generated.
-            if is_leading or (message["role"] == "tool" and name in ("several", "all")):
+            if is_leading or is_missing or (message["role"] == "tool" and name in ("several", "all")):
                 continue
             before = texts[n - 1].removesuffix("<|im_end|>\n").removesuffix(SILENCE)
             assert texts[n].startswith(before), messages[: n + 1]

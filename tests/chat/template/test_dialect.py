@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from segue.chat.template.content_form import ContentForm
 from segue.chat.template.dialect import Dialect
 from segue.chat.template.order import Order
 from segue.chat.template.template import CHATML, ChatTemplate
@@ -11,8 +12,9 @@ from tests.kit.families import FAMILIES
 
 
 def dialect(source: str) -> Dialect:
-    """Without what it does with the order of messages, in which all differ."""
-    return replace(ChatTemplate(source, "<bos>", "<eos>").dialect, takes_late_system=False, order=Order())
+    """Without what it does with the order of messages and with parts, in which all differ."""
+    found = ChatTemplate(source, "<bos>", "<eos>").dialect
+    return replace(found, takes_late_system=False, content=ContentForm(), order=Order())
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_llama3_writes_headers_as_template_text() -> None:
     rendered = template("llama3").render([SYSTEM, Q1, A1, Q2])
     head = "<bos><|start_header_id|>system<|end_header_id|>\n\nToday Date: "
     pieces = [
-        (0, head + "26 Jul 2024\n\nBe brief.<|eot_id|>"),
+        (0, head + f"{datetime.now():%d %b %Y}\n\nBe brief.<|eot_id|>"),
         (1, "<|start_header_id|>user<|end_header_id|>\n\nOne?<|eot_id|>"),
         (2, "<|start_header_id|>assistant<|end_header_id|>\n\n1.<|eot_id|>"),
         (3, "<|start_header_id|>user<|end_header_id|>\n\nTwo?<|eot_id|>"),
@@ -312,6 +312,11 @@ def test_text_is_what_plain_jinja_writes(family: str) -> None:
         else messages
     )
     expected = environment.from_string(FAMILIES[family]).render(
-        messages=shaped, tools=None, add_generation_prompt=True, bos_token="<bos>", eos_token="<eos>"
+        messages=shaped,
+        tools=None,
+        add_generation_prompt=True,
+        bos_token="<bos>",
+        eos_token="<eos>",
+        date_string=f"{datetime.now():%d %b %Y}",
     )
     assert template(family).render(messages).text == expected

@@ -58,7 +58,7 @@ def test_json_is_written_as_hugging_face_does() -> None:
 def test_variables_reach_the_template() -> None:
     source = "{{ enable_thinking }}{{ add_generation_prompt }}"
     assert text(source, enable_thinking=False) == "FalseTrue"
-    assert text(source, add_generation_prompt=False) == "False"
+    assert text(source, add_generation_prompt=False) == "TrueFalse"
     assert text("{{ bos_token }}", bos_token="<x>") == "<x>"
 
 

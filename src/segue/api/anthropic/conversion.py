@@ -8,7 +8,6 @@ from segue.api.anthropic.tools import to_tool_choice, to_tools
 from segue.api.anthropic.transcript import Transcript
 from segue.api.intake.requests import ChatRequest, GenerationFields
 from segue.chat.breakpoints import Wish
-from segue.chat.prefill import can_go_on
 from segue.serving.errors import invalid
 
 _OWN = ("n", "n_cmpl", "stop", "response_format", "timings_per_token", "reasoning_budget_tokens")
@@ -51,7 +50,7 @@ def to_chat(
         reasoning_effort=request.reasoning_effort or _effort(request),
         reasoning_format=request.reasoning_format,
         reasoning_budget_tokens=_n_thinking(request),
-        chat_template_kwargs=_template_kwargs(request, may_think=may_think and not can_go_on(transcript.messages[-1])),
+        chat_template_kwargs=_template_kwargs(request, may_think=may_think),
     )
     chat.call_format(format_field)
     return chat, tuple(wishes)
@@ -90,14 +89,10 @@ def _n_thinking(request: MessagesRequest) -> int | None:
 
 
 def _template_kwargs(request: MessagesRequest, *, may_think: bool) -> dict[str, Any] | None:
-    """What the template is told of thinking: of all types only one means none.
-
-    A reply that is continued has done its thinking, whatever the request says of it.
-    """
+    """What the template is told of thinking: of all types only one means none."""
     if request.thinking is None:
         return request.chat_template_kwargs
     kind = request.thinking.get("type")
     if not isinstance(kind, str):
         raise invalid("Field 'thinking.type': it must be a text, such as enabled, adaptive or disabled")
-    thinks = kind != "disabled" and may_think
-    return {"enable_thinking": thinks, **(request.chat_template_kwargs or {})}
+    return {"enable_thinking": kind != "disabled" and may_think, **(request.chat_template_kwargs or {})}

@@ -119,9 +119,18 @@ class Family:
     i_own_form: int = 0
     other_markers: tuple[str, ...] = field(default=(), repr=False)
 
+    def can_think(self, template_source: str) -> bool:
+        """Whether a chat template of the family knows of reasoning."""
+        return self.has_channels or any(tag in template_source for tags in self.reasoning for tag in tags)
+
     def reasoning_end_after(self, prompt: str) -> str:
         """The tag that ends the reasoning in which a reply to `prompt` begins; empty if it begins in none."""
         return next((end for opening, end in self.reasoning if prompt.rstrip().endswith(opening)), "")
+
+    def reasoning_end_in(self, begun: str) -> str:
+        """The tag that ends the reasoning within which `begun`, the beginning of a reply, ends; empty if in none."""
+        places = ((begun.rfind(opening), begun.rfind(end), end) for opening, end in self.reasoning)
+        return next((end for opened, closed, end in places if opened > closed), "")
 
     @property
     def own_form(self) -> Form | None:

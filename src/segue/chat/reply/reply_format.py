@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from segue.chat.rendered_prompt import RenderedPrompt
 from segue.chat.reply.family import Family
 from segue.chat.reply.parser import ReplyParser
 from segue.chat.vocabulary import TokenVocabulary
@@ -35,9 +36,11 @@ class ReplyFormat:
         return ReplyFormat(replace(self.family, reasoning=()), self.tools, "")
 
 
-def reply_format_after(family: Family, prompt: str, tools: Sequence[Mapping[str, Any]]) -> ReplyFormat:
-    """The format of a reply to the rendered `prompt`."""
-    return ReplyFormat(family, tools, family.reasoning_end_after(prompt))
+def reply_format_after(family: Family, prompt: RenderedPrompt, tools: Sequence[Mapping[str, Any]]) -> ReplyFormat:
+    """The format of a reply to the `prompt`."""
+    if prompt.begun is not None:
+        return ReplyFormat(family, tools, family.reasoning_end_in(prompt.text[prompt.begun :]))
+    return ReplyFormat(family, tools, family.reasoning_end_after(prompt.text))
 
 
 def shown_tokens(family: Family, vocabulary: TokenVocabulary) -> frozenset[int]:

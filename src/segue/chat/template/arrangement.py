@@ -93,4 +93,4 @@ def _without_tags(turn: Turn) -> Turn:
     if turn.role != "assistant":
         return turn
     message = {k: v.replace(_TAG, "") if isinstance(v, str) else v for k, v in turn.message.items()}
-    return replace(turn, message=message)
+    return replace(turn, message=message, parts=tuple(part.replace(_TAG, "") for part in turn.parts))

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from segue.chat.template.content_form import ContentForm, find_content_form
 from segue.chat.template.order import FIRST, SECOND, Message, Order, Speaker, find_order
 from segue.chat.template.sandbox import TemplateError
+from segue.chat.template.tool_form import Tool, ToolForm, find_tool_form
 
 Try = Callable[[list[Message], dict[str, Any]], str]
 """Renders messages with further variables. Raises TemplateError."""
@@ -34,7 +36,8 @@ class Dialect:
     `takes_null_tools`: without tools the variable is null, not undefined. `takes_system`, `takes_developer`: it
     knows these roles; `takes_late_system`: it writes the first one where it stands, also behind other messages.
     `reasoning_field`: where it looks for an assistant's reasoning; `takes_thought_and_text`: it allows both reasoning
-    and content beside a tool call. `order`: which sequences of messages it takes.
+    and content beside a tool call. `content` and `tools`: the forms of these. `order`: which sequences of messages it
+    takes.
     """
 
     takes_parts: bool = False
@@ -46,18 +49,29 @@ class Dialect:
     takes_late_system: bool = False
     takes_thought_and_text: bool = True
     reasoning_field: str = REASONING_FIELDS[0]
+    content: ContentForm = field(default_factory=ContentForm)
+    tools: ToolForm = field(default_factory=ToolForm)
     order: Order = field(default_factory=Order)
 
 
 def find_dialect(source: str, render: Try) -> Dialect:
     """The dialect of the template `source`, which `render` runs two dozen times on small conversations."""
 
-    def shown(messages: list[Message], tools: object = None) -> str:
-        variables = {} if tools is _UNDEFINED else {"tools": tools}
+    def tried(messages: list[Message], variables: dict[str, Any]) -> str:
         try:
             return render(messages, variables)
         except TemplateError:
             return ""
+
+    def takes_tools(tools: Sequence[Tool], further: Mapping[str, Any]) -> bool:
+        told = [{**further, "tools": list(tools) or None}] + ([] if tools else [dict(further)])
+        return any(_MARK in tried([_user(said)], one) for said in (_MARK, _parts(_MARK)) for one in told)
+
+    tool_form = find_tool_form(takes_tools)
+
+    def shown(messages: list[Message], tools: object = None) -> str:
+        variables = {} if tools is _UNDEFINED else {"tools": tools}
+        return tried(messages, {**variables, **tool_form.variables(tools if isinstance(tools, list) else ())})
 
     def shows(messages: list[Message], tools: object = None) -> bool:
         text = shown(messages, tools)
@@ -99,6 +113,11 @@ def find_dialect(source: str, render: Try) -> Dialect:
         calls = [{"id": i, "type": "function", "function": {"name": "trial", "arguments": written}} for i in ids]
         return {"role": "assistant", "content": None if takes_null_content else content(""), "tool_calls": calls}
 
+    say = Speaker(content, say_call)
+
+    def render_content(messages: Sequence[Message]) -> str:
+        return shown(list(messages), [_TOOL] if any("tool_calls" in message for message in messages) else no_tools)
+
     return Dialect(
         takes_parts=takes_parts,
         takes_objects=takes_objects,
@@ -110,7 +129,9 @@ def find_dialect(source: str, render: Try) -> Dialect:
         takes_thought_and_text=shows(_call(takes_objects, content("x"), content, thought), [_TOOL])
         or not shows(_call(takes_objects, content(""), content, thought), [_TOOL]),
         reasoning_field=reasoning_field,
-        order=find_order(Speaker(content, say_call), writes, takes_system=has_system),
+        content=find_content_form(source, say, render_content, reasoning_field),
+        tools=tool_form,
+        order=find_order(say, writes, takes_system=has_system),
     )
 
 

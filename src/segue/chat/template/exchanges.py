@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
+from typing import Any
 
 from segue.chat.template.turns import Turn, turn_by
 
@@ -58,17 +59,61 @@ def one_call_each(turns: Sequence[Turn]) -> Iterator[Turn]:
             results.append(turns[position])
             position += 1
         for number, call in enumerate(turn.calls):
-            said = turn.message if number == 0 else {"role": "assistant", "content": ""}
-            yield replace(turn, message={**said, "tool_calls": [call]})
+            said = turn if number == 0 else turn_by("assistant", "", turn.origin)
+            yield replace(said, message={**said.message, "tool_calls": [call]})
             index = _result_of(call, results)
             if index is not None:
-                yield Turn(results.pop(index).message, turn.origin)
+                yield replace(results.pop(index), origin=turn.origin)
         yield from results
 
 
 def _result_of(call: object, results: Sequence[Turn]) -> int | None:
     number = call.get("id") if isinstance(call, Mapping) else None
     return next((i for i, result in enumerate(results) if result.message.get("tool_call_id") == number), None)
+
+
+def answered(turns: Sequence[Turn]) -> Iterator[Turn]:
+    """Results become `tool_responses` of the message with their calls, which what the assistant says next ends.
+
+    What it said beside calls without anything before is a message of its own: there is no other place for it.
+    """
+    turns, position = list(turns), 0
+    while position < len(turns):
+        turn, position = turns[position], position + 1
+        results: list[Turn] = []
+        while turn.calls and position < len(turns) and turns[position].role == "tool":
+            results.append(turns[position])
+            position += 1
+        if not results:
+            yield turn
+            continue
+        if turn.text.strip():
+            yield replace(turn, message={"role": turn.role, "content": turn.message["content"]})
+        following = turns[position] if position < len(turns) else None
+        reply = turn_by(turn.role, "", turn.origin)
+        if following is not None and following.role == "assistant" and following.text.strip():
+            reply = following
+            if following.calls:
+                turns[position] = following.saying("")
+            else:
+                position += 1
+        responses = [_response(result, turn.calls, index) for index, result in enumerate(results)]
+        message = {**turn.message, "content": reply.message["content"], "tool_responses": responses}
+        yield Turn(message, turn.origin, reply.parts)
+
+
+def _response(result: Turn, calls: Sequence[object], index: int) -> dict[str, Any]:
+    """A result, with the name of the function that was called: by the call's id, or by their order."""
+    number = result.message.get("tool_call_id")
+    asked = [call for call in calls if isinstance(call, Mapping)]
+    found = next((call for call in asked if call.get("id") == number), asked[index] if index < len(asked) else {})
+    function = found.get("function")
+    name = function.get("name") if isinstance(function, Mapping) else None
+    try:
+        response = json.loads(result.text)
+    except (ValueError, RecursionError):
+        response = result.text
+    return {"name": name or number or "", "response": response}
 
 
 def with_short_ids(turn: Turn) -> Turn:

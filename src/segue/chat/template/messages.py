@@ -5,9 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segue.chat.content import text_of
+from segue.chat.content import parts_of, text_of
 from segue.chat.template.arrangement import BETWEEN, arranged
+from segue.chat.template.content_form import text_part, thought_part
 from segue.chat.template.dialect import REASONING_FIELDS, Dialect
+from segue.chat.template.exchanges import answered
 from segue.chat.template.order import Message
 from segue.chat.template.sandbox import TemplateError
 from segue.chat.template.turns import Turn
@@ -22,9 +24,9 @@ class Conversation:
     """Messages in a template's dialect. The dicts are new; nothing of the client's is shared that could change.
 
     `n_told` messages of the client became these. `origins[i]` is the client's index of message `i`: of the first that
-    became part of it, or of the one before which it was put. `leading` are the texts of the system prompt's messages,
-    the first of the conversation. `n_leading` of `messages` hold them; where the template has no system role, the
-    first `n_merged` characters of the message after them do.
+    became part of it, or of the one before which it was put. `leading` are the texts with which the system prompt's
+    messages begin, the first of the conversation. `n_leading` of `messages` hold them; where the template has no system
+    role, the first `n_merged` characters of the message after them do.
     """
 
     messages: list[Message]
@@ -43,12 +45,24 @@ class Conversation:
         """The messages, with `mark` before the own text of those at `indices`."""
         marked = list(self.messages)
         for index in indices:
-            content = self.messages[index].get("content")
-            text, own = text_of(content), self.own_text(index)
-            n_before = len(text.rstrip()) - len(own)
-            text = text[:n_before] + mark + text[n_before:]
-            marked[index] = {**marked[index], "content": _parts(text) if isinstance(content, list) else text}
+            content, n_own = self.messages[index].get("content"), len(self.own_text(index))
+            if isinstance(content, list):
+                texts = [part.get("text", "") for part in content]
+                first = next((i for i, text in enumerate(texts) if text.strip()), len(texts) - 1)
+                # Several parts are never joined with a system prompt.
+                n_own = len(texts[first].strip()) if len(texts) > 1 else n_own
+                content = [*content]
+                content[first] = text_part(_with_mark(texts[first], mark, n_own))
+            else:
+                content = _with_mark(text_of(content), mark, n_own)
+            marked[index] = {**marked[index], "content": content}
         return marked
+
+
+def _with_mark(text: str, mark: str, n_own: int) -> str:
+    """`text` with the mark before the last `n_own` characters that are no white space at its end."""
+    n_before = len(text.rstrip()) - n_own
+    return text[:n_before] + mark + text[n_before:]
 
 
 def shape(messages: Sequence[Mapping[str, Any]], dialect: Dialect, *, has_tools: bool = False) -> Conversation:
@@ -58,26 +72,32 @@ def shape(messages: Sequence[Mapping[str, Any]], dialect: Dialect, *, has_tools:
     """
     if not all(isinstance(message, Mapping) for message in messages):
         raise TemplateError("each message must be an object")
-    turns = [Turn(_shape_message(message, dialect), index) for index, message in enumerate(messages)]
+    turns = [
+        Turn(_shape_message(message, dialect), index, parts_of(message.get("content")))
+        for index, message in enumerate(messages)
+    ]
     n_leading = next((i for i, m in enumerate(messages) if m.get("role") not in _LEADING_ROLES), len(messages))
-    system, turns = turns[:n_leading], turns[n_leading:]
-    leading = tuple(turn.text for turn in system)
+    begun, turns = turns[:n_leading], turns[n_leading:]
+    system, leading = begun, [turn.text for turn in begun]
     if not dialect.takes_late_system:
         turns = [turn.by("user") if turn.role in _LEADING_ROLES else turn for turn in turns]
-    takes_no_user = dialect.order.takes_no_user_with_tools if has_tools else dialect.order.takes_no_user
-    needs_user = not takes_no_user or (bool(leading) and not dialect.takes_system)
+    is_merged = bool(leading) and not dialect.takes_system
+    roles = [turn.role for turn in turns]
+    needs_user = is_merged or dialect.order.needs_user(roles, has_system=bool(leading), has_tools=has_tools)
     turns = arranged(turns, dialect.order, needs_user=needs_user, n_told=len(messages))
+    if dialect.content.takes_responses:
+        turns = list(answered(turns))
     n_merged = 0
-    if leading and not dialect.takes_system:
+    if is_merged:
         merged = "".join(text + "\n" for text in leading)
         system, turns[0], n_merged = [], turns[0].saying(merged + turns[0].text), len(merged)
     elif len(leading) > 1 and not dialect.order.takes_second_system:
         system = [system[0].saying(BETWEEN.join(leading))]
     told = [*system, *turns]
     return Conversation(
-        [_formed(turn.message, dialect) for turn in told],
+        [_formed(turn, dialect) for turn in told],
         tuple(turn.origin for turn in told),
-        leading,
+        tuple(next(filter(str.strip, turn.parts), turn.text) for turn in begun),
         n_leading=len(system),
         n_told=len(messages),
         n_merged=n_merged,
@@ -97,16 +117,20 @@ def _shape_message(message: Mapping[str, Any], dialect: Dialect) -> Message:
     return {**shaped, "content": text_of(message.get("content"))}
 
 
-def _formed(message: Message, dialect: Dialect) -> Message:
+def _formed(turn: Turn, dialect: Dialect) -> Message:
     """A message with content and calls in the form that the template takes."""
-    formed, text = dict(message), message["content"]
-    formed["content"] = _parts(text) if dialect.takes_parts else text
+    formed = dict(turn.message)
+    takes_list = dialect.takes_parts or (turn.role in dialect.content.list_roles and bool(turn.parts))
+    formed["content"] = [text_part(part) for part in turn.parts or (turn.text,)] if takes_list else turn.text
     if "tool_calls" in formed:
         formed["tool_calls"] = [_shape_call(call, dialect) for call in formed["tool_calls"]]
-        if not text and dialect.takes_null_content:
+        if not turn.text and dialect.takes_null_content:
             formed["content"] = None
         elif dialect.reasoning_field in formed and not dialect.takes_thought_and_text:
             del formed["content"]
+    if dialect.content.takes_thoughts and dialect.reasoning_field in formed:
+        said = [text_part(part) for part in turn.parts or (turn.text,)]
+        formed["content"] = [thought_part(formed.pop(dialect.reasoning_field)), *said]
     return formed
 
 
@@ -133,7 +157,3 @@ def _object(arguments: object, *, takes_text: bool) -> object:
     if value is None or isinstance(value, dict):
         return value or {}
     return arguments if takes_text else {_ARGUMENTS: arguments}
-
-
-def _parts(text: str) -> list[Message]:
-    return [{"type": "text", "text": text}]

@@ -20,18 +20,22 @@ class Writes(Protocol):
 class Order:
     """What a template takes beside a plain alternation of user and assistant. The defaults refuse nothing.
 
-    `takes_second_system`: it writes a second system message behind the first. `takes_no_user`: it needs no message by
-    the user; `takes_no_user_with_tools`: not even where tools are on offer. `takes_any_order`: two messages by one role
-    may follow each other, and the assistant may begin. `takes_results`: it writes messages by tools;
-    `takes_stray_results`: without a call before them, too. `takes_several_calls`: in one message. `takes_any_id`: a
-    call's id need not have nine letters or digits. `takes_text_arguments`: a call's arguments need not be an object.
-    `takes_silence`: an assistant's message may be empty. `takes_channel_tags`: an assistant's text may hold the tags
-    of gpt-oss.
+    `takes_second_system`: it writes a second system message behind the first. `takes_system_alone`: nothing need follow
+    it; `takes_no_user`: a message by the assistant may follow it, and none by the user at all; both also
+    `..._with_tools`, where some are on offer. `takes_reply_first`: the assistant may begin before the user.
+    `takes_any_order`: two messages by one role may follow each other, and the assistant may begin. `takes_results`: it
+    writes messages by tools; `takes_stray_results`: without a call before them, too. `takes_several_calls`: in one
+    message. `takes_any_id`: a call's id need not have nine letters or digits. `takes_text_arguments`: a call's
+    arguments need not be an object. `takes_silence`: an assistant's message may be empty. `takes_channel_tags`: an
+    assistant's text may hold the tags of gpt-oss.
     """
 
     takes_second_system: bool = True
+    takes_system_alone: bool = True
+    takes_system_alone_with_tools: bool = True
     takes_no_user: bool = True
     takes_no_user_with_tools: bool = True
+    takes_reply_first: bool = True
     takes_any_order: bool = True
     takes_results: bool = True
     takes_stray_results: bool = True
@@ -40,6 +44,15 @@ class Order:
     takes_text_arguments: bool = True
     takes_silence: bool = True
     takes_channel_tags: bool = True
+
+    def needs_user(self, roles: Sequence[str], *, has_system: bool, has_tools: bool) -> bool:
+        """Whether a message by the user must be put before these `roles`, those of the messages behind any system."""
+        if not roles:
+            takes = self.takes_system_alone_with_tools if has_tools else self.takes_system_alone
+            return has_system and not takes
+        if roles[0] == "assistant" and "user" in roles:
+            return not self.takes_reply_first
+        return roles[0] != "user" and not (self.takes_no_user_with_tools if has_tools else self.takes_no_user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +78,25 @@ def find_order(say: Speaker, writes: Writes, *, takes_system: bool) -> Order:
     def takes_call(*between: Message, ids: Sequence[str] = ("call00001",), arguments: object = None) -> bool:
         return writes([user, say.call(ids, {"key": "x"} if arguments is None else arguments), *between, reply, user])
 
-    def takes_no_user(*, has_tools: bool) -> bool:
-        trials = [[say("assistant", SECOND)]]
-        if takes_system:
-            trials += [[say("system", SECOND)], [say("system"), say("assistant", SECOND)]]
-        return all(writes(messages, has_tools=has_tools) for messages in trials)
+    def takes_system_alone(*, has_tools: bool) -> bool:
+        return not takes_system or writes([say("system", SECOND)], has_tools=has_tools)
 
+    def takes_no_user(*, has_tools: bool) -> bool:
+        begins = [[], [say("system")]] if takes_system else [[]]
+        return all(writes([*begin, say("assistant", SECOND)], has_tools=has_tools) for begin in begins)
+
+    first_replies = [[say("assistant", FIRST), say("user", SECOND)]]
+    if takes_system:
+        first_replies.append([say("system"), *first_replies[0]])
     takes_results = takes_call(say.result(SECOND))
     two, long_id = ("call00001", "call00002"), "call_segue_trial_01"
     order = Order(
         takes_second_system=not takes_system or writes([say("system", FIRST), say("system", SECOND), user]),
+        takes_system_alone=takes_system_alone(has_tools=False),
+        takes_system_alone_with_tools=takes_system_alone(has_tools=True),
         takes_no_user=takes_no_user(has_tools=False),
         takes_no_user_with_tools=takes_no_user(has_tools=True),
+        takes_reply_first=all(map(writes, first_replies)),
         takes_any_order=writes([say("user", FIRST), say("user", SECOND), reply, user])
         and writes([user, say("assistant", FIRST), say("assistant", SECOND), user])
         and writes([say("assistant", SECOND), user]),

@@ -5,8 +5,7 @@ runs too long, writes too much or builds too large a value. One huge call inside
 """
 
 import json
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import jinja2
@@ -22,19 +21,8 @@ from segue.chat.template.render import MAX_CHARS, LimitError
 MAX_ITEMS = 1 << 22
 MAX_EXPONENT = 1 << 10
 _MAX_ANSWERS = 4096
-CLOCK = "strftime_now"
-"""Name under which a context holds the clock that templates ask."""
 RENDER_KEY = " render"
 """Name under which a context holds its `TemplateRun`; no template can spell it."""
-
-
-def clock_at(moment: float) -> Callable[[str], str]:
-    """A clock for a template, which stands at `moment`, in epoch seconds, and shows the time of this machine's zone."""
-
-    def strftime_now(format: str) -> str:  # noqa: A002  templates may pass it by name
-        return datetime.fromtimestamp(moment).strftime(format)
-
-    return strftime_now
 
 
 class TemplateError(Exception):
@@ -48,6 +36,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, "jinja2.ext.loopcontrols"])
         self._is_safe: dict[tuple[type, str], bool] = {}
         self.filters["tojson"] = _to_json
+        # Nothing is escaped here; jinja2's own would escape all that is added to what is safe.
+        self.filters["safe"] = str
         self.filters.update(_HOOKED)
         self.globals["raise_exception"] = _raise_exception
 

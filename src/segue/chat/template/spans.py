@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segue.chat.content import text_of
+from segue.chat.content import parts_of, text_of
 from segue.chat.rendered_prompt import PREAMBLE
 from segue.chat.template.messages import Conversation
 from segue.chat.template.render import LOOP_END
@@ -51,7 +51,7 @@ def find_spans(
             if not all(text.find(needle, 0, offset) >= 0 for needle in needles[: owner + 1]):
                 owner = PREAMBLE
             stable = offset
-        elif position == 0 and text.find(_needle(text_of(messages[index - 1].get("content"))), 0, offset) < 0:
+        elif position == 0 and text.find(_needle(_first_text(messages[index - 1].get("content"))), 0, offset) < 0:
             continue
         if offset > n_blank:
             ends[offset] = max(owner, ends.get(offset, PREAMBLE))
@@ -73,6 +73,11 @@ def find_spans(
 
 def _needle(text: str) -> str:
     return text.strip()[:_NEEDLE_CHARS]
+
+
+def _first_text(content: object) -> str:
+    """What a message says first: of several parts one."""
+    return next((part for part in map(str.strip, parts_of(content)) if part), "") or text_of(content)
 
 
 def _name(tool: Mapping[str, Any]) -> str:

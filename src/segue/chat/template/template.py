@@ -11,14 +11,16 @@ import jinja2
 
 from segue.chat.prefix import common_prefix
 from segue.chat.rendered_prompt import RenderedPrompt
+from segue.chat.template.clock import may_tell_time, times_at
 from segue.chat.template.dialect import Dialect, find_dialect
 from segue.chat.template.messages import Conversation, shape
 from segue.chat.template.order import Message
 from segue.chat.template.part_ends import find_part_ends
 from segue.chat.template.render import TemplateRun
-from segue.chat.template.sandbox import CLOCK, RENDER_KEY, Sandbox, TemplateError, clock_at
+from segue.chat.template.sandbox import RENDER_KEY, Sandbox, TemplateError
 from segue.chat.template.spans import find_spans
 from segue.chat.template.starts import Start, starts_guessed, starts_seen
+from segue.chat.template.variables import completed
 from segue.chat.template.volatile import find_volatile
 
 CHATML = """\
@@ -43,7 +45,7 @@ class ChatTemplate:
 
     def __init__(self, source: str | None, bos_token: str, eos_token: str, deadline_s: float = 5.0) -> None:
         self.source = source or CHATML
-        self.tells_time = CLOCK in self.source
+        self.tells_time = may_tell_time(self.source)
         self._bos_token = bos_token
         self._deadline_s = deadline_s
         self._globals = {"bos_token": bos_token, "eos_token": eos_token, "documents": None}
@@ -66,13 +68,13 @@ class ChatTemplate:
     ) -> RenderedPrompt:
         """Render OpenAI `messages` and `tools`; further `variables` reach the template as they are.
 
-        A template that asks for the time is told the present, unless they hold another clock under `CLOCK`. Raises
+        A template that asks for the time is told the present, unless they hold another (`times_at`). Raises
         `TemplateError`, whose message is fit for the client, when the template refuses or fails.
         """
         conversation = shape(messages, self.dialect, has_tools=bool(tools))
-        variables = {**self._globals, CLOCK: clock_at(time.time()), **variables}
+        variables = self._completed({**self.dialect.tools.variables(tools or ()), **variables})
         if tools or self.dialect.takes_null_tools:
-            variables["tools"] = list(tools) if tools else None
+            variables["tools"] = self.dialect.tools.shaped(tools) if tools else None
         variables["add_generation_prompt"] = add_generation_prompt
         run = TemplateRun(conversation.messages, self._deadline_s)
         text = self._run(conversation.messages, variables, run)
@@ -127,9 +129,13 @@ class ChatTemplate:
                 return [(start, conversation.own_text(start.message)) for start in starts], "".join(pieces)
         return [], ""
 
+    def _completed(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The variables with all that a template may rely on."""
+        return {**self._globals, **times_at(time.time()), **completed(variables)}
+
     def _try(self, until: float, messages: list[Message], variables: dict[str, Any]) -> str:
         """Render small messages, before this thread's clock says `until`."""
-        variables = {**self._globals, CLOCK: clock_at(time.time()), **variables, "add_generation_prompt": True}
+        variables = {**self._completed(variables), "add_generation_prompt": True}
         return self._run(messages, variables, TemplateRun((), until - time.thread_time()))
 
     def _run(self, messages: list[Message], variables: Mapping[str, Any], render: TemplateRun) -> str:

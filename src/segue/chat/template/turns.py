@@ -8,10 +8,14 @@ from segue.chat.template.order import Message
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A message, its content a text, and the client's index of it, or of the one that it was made for."""
+    """A message, its content a text, and the client's index of it, or of the one that it was made for.
+
+    `parts` are the texts that the client sent as a list, in place of which the joined text stands.
+    """
 
     message: Message
     origin: int
+    parts: tuple[str, ...] = ()
 
     @property
     def role(self) -> str:
@@ -35,7 +39,7 @@ class Turn:
 
     def saying(self, text: str) -> "Turn":
         """The same with another text."""
-        return replace(self, message={**self.message, "content": text})
+        return replace(self, message={**self.message, "content": text}, parts=())
 
 
 def turn_by(role: str, text: str, origin: int) -> Turn:

@@ -1,0 +1,97 @@
+"""In which form a chat template takes the tools on offer, found by trying it."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+_MARK: Final = "segue-tool"
+_DESCRIPTION: Final = "description"
+_FUNCTIONS: Final = "functions"
+_INDENT: Final = 4
+Tool = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolForm:
+    """How tools must be told to one template. The defaults suit one about which nothing was found.
+
+    `takes_bare_tools`, `takes_bare_parameters`: one without a description is no error. `needs_functions`: the
+    template refuses to render without the tools as JSON text under that name.
+    """
+
+    takes_bare_tools: bool = True
+    takes_bare_parameters: bool = True
+    needs_functions: bool = False
+
+    def variables(self, tools: Sequence[Tool]) -> dict[str, Any]:
+        """What the template gets beside the tools themselves."""
+        if not self.needs_functions:
+            return {}
+        functions = [_function(tool) for tool in tools]
+        text = json.dumps(functions, indent=_INDENT, ensure_ascii=False) if functions else ""
+        return {_FUNCTIONS: text}
+
+    def shaped(self, tools: Sequence[Tool]) -> list[Tool]:
+        """The tools with an empty description where the template needs one; those of the client stay as they are."""
+        if not self.takes_bare_tools:
+            tools = [_described(tool) for tool in tools]
+        if not self.takes_bare_parameters:
+            tools = [_with_function(tool, _with_described_parameters(_function(tool))) for tool in tools]
+        return list(tools)
+
+
+def find_tool_form(writes: Callable[[Sequence[Tool], Mapping[str, Any]], bool]) -> ToolForm:
+    """The form of a template; `writes` tries whether it writes a message by the user with tools and variables."""
+    if writes((), {}):
+        needs_functions = False
+    elif writes((), {_FUNCTIONS: ""}):
+        needs_functions = True
+    else:
+        return ToolForm()
+    further = {_FUNCTIONS: ""} if needs_functions else {}
+    described = {_DESCRIPTION: _MARK}
+    if not writes([_tool(described, described)], further):
+        return ToolForm(needs_functions=needs_functions)
+    return ToolForm(
+        takes_bare_tools=writes([_tool({}, described)], further),
+        takes_bare_parameters=writes([_tool(described, {})], further),
+        needs_functions=needs_functions,
+    )
+
+
+def _tool(about: Mapping[str, Any], about_parameter: Mapping[str, Any]) -> Tool:
+    properties = {"key": {"type": "string", **about_parameter}}
+    parameters = {"type": "object", "properties": properties, "required": ["key"]}
+    return {"type": "function", "function": {"name": _MARK, **about, "parameters": parameters}}
+
+
+def _function(tool: Tool) -> Mapping[str, Any]:
+    function = tool.get("function")
+    return function if isinstance(function, Mapping) else {}
+
+
+def _with_function(tool: Tool, function: Mapping[str, Any]) -> Tool:
+    return {**tool, "function": function} if function else tool
+
+
+def _described(tool: Tool) -> Tool:
+    function = _function(tool)
+    described = {
+        "name": function.get("name"),
+        _DESCRIPTION: function.get(_DESCRIPTION) or "",
+        **{key: value for key, value in function.items() if key not in ("name", _DESCRIPTION)},
+    }
+    return _with_function(tool, described if function else function)
+
+
+def _with_described_parameters(function: Mapping[str, Any]) -> Mapping[str, Any]:
+    parameters = function.get("parameters")
+    properties = parameters.get("properties") if isinstance(parameters, Mapping) else None
+    if not isinstance(parameters, Mapping) or not isinstance(properties, Mapping):
+        return function
+    described = {
+        name: {**about, _DESCRIPTION: about.get(_DESCRIPTION) or ""} if isinstance(about, Mapping) else about
+        for name, about in properties.items()
+    }
+    return {**function, "parameters": {**parameters, "properties": described}}

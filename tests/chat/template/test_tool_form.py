@@ -1,0 +1,66 @@
+"""Tools in the form that a template takes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from segue.chat.template.template import CHATML, ChatTemplate
+from segue.chat.template.tool_form import ToolForm
+
+USER = {"role": "user", "content": "Hi"}
+BARE: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "f",
+        "strict": True,
+        "parameters": {"type": "object", "properties": {"x": {"type": "string"}}},
+    },
+}
+# Hermes, gpt-oss
+TELLS_TOOLS = "{% for t in tools or [] %}{{ '[' + t.function.name + ': ' + t.function.description + ']' }}{% endfor %}"
+# Command R+
+TELLS_PARAMETERS = """\
+{% for t in tools or [] %}{% for name, about in t.function.parameters.properties | items %}
+{{- '[' + name + ': ' + about.description + ']' }}
+{%- endfor %}{% endfor %}"""
+# FireFunction
+TELLS_FUNCTIONS = "{{ '[' + functions + ']' }}"
+
+
+def text(source: str, *tools: dict[str, Any]) -> str:
+    """What is told of the tools."""
+    return ChatTemplate(source + CHATML, "", "").render([USER], tools or None).text.partition("<|im_start|>")[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "form", "told"),
+    [
+        (TELLS_TOOLS, ToolForm(takes_bare_tools=False), "[f: ]"),
+        (TELLS_PARAMETERS, ToolForm(takes_bare_parameters=False), "[x: ]"),
+        ("{% for t in tools or [] %}{{ t | tojson }}{% endfor %}", ToolForm(), json.dumps(BARE)),
+    ],
+)
+def test_a_description_is_added_where_the_template_needs_one(source: str, form: ToolForm, told: str) -> None:
+    assert ChatTemplate(source + CHATML, "", "").dialect.tools == form
+    assert text(source, BARE) == told
+    assert "description" not in str(BARE)
+
+
+def test_a_description_stays() -> None:
+    function = {"name": "f", "description": "does", "parameters": {"properties": {"x": {"description": "what"}}}}
+    tool = {"type": "function", "function": function}
+    assert ToolForm(takes_bare_tools=False, takes_bare_parameters=False).shaped([tool]) == [tool]
+
+
+@pytest.mark.parametrize("tool", [{}, {"function": 1}, {"function": {"name": "f"}}, {"function": {"parameters": 1}}])
+def test_what_is_no_whole_tool_passes(tool: dict[str, Any]) -> None:
+    for form in (ToolForm(takes_bare_tools=False), ToolForm(takes_bare_parameters=False)):
+        assert len(form.shaped([tool])) == 1
+
+
+def test_functions_are_the_tools_as_text() -> None:
+    assert ChatTemplate(TELLS_FUNCTIONS + CHATML, "", "").dialect.tools == ToolForm(needs_functions=True)
+    assert text(TELLS_FUNCTIONS) == "[]"
+    assert text(TELLS_FUNCTIONS, BARE) == f"[{json.dumps([BARE['function']], indent=4)}]"
+    assert not ChatTemplate("{{ functions }}" + CHATML, "", "").dialect.tools.needs_functions
