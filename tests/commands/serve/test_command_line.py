@@ -180,6 +180,7 @@ def test_variables(variable: str, value: str, name: str, expected: object, monke
 def test_a_flag_replaces_its_variable() -> None:
     assert settings("--cache-prompt", LLAMA_ARG_NO_CACHE_PROMPT="1").cache_prompt
     assert settings("-lm mmap", LLAMA_ARG_MLOCK="1").load_mode == "mmap"
+    assert settings("--no-mmap", LLAMA_ARG_MLOCK="1").load_mode == "mlock"
 
 
 def test_variables_of_flags_that_are_no_settings() -> None:
