@@ -11,6 +11,7 @@ from llguidance import LLTokenizer
 
 from segue.build import build
 from segue.engine import libllama
+from segue.engine.errors import ModelError
 from segue.grammar.constraint import from_regex
 from segue.grammar.tokenizer import GrammarVocabulary, make_tokenizer
 from segue.loop.job import Job
@@ -165,6 +166,12 @@ def test_a_line_for_gpus_runs_on_the_cpu_where_there_are_none(
     build(settings, lambda _: None, lambda *_: None).close()
     line = f"libllama finds no GPU: the model runs on the CPU, without regard to {told}"
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [line] * bool(told)
+
+
+def test_metadata_that_libllama_cannot_use_is_told() -> None:
+    settings = Settings(model=str(model_path("llama")), override_kv=[("llama.block_count", -1)])
+    with pytest.raises(ModelError, match="--override-kv: libllama cannot load"):
+        build(settings, lambda _: None, lambda *_: None)
 
 
 def test_replies_that_outnumber_a_batch_are_the_same(model_name: str) -> None:

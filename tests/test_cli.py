@@ -158,6 +158,7 @@ def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFix
             (["-m", str(gguf), "--chat-template-file", str(tmp_path / "none")], "--chat-template-file: cannot read"),
             (["-m", str(tmp_path / "none.gguf"), "--offline"], "No such file"),
             (["-m", str(gguf), "--slot-save-path", str(tmp_path / "none")], "--slot-save-path: "),
+            (["-m", str(gguf), "--cache-dir", str(text)], "text.gguf"),
             (["-m", str(gguf), "--slot-save-path", str(text)], "text.gguf is not a directory; make"),
             (["-m", str(gguf), "--log-file", str(tmp_path / "none" / "log")], "--log-file: cannot write"),
             (["-hf", "user/tiny", "--offline"], "--hf-repo: user/tiny is not in"),

@@ -69,6 +69,7 @@ def test_unrelated_variables_are_not_read(monkeypatch: pytest.MonkeyPatch) -> No
     [
         ({"alias": ["first", "second"], "model": "/x/y.gguf"}, "first"),
         ({"model": "/x/y.gguf"}, "y.gguf"),
+        ({"model": "/x/y.gguf", "hf_repo": "user/y:Q8_0"}, "user/y:Q8_0"),
         ({"model": str(Path("z.gguf"))}, "z.gguf"),
     ],
 )

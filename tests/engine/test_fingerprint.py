@@ -140,7 +140,8 @@ def test_positions_that_are_encoded_otherwise_are_told_apart(
 
 def test_metadata_that_was_replaced_is_told_apart(write: Write) -> None:
     path = model_path("llama")
-    model = Model(path, ModelParams(overrides=(("llama.rope.freq_base", 20_000.0), ("general.name", "other"))))
+    overrides = (("llama.rope.freq_base", 20_000.0), ("general.name", "1"), ("general.name", 1))
+    model = Model(path, ModelParams(overrides=overrides))
     context = Context(model, PARAMS, measure(model, PARAMS))
     try:
         found = fingerprint(context, PARAMS)
@@ -149,7 +150,7 @@ def test_metadata_that_was_replaced_is_told_apart(write: Write) -> None:
     finally:
         context.close()
         model.close()
-    assert found["metadata"] == "general.name other, llama.rope.freq_base 20000.0"
+    assert found["metadata"] == "general.name '1', general.name 1, llama.rope.freq_base 20000.0"
     plain = write(path)
     assert "metadata" not in plain[0]
     assert state != plain[1]

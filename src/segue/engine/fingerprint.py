@@ -26,7 +26,8 @@ def fingerprint(context: Context, params: ContextParams) -> dict[str, str]:
     if params.rope.described():
         found["RoPE"] = params.rope.described()
     if context.model.overrides:
-        found["metadata"] = ", ".join(f"{key} {value}" for key, value in sorted(context.model.overrides))
+        pairs = sorted(context.model.overrides, key=lambda pair: pair[0])
+        found["metadata"] = ", ".join(f"{key} {value!r}" for key, value in pairs)
     n_ctx_short = context.model.n_ctx_short_rope
     if n_ctx_short is not None:
         # libllama rotates all keys by one set of factors, chosen by the size of the context, not of the prompt.

@@ -69,7 +69,11 @@ def _path(value: object) -> object:
 
 
 def _object(value: object) -> object:
-    return json.loads(value) if isinstance(value, str) else value
+    """An object from JSON, which files of variables leave in the quotes of a shell."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    return json.loads(text[1:-1] if text[:1] == text[-1:] == "'" else text)
 
 
 def _choice(value: object) -> object:

@@ -1,9 +1,7 @@
 """Every flag and variable of llama-server has an answer."""
 
-import os
 from collections import Counter
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 import pytest
 
@@ -11,6 +9,7 @@ from segue.commands.serve.answers import ANSWERS, DROPPED, Verdict, answer_to, f
 from segue.commands.serve.llama_flags import TABLE, LlamaFlag, llama_flags
 from segue.settings import Settings
 from segue.settings.flags import setting_flags, variables
+from tests.acceptance.clients import SOURCES, require
 from tools.llama_flags import listed, server_flags
 
 LEAST_SHARE = 0.95
@@ -106,7 +105,8 @@ def test_rows_are_read_from_the_source() -> None:
         server_flags("add_opt(common_arg(names, help, handler))")
 
 
-@pytest.mark.skipif("SEGUE_LLAMA_CPP" not in os.environ, reason="needs llama.cpp's source: make acceptance fetches it")
+@pytest.mark.acceptance
 def test_the_table_is_that_of_the_source() -> None:
-    source = Path(os.environ["SEGUE_LLAMA_CPP"]) / "common" / "arg.cpp"
+    require(SOURCES)
+    (source,) = SOURCES.directory.glob("*/vendor/llama.cpp/common/arg.cpp")
     assert listed(server_flags(source.read_text(encoding="utf-8"))) == TABLE.read_text(encoding="utf-8")

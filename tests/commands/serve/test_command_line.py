@@ -159,6 +159,12 @@ def test_a_hint_never_leads_to_a_flag_that_is_refused() -> None:
         ("LLAMA_ARG_MLOCK", "1", "load_mode", "mmap+mlock"),
         ("LLAMA_ARG_NO_MMAP", "1", "load_mode", "none"),
         ("LLAMA_ARG_MMAP", "0", "load_mode", "none"),
+        (
+            "LLAMA_ARG_CHAT_TEMPLATE_KWARGS",
+            """'{"enable_thinking": false}'""",
+            "chat_template_kwargs",
+            {"enable_thinking": False},
+        ),
         ("LLAMA_ARG_THINK", "none", "reasoning_format", "none"),
         ("LLAMA_ARG_THINK_BUDGET", "7", "reasoning_budget", 7),
         ("LLAMA_ARG_HF_REPO", "a/b:Q8_0", "hf_repo", "a/b:Q8_0"),
@@ -174,6 +180,7 @@ def test_variables(variable: str, value: str, name: str, expected: object, monke
 def test_a_flag_replaces_its_variable() -> None:
     assert settings("--cache-prompt", LLAMA_ARG_NO_CACHE_PROMPT="1").cache_prompt
     assert settings("-lm mmap", LLAMA_ARG_MLOCK="1").load_mode == "mmap"
+    assert settings("--no-mmap", LLAMA_ARG_MLOCK="1").load_mode == "mlock"
 
 
 def test_variables_of_flags_that_are_no_settings() -> None:

@@ -50,12 +50,10 @@ def read_line(arguments: Sequence[str], environment: Mapping[str, str]) -> Serve
     line = ServeLine()
     for name, value in environment.items():
         _read_variable(line, name, value)
-    # A flag replaces its variable, and does not add to it.
-    flags = ServeLine(notes=line.notes, prints=line.prints)
     rest = deque(arguments)
     while rest:
-        _read_flag(flags, rest)
-    return ServeLine(line.values | flags.values, flags.notes, flags.prints)
+        _read_flag(line, rest)
+    return line
 
 
 def _read_flag(line: ServeLine, rest: "deque[str]") -> None:

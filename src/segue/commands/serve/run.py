@@ -23,6 +23,7 @@ from segue.commands.serve.hub import find_model
 from segue.commands.serve.listeners import bind, check_certificate, close, open_hosts, url_of
 from segue.commands.serve.start import (
     LoadedModel,
+    check_cache_folder,
     check_model_file,
     check_slot_folder,
     make_backend,
@@ -61,6 +62,7 @@ def serve(settings: Settings, build: Build, warnings: Sequence[str] = ()) -> int
         settings = settings.model_copy(update={"model": find_model(settings)})
         check_model_file(settings)
         check_slot_folder(settings)
+        check_cache_folder(settings)
         check_certificate(settings)
         service = make_service(settings)
         listeners = bind(settings)

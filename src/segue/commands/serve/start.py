@@ -27,6 +27,8 @@ from segue.serving.backend import Backend, Embeddings, ModelInfo, ModelVocabular
 from segue.serving.keys import KeyRing
 from segue.serving.service import Service
 from segue.settings import Settings
+from segue.storage.errors import DiskError
+from segue.storage.lock import DirectoryLock
 from segue.watch.log import configure
 
 log = logging.getLogger(__name__)
@@ -155,6 +157,16 @@ def check_slot_folder(settings: Settings) -> None:
     if folder is not None and not folder.is_dir():
         wrong = "is not a directory" if folder.exists() else "is not there"
         raise StartError(f"--slot-save-path: {folder} {wrong}; make that directory, or name another")
+
+
+def check_cache_folder(settings: Settings) -> None:
+    """Raise StartError where --cache-dir cannot be used, or another process uses it."""
+    if settings.cache_dir is None:
+        return
+    try:
+        DirectoryLock(settings.cache_dir).close()
+    except DiskError as error:
+        raise StartError(str(error)) from error
 
 
 def _file_keys(path: Path | None) -> list[str]:
