@@ -174,7 +174,8 @@ def test_reasoning_is_switched_off_for_all() -> None:
 
 
 def test_the_server_tells_the_template_of_an_effort() -> None:
-    with live(musing(), chat_template="{{ reasoning_effort }}|{{ enable_thinking }}", reasoning_effort="low") as server:
+    told_text = "{{ reasoning_effort }}|{{ enable_thinking }}{% if false %}<think></think>{% endif %}"
+    with live(musing(), chat_template=told_text, reasoning_effort="low") as server:
 
         def told(**fields: Any) -> bytes:
             assert server.post(CHAT, messages=[USER], max_tokens=1, **fields).status_code == 200

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from segue.chat.rendered_prompt import RenderedPrompt
 from segue.chat.reply.reply_format import reply_format_after, shown_tokens
 from segue.chat.reply.thinking_limit import ThinkingBudget
 from segue.chat.reply.whole import Whole, parts_whole
