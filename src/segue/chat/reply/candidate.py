@@ -7,7 +7,7 @@ from segue.chat.reply.nesting import EMPTY, Nesting
 from segue.chat.reply.piece import CallPiece, Kind
 
 
-class State(Enum):
+class CallState(Enum):
     """The state of a candidate: between parameters, in a value, or after the end of the call."""
 
     BETWEEN = auto()
@@ -37,7 +37,7 @@ class CallCandidate:
 
     cost: int = 0
     is_wrong: bool = False
-    state: State = State.BETWEEN
+    state: CallState = CallState.BETWEEN
     last: Parameter | None = None
     n_parameters: int = 0
     opening: CallPiece = field(default=CallPiece(Kind.TEXT, ""))

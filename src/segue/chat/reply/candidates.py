@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from segue.chat.reply.candidate import CallCandidate, Parameter, State
+from segue.chat.reply.candidate import CallCandidate, CallState, Parameter
 from segue.chat.reply.family import ElementForm
 from segue.chat.reply.nesting import EMPTY
 from segue.chat.reply.piece import CLOSES, CallPiece, Kind
@@ -46,12 +46,12 @@ class Candidates:
     @property
     def has_ended(self) -> bool:
         """Whether the call may be over."""
-        return any(one.state is State.ENDED for one in self._candidates)
+        return any(one.state is CallState.ENDED for one in self._candidates)
 
     @property
     def is_between(self) -> bool:
         """Whether only a marker can follow."""
-        return all(one.state is State.BETWEEN for one in self._candidates)
+        return all(one.state is CallState.BETWEEN for one in self._candidates)
 
     @property
     def is_hopeless(self) -> bool:
@@ -108,9 +108,9 @@ class Candidates:
 
     def _followed(self, one: CallCandidate, piece: CallPiece, index: int) -> Iterator[CallCandidate]:
         match one.state:
-            case State.BETWEEN:
+            case CallState.BETWEEN:
                 return self._between(one, piece, index)
-            case State.VALUE:
+            case CallState.VALUE:
                 return self._in_value(one, piece, index)
         return self._behind(one, piece, index)
 
@@ -124,9 +124,9 @@ class Candidates:
             case Kind.PARAMETER_END:
                 yield one.plus(1)
             case Kind.CALL_END:
-                yield replace(one, state=State.ENDED)
+                yield replace(one, state=CallState.ENDED)
             case Kind.SECTION_END:
-                yield replace(one.plus(1), state=State.ENDED, is_section_over=True)
+                yield replace(one.plus(1), state=CallState.ENDED, is_section_over=True)
             case _:
                 yield one.plus(3, is_wrong=True)
 
@@ -147,10 +147,10 @@ class Candidates:
                     yield replace(one.plus(1), start=index + 1, nesting=EMPTY)
                 yield self._begun(self._closed(one, index).plus(2 * self._is_inline), piece, index)
             case Kind.CALL_END:
-                yield replace(self._closed(one, index), state=State.ENDED, is_loose=True)
+                yield replace(self._closed(one, index), state=CallState.ENDED, is_loose=True)
             case Kind.SECTION_END:
                 closed = self._closed(one, index).plus(1)
-                yield replace(closed, state=State.ENDED, is_section_over=True, is_loose=True)
+                yield replace(closed, state=CallState.ENDED, is_section_over=True, is_loose=True)
 
     def _behind(self, one: CallCandidate, piece: CallPiece, index: int) -> Iterator[CallCandidate]:
         match piece.kind:
@@ -198,7 +198,7 @@ class Candidates:
         closed = CallCandidate(
             cost=one.cost + cost,
             is_wrong=is_wrong,
-            state=State.BETWEEN,
+            state=CallState.BETWEEN,
             last=parameter,
             n_parameters=one.n_parameters + 1,
         )
@@ -218,7 +218,7 @@ class Candidates:
         begun = CallCandidate(
             cost=one.cost,
             is_wrong=one.is_wrong,
-            state=State.VALUE,
+            state=CallState.VALUE,
             last=one.last,
             n_parameters=one.n_parameters,
             opening=opening,
@@ -232,9 +232,9 @@ class Candidates:
 
     def _broken_off(self, one: CallCandidate) -> Iterator[CallCandidate]:
         """The candidate in which the call is over because the next one begins, though nothing closed it."""
-        if one.state is State.BETWEEN and one.last is not None:
+        if one.state is CallState.BETWEEN and one.last is not None:
             yield one.plus(1)
-        elif one.state is State.VALUE:
+        elif one.state is CallState.VALUE:
             yield self._closed(one, len(self._texts)).plus(1 + self._is_inline)
 
     def _is_headless(self, one: CallCandidate, text: str) -> bool:
@@ -288,4 +288,4 @@ def _cost(one: CallCandidate) -> int:
 
 
 def _is_ended(one: CallCandidate) -> bool:
-    return one.state is State.ENDED
+    return one.state is CallState.ENDED
