@@ -256,7 +256,7 @@ def test_counting_tokens_needs_no_room_for_them(server: Live) -> None:
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": "x" * 5000}]}, "prompt is too long: 50"),
-        ({"temperature": -1}, "temperature"),
+        ({"temperature": "-1"}, "temperature"),
         ({"stop_sequences": "x"}, "stop_sequences"),
         ({"tool_choice": {"type": "some"}}, "tool_choice"),
         ({"id_slot": 9}, "id_slot"),

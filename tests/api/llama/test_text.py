@@ -46,7 +46,7 @@ def test_detokenize(server: Live) -> None:
     assert server.post("/detokenize").json() == {"content": ""}
 
 
-@pytest.mark.parametrize("tokens", [[260], [-1], ["a"], "a", [1.5]])
+@pytest.mark.parametrize("tokens", [[260], [-1], ["a"], "a"])
 def test_tokens_that_do_not_exist(server: Live, tokens: object) -> None:
     assert server.post("/detokenize", tokens=tokens).status_code == 400
 

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from segue.api.replies.failures import error_response
 from segue.api.replies.serialization import FINGERPRINT, JsonObject, sampling_json, timings_json
 from segue.loop.front import SlotView
+from segue.serving.backend import ModelVocabulary
 from segue.serving.errors import INVALID_REQUEST, NOT_FOUND, UNAVAILABLE, ApiError, not_supported
 from segue.serving.service import LoadingPhase, Service
 
@@ -40,7 +41,10 @@ def _meta(service: Service) -> JsonObject:
 def _props(service: Service) -> JsonObject:
     backend, settings = service.backend, service.settings
     template = backend.chat.template
-    params = sampling_json(service.sampling) | {"n_predict": settings.n_predict, "max_tokens": settings.n_predict}
+    params = sampling_json(service.sampling, backend.vocabulary) | {
+        "n_predict": settings.n_predict,
+        "max_tokens": settings.n_predict,
+    }
     return {
         "default_generation_settings": {"params": params, "n_ctx": backend.loop.n_ctx},
         "total_slots": settings.parallel,
@@ -64,19 +68,28 @@ def _props(service: Service) -> JsonObject:
     }
 
 
-def _slot(slot: SlotView, namespace: str) -> JsonObject:
-    """A slot, without counts of a request in another namespace: they would tell what its client has sent before."""
-    is_own = slot.namespace == namespace
-    return {
+def _slot(slot: SlotView, namespace: str, vocabulary: ModelVocabulary) -> JsonObject:
+    """A slot, without anything of a request in another namespace: it would tell what its client has sent before."""
+    told: JsonObject = {
         "id": slot.id,
         "n_ctx": slot.n_ctx,
         "speculative": False,
         "is_processing": slot.is_processing,
-        "id_task": slot.id_task if is_own else -1,
-        "n_prompt_tokens": slot.n_prompt_tokens if is_own else 0,
-        "n_prompt_tokens_processed": slot.n_prompt_tokens_processed if is_own else 0,
-        "n_prompt_tokens_cache": slot.n_prompt_tokens_cache if is_own else 0,
-        "next_token": [{"n_decoded": slot.n_decoded if is_own else 0}],
+        "id_task": -1,
+        "n_prompt_tokens": 0,
+        "n_prompt_tokens_processed": 0,
+        "n_prompt_tokens_cache": 0,
+        "next_token": [{"has_next_token": slot.is_processing, "n_remain": -1, "n_decoded": 0}],
+    }
+    if slot.namespace != namespace or slot.sampling is None:
+        return told
+    return told | {
+        "id_task": slot.id_task,
+        "n_prompt_tokens": slot.n_prompt_tokens,
+        "n_prompt_tokens_processed": slot.n_prompt_tokens_processed,
+        "n_prompt_tokens_cache": slot.n_prompt_tokens_cache,
+        "params": sampling_json(slot.sampling, vocabulary),
+        "next_token": [{"has_next_token": slot.n_remain != 0, "n_remain": slot.n_remain, "n_decoded": slot.n_decoded}],
     }
 
 
@@ -122,6 +135,23 @@ def router(service: Service) -> APIRouter:
         """Show the server's properties."""
         return JSONResponse(_props(service))
 
+    @routes.post("/props", response_model=None)
+    async def change_props() -> Response:
+        """Change nothing: llama-server has no property that could be changed either."""
+        raise not_supported("Properties cannot be changed while the server runs; start it with other flags")
+
+    @routes.get("/lora-adapters", response_model=None)
+    async def adapters() -> Response:
+        """List the adapters: there are none."""
+        return JSONResponse([])
+
+    @routes.post("/lora-adapters", response_model=None)
+    async def scale_adapters(http: Request) -> Response:
+        """Take an empty list, since there are no adapters to scale."""
+        if (await http.body()).strip() not in (b"[]", b""):
+            raise not_supported("Adapters are not supported")
+        return JSONResponse({"success": True})
+
     @routes.get("/slots", response_model=None)
     async def slots(http: Request, fail_on_no_slot: str = "") -> Response:
         """Show what each slot does."""
@@ -130,7 +160,8 @@ def router(service: Service) -> APIRouter:
         views = service.backend.loop.slots()
         if fail_on_no_slot and all(view.is_processing for view in views):
             raise ApiError(UNAVAILABLE, "No slot is idle")
-        return JSONResponse([_slot(view, http.state.namespace) for view in views])
+        vocabulary = service.backend.vocabulary
+        return JSONResponse([_slot(view, http.state.namespace, vocabulary) for view in views])
 
     @routes.get("/cache/explain/{job_id}", response_model=None)
     async def explain(http: Request, job_id: str) -> Response:

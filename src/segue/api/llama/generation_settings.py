@@ -5,13 +5,25 @@ from collections.abc import Iterable, Sequence
 from segue.api.intake.requests import GenerationFields
 from segue.api.replies.serialization import JsonObject, sampling_json
 from segue.loop.job import Job
+from segue.serving.backend import ModelVocabulary
 
 _ABSENT = object()
+# llama-server shows them; nothing that can be asked for changes them here.
+_ABSENT_HERE: JsonObject = {
+    "n_keep": 0,
+    "n_discard": 0,
+    "grammar_lazy": False,
+    "grammar_triggers": [],
+    "preserved_tokens": [],
+    "backend_sampling": False,
+    "speculative.types": "none",
+    "lora": [],
+}
 
 
-def settings_json(job: Job, request: GenerationFields, stops: Sequence[str]) -> JsonObject:
+def settings_json(job: Job, request: GenerationFields, stops: Sequence[str], vocabulary: ModelVocabulary) -> JsonObject:
     """`generation_settings`: what a request came to, with the defaults filled in."""
-    return sampling_json(job.sampling) | {
+    return sampling_json(job.sampling, vocabulary) | {
         "stop": list(stops),
         "max_tokens": job.n_predict,
         "n_predict": job.n_predict,
@@ -19,6 +31,8 @@ def settings_json(job: Job, request: GenerationFields, stops: Sequence[str]) -> 
         "n_probs": job.n_probs,
         "timings_per_token": bool(request.timings_per_token),
         "post_sampling_probs": job.post_sampling_probs,
+        "grammar": request.grammar or "",
+        **_ABSENT_HERE,
     }
 
 
