@@ -19,7 +19,7 @@ class Client:
     """One directory of packages. `programs` are what the tests run of it; `in_ci`: small enough for every test run."""
 
     name: str
-    source: Literal["npm", "pip"]
+    source: Literal["npm", "pip", "sdist"]
     packages: tuple[str, ...]
     in_ci: bool = False
 
@@ -31,6 +31,11 @@ class Client:
         """The path of a program; skips the test, with the reason, where the client is not installed."""
         require(self)
         return str(self.directory / ("node_modules/.bin" if self.source == "npm" else "bin") / name)
+
+    @property
+    def python(self) -> str:
+        """The path of its Python; skips the test, with the reason, where the client is not installed."""
+        return self.program("python")
 
 
 # npm's clients need a Node that few systems have; its wheel is the same everywhere.
@@ -45,8 +50,16 @@ AIDER: Final = Client("aider", "pip", ("aider-chat==0.86.2",))
 PYTHON: Final = Client("python", "pip", ("langchain-openai==1.7.3", "llm==0.32.1"))
 BENCHY: Final = Client("benchy", "pip", ("llama-benchy==0.4.0",))
 SCHEMATHESIS: Final = Client("schemathesis", "pip", ("schemathesis==4.32.5",))
+# llama-server's engine, with what llama.cpp's tests of it need.
+PEER: Final = Client(
+    "peer",
+    "pip",
+    ("xllamacpp==2026.10.11549", "openai==2.54.0", "pytest==9.2.0", "pytest-xdist==3.8.0", "requests==2.34.2"),
+    in_ci=True,
+)
+SOURCES: Final = Client("llama-sources", "sdist", ("llama-cpp-python==0.3.36",))
 
-CLIENTS: Final = (NODE, PI, OPENCODE, QWEN, CLAUDE, CODEX, AI_SDK, AIDER, PYTHON, BENCHY, SCHEMATHESIS)
+CLIENTS: Final = (NODE, PI, OPENCODE, QWEN, CLAUDE, CODEX, AI_SDK, AIDER, PYTHON, BENCHY, SCHEMATHESIS, PEER, SOURCES)
 """In the order in which they are installed."""
 
 
@@ -57,7 +70,7 @@ def directory() -> Path:
 
 def require(*clients: Client) -> None:
     """Skip the test unless these clients are installed in the versions that are wanted."""
-    for client in clients if all(client.source == "pip" for client in clients) else (NODE, *clients):
+    for client in (NODE, *clients) if any(client.source == "npm" for client in clients) else clients:
         failure, done = client.directory / FAILURE, client.directory / DONE
         if failure.exists():
             pytest.skip(f"{client.name} could not be installed: {failure.read_text().strip()}")

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 
 from tests.acceptance.clients import CLIENTS, DONE, FAILURE, NODE, Client, directory, search_path, wanted
@@ -33,7 +34,7 @@ def _install(client: Client) -> bool:
     shutil.rmtree(client.directory, ignore_errors=True)
     client.directory.mkdir(parents=True)
     try:
-        reason = _pip(client) if client.source == "pip" else _npm(client)
+        reason = {"pip": _pip, "npm": _npm, "sdist": _sdist}[client.source](client)
     except (OSError, subprocess.SubprocessError) as error:
         reason = str(error)
     if reason:
@@ -52,6 +53,16 @@ def _pip(client: Client) -> str:
 def _npm(client: Client) -> str:
     npm = str(NODE.directory / "bin" / "npm")
     return _reason([npm, "install", "--no-audit", "--no-fund", "--prefix", str(client.directory), *client.packages])
+
+
+def _sdist(client: Client) -> str:
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+    reason = _reason([*pip, "--dest", str(client.directory), *client.packages])
+    for archive in client.directory.glob("*.tar.gz"):
+        with tarfile.open(archive) as file:
+            file.extractall(client.directory, filter="data")
+        archive.unlink()
+    return reason
 
 
 def _reason(command: list[str]) -> str:

@@ -160,3 +160,8 @@ def test_there_are_no_adapters(server: Live) -> None:
 def test_properties_stay(server: Live) -> None:
     response = server.post("/props", chat_template="x")
     assert (response.status_code, response.json()["error"]["type"]) == (501, "not_supported_error")
+    with live(props=True) as running:
+        template = running.http.get("/props").json()["chat_template"]
+        assert running.post("/props", chat_template="x").json() == {"success": True}
+        props = running.http.get("/props").json()
+    assert (props["chat_template"], props["endpoint_props"]) == (template, True)

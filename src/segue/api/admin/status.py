@@ -5,12 +5,33 @@ from dataclasses import asdict
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from segue.api.llama.generation_settings import default_settings_json
 from segue.api.replies.failures import error_response
 from segue.api.replies.serialization import FINGERPRINT, JsonObject, sampling_json, timings_json
 from segue.loop.front import SlotView
 from segue.serving.backend import ModelVocabulary
 from segue.serving.errors import INVALID_REQUEST, NOT_FOUND, UNAVAILABLE, ApiError, not_supported
 from segue.serving.service import LoadingPhase, Service
+
+# llama-server has these fields of Ollama's for clients that read them, and as little in them.
+_AS_OLLAMA: JsonObject = {
+    "type": "model",
+    "modified_at": "",
+    "size": "",
+    "digest": "",
+    "description": "",
+    "tags": [""],
+    "capabilities": ["completion"],
+    "parameters": "",
+    "details": {
+        "parent_model": "",
+        "format": "gguf",
+        "family": "",
+        "families": [""],
+        "parameter_size": "",
+        "quantization_level": "",
+    },
+}
 
 
 def _model(service: Service) -> JsonObject:
@@ -21,39 +42,45 @@ def _model(service: Service) -> JsonObject:
         "object": "model",
         "created": service.created,
         "owned_by": "segue",
+        "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
         "meta": _meta(service) if service.phase is LoadingPhase.READY else None,
     }
 
 
 def _meta(service: Service) -> JsonObject:
     backend = service.backend
+    architecture = backend.model.meta.get("general.architecture", "")
     return {
         "n_vocab": backend.vocabulary.n_tokens,
         "n_ctx": backend.loop.n_ctx,
         "n_ctx_train": backend.model.n_ctx_train,
         "n_params": backend.model.n_params,
         "size": backend.model.size_bytes,
+        "n_embd": int(backend.model.meta.get(f"{architecture}.embedding_length", 0)),
+        "ftype": backend.model.description,
         "description": backend.model.description,
-        "architecture": backend.model.meta.get("general.architecture", ""),
+        "architecture": architecture,
     }
 
 
 def _props(service: Service) -> JsonObject:
     backend, settings = service.backend, service.settings
     template = backend.chat.template
-    params = sampling_json(service.sampling, backend.vocabulary) | {
-        "n_predict": settings.n_predict,
-        "max_tokens": settings.n_predict,
-    }
+    params = default_settings_json(service.sampling, settings.n_predict, backend.vocabulary)
     return {
         "default_generation_settings": {"params": params, "n_ctx": backend.loop.n_ctx},
         "total_slots": settings.parallel,
         "model_alias": service.model_name,
         "model_path": str(backend.model.path),
+        "model_ftype": backend.model.description,
+        "media_marker": "",
         "modalities": {"vision": False, "video": False, "audio": False},
         "endpoint_slots": settings.slots,
-        "endpoint_props": False,
+        "endpoint_props": settings.props,
         "endpoint_metrics": False,
+        "ui": False,
+        "ui_settings": {},
+        "cors_proxy_enabled": False,
         "chat_template": template.source,
         "chat_template_caps": {
             "supports_system_role": template.dialect.takes_system,
@@ -116,8 +143,7 @@ def router(service: Service) -> APIRouter:
     @routes.get("/models", response_model=None)
     async def models() -> Response:
         """Name the one model; `meta` is null while it loads."""
-        name = {"name": service.model_name, "model": service.model_name, "type": "model"}
-        model = {**name, "capabilities": ["completion"], "details": {"format": "gguf"}}
+        model = {"name": service.model_name, "model": service.model_name, **_AS_OLLAMA}
         return JSONResponse({"models": [model], "object": "list", "data": [_model(service)]})
 
     @routes.get("/v1/models/{model_id:path}", response_model=None)
@@ -138,7 +164,9 @@ def router(service: Service) -> APIRouter:
     @routes.post("/props", response_model=None)
     async def change_props() -> Response:
         """Change nothing: llama-server has no property that could be changed either."""
-        raise not_supported("Properties cannot be changed while the server runs; start it with other flags")
+        if not service.settings.props:
+            raise not_supported("POST /props is switched off; start the server with --props")
+        return JSONResponse({"success": True})
 
     @routes.get("/lora-adapters", response_model=None)
     async def adapters() -> Response:

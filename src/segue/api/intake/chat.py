@@ -22,6 +22,9 @@ from segue.serving.service import Service
 
 _REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
 
+# Most templates have nothing to say of no messages at all.
+_NOTHING_SAID: Sequence[Mapping[str, Any]] = ({"role": "user", "content": ""},)
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedChat:
@@ -68,16 +71,17 @@ def _chat_input(service: Service, request: ChatRequest, namespace: str, wishes: 
     """A request's chat, checked, in the pipeline's form. Raises ApiError."""
     _check_options(request)
     _check_messages(request.messages)
+    parses_calls = request.parse_tool_calls is not False and not service.settings.skip_chat_parsing
     return ChatInput(
         namespace=namespace,
-        messages=request.messages,
+        messages=request.messages or _NOTHING_SAID,
         tools=request.tools or (),
         variables=_variables(request, service.settings.chat_template_kwargs),
         can_continue=service.settings.prefill_assistant
         if request.continue_final_message is None
         else request.continue_final_message,
         add_generation_prompt=request.add_generation_prompt is not False,
-        may_call=request.tool_choice != "none" and not service.settings.skip_chat_parsing,
+        may_call=request.tool_choice != "none" and parses_calls,
         parses_reasoning=request.reasoning_format != "none" and not service.settings.skip_chat_parsing,
         wishes=wishes,
     )

@@ -29,12 +29,6 @@ def at_least(least: float) -> AfterValidator:
     return between(least, math.inf)
 
 
-def _not_empty(messages: list[T]) -> list[T]:
-    if not messages:
-        raise ValueError("it must have at least one message")
-    return messages
-
-
 Int = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
 Count = Annotated[Int, Field(ge=0, le=INT32_MAX)]
 CountOrAll = Annotated[Int, Field(ge=-1, le=INT32_MAX)]
@@ -47,6 +41,6 @@ StopWord = Annotated[Text, Field(max_length=512)]
 """Long ones would cost memory by the square of their length."""
 Items = Annotated[list[T], Field(fail_fast=True)]
 """Only the first wrong item is told: a body may have a hundred million, and each takes a kilobyte to tell."""
-MessageList = Annotated[Items[dict[str, Any]], AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1})]
+MessageList = Items[dict[str, Any]]
 Words = Annotated[list[StopWord], Field(max_length=64)]
 ProbCount = Annotated[Int, Field(ge=0, le=MAX_PROBS)]

@@ -109,6 +109,7 @@ class ChatRequest(GenerationFields):
     tools: Items[dict[str, Any]] | None = None
     tool_choice: Text | dict[str, Any] | None = None
     parallel_tool_calls: Flag | None = None
+    parse_tool_calls: Flag | None = None
     chat_template_kwargs: dict[str, Any] | None = None
     reasoning_effort: Text | None = None
     reasoning_format: Text | None = None

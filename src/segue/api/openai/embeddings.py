@@ -12,7 +12,7 @@ from segue.api.intake.body import JsonRoute
 from segue.api.intake.requests import EmbeddingsRequest
 from segue.api.intake.texts import read_texts
 from segue.api.replies.embedding import embedded
-from segue.api.replies.normalization import EUCLIDEAN, NONE, normalized
+from segue.api.replies.normalization import NONE, normalized
 from segue.api.replies.serialization import JsonObject
 from segue.engine.base import Embeddings
 from segue.engine.pooling import Pooling
@@ -37,7 +37,8 @@ async def embed(service: Service, request: EmbeddingsRequest) -> tuple[list[Toke
         raise not_supported("Field 'dimensions': it is not supported")
     field = "content" if request.input is None else "input"
     texts = await run_in_threadpool(read_texts, backend, getattr(request, field), field)
-    kind = NONE if pooling is Pooling.NONE else EUCLIDEAN if request.embd_normalize is None else request.embd_normalize
+    wanted = service.settings.embd_normalize if request.embd_normalize is None else request.embd_normalize
+    kind = NONE if pooling is Pooling.NONE else wanted
     return texts, [normalized(rows, kind) for rows in await embedded(backend, texts)]
 
 

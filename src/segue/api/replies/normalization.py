@@ -6,7 +6,6 @@ from segue.engine.base import Embeddings
 
 NONE = -1
 INT16 = 0
-EUCLIDEAN = 2
 _MOST_INT16 = 32760.0
 
 
