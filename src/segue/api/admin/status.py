@@ -1,5 +1,7 @@
 """Health, models, properties, slots, and the account of a request's prompt tokens."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from fastapi import APIRouter, Request
@@ -10,9 +12,22 @@ from segue.api.replies.failures import error_response
 from segue.api.replies.serialization import FINGERPRINT, JsonObject, sampling_json, timings_json
 from segue.loop.front import SlotView
 from segue.serving.backend import ModelVocabulary
-from segue.serving.errors import INVALID_REQUEST, NOT_FOUND, UNAVAILABLE, ApiError, not_supported
+from segue.serving.errors import INVALID_REQUEST, NOT_FOUND, UNAVAILABLE, ApiError, invalid, not_supported
 from segue.serving.service import LoadingPhase, Service
 
+# What a template can do, by what it looks at.
+_CAPABLE: Mapping[str, tuple[str, ...]] = {
+    "supports_tools": ("tools",),
+    "supports_tool_calls": ("tool_calls",),
+    "supports_parallel_tool_calls": ("tool_calls",),
+    "supports_reasoning_effort": ("reasoning_effort",),
+    "supports_preserve_reasoning": (
+        "preserve_thinking",
+        "clear_thinking",
+        "truncate_history_thinking",
+        "drop_thinking",
+    ),
+}
 # llama-server has these fields of Ollama's for clients that read them, and as little in them.
 _AS_OLLAMA: JsonObject = {
     "type": "model",
@@ -41,7 +56,8 @@ def _model(service: Service) -> JsonObject:
         "tags": service.settings.tags,
         "object": "model",
         "created": service.created,
-        "owned_by": "segue",
+        # By this word clients tell that llama-server's own endpoints are there.
+        "owned_by": "llamacpp",
         "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
         "meta": _meta(service) if service.phase is LoadingPhase.READY else None,
     }
@@ -87,6 +103,7 @@ def _props(service: Service) -> JsonObject:
             "supports_object_arguments": template.dialect.takes_objects,
             "supports_string_content": not template.dialect.takes_parts,
             "supports_typed_content": template.dialect.takes_parts,
+            **{name: any(word in template.source for word in words) for name, words in _CAPABLE.items()},
         },
         "bos_token": backend.vocabulary.text(backend.vocabulary.bos),
         "eos_token": backend.vocabulary.text(backend.vocabulary.eos),
@@ -176,7 +193,13 @@ def router(service: Service) -> APIRouter:
     @routes.post("/lora-adapters", response_model=None)
     async def scale_adapters(http: Request) -> Response:
         """Take an empty list, since there are no adapters to scale."""
-        if (await http.body()).strip() not in (b"[]", b""):
+        try:
+            adapters = json.loads(await http.body())
+        except (ValueError, RecursionError):
+            adapters = None
+        if not isinstance(adapters, list):
+            raise invalid("The body must be a JSON array of adapters")
+        if adapters:
             raise not_supported("Adapters are not supported")
         return JSONResponse({"success": True})
 
