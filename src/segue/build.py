@@ -22,6 +22,7 @@ from segue.engine.errors import ModelError
 from segue.engine.fingerprint import fingerprint
 from segue.engine.measurement import measure
 from segue.engine.model import Model, ModelParams
+from segue.engine.pooling import pooling_of
 from segue.engine.rope import RopeParams
 from segue.engine.trial import try_overrides
 from segue.engine.vocabulary import Vocabulary
@@ -153,8 +154,11 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         sizes.n_host_bytes / 2**20,
     )
     loop.start()
-    embedder_params = EmbedderParams(min(settings.ubatch_size, loop.n_ctx), n_threads_batch, settings.flash_attn, rope)
-    embeddings = EmbeddingThread(partial(Embedder, model, embedder_params), embedder_params.n_tokens)
+    pooling = pooling_of(model.meta, settings.pooling)
+    embedder_params = EmbedderParams(
+        min(settings.ubatch_size, loop.n_ctx), pooling, n_threads_batch, settings.flash_attn, rope
+    )
+    embeddings = EmbeddingThread(partial(Embedder, model, embedder_params), embedder_params.n_tokens, pooling)
     return Built(model, model.vocabulary, compiler, loop, engine, embeddings)
 
 

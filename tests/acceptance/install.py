@@ -56,7 +56,7 @@ def _npm(client: Client) -> str:
 
 
 def _sdist(client: Client) -> str:
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "llama-cpp-python"]
     reason = _reason([*pip, "--dest", str(client.directory), *client.packages])
     for archive in client.directory.glob("*.tar.gz"):
         with tarfile.open(archive) as file:

@@ -6,11 +6,13 @@ from functools import partial
 import numpy as np
 import pytest
 
-from segue.engine.base import Vector
+from segue.engine.base import Embeddings
 from segue.engine.embedder import Embedder, EmbedderParams
 from segue.engine.embedding_thread import EmbeddingThread
 from segue.engine.errors import EngineError, ModelError
 from segue.engine.model import Model
+from segue.engine.pair import PairTokens
+from segue.engine.pooling import Pooling, pooling_of
 from tests.kit.conversation import text
 from tests.kit.models import N_CTX_BERT, bert_path, model_path
 
@@ -25,13 +27,17 @@ def embedder(model_name: str) -> Iterator[Embedder]:
     model.close()
 
 
+def likeness(first: Embeddings, other: Embeddings) -> float:
+    """The cosine of the angle between the first vectors of two texts."""
+    return float(first[0] @ other[0] / np.linalg.norm(first[0]) / np.linalg.norm(other[0]))
+
+
 def test_a_vector_depends_on_its_text_alone(embedder: Embedder) -> None:
     first, other = text(1, 200), text(2, 50)
     alone = embedder.embed(first)
-    assert alone.shape == (embedder.n_embd,)
-    assert np.linalg.norm(alone) == pytest.approx(1, abs=1e-5)
+    assert alone.shape == (1, embedder.n_embd)
     different = embedder.embed(other)
-    assert float(alone @ different) < 0.999
+    assert likeness(alone, different) < 0.999
     assert np.array_equal(embedder.embed(first), alone)
     assert np.array_equal(embedder.embed(other), different)
 
@@ -40,7 +46,7 @@ def test_every_token_counts(embedder: Embedder) -> None:
     tokens = text(1, 40)
     changed = tokens.copy()
     changed[0] += 1
-    assert float(embedder.embed(tokens) @ embedder.embed(changed)) < 0.99999
+    assert likeness(embedder.embed(tokens), embedder.embed(changed)) < 0.99999
 
 
 def test_lengths_that_do_not_go(embedder: Embedder) -> None:
@@ -56,12 +62,54 @@ def test_an_encoder_sees_what_comes_after_a_token_too() -> None:
     texts = [model.vocabulary.tokenize(words, add_special=True, parse_special=False) for words in ("ab cd", "ab cd e")]
     assert [tokens[[0, -1]].tolist() for tokens in texts] == [[2, 3]] * 2, "tokens stand around each text"
     first, other = map(embedder.embed, texts)
-    assert np.linalg.norm(first) == pytest.approx(1, abs=1e-5)
-    assert float(first @ other) < 0.999
+    assert likeness(first, other) < 0.999
     assert np.array_equal(embedder.embed(texts[0]), first)
-    assert len(embedder.embed(np.full(N_CTX_BERT, 7, np.int32))) == model.n_embd
+    assert embedder.embed(np.full(N_CTX_BERT, 7, np.int32)).shape == (1, model.n_embd)
     embedder.close()
     model.close()
+
+
+def test_poolings() -> None:
+    """The mean of all tokens, and one of them, are what the tokens' own vectors make."""
+    model = Model(bert_path())
+    tokens = model.vocabulary.tokenize("ab cd", add_special=True, parse_special=False)
+    vectors: dict[Pooling, Embeddings] = {}
+    for pooling in Pooling:
+        embedder = Embedder(model, EmbedderParams(N_CTX_BERT, pooling, n_threads=1))
+        vectors[pooling] = embedder.embed(tokens)
+        embedder.close()
+    each = vectors[Pooling.NONE]
+    assert each.shape == (len(tokens), model.n_embd)
+    assert np.allclose(vectors[Pooling.MEAN], each.mean(axis=0), atol=1e-4)
+    assert np.allclose(vectors[Pooling.CLS], each[0], atol=1e-4)
+    assert np.allclose(vectors[Pooling.LAST], each[-1], atol=1e-4)
+    assert vectors[Pooling.RANK].shape == (1, 1)
+    model.close()
+
+
+@pytest.mark.parametrize(
+    ("meta", "wanted", "expected"),
+    [
+        ({}, "", Pooling.MEAN),
+        ({"general.architecture": "bert", "bert.pooling_type": "2"}, "", Pooling.CLS),
+        ({"general.architecture": "bert", "bert.pooling_type": "4"}, "", Pooling.RANK),
+        ({"general.architecture": "bert", "bert.pooling_type": "0"}, "", Pooling.MEAN),
+        ({"general.architecture": "bert", "bert.pooling_type": "9"}, "", Pooling.MEAN),
+        ({"general.architecture": "bert", "bert.pooling_type": "2"}, "none", Pooling.NONE),
+        ({}, "last", Pooling.LAST),
+    ],
+)
+def test_which_pooling(meta: dict[str, str], wanted: str, expected: Pooling) -> None:
+    assert pooling_of(meta, wanted) is expected
+
+
+def test_tokens_around_a_query_and_a_document() -> None:
+    encoder, decoder = Model(bert_path()), Model(model_path("llama"))
+    cls, sep = 2, 3
+    assert encoder.vocabulary.pair == PairTokens((cls,), (sep,), ())
+    assert decoder.vocabulary.pair == PairTokens()
+    encoder.close()
+    decoder.close()
 
 
 def test_the_thread_makes_its_embedder_at_the_first_text() -> None:
@@ -72,10 +120,10 @@ def test_the_thread_makes_its_embedder_at_the_first_text() -> None:
         made.append(Embedder(model, EmbedderParams(n_tokens=64, n_threads=1)))
         return made[-1]
 
-    thread = EmbeddingThread(make, 64)
+    thread = EmbeddingThread(make, 64, Pooling.MEAN)
     assert made == []
     futures = [thread.embed(text(seed, 20)) for seed in (1, 2, 1)]
-    vectors: list[Vector] = [future.result() for future in futures]
+    vectors: list[Embeddings] = [future.result() for future in futures]
     assert len(made) == 1
     assert np.array_equal(vectors[0], vectors[2])
     assert not np.array_equal(vectors[0], vectors[1])
@@ -94,9 +142,9 @@ def test_a_context_that_cannot_be_made_is_tried_again() -> None:
             raise failures.pop()
         return Embedder(model, EmbedderParams(n_tokens=64, n_threads=1))
 
-    thread = EmbeddingThread(partial(make), 64)
+    thread = EmbeddingThread(partial(make), 64, Pooling.MEAN)
     with pytest.raises(EngineError, match="no memory"):
         thread.embed(text(1, 20)).result()
-    assert thread.embed(text(1, 20)).result().shape == (64,)
+    assert thread.embed(text(1, 20)).result().shape == (1, 64)
     thread.close()
     model.close()

@@ -113,3 +113,25 @@ def test_a_lenient_schema_passes_over_what_cannot_be_enforced() -> None:
     for lenient in (from_schema(schema, is_lenient=True), from_schema(schema | {"x-guidance": {"lenient": True}})):
         assert follow(lenient, "[1, 1]") == "whole"
         assert follow(lenient, '["').startswith("stuck")
+
+
+@pytest.mark.parametrize(
+    ("schema", "follows", "does_not"),
+    [
+        ({"properties": {"a": {"type": "integer"}}, "required": ["a"]}, '{"a": 1}', "7"),
+        ({"properties": {}}, "{}", "true"),
+        ({"required": ["a"]}, '{"a": 1}', "null"),
+        ({"additionalProperties": {"type": "integer"}}, '{"x": 1}', "1"),
+        ({"items": {"type": "integer"}}, "[1, 2]", "true"),
+        ({"prefixItems": [{"type": "integer"}]}, "[1]", '"a"'),
+        (in_object({"properties": {"b": {"type": "null"}}}), '{"a": {"b": null}}', '{"a": 3}'),
+        (in_object({"items": {}}), '{"a": [null]}', '{"a": "x"}'),
+        ({"anyOf": [{"type": "null"}, {"properties": {}}]}, "null", "3"),
+        (in_object({}), '{"a": 3}', "[]"),
+        (in_object({"properties": {}, "enum": [1]}), '{"a": 1}', '{"a": {}}'),
+    ],
+)
+def test_what_describes_an_object_or_an_array_makes_one(schema: object, follows: str, does_not: str) -> None:
+    constraint = from_schema(schema)
+    assert follow(constraint, follows) == "whole"
+    assert follow(constraint, does_not).startswith("stuck")

@@ -7,6 +7,7 @@ import numpy as np
 
 from segue.chat.vocabulary import Tokens
 from segue.engine.fim import FimTokens
+from segue.engine.pair import PairTokens
 
 BOS, EOS, START, END = 256, 257, 258, 259
 _SPECIAL = {"<s>": BOS, "</s>": EOS, "<|im_start|>": START, "<|im_end|>": END}
@@ -21,7 +22,9 @@ class ByteVocabulary:
     has_trimming_specials = False
     bos = BOS
     eos = EOS
+    eog_tokens = frozenset((EOS, END))
     fim: FimTokens | None = None
+    pair = PairTokens((BOS,), (EOS,), (EOS,))
 
     def special_pieces(self) -> Mapping[str, int]:
         return _SPECIAL
@@ -41,7 +44,7 @@ class ByteVocabulary:
         return self.piece(token).decode("utf-8", "replace") if token >= 0 else ""
 
     def is_eog(self, token: int) -> bool:
-        return token in (EOS, END)
+        return token in self.eog_tokens
 
     def is_control(self, token: int) -> bool:
         return token >= BOS

@@ -13,10 +13,14 @@ from segue.policy.prompt_marks import PromptMarks
 from tests.kit.rig import Heard
 
 
-def submission(id_: int, n_tokens: int = 3, namespace: str = "") -> Submission:
+def submission(id_: int, n_tokens: int = 3, namespace: str = "", n_predict: int = -1) -> Submission:
     """A request that nobody serves."""
     job = Job(
-        tokens=np.arange(n_tokens, dtype=np.int32), sampling=SamplingParams(), marks=PromptMarks(), namespace=namespace
+        tokens=np.arange(n_tokens, dtype=np.int32),
+        sampling=SamplingParams(),
+        marks=PromptMarks(),
+        n_predict=n_predict,
+        namespace=namespace,
     )
     return Submission(id_, job, Heard(), Inbox())
 
@@ -48,9 +52,18 @@ def test_an_idle_slot_shows_nothing_of_the_request_before() -> None:
         n_prompt_tokens_processed=2,
         n_prompt_tokens_cache=1,
         n_decoded=1,
+        sampling=SamplingParams(),
+        n_remain=-1,
     )
     slot.clear()
     assert slot.view(64) == fresh
+
+
+@pytest.mark.parametrize(("n_predict", "n_remain"), [(-1, -1), (5, 4), (1, 0)])
+def test_a_busy_slot_tells_what_may_still_come(n_predict: int, n_remain: int) -> None:
+    slot = Slot(0)
+    slot.begin(submission(1, n_predict=n_predict)).append(7)
+    assert slot.view(64).n_remain == n_remain
 
 
 class Changing(Request):

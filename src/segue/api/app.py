@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from segue import __version__
 from segue.api.admin import slots, status
 from segue.api.anthropic import routes as anthropic
-from segue.api.llama import completion, infill, text
+from segue.api.llama import completion, infill, rerank, text
 from segue.api.middleware.auth import Auth
 from segue.api.middleware.cors import Cors
 from segue.api.middleware.errors import Guard, install
@@ -21,7 +21,7 @@ def create_app(service: Service) -> FastAPI:
     """Make the application. It serves at once, and answers 503 until the service is ready."""
     app = FastAPI(title="Segue", version=__version__, redirect_slashes=False, docs_url=None, redoc_url=None)
     install(app)
-    modules = (chat, completions, responses, anthropic, completion, infill, embeddings, text, slots, status)
+    modules = (chat, completions, responses, anthropic, completion, infill, embeddings, rerank, text, slots, status)
     for module in modules:
         app.include_router(module.router(service))
     settings = service.settings

@@ -3,24 +3,29 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from segue.engine.base import Tokens, Vector
+from segue.engine.base import Embeddings, Tokens
 from segue.engine.embedder import Embedder
+from segue.engine.pooling import Pooling
 
 
 class EmbeddingThread:
     """Embeds texts one after another. `make` is called on the thread at the first text, so an unused thread is cheap.
 
-    `n_tokens` is the longest text. All methods may be called from any thread.
+    `n_tokens` is the longest text, `pooling` the embedder's. All methods may be called from any thread.
     """
 
-    def __init__(self, make: Callable[[], Embedder], n_tokens: int) -> None:
+    def __init__(self, make: Callable[[], Embedder], n_tokens: int, pooling: Pooling) -> None:
         self.n_tokens = n_tokens
+        self.pooling = pooling
         self._make = make
         self._embedder: Embedder | None = None
         self._thread = ThreadPoolExecutor(1, "segue-embed")
 
-    def embed(self, tokens: Tokens) -> "Future[Vector]":
-        """Queue a text. The future may raise EngineError; this raises RuntimeError after `close`."""
+    def embed(self, tokens: Tokens) -> "Future[Embeddings]":
+        """Queue a text; its vectors are those of `Embedder.embed`. The future may raise EngineError.
+
+        This raises RuntimeError after `close`.
+        """
         return self._thread.submit(self._embed, tokens)
 
     def close(self) -> None:
@@ -29,7 +34,7 @@ class EmbeddingThread:
         if self._embedder is not None:
             self._embedder.close()
 
-    def _embed(self, tokens: Tokens) -> Vector:
+    def _embed(self, tokens: Tokens) -> Embeddings:
         if self._embedder is None:
             self._embedder = self._make()
         return self._embedder.embed(tokens)

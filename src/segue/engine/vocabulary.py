@@ -10,6 +10,7 @@ import numpy as np
 from segue.engine.base import Tokens
 from segue.engine.errors import ModelError
 from segue.engine.fim import FimTokens
+from segue.engine.pair import PairTokens
 
 _SPECIAL = (
     llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
@@ -57,6 +58,15 @@ class Vocabulary:
         names = ("pre", "suf", "mid", "rep", "sep")
         tokens = [int(getattr(llama_cpp, f"llama_vocab_fim_{name}")(self.handle)) for name in names]
         return FimTokens(*tokens) if min(tokens[:3]) >= 0 else None
+
+    @functools.cached_property
+    def pair(self) -> PairTokens:
+        """The tokens around a query and a document that are ranked together, as llama-server sets them."""
+        sep = int(llama_cpp.llama_vocab_sep(self.handle))
+        end = (self.eos if self.eos >= 0 else sep,) if self.add_eos else ()
+        separator = (sep,) if llama_cpp.llama_vocab_get_add_sep(self.handle) else ()
+        parts = ((self.bos,) if self.add_bos else (), end + separator, end)
+        return PairTokens(*(tuple(token for token in part if token >= 0) for part in parts))
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> Tokens:
         """The tokens of `text`; `add_special` adds BOS and EOS if the model asks for them."""

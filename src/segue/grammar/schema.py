@@ -19,6 +19,12 @@ MAX_SEARCH_CHARS = 512 << 10
 _OPTIONS: dict[str, Any] = {"whitespace_pattern": r"[ \t\n\r]{1,22}", "coerce_one_of": True}
 # The formats that can be enforced. Any other is a remark, says JSON Schema.
 _FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"}
+# Whoever lists properties wants an object, though JSON Schema lets them say nothing of a number; as in llama.cpp.
+_DESCRIBES = {
+    "object": {"properties", "required", "additionalProperties", "patternProperties"},
+    "array": {"items", "prefixItems"},
+}
+_SAYS_WHICH = {"type", "$ref", "enum", "const"}
 _HELP = '; "x-guidance": {"lenient": true} in the schema passes over what cannot be enforced'
 
 
@@ -35,7 +41,7 @@ def checked_schema(schema: object, *, is_lenient: bool = False) -> dict[str, Any
     n_bytes = len(json.dumps(schema))
     if n_bytes > MAX_SCHEMA_BYTES:
         raise ConstraintError(f"the schema has {n_bytes} bytes, and {MAX_SCHEMA_BYTES} are allowed")
-    taken = _without_unknown_formats(schema or {"type": "object"})
+    taken = _adapted(schema or {"type": "object"})
     options = {**_OPTIONS, "lenient": is_lenient}
     own = schema.get("x-guidance")
     taken["x-guidance"] = {**options, **own} if isinstance(own, dict) else own or options
@@ -66,7 +72,8 @@ def _check_size(schema: JsonSchema) -> None:
         stack += [(part, (*path[:5], str(key)[:50]), depth + 1) for key, part in inner]
 
 
-def _without_unknown_formats(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _adapted(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy without unknown formats, in which what describes an object or an array is of that type."""
     taken: dict[str, Any] = json.loads(json.dumps(schema))
     stack: list[Any] = [taken]
     while stack:
@@ -74,6 +81,8 @@ def _without_unknown_formats(schema: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(part, dict):
             if isinstance(part.get("format"), str) and part["format"] not in _FORMATS:
                 del part["format"]
+            if part.keys().isdisjoint(_SAYS_WHICH):
+                part |= next(({"type": kind} for kind, keys in _DESCRIBES.items() if keys & part.keys()), {})
             stack += [inner for _, inner in subschemas(part)]
     return taken
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from segue.cache.snapshot import SlotSnapshot
+from segue.engine.sampling import SamplingParams
 from segue.engine.state import Bytes
 from segue.loop.end import JobEnd
 from segue.loop.events import Progress, TokenOut
@@ -38,7 +39,10 @@ class Ticket(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotView:
-    """The state of one slot for `/slots`. `namespace` and the counts are those of its request; "" and 0 without one."""
+    """The state of one slot for `/slots`. `namespace` and the counts are those of its request; "" and 0 without one.
+
+    So are `sampling`, None without a request, and `n_remain`, the tokens that may still be generated (-1: any number).
+    """
 
     id: int
     namespace: str
@@ -49,6 +53,8 @@ class SlotView:
     n_prompt_tokens_processed: int
     n_prompt_tokens_cache: int
     n_decoded: int
+    sampling: SamplingParams | None = None
+    n_remain: int = -1
 
 
 class LoopFront(Protocol):

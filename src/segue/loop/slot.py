@@ -45,6 +45,7 @@ class Slot:
                 n_prompt_tokens_cache=0,
                 n_decoded=0,
             )
+        n_predict, n_decoded = request.job.n_predict, request.n_generated
         return SlotView(
             id=self.id,
             namespace=request.job.namespace,
@@ -54,5 +55,7 @@ class Slot:
             n_prompt_tokens=len(request.job.tokens),
             n_prompt_tokens_processed=request.n_read,
             n_prompt_tokens_cache=request.n_cached,
-            n_decoded=request.n_generated,
+            n_decoded=n_decoded,
+            sampling=request.job.sampling,
+            n_remain=-1 if n_predict < 0 else max(0, n_predict - n_decoded),
         )

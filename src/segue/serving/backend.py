@@ -10,8 +10,10 @@ from segue.chat.memory.side_store import SideStore
 from segue.chat.pipeline import ChatPipeline
 from segue.chat.tokens.tokenizer import PromptTokenizer
 from segue.chat.vocabulary import TokenVocabulary
-from segue.engine.base import Vector
+from segue.engine.base import Embeddings
 from segue.engine.fim import FimTokens
+from segue.engine.pair import PairTokens
+from segue.engine.pooling import Pooling
 from segue.grammar.compiler import Compiler
 from segue.loop.front import LoopFront
 from segue.loop.job import Tokens
@@ -37,17 +39,29 @@ class ModelVocabulary(TokenVocabulary, Protocol):
         """The token that ends a text, -1 if there is none."""
 
     @property
+    def eog_tokens(self) -> frozenset[int]:
+        """All tokens that end a reply."""
+
+    @property
     def fim(self) -> FimTokens | None:
         """The tokens that mark a gap in a text, None if there are none."""
 
+    @property
+    def pair(self) -> PairTokens:
+        """The tokens around a query and a document."""
 
-class Embeddings(Protocol):
+
+class Embedding(Protocol):
     """An embedder of texts of `n_tokens` tokens at most."""
 
     n_tokens: int
+    pooling: Pooling
 
-    def embed(self, tokens: Tokens) -> "Future[Vector]":
-        """Queue a text. The future may raise EngineError; this raises RuntimeError once it is closed."""
+    def embed(self, tokens: Tokens) -> "Future[Embeddings]":
+        """Queue a text; it gets one vector, or one a token. The future may raise EngineError.
+
+        This raises RuntimeError once it is closed.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +77,7 @@ class Backend:
     tokenizer: PromptTokenizer
     chat: ChatPipeline
     compiler: Compiler
-    embeddings: Embeddings
+    embeddings: Embedding
     model: ModelInfo
     side_store: SideStore
     shown: frozenset[int]

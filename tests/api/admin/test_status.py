@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from segue.engine.sampling import SamplingParams
 from segue.loop.front import SlotView
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import Live, live
@@ -63,7 +64,8 @@ def test_slots(server: Live) -> None:
     slots = server.http.get("/slots?fail_on_no_slot=1").json()
     assert [slot["id"] for slot in slots] == [0, 1, 2, 3]
     assert slots[0]["is_processing"] is False
-    assert slots[0]["next_token"] == [{"n_decoded": 0}]
+    assert slots[0]["next_token"] == [{"has_next_token": False, "n_remain": -1, "n_decoded": 0}]
+    assert "params" not in slots[0]
 
 
 @dataclass
@@ -82,6 +84,8 @@ class BusyLoop(FakeLoop):
                 n_prompt_tokens_processed=10,
                 n_prompt_tokens_cache=20,
                 n_decoded=3,
+                sampling=SamplingParams(top_k=7),
+                n_remain=4,
             ),
         )
 
@@ -90,6 +94,8 @@ def test_a_busy_slot() -> None:
     with live(BusyLoop()) as running:
         (slot,) = running.http.get("/slots").json()
         assert (slot["id_task"], slot["n_prompt_tokens"], slot["n_prompt_tokens_cache"]) == (5, 30, 20)
+        assert slot["next_token"] == [{"has_next_token": True, "n_remain": 4, "n_decoded": 3}]
+        assert slot["params"]["top_k"] == 7
         response = running.http.get("/slots?fail_on_no_slot=1")
         assert response.status_code == 503
         assert response.json()["error"]["type"] == "unavailable_error"
@@ -103,6 +109,7 @@ def test_a_slot_that_is_busy_for_another_key_shows_no_counts() -> None:
             (slot,) = running.http.get("/slots", headers={"x-api-key": key}).json()
             counts = [slot[f"n_prompt_tokens{part}"] for part in ("", "_processed", "_cache")]
             assert [slot["id_task"], *counts, slot["next_token"][0]["n_decoded"]] == expected
+            assert ("params" in slot) == (key == "one")
             assert slot["is_processing"]
 
 
@@ -141,3 +148,26 @@ def test_the_api_is_described(server: Live) -> None:
     paths = server.http.get("/openapi.json").json()["paths"]
     assert "/v1/chat/completions" in paths
     assert "/cache/explain/{job_id}" in paths
+
+
+def test_there_are_no_adapters(server: Live) -> None:
+    assert server.http.get("/lora-adapters").json() == []
+    assert server.http.post("/lora-adapters", json=[]).json() == {"success": True}
+    for body, status in (
+        ('[{"id": 0, "scale": 1}]', 501),
+        ('{"id": 0}', 400),
+        ("[", 400),
+        ("", 400),
+        ("[" * 9999, 400),
+    ):
+        assert server.http.post("/lora-adapters", content=body).status_code == status
+
+
+def test_properties_stay(server: Live) -> None:
+    response = server.post("/props", chat_template="x")
+    assert (response.status_code, response.json()["error"]["type"]) == (501, "not_supported_error")
+    with live(props=True) as running:
+        template = running.http.get("/props").json()["chat_template"]
+        assert running.post("/props", chat_template="x").json() == {"success": True}
+        props = running.http.get("/props").json()
+    assert (props["chat_template"], props["endpoint_props"]) == (template, True)

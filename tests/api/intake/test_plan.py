@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.live import live
+from tests.kit.live import Live, live
 
 HELLO = [{"role": "user", "content": "Hello"}]
 LONG = "Hello " * 10_000
@@ -36,3 +36,9 @@ def test_a_model_without_logits_generates_nothing(path: str, body: dict[str, Any
         assert not running.loop.jobs
         assert running.post("/v1/embeddings", input="Hello").status_code == 200
         assert running.post("/tokenize", content="Hello").status_code == 200
+
+
+@pytest.mark.parametrize(("wanted", "taken"), [(None, -1), (-1, -1), (0, 0), (3, 3), (4, 0), (9, 1)])
+def test_slots_are_counted_on_from_the_first(server: Live, wanted: int | None, taken: int) -> None:
+    server.post("/completion", prompt="a", n_predict=1, id_slot=wanted)
+    assert server.loop.jobs[-1].id_slot == taken

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.kit.byte_vocabulary import EOS
+from tests.kit.byte_vocabulary import END, EOS
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import Live, live
 
@@ -26,6 +26,21 @@ def test_a_whole_reply_has_llama_servers_shape(server: Live, path: str) -> None:
     assert (body["stop"], body["stop_type"], body["stopping_word"]) == (True, "limit", "")
     assert (settings["seed"], settings["temperature"], settings["n_predict"]) == (3, 0.5, 5)
     assert settings["samplers"][0] == "penalties"
+
+
+def test_settings_name_all_that_llama_servers_do(server: Live) -> None:
+    settings = server.post("/completion", prompt="a", n_predict=1, grammar='root ::= "a"').json()["generation_settings"]
+    assert settings["grammar"] == 'root ::= "a"'
+    neutral = {"n_keep": 0, "n_discard": 0, "lora": [], "grammar_triggers": [], "speculative.types": "none"}
+    assert {name: settings[name] for name in neutral} == neutral
+
+
+@pytest.mark.parametrize(
+    ("ignores", "shown"), [(True, [{"token": EOS, "bias": None}, {"token": END, "bias": None}]), (False, [])]
+)
+def test_an_end_that_is_ignored_shows_as_a_bias(server: Live, ignores: bool, shown: list[object]) -> None:
+    body = server.post("/completion", prompt="a", n_predict=1, ignore_eos=ignores).json()
+    assert body["generation_settings"]["logit_bias"] == shown
 
 
 def test_a_stream_says_the_same(server: Live) -> None:

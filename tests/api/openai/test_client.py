@@ -65,8 +65,8 @@ def test_models(client: openai.OpenAI) -> None:
 
 
 def test_errors_have_types(client: openai.OpenAI, keyed: Live) -> None:
-    with pytest.raises(openai.BadRequestError, match="temperature"):
-        client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], temperature=-1)
+    with pytest.raises(openai.BadRequestError, match="n"):
+        client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], n=0)
     with pytest.raises(openai.NotFoundError):
         client.moderations.create(model="m", input="x")
     wrong = openai.OpenAI(base_url=f"{keyed.url}/v1", api_key="wrong", max_retries=0)

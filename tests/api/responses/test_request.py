@@ -115,7 +115,7 @@ def test_who_wants_a_summary(reasoning: dict[str, str] | None, wants_summary: bo
         ({"response_format": {"type": "json_object", "schema": {"not": {}}}}, 400, "'response_format': "),
         ({"reasoning": {"effort": 3}}, 400, "effort"),
         ({"max_output_tokens": -1}, 400, "max_output_tokens"),
-        ({"temperature": -1}, 400, "temperature"),
+        ({"temperature": "-1"}, 400, "temperature"),
         ({"store": "no"}, 400, "store"),
         ({"previous_response_id": "resp_1"}, 400, "Previous response with id 'resp_1' not found"),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, 404, "Item with id 'msg_1' not found"),

@@ -13,7 +13,7 @@ from segue.loop.end import EndReason, ErrorType, JobError
 from tests.api.responses.kit import FUNCTION, PATH, REPLY, create, prompt_of, says, stream, without_ids
 from tests.kit.byte_vocabulary import ByteVocabulary
 from tests.kit.fake_loop import FakeLoop
-from tests.kit.live import live
+from tests.kit.live import Live, live
 
 USER = {"role": "user", "content": "u"}
 SHOWS = "{{ messages | tojson }}{{ tools | tojson if tools else '' }}"
@@ -301,3 +301,13 @@ def test_a_repeat_is_told_as_cached() -> None:
         create(running, input="u")
         usage = create(running, input="u")["usage"]
     assert usage["input_tokens_details"]["cached_tokens"] == usage["input_tokens"]
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/responses"])
+def test_counting_tokens_needs_no_room_for_them(server: Live, path: str) -> None:
+    former = server.post(path, input="hi").json()["id"]
+    body = {"input": "and?", "previous_response_id": former, "instructions": "Be brief."}
+    counted = server.post(f"{path}/input_tokens", **body).json()
+    server.post(path, **body)
+    assert counted == {"object": "response.input_tokens", "input_tokens": len(server.loop.jobs[-1].tokens)}
+    assert server.post(f"{path}/input_tokens", input="x" * 5000).json()["input_tokens"] > 5000

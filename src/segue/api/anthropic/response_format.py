@@ -26,9 +26,9 @@ _STOP_REASONS = {
 
 
 class MessagesFormat(ResponseFormat):
-    """One message, with `timings` and Segue's `cache` at its end. Its tokens must come with their timings.
+    """One message, with Segue's `cache` at its end, and with `timings` if the client asks for them.
 
-    `n_kept`: the prompt's tokens up to the last breakpoint.
+    Its tokens must come with their timings. `n_kept`: the prompt's tokens up to the last breakpoint.
     """
 
     done = b""
@@ -68,7 +68,7 @@ class MessagesFormat(ResponseFormat):
         yield from self._say(reply.text, reply.tokens, is_last=True)
         usage = self._usage(timings.cache_n, timings.predicted_n)
         delta = _ending(reply, self._writer.n_calls)
-        yield {"type": "message_delta", "delta": delta, "usage": usage, **account_json(reply)}
+        yield {"type": "message_delta", "delta": delta, "usage": usage, **self._account(reply)}
         yield {"type": "message_stop"}
 
     @override
@@ -85,7 +85,7 @@ class MessagesFormat(ResponseFormat):
             "content": content_of(parts),
             **_ending(reply, n_calls),
             "usage": self._usage(reply.end.timings.cache_n, reply.end.timings.predicted_n),
-            **account_json(reply),
+            **self._account(reply),
         }
 
     def _start(self, n_cached: int) -> Iterator[JsonObject]:
@@ -105,6 +105,10 @@ class MessagesFormat(ResponseFormat):
         yield from events
         if is_last:
             yield from self._writer.finish()
+
+    def _account(self, reply: FinishedReply) -> JsonObject:
+        account = account_json(reply)
+        return account if self._request.timings_per_token else {"cache": account["cache"]}
 
     def _usage(self, n_cached: int, n_predicted: int) -> JsonObject:
         n_created = max(0, self._n_kept - n_cached)

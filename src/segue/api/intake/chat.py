@@ -25,6 +25,9 @@ from segue.settings import Settings
 
 _REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
 
+# Most templates have nothing to say of no messages at all.
+_NOTHING_SAID: Sequence[Mapping[str, Any]] = ({"role": "user", "content": ""},)
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedChat:
@@ -91,16 +94,17 @@ def _chat_input(service: Service, request: ChatRequest, namespace: str, wishes: 
     """A request's chat, checked, in the pipeline's form. Raises ApiError."""
     _check_options(request)
     _check_messages(request.messages)
+    parses_calls = request.parse_tool_calls is not False and not service.settings.skip_chat_parsing
     return ChatInput(
         namespace=namespace,
-        messages=request.messages,
+        messages=request.messages or _NOTHING_SAID,
         tools=request.tools or (),
         variables=_variables(request, service.settings),
         can_continue=service.settings.prefill_assistant
         if request.continue_final_message is None
         else request.continue_final_message,
         add_generation_prompt=request.add_generation_prompt is not False,
-        may_call=request.tool_choice != "none" and not service.settings.skip_chat_parsing,
+        may_call=request.tool_choice != "none" and parses_calls,
         parses_reasoning=(request.reasoning_format or service.settings.reasoning_format) != "none"
         and not service.settings.skip_chat_parsing,
         wishes=wishes,

@@ -31,11 +31,8 @@ def make_plan(
     """Make the jobs; a prompt's choices differ by their seed. Slow where there is a grammar. Raises ApiError."""
     settings = service.settings
     sampling = request.sampling(service.sampling, service.backend.vocabulary)
-    id_slot = -1 if request.id_slot is None else request.id_slot
-    if id_slot >= settings.parallel:
-        raise invalid(
-            f"Field 'id_slot': there is no slot {id_slot}; they are numbered from 0 to {settings.parallel - 1}"
-        )
+    # llama.vim counts on without end, and llama-server begins again at the first slot.
+    id_slot = -1 if request.id_slot is None or request.id_slot < 0 else request.id_slot % settings.parallel
     stops = tuple(request.stops or settings.reverse_prompt)
     if settings.special:
         shown |= frozenset(service.backend.controls.values())

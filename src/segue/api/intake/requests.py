@@ -40,6 +40,7 @@ class GenerationFields(SamplingFields):
     t_max_predict_ms: Annotated[Int, Field(ge=-1, le=2**63 - 1)] | None = None
     id_slot: CountOrAll | None = None
     cache_prompt: Flag | None = None
+    verbose: Flag | None = None
     return_tokens: Flag | None = None
     return_progress: Flag | None = None
     timings_per_token: Flag | None = None
@@ -118,6 +119,7 @@ class ChatRequest(GenerationFields):
     tools: Items[dict[str, Any]] | None = None
     tool_choice: Text | dict[str, Any] | None = None
     parallel_tool_calls: Flag | None = None
+    parse_tool_calls: Flag | None = None
     chat_template_kwargs: dict[str, Any] | None = None
     reasoning_effort: Text | None = None
     reasoning_format: Text | None = None
@@ -166,11 +168,23 @@ class InfillRequest(CompletionRequest):
 
 
 class EmbeddingsRequest(BaseModel):
-    """POST /v1/embeddings. `input`: a text, token ids, or a list of such."""
+    """POST /v1/embeddings. `input`, or `content`: a text in one of several forms, or a list of such."""
 
-    input: Any
+    input: Any = None
+    content: Any = None
+    embd_normalize: Annotated[Int, Field(ge=-1, le=64)] | None = None
     encoding_format: Text | None = None
     dimensions: Count | None = None
+
+
+class RerankRequest(BaseModel):
+    """POST /rerank. `documents` as in Jina's API, or `texts` as in TEI's."""
+
+    query: Text
+    documents: Items[Text] | None = None
+    texts: Items[Text] | None = None
+    top_n: Count | None = None
+    return_text: Flag | None = None
 
 
 class TokenizeRequest(BaseModel):

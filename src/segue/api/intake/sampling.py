@@ -7,13 +7,27 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from segue.api.intake.fields import Count, CountOrAll, Flag, Fraction, Int, NotNegative, Number, Positive, Text, Words
+from segue.api.intake.fields import (
+    FLOAT32_MAX,
+    INT32_MAX,
+    Count,
+    CountOrAll,
+    Flag,
+    Fraction,
+    Int,
+    NotNegative,
+    Number,
+    Text,
+    Words,
+    between,
+)
 from segue.chat.vocabulary import TokenVocabulary
 from segue.engine.sampling import SAMPLERS, SamplingParams
 from segue.serving.errors import invalid
 
 MAX_SAMPLERS = 64
 MAX_BIASED_CHARS = 512
+MAX_BIAS = 1e38
 _LETTERS = {
     "e": "penalties",
     "d": "dry",
@@ -33,15 +47,15 @@ for _name in _KNOWN:
     _NAMES |= {_name: _name, _name.replace("_", "-"): _name, _name.replace("_", ""): _name}
 
 
-def _check_samplers(value: str | list[str]) -> str | list[str]:
-    sampler_names(value)
-    return value
+def _known_samplers(value: str | list[str]) -> tuple[str, ...]:
+    """The chain of a request; samplers of other servers and older versions are passed over, as in llama-server."""
+    return sampler_names(value, passes_over=True)
 
 
-def sampler_names(value: str | Iterable[str]) -> tuple[str, ...]:
+def sampler_names(value: str | Iterable[str], *, passes_over: bool = False) -> tuple[str, ...]:
     """Read a chain of samplers: names in any of llama.cpp's spellings, or one string of its letters, or names with `;`.
 
-    Raises ValueError for an unknown one, and for a chain without end.
+    Raises ValueError for an unknown one, unless it `passes_over` those, and for a chain without end.
     """
     if isinstance(value, str):
         table, parts = (
@@ -52,9 +66,10 @@ def sampler_names(value: str | Iterable[str]) -> tuple[str, ...]:
     names = []
     for part in parts:
         name = table.get(part.lower())
-        if name is None:
+        if name is not None:
+            names.append(name)
+        elif not passes_over:
             raise ValueError(f"unknown sampler {part!r}; known are {', '.join(_KNOWN)}")
-        names.append(name)
     if len(names) > MAX_SAMPLERS:
         raise ValueError(f"a chain has {MAX_SAMPLERS} samplers at most")
     return tuple(names)
@@ -67,7 +82,7 @@ class SamplingFields(BaseModel):
     temperature: NotNegative | None = None
     dynatemp_range: Number | None = None
     dynatemp_exponent: Number | None = None
-    top_k: CountOrAll | None = None
+    top_k: Annotated[Int, between(0, INT32_MAX)] | None = None
     top_p: Fraction | None = None
     min_p: Fraction | None = None
     top_n_sigma: Number | None = None
@@ -75,7 +90,7 @@ class SamplingFields(BaseModel):
     xtc_threshold: Fraction | None = None
     typical_p: NotNegative | None = None
     repeat_last_n: CountOrAll | None = None
-    repeat_penalty: Positive | None = None
+    repeat_penalty: Number | None = None
     presence_penalty: Number | None = None
     frequency_penalty: Number | None = None
     dry_multiplier: NotNegative | None = None
@@ -83,31 +98,30 @@ class SamplingFields(BaseModel):
     dry_allowed_length: Count | None = None
     dry_penalty_last_n: CountOrAll | None = None
     dry_sequence_breakers: Annotated[Words, Field(min_length=1)] | None = None
-    mirostat: Annotated[Int, Field(ge=0, le=2)] | None = None
+    mirostat: Annotated[Int, between(0, 2)] | None = None
     mirostat_tau: NotNegative | None = None
     mirostat_eta: NotNegative | None = None
-    adaptive_target: Annotated[Number, Field(le=1)] | None = None
+    adaptive_target: Annotated[Number, between(-FLOAT32_MAX, 1.0)] | None = None
     adaptive_decay: Annotated[Number, Field(ge=0, le=0.99)] | None = None
     min_keep: Count | None = None
     ignore_eos: Flag | None = None
     logit_bias: dict[str, Any] | list[Any] | None = None
-    samplers: Annotated[Text | Words, AfterValidator(_check_samplers)] | None = None
+    samplers: Annotated[Text | Words, AfterValidator(_known_samplers)] | None = None
 
     def sampling(self, defaults: SamplingParams, vocabulary: TokenVocabulary) -> SamplingParams:
-        """Lay these fields over `defaults`. Raises ApiError for a bias that names no token."""
+        """Lay these fields over `defaults`. Raises ApiError for a bias of a text that is too long."""
         given: dict[str, Any] = {
             name: value for name in SamplingFields.model_fields if (value := getattr(self, name)) is not None
         }
         if "seed" in given:
             given["seed"] = _seed(given["seed"])
-        if given.get("top_k") == -1:
-            given["top_k"] = 0
         if given.get("dry_base", 1.0) < 1.0:
             del given["dry_base"]
+        if given.get("repeat_penalty", 1.0) <= 0.0:
+            # Nothing can be divided by it; clients mean "none".
+            given["repeat_penalty"] = 1.0
         if "dry_sequence_breakers" in given:
             given["dry_sequence_breakers"] = tuple(given["dry_sequence_breakers"])
-        if "samplers" in given:
-            given["samplers"] = sampler_names(given["samplers"])
         if "logit_bias" in given:
             given["logit_bias"] = tuple(_biases(given["logit_bias"], vocabulary))
         return dataclasses.replace(defaults, **given)
@@ -120,15 +134,16 @@ def _seed(value: int) -> int:
 
 
 def _biases(value: Mapping[str, object] | list[object], vocabulary: TokenVocabulary) -> Iterator[tuple[int, float]]:
+    """The biases of tokens. What names no token of this vocabulary is passed over, as in llama-server."""
     for item in value.items() if isinstance(value, Mapping) else value:
         if not isinstance(item, (list, tuple)) or len(item) != 2:
-            raise invalid("Field 'logit_bias': each item of the list must be [token, bias]")
+            continue
         key, raw = item
         bias = -math.inf if raw is False else raw
-        if isinstance(bias, bool) or not isinstance(bias, (int, float)) or not bias <= 1e38:
-            raise invalid("Field 'logit_bias': a bias must be a number, or false to forbid the token")
+        if isinstance(bias, bool) or not isinstance(bias, (int, float)):
+            continue
         for token in _tokens(key, vocabulary):
-            yield token, float(max(bias, -1e38)) if raw is not False else -math.inf
+            yield token, float(min(max(bias, -MAX_BIAS), MAX_BIAS)) if raw is not False else -math.inf
 
 
 def _tokens(key: object, vocabulary: TokenVocabulary) -> list[int]:
@@ -137,8 +152,6 @@ def _tokens(key: object, vocabulary: TokenVocabulary) -> list[int]:
     if isinstance(key, str) and not key.strip().removeprefix("-").isdecimal():
         return [int(token) for token in vocabulary.tokenize(key, add_special=False, parse_special=True)]
     if isinstance(key, bool) or not isinstance(key, (int, str)) or (isinstance(key, str) and len(key) > 20):
-        raise invalid("Field 'logit_bias': a token must be an id or a text")
+        return []
     token = int(key)
-    if not 0 <= token < vocabulary.n_tokens:
-        raise invalid(f"Field 'logit_bias': token {token} is not in the vocabulary of {vocabulary.n_tokens}")
-    return [token]
+    return [token] if 0 <= token < vocabulary.n_tokens else []

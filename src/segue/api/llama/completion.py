@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from segue.api.intake.body import JsonRoute
 from segue.api.intake.completion import make_completion_plan
-from segue.api.intake.requests import CompletionRequest
+from segue.api.intake.requests import CompletionRequest, GenerationFields
 from segue.api.llama.generation_settings import pick, settings_json
 from segue.api.replies.failures import native_failure
 from segue.api.replies.respond import respond
@@ -29,15 +29,16 @@ from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece
 from segue.serving.plan import GenerationPlan
 from segue.serving.service import Service
 
+VERBOSE = 5
+"""The verbosity of --verbose, with which each reply shows its request."""
+
 
 class NativeFormat(UnnamedFormat):
     """One object a reply; several replies make a list. `texts` are the prompts' by job."""
 
     done = b""
 
-    def __init__(
-        self, service: Service, request: CompletionRequest, plan: GenerationPlan, texts: Sequence[str]
-    ) -> None:
+    def __init__(self, service: Service, request: GenerationFields, plan: GenerationPlan, texts: Sequence[str]) -> None:
         self._service = service
         self._vocabulary = service.backend.vocabulary
         self._request = request
@@ -70,6 +71,10 @@ class NativeFormat(UnnamedFormat):
         objects = [self._final(reply, reply.text, reply.tokens) for reply in replies]
         return objects[0] if len(objects) == 1 else objects
 
+    def verbose(self, reply: FinishedReply) -> JsonObject:
+        """`__verbose`, which shows in another format what was asked and said in this one."""
+        return {"__verbose": self._final(reply, reply.all_text, reply.tokens)}
+
     @override
     def failure(self, failure: Failure) -> JsonObject:
         return native_failure(failure)[1]
@@ -100,7 +105,7 @@ class NativeFormat(UnnamedFormat):
             "model": self._service.model_name,
             "tokens_predicted": timings.predicted_n,
             "tokens_evaluated": len(job.tokens),
-            "generation_settings": settings_json(job, self._request, self._plan.stops),
+            "generation_settings": settings_json(job, self._request, self._plan.stops, self._vocabulary),
             "prompt": self._texts[reply.index],
             "has_new_line": reply.has_new_line,
             "truncated": reply.end.truncated,
@@ -121,6 +126,14 @@ class NativeFormat(UnnamedFormat):
                 tokens, self._vocabulary, n_top=self._n_top, is_probability=is_probability
             )
         }
+
+
+def verbose_format(service: Service, request: GenerationFields, plan: GenerationPlan) -> NativeFormat | None:
+    """What shows a request in full, if it or the server asks for that. Slow on long prompts."""
+    if not (request.verbose or service.settings.verbosity >= VERBOSE):
+        return None
+    texts = [detokenize(service.backend.vocabulary, job.tokens) for job in plan.jobs]
+    return NativeFormat(service, request, plan, texts)
 
 
 def detokenize(vocabulary: TokenVocabulary, tokens: Tokens) -> str:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from typing_extensions import override
 
 from segue.api.intake.body import JsonRoute
-from segue.api.intake.chat import prepare_chat
+from segue.api.intake.chat import encode_chat, prepare_chat
 from segue.api.intake.plan import make_chat_plan
 from segue.api.intake.requests import ChatRequest
+from segue.api.llama.completion import NativeFormat, verbose_format
 from segue.api.openai.envelope import envelope
 from segue.api.openai.message import delta_json, finish_reason, message_json
 from segue.api.replies.respond import respond
@@ -19,6 +20,7 @@ from segue.api.replies.response_format import UnnamedFormat
 from segue.api.replies.serialization import (
     JsonObject,
     account_json,
+    counted_json,
     probabilities_json,
     progress_json,
     timings_json,
@@ -50,11 +52,19 @@ class ChatFormat(UnnamedFormat):
 
     done = b"data: [DONE]\n\n"
 
-    def __init__(self, service: Service, request: ChatRequest, n_top: int | None, reply_format: ReplyFormat) -> None:
+    def __init__(
+        self,
+        service: Service,
+        request: ChatRequest,
+        n_top: int | None,
+        reply_format: ReplyFormat,
+        verbose: NativeFormat | None = None,
+    ) -> None:
         self._vocabulary = service.backend.vocabulary
         self._request = request
         self._n_top = n_top
         self._reply_format = reply_format
+        self._verbose = verbose
         self._chunk = envelope(service, "chatcmpl", "chat.completion.chunk")
         self._voices: dict[int, _Voice] = {}
 
@@ -79,7 +89,8 @@ class ChatFormat(UnnamedFormat):
         if voice.waiting and self._n_top is not None:
             yield self._delta(reply.index, {}, self._logprobs(voice.waiting))
         choice: JsonObject = {"finish_reason": finish_reason(reply, voice.n_calls), "index": reply.index, "delta": {}}
-        yield self._chunk | {"choices": [choice]} | ({} if self._has_closing_account else account_json(reply))
+        account = {} if self._has_closing_account else account_json(reply)
+        yield self._chunk | {"choices": [choice]} | account | self._shown(reply)
 
     @override
     def closing(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:
@@ -102,7 +113,11 @@ class ChatFormat(UnnamedFormat):
             "object": "chat.completion",
             "usage": usage_json(replies, self._request.n_choices),
             **account_json(replies[0]),
+            **self._shown(replies[0]),
         }
+
+    def _shown(self, reply: FinishedReply) -> JsonObject:
+        return {} if self._verbose is None else self._verbose.verbose(reply)
 
     @property
     def _includes_usage(self) -> bool:
@@ -160,15 +175,25 @@ def router(service: Service) -> APIRouter:
         """Continue a conversation."""
         n_top = request.n_top_logprobs
 
-        def prepare() -> tuple[GenerationPlan, ReplyFormat]:
+        def prepare() -> tuple[GenerationPlan, ReplyFormat, NativeFormat | None]:
             namespace: str = http.state.namespace
             chat = prepare_chat(service, request, namespace)
             plan = make_chat_plan(service, request, chat, namespace, n_probs=request.n_wanted_probs)
-            return plan, chat.reply_format
+            return plan, chat.reply_format, verbose_format(service, request, plan)
 
-        plan, reply_format = await run_in_threadpool(prepare)
+        plan, reply_format, verbose = await run_in_threadpool(prepare)
         return await respond(
-            http, service, plan, ChatFormat(service, request, n_top, reply_format), request.sse_ping_interval
+            http, service, plan, ChatFormat(service, request, n_top, reply_format, verbose), request.sse_ping_interval
         )
+
+    @routes.post("/v1/chat/completions/input_tokens", response_model=None)
+    @routes.post("/chat/completions/input_tokens", response_model=None)
+    async def input_tokens(http: Request, request: ChatRequest) -> Response:
+        """Count the tokens that a conversation would have to be read."""
+
+        def count() -> int:
+            return len(encode_chat(service, request, http.state.namespace).prompt.tokens)
+
+        return JSONResponse(counted_json(await run_in_threadpool(count)))
 
     return routes

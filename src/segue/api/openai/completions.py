@@ -11,6 +11,7 @@ from typing_extensions import override
 from segue.api.intake.body import JsonRoute
 from segue.api.intake.completion import make_completion_plan
 from segue.api.intake.requests import CompletionRequest
+from segue.api.llama.completion import NativeFormat, verbose_format
 from segue.api.openai.envelope import FINISH_REASONS, envelope
 from segue.api.replies.respond import respond
 from segue.api.replies.response_format import UnnamedFormat
@@ -25,6 +26,7 @@ from segue.api.replies.serialization import (
 )
 from segue.loop.events import TokenOut
 from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece
+from segue.serving.plan import GenerationPlan
 from segue.serving.service import Service
 
 
@@ -36,7 +38,8 @@ class CompletionFormat(UnnamedFormat):
 
     done = b"data: [DONE]\n\n"
 
-    def __init__(self, service: Service, request: CompletionRequest) -> None:
+    def __init__(self, service: Service, request: CompletionRequest, verbose: NativeFormat | None = None) -> None:
+        self._verbose = verbose
         self._vocabulary = service.backend.vocabulary
         self._request = request
         self._n_top = request.n_top_logprobs
@@ -59,7 +62,7 @@ class CompletionFormat(UnnamedFormat):
     @override
     def reply(self, reply: FinishedReply) -> Iterator[JsonObject]:
         chunk = self._chunk(reply.index, reply.text, reply.tokens, FINISH_REASONS[reply.stop])
-        yield chunk | account_json(reply) | {"usage": usage_json([reply], 1)}
+        yield chunk | account_json(reply) | {"usage": usage_json([reply], 1)} | self._shown(reply)
 
     @override
     def closing(self, replies: Sequence[FinishedReply]) -> Iterator[JsonObject]:
@@ -71,7 +74,11 @@ class CompletionFormat(UnnamedFormat):
     def whole(self, replies: Sequence[FinishedReply]) -> JsonObject:
         choices = [self._choice(reply.index, reply.text, reply.tokens, FINISH_REASONS[reply.stop]) for reply in replies]
         usage = usage_json(replies, self._request.n_choices)
-        return {"choices": choices, **self._envelope, "usage": usage, **account_json(replies[0])}
+        account = account_json(replies[0]) | self._shown(replies[0])
+        return {"choices": choices, **self._envelope, "usage": usage, **account}
+
+    def _shown(self, reply: FinishedReply) -> JsonObject:
+        return {} if self._verbose is None else self._verbose.verbose(reply)
 
     def _chunk(
         self, index: int, text: str, tokens: Sequence[TokenOut] = (), finish_reason: str | None = None
@@ -108,7 +115,13 @@ def router(service: Service) -> APIRouter:
     @routes.post("/v1/completions", response_model=None)
     async def completions(http: Request, request: CompletionRequest) -> Response:
         """Continue one or several prompts."""
-        plan = await run_in_threadpool(make_completion_plan, service, request, http.state.namespace)
-        return await respond(http, service, plan, CompletionFormat(service, request), request.sse_ping_interval)
+
+        def prepare() -> tuple[GenerationPlan, NativeFormat | None]:
+            plan = make_completion_plan(service, request, http.state.namespace)
+            return plan, verbose_format(service, request, plan)
+
+        plan, verbose = await run_in_threadpool(prepare)
+        response_format = CompletionFormat(service, request, verbose)
+        return await respond(http, service, plan, response_format, request.sse_ping_interval)
 
     return routes

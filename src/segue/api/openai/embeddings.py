@@ -1,8 +1,6 @@
-"""POST /v1/embeddings."""
+"""POST /v1/embeddings, and llama-server's own /embeddings and /embedding."""
 
-import asyncio
 import base64
-import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,88 +9,85 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from segue.api.intake.body import JsonRoute
-from segue.api.intake.prompts import ids_to_tokens
 from segue.api.intake.requests import EmbeddingsRequest
-from segue.engine.base import Vector
-from segue.engine.errors import EngineError, ModelError
+from segue.api.intake.texts import read_texts
+from segue.api.replies.embedding import embedded
+from segue.api.replies.normalization import NONE, normalized
+from segue.api.replies.serialization import JsonObject
+from segue.engine.base import Embeddings
+from segue.engine.pooling import Pooling
 from segue.loop.job import Tokens
-from segue.serving.backend import Backend
-from segue.serving.errors import SERVER, UNAVAILABLE, ApiError, invalid, not_supported
+from segue.serving.errors import invalid, not_supported
 from segue.serving.service import Service
 
-log = logging.getLogger(__name__)
-
-_MAX_TEXTS = 2048
 _FORMATS = (None, "float", "base64")
 
 
-def read_texts(backend: Backend, given: object) -> list[Tokens]:
-    """The texts of `input`: a text, token ids, or a list of such. Slow on long ones. Raises ApiError."""
-    texts = given if isinstance(given, list) and not any(type(item) is int for item in given) else [given]
-    if not 0 < len(texts) <= _MAX_TEXTS:
-        raise invalid(f"Field 'input': it must have 1 to {_MAX_TEXTS} texts")
-    return [_read_text(backend, text, i) for i, text in enumerate(texts)]
+async def embed(service: Service, request: EmbeddingsRequest) -> tuple[list[Tokens], list[Embeddings]]:
+    """The texts of a request with their vectors: one each, or without pooling one a token. Raises ApiError."""
+    backend = service.backend
+    pooling = backend.embeddings.pooling
+    if not service.settings.embeddings:
+        raise not_supported("This server was started with --no-embeddings")
+    if pooling is Pooling.RANK:
+        raise not_supported("The model ranks texts and has no embeddings: POST /rerank, or load an embedding model")
+    if request.encoding_format not in _FORMATS:
+        raise invalid("Field 'encoding_format': it must be float or base64")
+    if request.dimensions is not None:
+        raise not_supported("Field 'dimensions': it is not supported")
+    field = "content" if request.input is None else "input"
+    texts = await run_in_threadpool(read_texts, backend, getattr(request, field), field)
+    wanted = service.settings.embd_normalize if request.embd_normalize is None else request.embd_normalize
+    kind = NONE if pooling is Pooling.NONE else wanted
+    return texts, [normalized(rows, kind) for rows in await embedded(backend, texts)]
 
 
-def _read_text(backend: Backend, text: object, i: int) -> Tokens:
-    vocabulary, n_most = backend.vocabulary, backend.embeddings.n_tokens
-    if isinstance(text, str):
-        tokens = backend.tokenizer.plain(text, add_special=True, parse_special=True)
-    elif isinstance(text, list) and all(type(item) is int for item in text):
-        tokens = ids_to_tokens(vocabulary, text)
-    else:
-        raise invalid("Field 'input': it must be a text, a list of token ids, or a list of such")
-    if len(tokens) == 0:
-        raise invalid(f"Field 'input.{i}': it has no tokens")
-    if len(tokens) > n_most:
-        message = f"Text {i} has {len(tokens)} tokens, and {n_most} can be embedded; see --ubatch-size and --ctx-size"
-        details = {"n_prompt_tokens": len(tokens), "n_ctx": n_most}
-        raise ApiError("exceed_context_size_error", message, details=details)
-    return tokens
+def openai_json(service: Service, texts: Sequence[Tokens], vectors: Sequence[Embeddings], *, is_base64: bool) -> object:
+    """OpenAI's list."""
+    data: list[JsonObject] = []
+    for i, rows in enumerate(vectors):
+        item: JsonObject = {"object": "embedding", "index": i}
+        if is_base64:
+            item |= {"encoding_format": "base64", "embedding": _base64(rows)}
+        else:
+            item["embedding"] = rows[0].tolist()
+        data.append(item)
+    n_tokens = sum(map(len, texts))
+    usage = {"prompt_tokens": n_tokens, "total_tokens": n_tokens}
+    return {"object": "list", "model": service.model_name, "data": data, "usage": usage}
 
 
-async def _embedded(backend: Backend, texts: Sequence[Tokens]) -> list[Vector]:
-    try:
-        futures = [backend.embeddings.embed(tokens) for tokens in texts]
-        return await asyncio.gather(*map(asyncio.wrap_future, futures))
-    except RuntimeError as error:
-        raise ApiError(UNAVAILABLE, "The server is shutting down") from error
-    except ModelError as error:
-        raise ApiError(SERVER, f"The texts could not be embedded: {error}") from error
-    except EngineError as error:
-        log.warning("texts could not be embedded: %s", error)
-        raise ApiError(SERVER, "The texts could not be embedded; the server's log says why") from error
+def native_json(vectors: Sequence[Embeddings]) -> object:
+    """llama-server's list, in which every text has a list of vectors."""
+    return [{"index": i, "embedding": rows.tolist()} for i, rows in enumerate(vectors)]
 
 
-def _written(vector: Vector, encoding: str | None) -> str | list[float]:
-    if encoding == "base64":
-        return base64.b64encode(vector.astype(np.dtype("<f4")).tobytes()).decode()
-    values: list[float] = vector.tolist()
-    return values
+def _base64(rows: Embeddings) -> str:
+    return base64.b64encode(rows[0].astype(np.dtype("<f4")).tobytes()).decode()
 
 
 def router(service: Service) -> APIRouter:
-    """The route."""
+    """The routes."""
     routes = APIRouter(route_class=JsonRoute)
 
     @routes.post("/v1/embeddings", response_model=None)
     async def embeddings(_: Request, request: EmbeddingsRequest) -> Response:
-        """Turn texts into vectors of length 1."""
-        if not service.settings.embeddings:
-            raise not_supported("This server was started with --no-embeddings")
-        if request.encoding_format not in _FORMATS:
-            raise invalid("Field 'encoding_format': it must be float or base64")
-        if request.dimensions is not None:
-            raise not_supported("Field 'dimensions': it is not supported")
-        backend = service.backend
-        texts = await run_in_threadpool(read_texts, backend, request.input)
-        vectors = await _embedded(backend, texts)
-        data = [
-            {"object": "embedding", "index": i, "embedding": _written(vector, request.encoding_format)}
-            for i, vector in enumerate(vectors)
-        ]
-        n_tokens = sum(map(len, texts))
-        usage = {"prompt_tokens": n_tokens, "total_tokens": n_tokens}
-        return JSONResponse({"object": "list", "model": service.model_name, "data": data, "usage": usage})
+        """Turn texts into vectors, one each."""
+        if service.backend.embeddings.pooling is Pooling.NONE:
+            raise invalid(
+                "Without pooling a text has a vector for each token: POST /embeddings, or start with --pooling"
+            )
+        texts, vectors = await embed(service, request)
+        if request.input is None:
+            return JSONResponse(native_json(vectors))
+        is_base64 = request.encoding_format == "base64"
+        return JSONResponse(openai_json(service, texts, vectors, is_base64=is_base64))
+
+    @routes.post("/embeddings", response_model=None)
+    @routes.post("/embedding", response_model=None)
+    async def native_embeddings(_: Request, request: EmbeddingsRequest) -> Response:
+        """Turn texts into vectors, in llama-server's format: each text has a list of them."""
+        vectors = (await embed(service, request))[1]
+        return JSONResponse(native_json(vectors))
 
     return routes

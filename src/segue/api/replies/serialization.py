@@ -10,11 +10,13 @@ from segue.chat.vocabulary import TokenVocabulary
 from segue.engine.sampling import SamplingParams
 from segue.loop.end import JobEnd
 from segue.loop.events import Progress, Timings, TokenOut
+from segue.serving.backend import ModelVocabulary
 from segue.serving.events import FinishedReply
 
 JsonObject = dict[str, object]
 
-FINGERPRINT = f"segue-{__version__}"
+FINGERPRINT = f"b0-segue-{__version__}"
+"""As llama.cpp's, which is `b`, a build number, and the commit."""
 FLOAT32_MAX = 3.4028234663852886e38
 """The largest number that clients with 32-bit floats can read."""
 encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -76,6 +78,11 @@ def usage_json(replies: Sequence[FinishedReply], n_choices: int) -> JsonObject:
     }
 
 
+def counted_json(n_tokens: int) -> JsonObject:
+    """The number of tokens in a prompt that is not run."""
+    return {"object": "response.input_tokens", "input_tokens": n_tokens}
+
+
 def cache_json(job_id: int, end: JobEnd) -> JsonObject | None:
     """`cache`: what became of the prompt's tokens; None for a job that never started."""
     return None if end.report is None else {"id": job_id, **dataclasses.asdict(end.report)}
@@ -106,8 +113,10 @@ def probabilities_json(
     ]
 
 
-def sampling_json(sampling: SamplingParams) -> JsonObject:
-    """The sampling part of `generation_settings`."""
+def sampling_json(sampling: SamplingParams, vocabulary: ModelVocabulary) -> JsonObject:
+    """The sampling part of `generation_settings`; `ignore_eos` shows in `logit_bias` too, as in llama-server."""
     fields: JsonObject = {name: getattr(sampling, name) for name in SamplingParams.__slots__}
-    biases = [{"bias": None if math.isinf(bias) else bias, "token": token} for token, bias in sampling.logit_bias]
+    ends = sorted(vocabulary.eog_tokens) if sampling.ignore_eos else []
+    given = [*sampling.logit_bias, *((token, -math.inf) for token in ends)]
+    biases = [{"bias": None if math.isinf(bias) else bias, "token": token} for token, bias in given]
     return fields | {"seed": sampling.seed % 2**32, "logit_bias": biases}

@@ -9,15 +9,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from segue.api.intake.body import JsonRoute
-from segue.api.intake.chat import prepare_chat
+from segue.api.intake.chat import encode_chat, prepare_chat
 from segue.api.intake.plan import make_chat_plan
+from segue.api.intake.requests import ChatRequest
 from segue.api.replies.respond import respond
-from segue.api.replies.serialization import JsonObject
+from segue.api.replies.serialization import JsonObject, counted_json
 from segue.api.responses.messages import messages_of
 from segue.api.responses.request import ResponsesRequest
 from segue.api.responses.response_format import ResponsesFormat, refusal
 from segue.api.responses.store import ResponseStore
-from segue.api.responses.tools import read_tools
+from segue.api.responses.tools import Toolbox, read_tools
 from segue.serving.errors import NOT_FOUND, ApiError, invalid
 from segue.serving.events import FinishedReply
 from segue.serving.plan import GenerationPlan
@@ -29,6 +30,19 @@ def router(service: Service) -> APIRouter:
     store = ResponseStore(service.settings.response_store << 20)
     posts = APIRouter(route_class=JsonRoute)
 
+    def convert(owner: str, request: ResponsesRequest) -> tuple[list[dict[str, Any]], Toolbox, ChatRequest]:
+        """The items of a request, its tools, and the chat that both make with the former responses."""
+        before = _history(store, owner, request.previous_response_id)
+        inputs = list(_resolved(store, owner, request.items))
+        toolbox = read_tools(request.tools or ())
+        messages = messages_of(
+            [*before, *inputs],
+            request.instructions,
+            takes_late_system=service.backend.chat.template.dialect.takes_late_system,
+            n_before=len(before),
+        )
+        return inputs, toolbox, request.chat(messages, toolbox)
+
     @posts.post("/v1/responses", response_model=None)
     @posts.post("/responses", response_model=None)
     async def create_response(http: Request, request: ResponsesRequest) -> Response:
@@ -36,16 +50,7 @@ def router(service: Service) -> APIRouter:
         owner: str = http.state.owner
 
         def prepare() -> tuple[GenerationPlan, ResponsesFormat]:
-            before = _history(store, owner, request.previous_response_id)
-            inputs = list(_resolved(store, owner, request.items))
-            toolbox = read_tools(request.tools or ())
-            messages = messages_of(
-                [*before, *inputs],
-                request.instructions,
-                takes_late_system=service.backend.chat.template.dialect.takes_late_system,
-                n_before=len(before),
-            )
-            chat = request.chat(messages, toolbox)
+            inputs, toolbox, chat = convert(owner, request)
             namespace: str = http.state.namespace
             asked = prepare_chat(service, chat, namespace)
             plan = make_chat_plan(service, chat, asked, namespace, n_probs=0)
@@ -70,6 +75,17 @@ def router(service: Service) -> APIRouter:
             if not (request.stream and error.failure.openai_code):
                 raise
             return Response(refusal(service, request, error.failure), media_type="text/event-stream")
+
+    @posts.post("/v1/responses/input_tokens", response_model=None)
+    @posts.post("/responses/input_tokens", response_model=None)
+    async def input_tokens(http: Request, request: ResponsesRequest) -> Response:
+        """Count the tokens that a conversation given as items would have to be read."""
+
+        def count() -> int:
+            _, _, chat = convert(http.state.owner, request)
+            return len(encode_chat(service, chat, http.state.namespace).prompt.tokens)
+
+        return JSONResponse(counted_json(await run_in_threadpool(count)))
 
     routes = APIRouter()
     routes.include_router(posts)

@@ -23,7 +23,7 @@ from segue.commands.serve.errors import StartError
 from segue.grammar.compiler import Compiler
 from segue.grammar.marks import control_pieces
 from segue.loop.front import LoopFront
-from segue.serving.backend import Backend, Embeddings, ModelInfo, ModelVocabulary
+from segue.serving.backend import Backend, Embedding, ModelInfo, ModelVocabulary
 from segue.serving.keys import KeyRing
 from segue.serving.service import Service
 from segue.settings import Settings
@@ -54,7 +54,7 @@ class LoadedModel(Protocol):
         """What makes grammars of this vocabulary."""
 
     @property
-    def embeddings(self) -> Embeddings:
+    def embeddings(self) -> Embedding:
         """What embeds texts."""
 
     @property

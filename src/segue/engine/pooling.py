@@ -1,0 +1,30 @@
+"""How the tokens of a text make its embedding."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+import llama_cpp
+
+
+class Pooling(IntEnum):
+    """How the tokens of a text make its embedding: each keeps its own, or all make one; RANK makes a score of it."""
+
+    NONE = llama_cpp.LLAMA_POOLING_TYPE_NONE
+    MEAN = llama_cpp.LLAMA_POOLING_TYPE_MEAN
+    CLS = llama_cpp.LLAMA_POOLING_TYPE_CLS
+    LAST = llama_cpp.LLAMA_POOLING_TYPE_LAST
+    RANK = llama_cpp.LLAMA_POOLING_TYPE_RANK
+
+
+_CHOSEN = frozenset(Pooling) - {Pooling.NONE}
+
+
+def pooling_of(meta: Mapping[str, str], wanted: str = "") -> Pooling:
+    """The pooling of this name in lower case, else what the model's file says, else the mean.
+
+    A file that says nothing is that of a model that generates: its users want one vector a text.
+    """
+    if wanted:
+        return Pooling[wanted.upper()]
+    told = int(meta.get(f"{meta.get('general.architecture', '')}.pooling_type", Pooling.NONE))
+    return Pooling(told) if told in _CHOSEN else Pooling.MEAN

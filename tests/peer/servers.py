@@ -1,0 +1,60 @@
+"""The two servers, started with the same flags on the same model."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.acceptance.clients import PEER
+from tests.kit.waiting import PATIENCE_S, wait_until
+
+_LLAMA_SERVER = Path(__file__).with_name("llama_server.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Segue and llama-server, each behind a client."""
+
+    segue: httpx.Client
+    llama: httpx.Client
+
+
+@contextmanager
+def both(model: Path, flags: Sequence[str]) -> Iterator[Servers]:
+    """Start both; skips the test where llama-server's engine is not installed."""
+    llama = [PEER.python, str(_LLAMA_SERVER)]
+    segue = [sys.executable, "-m", "segue", "serve"]
+    arguments = ["--model", str(model), "--threads", "1", "--seed", "1", *flags]
+    with _running([*segue, *arguments]) as one, _running([*llama, *arguments]) as other:
+        yield Servers(one, other)
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[httpx.Client]:
+    port = _free_port()
+    silent = subprocess.DEVNULL
+    with subprocess.Popen([*command, "--port", str(port)], stdout=silent, stderr=silent) as process:
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
+                wait_until(lambda: _is_ready(client, process), f"{command} is ready")
+                yield client
+        finally:
+            process.kill()
+
+
+def _is_ready(client: httpx.Client, process: "subprocess.Popen[bytes]") -> bool:
+    assert process.poll() is None, f"{process.args} ended"
+    with suppress(httpx.TransportError):
+        return client.get("/health").status_code == 200
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
