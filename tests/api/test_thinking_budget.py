@@ -69,7 +69,7 @@ def test_the_server_sets_the_budget_of_requests_that_set_none() -> None:
         assert server.loop.jobs[-1].make_forcer is None
 
 
-@pytest.mark.parametrize("value", [-2, "5", 1.5, True])
+@pytest.mark.parametrize("value", [-2, "5", True])
 def test_what_is_no_budget_is_refused(value: object) -> None:
     with serve() as server:
         for field in ("reasoning_budget_tokens", "thinking_budget_tokens"):
