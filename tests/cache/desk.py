@@ -202,7 +202,7 @@ def where(desk: Desk, prefix: Path) -> tuple[str, ...]:
     found = at(desk, prefix)
     if found is None:
         return ()
-    is_on_host = found.state is not None or found.is_loaded
+    is_on_host = found.state is not None or found.holds_chain
     tiers = (("parked", found.is_parked), ("host", is_on_host), ("disk", found.is_stored))
     return tuple(tier for tier, is_there in tiers if is_there) or ("live",)
 

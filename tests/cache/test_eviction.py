@@ -61,7 +61,7 @@ def test_a_covered_checkpoint_is_demoted_to_the_part_that_is_its_own(kind: Memor
     desk.leave(path(1, 30))
     covered = at(desk, path(1, 20))
     assert covered is not None
-    desk.cache.evictor.demote(covered)
+    desk.cache.evictor.demote(covered, desk.cache.evictor.host_room)
     state = covered.state
     assert (state is None) == (kind is MemoryKind.ATTENTION)
     assert state is None or state.is_partial
@@ -81,7 +81,7 @@ def test_what_paths_share_is_stored_once(kind: MemoryKind) -> None:
     for prompt in prompts:
         top = at(desk, prompt)
         assert top is not None
-        evictor.demote(top)
+        evictor.demote(top, evictor.host_room)
         desk.check()
     n_links = sum(segment.n_bytes for root in evictor.host.segments.roots.values() for segment in root.below())
     assert n_links == (30 + 3 * 10) * shape.n_bytes_cell
@@ -103,7 +103,7 @@ def test_a_tail_that_nobody_needs_goes(kind: MemoryKind) -> None:
     evictor = desk.cache.evictor
     tops = [found for prompt in prompts if (found := at(desk, prompt))]
     for top in tops:
-        evictor.demote(top)
+        evictor.demote(top, evictor.host_room)
     n_bytes = [top.state for top in tops]
     used = evictor.host.budget.used_bytes
     evictor.evict(tops[0])
@@ -143,7 +143,7 @@ def test_freeing_the_cells_of_a_tail_leaves_them_to_the_checkpoint_below(kind: M
     if where(desk, path(1, 20)) == ("parked",):
         evictor, below = desk.cache.evictor, at(desk, path(1, 20))
         assert below is not None
-        evictor.demote(below)
+        evictor.demote(below, evictor.host_room)
     desk.close(0)
     assert where(desk, path(1, 30)) == ("parked",)
     desk.cache.host.budget.limit_bytes = desk.cache.host.budget.used_bytes

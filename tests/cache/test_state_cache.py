@@ -49,7 +49,7 @@ def test_what_a_checkpoint_goes_on_living_on_is_not_dropped_for_its_sake() -> No
     desk.leave(path(1, 20))
     assert desk.cache.make_room()
     assert [where(desk, path(1, n)) for n in (10, 20)] == [("parked",), ("host",)]
-    desk.cache.evictor.demote(checkpoint_at(desk, path(1, 10)))
+    desk.cache.evictor.demote(checkpoint_at(desk, path(1, 10)), desk.cache.evictor.host_room)
     desk.check()
 
 
@@ -144,7 +144,7 @@ def test_what_is_being_restored_keeps_its_cells_while_room_is_made() -> None:
     desk.leave(path(1, 10))
     desk.leave(path(1, 20))
     assert desk.cache.make_room()
-    desk.cache.evictor.demote(checkpoint_at(desk, path(1, 10)))
+    desk.cache.evictor.demote(checkpoint_at(desk, path(1, 10)), desk.cache.evictor.host_room)
     desk.leave(path(2, 20))
     assert [where(desk, path(1, n)) for n in (10, 20)] == [("host",), ("host",)]
     desk.cache.host.budget.limit_bytes = desk.cache.host.budget.used_bytes
@@ -198,7 +198,7 @@ def being_opened() -> tuple[Desk, Path, Restoration]:
     for prompt in prompts:
         desk.leave(prompt)
     for prompt in prompts:
-        desk.cache.evictor.demote(checkpoint_at(desk, prompt))
+        desk.cache.evictor.demote(checkpoint_at(desk, prompt), desk.cache.evictor.host_room)
     assert desk.start(1, prompts[1], use_cache=False)
     desk.read(1, prompts[1])
     desk.paths[0], desk.namespaces[0] = prompts[1], ""
@@ -235,7 +235,7 @@ def test_what_the_engine_refuses_goes_alone_and_only_what_is_parked_helps(kind: 
     desk = Desk(kind)
     desk.leave(path(1, 10))
     desk.leave(path(1, 20))
-    desk.cache.evictor.demote(checkpoint_at(desk, path(1, 20)))
+    desk.cache.evictor.demote(checkpoint_at(desk, path(1, 20)), desk.cache.evictor.host_room)
     assert [where(desk, path(1, n)) for n in (10, 20)] == [("parked",), ("host",)]
     desk.engine.refuses_states = True
     with pytest.raises(StateError):
@@ -272,7 +272,7 @@ def test_cells_that_the_engine_refuses_go_for_all_who_share_them() -> None:
     for prompt in prompts:
         desk.leave(prompt)
     for prompt in prompts[:2]:
-        desk.cache.evictor.demote(checkpoint_at(desk, prompt))
+        desk.cache.evictor.demote(checkpoint_at(desk, prompt), desk.cache.evictor.host_room)
     parked = checkpoint_at(desk, prompts[2])
     assert desk.cache.evictor.copy_all(parked, parked.seq, desk.cache.evictor.host_room)
     desk.engine.refuses_states = True
@@ -290,7 +290,7 @@ def test_what_is_parked_again_gives_its_copies_up() -> None:
     desk = Desk(MemoryKind.HYBRID)
     desk.leave(path(1, 20))
     found = checkpoint_at(desk, path(1, 20))
-    desk.cache.evictor.demote(found)
+    desk.cache.evictor.demote(found, desk.cache.evictor.host_room)
     assert desk.cache.host.budget.used_bytes > 0
     assert desk.start(0, (*path(1, 20), 9))
     desk.close(0)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from segue.cache.entries.entry import Entry
 from segue.cache.tiers.base import Usage
+from segue.cache.tiers.entry_rows import attach_rows, rows_of
 from segue.cache.tiers.host import HostTier
 from segue.cache.tiers.lower import NullTier, UpperTiers
-from segue.cache.tiers.recovery import load, rows_of
 from segue.cache.tiers.stored_entries import StoredEntries
 from segue.engine.state import Bytes, Cells
 from segue.storage.keys import keyed
@@ -30,12 +30,14 @@ class Shelf:
 
 
 class ToyTier(NullTier):
-    """Keeps at once all that can be copied, and gives it back at once."""
+    """Keeps at once all that can be copied, and gives it back at once: it has nothing to do in the background."""
+
+    name = "shelf"
 
     def __init__(self, above: UpperTiers, shelf: Shelf, wake: Callable[[], None] = lambda: None) -> None:
         self._above, self._shelf, self._wake = above, shelf, wake
         self._stored = StoredEntries(above, lambda _: None, shelf.remove)
-        load(above, [row for row, _ in shelf.cells().values()], [row for row, _, _ in shelf.entries.values()])
+        attach_rows(above, [row for row, _ in shelf.cells().values()], [row for row, _, _ in shelf.entries.values()])
 
     def has(self, entry: Entry) -> bool:
         return entry.is_stored
@@ -46,15 +48,12 @@ class ToyTier(NullTier):
         return n_far_bytes + entry.stored.n_bytes if entry.stored and not is_near else 0
 
     def put(self, entry: Entry, source: HostTier) -> bool:
-        seq, shelf = self._above.device.owners.source(entry), self._shelf
-        if seq is not None:
+        if (seq := self._above.device.owners.source(entry)) is not None:
             self._above.copy_all(entry, seq, self._above.stored_room)
-        arrays, new = source.arrays(entry), [one.n_bytes for one in entry.chain if not one.is_stored]
-        n_bytes = sum(array.nbytes for array in arrays)
-        if (
-            not (entry.has_state and entry.is_copied)
-            or self.usage().used_bytes + sum(new) + n_bytes > shelf.limit_bytes
-        ):
+        shelf, arrays = self._shelf, source.arrays(entry)
+        n_bytes, n_new = (sum(a.nbytes for a in arrays), sum(one.n_bytes for one in entry.chain if not one.is_stored))
+        used_bytes = self.usage().used_bytes + n_new + n_bytes
+        if not (entry.has_state and entry.has_full_copy) or used_bytes > shelf.limit_bytes:
             return False
         row, rows = rows_of(entry, self._above.entries.namespace(entry), (0.0, 0.0))
         chain, cells = list[tuple[SegmentRow, Cells]](), shelf.cells()

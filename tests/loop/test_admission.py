@@ -43,7 +43,7 @@ class Waiting:
     def waits_until(self, prompt: list[int], *, namespace: str = "", use_cache: bool = True) -> int:
         """How far the one that reads must have read; 0 if nobody waits."""
         follower = self.request(1, prompt, namespace=namespace, use_cache=use_cache)
-        leader = self.admission.leader(follower, self.admission.plan(follower), [self.reading, follower])
+        leader = self.admission.follow(follower, self.admission.plan(follower), [self.reading, follower])
         assert leader is None or leader[0] is self.reading
         return leader[1] if leader else 0
 
@@ -83,6 +83,6 @@ def test_what_is_read_is_shared_within_a_namespace_alone(kind: MemoryKind) -> No
     desk = Waiting(kind, prompt, 20, namespace="mine")
     for namespace, is_shared in (("yours", False), ("mine", kind is MemoryKind.ATTENTION)):
         asking = desk.request(1, prompt[:30] + text(2, 9), namespace=namespace)
-        found = desk.admission.publish(asking, desk.admission.plan(asking), [desk.reading, asking])
+        found = desk.admission.save_shared(asking, desk.admission.plan(asking), [desk.reading, asking])
         assert found == is_shared
         assert len(desk.cache.entries.tree("mine")) == is_shared

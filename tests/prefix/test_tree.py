@@ -29,12 +29,12 @@ def known_and_lost(tree: Tree) -> tuple[set[Path], set[Path], set[Path]]:
 
 
 def assert_leads_down(match: Match) -> None:
-    """The segments of a match join, from the root to its end."""
-    for (branch, end), (child, _) in pairwise(match.segments):
+    """The branches of a match join, from the root to its end."""
+    for (branch, end), (child, _) in pairwise(match.branches):
         assert child.parent is branch
         assert child.start == end
-    assert match.segments[0][0].parent is None
-    assert match.segments[-1][1] == match.n_known
+    assert match.branches[0][0].parent is None
+    assert match.branches[-1][1] == match.n_known
 
 
 class TreeMachine(RuleBasedStateMachine):
@@ -154,7 +154,7 @@ def test_n_equal_finds_the_first_difference(first: int) -> None:
 
 
 def depth(tree: Tree, path: Path) -> int:
-    return len(tree.match(tokens(path)).segments)
+    return len(tree.match(tokens(path)).branches)
 
 
 @pytest.mark.parametrize("n_reply", [3, 50, 900])

@@ -35,7 +35,7 @@ def n_again(rig: Rig, reference: Reference | None, n: int, n_back: int, seed: in
     new[0] = (long[n - n_back] + 1) % 256 if n_back else new[0]
     rig.ask(chat(SYSTEM, ("user", long)).tokens, 1, marks=chat(SYSTEM, ("user", long)).marks)
     if rests:
-        wait_until(lambda: not rig.loop.catch_up.has_work, "checkpoints inside the message")
+        wait_until(lambda: not rig.loop.idle_checkpoints.has_work, "checkpoints inside the message")
     edited = chat(SYSTEM, ("user", np.concatenate([long[: n - n_back], new, long[n - n_back :]])))
     heard = rig.ask(edited.tokens, 3, marks=edited.marks)
     if reference is not None:

@@ -128,7 +128,7 @@ def test_s15_a_restart_loses_nothing(
     assert again.n_read == 0
     assert again.end is not None
     assert again.end.report is not None
-    assert again.end.report.from_tier == "disk"
+    assert again.end.report.from_tier == after.cache.lower_name
     assert after.ask(aside.tokens, 6, marks=aside.marks).n_read == 0
     other = branch_off()
     heard = after.ask(other.tokens, 6, marks=other.marks)

@@ -1,10 +1,10 @@
-"""Makes room: decides which entry moves down a tier and which one is dropped."""
+"""Makes room: decides which entry is demoted and which one is evicted. Removes entries for other reasons too."""
 
 import time
 from collections.abc import Callable, Iterable
 
 from segue.cache.entries.entry import NO_SEQ, Entry
-from segue.cache.entries.events import log_event
+from segue.cache.entries.event_log import log_event
 from segue.cache.entries.in_use import InUse
 from segue.cache.entries.namespaces import Namespaces
 from segue.cache.tiers.device import DeviceTier
@@ -36,6 +36,14 @@ class Evictor:
         self._host_victims = Victims[Entry]()
         self._stored_victims = Victims[Entry]()
 
+    def tier(self, entry: Entry) -> str:
+        """An entry's nearest tier, as logs and reports name it; `live` if it uses only the cells of other sequences."""
+        if entry.is_parked:
+            return "parked"
+        if entry.state is not None or entry.holds_chain:
+            return "host"
+        return self.lower.name if entry.is_stored else "live"
+
     def host_room(self, n_bytes: int) -> bool:
         """Make room for `n_bytes` on the host by dropping the least valuable entries; False if that is impossible."""
         if n_bytes > self.host.budget.limit_bytes:
@@ -46,14 +54,14 @@ class Evictor:
                 return False
             if victim.is_stored or victim.is_parked:
                 self.host.drop(victim)
-            elif not victim.is_copied and victim.logits is not None:
+            elif not victim.has_full_copy and victim.logits is not None:
                 self.host.drop_logits(victim)
             else:
                 self.evict(victim)
         return True
 
     def stored_room(self, n_bytes: int) -> bool:
-        """Make room for `n_bytes` on the host by dropping only copies that are also on disk; nothing is lost."""
+        """Make room for `n_bytes` on the host by dropping only copies that are also stored below; nothing is lost."""
         while not self.host.budget.fits(n_bytes):
             victim = self._next_stored_victim()
             if victim is None:
@@ -70,7 +78,8 @@ class Evictor:
             victim = self._least(shared or parked, lambda _: self._engine.shape.n_bytes_state or 1)
             if victim is None:
                 return False
-            self.demote(victim)
+            if not self.demote(victim, self.host_room):
+                self.evict(victim)
         return True
 
     def free_cells(self) -> bool:
@@ -83,88 +92,86 @@ class Evictor:
         victim = victim or self._least(freed, lambda _: 1)
         if victim is None:
             return False
-        if not self._to_host(victim, self.host_room) and not self._shrink(victim):
+        if not self.demote(victim, self.host_room) and not self._shrink(victim):
             self.evict(victim)
         return True
 
-    def demote(self, checkpoint: Entry) -> None:
-        """Move a parked checkpoint to the host, or drop it if it does not fit."""
-        if not self._to_host(checkpoint, self.host_room):
-            self.evict(checkpoint)
+    def demote(self, entry: Entry, room: Callable[[int], bool]) -> bool:
+        """Move a parked checkpoint to the host, or only its state part if other sequences keep its cells.
 
-    def move_to_host(self, checkpoint: Entry) -> bool:
-        """Move a parked checkpoint to the host if there is room, without moving or dropping any other entry."""
-        return self._to_host(checkpoint, self.host.budget.fits)
+        False, with nothing moved, if the host has no room.
+        """
+        started = time.perf_counter()
+        seq = entry.seq
+        with self.in_use.using(entry):
+            has_copy = entry.is_stored
+            if self._is_shared(entry) and not has_copy and not self.host.copy_state(entry, seq, room):
+                return False
+            # Making room may have evicted the sequence that held its cells.
+            if not self._is_shared(entry) and not self.copy_all(entry, seq, room):
+                return False
+        self.unpark(entry)
+        log_event("demoted", entry, self.tier(entry), started)
+        return True
 
-    def copy_all(self, checkpoint: Entry, seq: int, room: Callable[[int], bool]) -> bool:
+    def copy_all(self, entry: Entry, seq: int, room: Callable[[int], bool]) -> bool:
         """Copy a whole checkpoint, at which `seq` stands, to the host; False, with nothing copied, for lack of room."""
-        if checkpoint.is_copied:
+        if entry.has_full_copy:
             return True
-        had_state = checkpoint.state is not None
-        if not room(self.host.missing_bytes(checkpoint, seq)):
+        had_state = entry.state is not None
+        if not room(self.host.missing_bytes(entry, seq)):
             return False
-        while not checkpoint.is_copied:
-            if not self.host.copy_next(checkpoint, seq, room):
-                self.host.drop_segment(checkpoint)
+        while not entry.has_full_copy:
+            if not self.host.copy_next(entry, seq, room):
+                self.host.detach_chain(entry)
                 if not had_state:
-                    self.host.drop_state(checkpoint)
+                    self.host.drop_state(entry)
                 return False
         return True
 
-    def evict(self, checkpoint: Entry, *, loss: Loss | None = Loss.EVICTED) -> None:
-        """Drop a checkpoint, and those that depend on its cells; their paths stay known.
+    def evict(self, entry: Entry) -> None:
+        """Remove a checkpoint for want of room."""
+        self.remove(entry, Loss.EVICTED)
+
+    def remove(self, entry: Entry, loss: Loss | None) -> None:
+        """Drop a checkpoint from all tiers and from its tree, and those that depend on its cells; paths stay known.
 
         `loss` is the reason reported if a later prompt would have used the checkpoint; None to report nothing.
         """
-        orphans = list(self.device.owners.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
-        self._drop(checkpoint, loss=loss)
+        orphans = list(self.device.owners.orphans(entry)) if self._keeps_cells(entry) else []
+        self._remove_one(entry, loss)
         self._move_or_drop(orphans)
 
-    def lose_copies(self, checkpoint: Entry) -> None:
+    def lose_copies(self, entry: Entry) -> None:
         """Drop a checkpoint's saved copies, which are unusable; drop the checkpoint as well unless it is parked."""
-        if not checkpoint.is_attached:
+        if not entry.is_attached:
             return
-        if not checkpoint.is_parked:
-            self.evict(checkpoint, loss=Loss.DAMAGED)
+        if not entry.is_parked:
+            self.remove(entry, Loss.DAMAGED)
             return
-        self.lower.drop(checkpoint)
-        self.host.drop_state(checkpoint)
-        self.host.drop_segment(checkpoint)
+        self.lower.drop(entry)
+        self.host.drop_state(entry)
+        self.host.detach_chain(entry)
 
-    def move_or_drop_below(self, checkpoint: Entry) -> None:
+    def move_or_drop_below(self, entry: Entry) -> None:
         """Take care of entries that lived on a sequence that is gone: they move to a chain that reaches them, or go."""
-        left = [checkpoint, *ancestors(checkpoint)]
+        left = [entry, *ancestors(entry)]
         self._move_or_drop(c for c in left if not c.has_cells and self.device.owners.seq_over(c) is None)
 
-    def unpark(self, checkpoint: Entry) -> None:
+    def unpark(self, entry: Entry) -> None:
         """Free the sequence that a checkpoint is parked on; entries that need its cells move to its chain or go."""
-        if not checkpoint.is_parked:
+        if not entry.is_parked:
             return
-        orphans = list(self.device.owners.orphans(checkpoint)) if self._keeps_cells(checkpoint) else []
-        self.device.drop(checkpoint)
+        orphans = list(self.device.owners.orphans(entry)) if self._keeps_cells(entry) else []
+        self.device.drop(entry)
         self._move_or_drop(orphans)
 
-    def _to_host(self, checkpoint: Entry, room: Callable[[int], bool]) -> bool:
-        """Move a parked checkpoint to the host; if other sequences keep its cells, copy only its state part."""
-        started = time.perf_counter()
-        seq = checkpoint.seq
-        with self.in_use.using(checkpoint):
-            has_copy = checkpoint.is_stored
-            if self._is_shared(checkpoint) and not has_copy and not self.host.copy_state(checkpoint, seq, room):
-                return False
-            # Making room may have evicted the sequence that held its cells.
-            if not self._is_shared(checkpoint) and not self.copy_all(checkpoint, seq, room):
-                return False
-        self.unpark(checkpoint)
-        log_event("demoted", checkpoint, checkpoint.tier, started)
-        return True
-
-    def _shrink(self, checkpoint: Entry) -> bool:
+    def _shrink(self, entry: Entry) -> bool:
         """Park the deepest dependent checkpoint instead, so that only the cells of the tail are freed."""
-        heir = next(self.device.owners.orphans(checkpoint), None)
+        heir = next(self.device.owners.orphans(entry), None)
         if heir is None:
             return False
-        seq, state = checkpoint.seq, heir.state
+        seq, state = entry.seq, heir.state
         try:
             self._engine.borrow(seq, self.device.scratch, heir.n_tokens, state)
         except (NoRoomError, StateError):
@@ -172,37 +179,37 @@ class Evictor:
         self._engine.drop(seq)
         self._engine.copy(self.device.scratch, seq, own_window=True)
         self._engine.drop(self.device.scratch)
-        checkpoint.seq = NO_SEQ
+        entry.seq = NO_SEQ
         self.device.move(heir, seq)
         self.host.drop_copy(heir)
-        self._drop(checkpoint)
+        self._remove_one(entry, Loss.EVICTED)
         return True
 
-    def _drop(self, checkpoint: Entry, *, loss: Loss | None = Loss.EVICTED) -> None:
+    def _remove_one(self, entry: Entry, loss: Loss | None) -> None:
         started = time.perf_counter()
-        heir = nearest_ancestor(checkpoint)
+        heir = nearest_ancestor(entry)
         for running in self.device.owners.running.values():
-            if running.anchor is checkpoint:
+            if running.anchor is entry:
                 running.anchor = heir
                 running.n_anchor = min(running.n_anchor, heir.n_tokens) if heir else 0
-        log_event((loss or Loss.EVICTED).value, checkpoint, checkpoint.tier, started)
-        self.lower.drop(checkpoint)
-        self.host.drop(checkpoint)
-        self.device.drop(checkpoint)
-        checkpoint.tree.detach(checkpoint, loss=loss)
+        log_event((loss or Loss.EVICTED).value, entry, self.tier(entry), started)
+        self.lower.drop(entry)
+        self.host.drop(entry)
+        self.device.drop(entry)
+        entry.tree.detach(entry, loss=loss)
         self.n_evicted += loss is Loss.EVICTED
 
     def _move_or_drop(self, orphans: Iterable[Entry]) -> None:
         for orphan in orphans:
             if not self.host.adopt(orphan):
-                self._drop(orphan)
+                self._remove_one(orphan, Loss.EVICTED)
 
-    def _keeps_cells(self, checkpoint: Entry) -> bool:
-        return checkpoint.is_parked and self._kind.shares_cells
+    def _keeps_cells(self, entry: Entry) -> bool:
+        return entry.is_parked and self._kind.shares_cells
 
-    def _is_shared(self, checkpoint: Entry) -> bool:
+    def _is_shared(self, entry: Entry) -> bool:
         """Whether other sequences keep all of its cells too; always true if the memory has no cells."""
-        return not self._kind.shares_cells or self.device.owners.n_shared(checkpoint) == checkpoint.n_tokens
+        return not self._kind.shares_cells or self.device.owners.n_shared(entry) == entry.n_tokens
 
     def _next_host_victim(self) -> Entry | None:
         """The least valuable entry on the host."""
@@ -211,18 +218,18 @@ class Evictor:
 
     def _ranked_on_host(self, now: float, n_shares: int) -> list[Entry]:
         here = [c for c in self.entries.all() if self._may_leave_host(c)]
-        # Dropping a copy that is also on disk costs only the time to fetch it again.
+        # Dropping a copy that is also stored below costs only the time to fetch it again.
         here = [c for c in here if c.is_stored] or here
         ordered = self.retention.ranked(here, now, self.host.freed_bytes, n_shares)
         # Where checkpoints share all their segments, dropping just one would free nothing.
         return ordered or self.retention.ranked(here, now, lambda _: 1, n_shares)
 
     def _next_stored_victim(self) -> Entry | None:
-        """The least valuable entry on the host that is also on disk."""
+        """The least valuable entry on the host that is also stored below."""
         now = self.entries.clock()
 
-        def may_go(checkpoint: Entry) -> bool:
-            return checkpoint.is_stored and self._may_leave_host(checkpoint)
+        def may_go(entry: Entry) -> bool:
+            return entry.is_stored and self._may_leave_host(entry)
 
         def ranked(n_shares: int) -> list[Entry]:
             here = filter(may_go, self.entries.all())
@@ -230,8 +237,8 @@ class Evictor:
 
         return self._stored_victims.next(ranked, now, may_go)
 
-    def _may_leave_host(self, checkpoint: Entry) -> bool:
-        return checkpoint.takes_host_memory and not self.in_use.has_copies_in_use(checkpoint)
+    def _may_leave_host(self, entry: Entry) -> bool:
+        return entry.takes_host_memory and not self.in_use.has_copies_in_use(entry)
 
     def _least(self, candidates: Iterable[Entry], freed: Callable[[Entry], int]) -> Entry | None:
         """The least valuable candidate that would free anything and whose cells are not in use."""

@@ -19,23 +19,23 @@ def check_integrity(evictor: Evictor) -> None:
     for tree in evictor.entries.trees.values():
         tree.check_integrity()
         assert all(one.is_attached for one in evictor.device.owners.parked(tree))
-        for checkpoint in tree.checkpoints():
-            assert checkpoint.tree is tree
-            n_host_bytes += checkpoint.host_bytes
-            assert checkpoint.is_parked == (checkpoint in evictor.device.owners.parked(tree))
-            if checkpoint.is_parked:
-                assert engine.length(checkpoint.seq) == checkpoint.n_tokens
-                parked[checkpoint.seq] = checkpoint
-            if checkpoint.state is not None:
-                assert checkpoint.state.n_tokens == checkpoint.n_tokens
-            if checkpoint.segment is not None:
-                n_users[checkpoint.segment] += 1
-                n_host[checkpoint.segment] += checkpoint.is_loaded
-                n_stored[checkpoint.segment] += checkpoint.is_stored
-                _check_chain(checkpoint.segment, checkpoint, checkpoint.n_covered)
-            if not checkpoint.has_cells:
-                assert evictor.device.owners.seq_over(checkpoint) is not None, "a checkpoint has lost its cells"
-            assert checkpoint.is_parked or checkpoint.has_state or checkpoint.is_stored
+        for entry in tree.checkpoints():
+            assert entry.tree is tree
+            n_host_bytes += entry.host_bytes
+            assert entry.is_parked == (entry in evictor.device.owners.parked(tree))
+            if entry.is_parked:
+                assert engine.length(entry.seq) == entry.n_tokens
+                parked[entry.seq] = entry
+            if entry.state is not None:
+                assert entry.state.n_tokens == entry.n_tokens
+            if entry.segment is not None:
+                n_users[entry.segment] += 1
+                n_host[entry.segment] += entry.holds_chain
+                n_stored[entry.segment] += entry.is_stored
+                _check_chain(entry.segment, entry, entry.n_covered)
+            if not entry.has_cells:
+                assert evictor.device.owners.seq_over(entry) is not None, "a checkpoint has lost its cells"
+            assert entry.is_parked or entry.has_state or entry.is_stored
     for root in evictor.host.segments.roots.values():
         for segment in root.below():
             assert (segment.n_users, segment.n_host, segment.n_stored) == (
@@ -55,8 +55,8 @@ def check_integrity(evictor: Evictor) -> None:
     assert all(engine.length(seq) == 0 for seq in evictor.device.free_seqs)
 
 
-def _check_chain(segment: Segment, checkpoint: Entry, n_covered: int) -> None:
-    path = tokens_of(checkpoint)
-    assert segment.start < n_covered <= min(segment.end, checkpoint.n_tokens)
+def _check_chain(segment: Segment, entry: Entry, n_covered: int) -> None:
+    path = tokens_of(entry)
+    assert segment.start < n_covered <= min(segment.end, entry.n_tokens)
     for part, end in segment.chain(n_covered):
         assert (part.tokens[: end - part.start] == path[part.start : end]).all(), "a chain leads elsewhere"

@@ -31,7 +31,7 @@ class Plan:
     """The start of a prompt in the cache. Valid until the cache changes: restore it at once or plan again.
 
     `needs_last`: the whole prompt could be restored, but its logits were not kept. `n_cheaper_to_read` tokens could be
-    restored but are faster to read again, and `n_not_fetched` more could be restored if they were not on disk.
+    restored but are faster to read again, and `n_not_fetched` more would have to be fetched first, which is impossible.
     """
 
     tiers: Tiers
@@ -121,8 +121,8 @@ class Planner:
             n_not_fetched=n_not_fetched,
         )
 
-    def _is_near(self, checkpoint: Entry, with_logits: bool) -> bool:
-        return not self._tiers.lower.cost(checkpoint, with_logits=with_logits)
+    def _is_near(self, entry: Entry, with_logits: bool) -> bool:
+        return not self._tiers.lower.cost(entry, with_logits=with_logits)
 
     def _soonest(self, found: Iterator[Restore[Entry]], n_prompt: int) -> tuple[Restore[Entry] | None, int]:
         """The cheapest of the deepest restores, counting the tokens left to read, and the depth of the deepest one."""
@@ -142,8 +142,8 @@ class Planner:
             return 0.0
         shape = self._device.engine.shape
         n_host_bytes = shape.n_bytes_state + restore.checkpoint.n_covered * shape.n_bytes_cell
-        n_disk_bytes = self._tiers.lower.cost(restore.checkpoint, with_logits=restore.with_logits)
-        return self._prices.restore_s(n_host_bytes, n_disk_bytes)
+        n_lower_bytes = self._tiers.lower.cost(restore.checkpoint, with_logits=restore.with_logits)
+        return self._prices.restore_s(n_host_bytes, n_lower_bytes)
 
 
 def _any(_: Entry, __: bool) -> bool:

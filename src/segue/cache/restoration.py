@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from segue.cache.entries.entry import Entry
-from segue.cache.entries.events import log_event
+from segue.cache.entries.event_log import log_event
 from segue.cache.eviction import Evictor
 from segue.cache.tiers.owners import RunningSequence
 from segue.engine.errors import NoRoomError, StateError
@@ -47,7 +47,7 @@ class Restoration:
             # Plain attention can stop at any token; other memory must first reach the token that its state is for.
             needs_all = restore.checkpoint.layout.needs_state
             self._n_load = restore.checkpoint.n_tokens if needs_all else restore.n_tokens
-            self.source = restore.checkpoint.tier
+            self.source = evictor.tier(restore.checkpoint)
             running.restoring = restore.checkpoint
             evictor.in_use.acquire(restore.checkpoint)
             if restore.checkpoint.has_loaded_chain:
@@ -78,17 +78,17 @@ class Restoration:
                 raise
 
     def _advance(self) -> None:
-        seq, checkpoint = self._running.seq, self._checkpoint
-        if not checkpoint.is_attached:
+        seq, entry = self._running.seq, self._checkpoint
+        if not entry.is_attached:
             raise StateError("the checkpoint was dropped")
         is_empty, owners = not self._engine.length(seq), self._evictor.device.owners
         self._is_loading_chain = False
-        if is_empty and checkpoint.is_parked:
-            self._evictor.device.get(checkpoint, seq)
-        elif is_empty and not checkpoint.is_whole and (src := owners.seq_over(checkpoint)) is not None:
-            self._engine.borrow(src, seq, checkpoint.n_tokens, checkpoint.state)
+        if is_empty and entry.is_parked:
+            self._evictor.device.get(entry, seq)
+        elif is_empty and not entry.is_whole and (src := owners.seq_over(entry)) is not None:
+            self._engine.borrow(src, seq, entry.n_tokens, entry.state)
         else:
-            self._is_loading_chain = not checkpoint.is_whole
+            self._is_loading_chain = not entry.is_whole
             self._load()
         if self._engine.length(seq) >= self._n_load:
             if self._n_tokens < self._engine.length(seq):
@@ -96,17 +96,17 @@ class Restoration:
             self._finish()
 
     def _finish(self) -> None:
-        running, checkpoint = self._running, self._checkpoint
+        running, entry = self._running, self._checkpoint
         self.is_done = True
         running.restoring = None
-        self._evictor.in_use.release(checkpoint)
-        running.stand_at(checkpoint, self._n_tokens)
+        self._evictor.in_use.release(entry)
+        running.stand_at(entry, self._n_tokens)
         if running.visit is not None:
-            checkpoint.n_hits += 1
-            self._evictor.retention.record_hit(checkpoint, running.visit)
-            checkpoint.last_used = self._evictor.entries.clock()
+            entry.n_hits += 1
+            self._evictor.retention.record_hit(entry, running.visit)
+            entry.last_used = self._evictor.entries.clock()
         self._prices.record_load(self._n_loaded_bytes, self._loading_s)
-        log_event("restored", checkpoint, checkpoint.tier, self._started)
+        log_event("restored", entry, self._evictor.tier(entry), self._started)
 
     def _give_up(self, error: StateError) -> None:
         # As long as refused cells are kept, new checkpoints build on them.

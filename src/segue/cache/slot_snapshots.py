@@ -7,11 +7,12 @@ from segue.cache.entries.arrays import entry_to_arrays
 from segue.cache.entries.entry import Entry
 from segue.cache.eviction import Evictor
 from segue.cache.snapshot import SlotSnapshot, SnapshotEntry, SnapshotError, parse
-from segue.cache.tiers.prefetch import gather
+from segue.cache.tiers.path_fetch import fetch_path
 from segue.engine.base import Engine, Tokens
 from segue.engine.state import Bytes, Cells
 from segue.prefix.checkpoint import Origin
 from segue.prefix.lineage import descendants
+from segue.prefix.loss import Loss
 from segue.prefix.match import deepest
 from segue.prefix.tree import Tree
 
@@ -28,14 +29,14 @@ class SlotSnapshots:
         self._fingerprint = fingerprint
 
     def pack(self, namespace: str, tokens: Tokens) -> SlotSnapshot | None:
-        """Copy all checkpoints of a path; None while some are still being fetched from the disk.
+        """Copy all checkpoints of a path; None while some are still being fetched from the lower tier.
 
-        If the host has no room for all of them, or the disk fails, copies as many of the deepest as it can and logs a
+        If the host has no room for all of them, or a fetch fails, copies as many of the deepest as it can and logs a
         warning. Raises SnapshotError if the path has checkpoints and none of them can be copied.
         """
         tree = self._evictor.entries.tree(namespace)
         path = list(deepest(tree.match(tokens), len(tokens)))
-        if gather(self._evictor, self._evictor.lower, path):
+        if fetch_path(self._evictor, self._evictor.lower, path):
             return None
         snapshot = _pack(self._evictor, tree, tokens, self._fingerprint)
         n_missing = len(path) - len(snapshot.checkpoints)
@@ -60,8 +61,8 @@ class SlotSnapshots:
         """
         tree = self._evictor.entries.tree(namespace)
         n_tokens = _unpack(self._evictor, tree, snapshot)
-        for checkpoint in deepest(tree.match(snapshot.tokens), len(snapshot.tokens)):
-            self._evictor.lower.put(checkpoint, self._evictor.host)
+        for entry in deepest(tree.match(snapshot.tokens), len(snapshot.tokens)):
+            self._evictor.lower.put(entry, self._evictor.host)
         return n_tokens
 
     def erase(self, namespace: str, tokens: Tokens) -> int:
@@ -69,19 +70,19 @@ class SlotSnapshots:
         evictor = self._evictor
         kept: Entry | None = None
         n_erased = 0
-        for checkpoint in list(deepest(evictor.entries.tree(namespace).match(tokens), len(tokens))):
-            if not checkpoint.is_attached:
+        for entry in list(deepest(evictor.entries.tree(namespace).match(tokens), len(tokens))):
+            if not entry.is_attached:
                 continue  # it was evicted together with a deeper checkpoint
-            if next(descendants(checkpoint), None) is not None or evictor.in_use.has_copies_in_use(checkpoint):
-                kept = checkpoint
+            if next(descendants(entry), None) is not None or evictor.in_use.has_copies_in_use(entry):
+                kept = entry
                 break
-            n_erased = max(n_erased, checkpoint.n_tokens)
-            evictor.evict(checkpoint)
+            n_erased = max(n_erased, entry.n_tokens)
+            evictor.remove(entry, Loss.EVICTED)
         return max(0, n_erased - (kept.n_tokens if kept else 0))
 
 
 def _pack(evictor: Evictor, tree: Tree[Entry], tokens: Tokens, fingerprint: Mapping[str, str]) -> SlotSnapshot:
-    """Copy all checkpoints of a path except those that are only on disk. Does not change the cache."""
+    """Copy all checkpoints of a path except those that would have to be fetched. Does not change the cache."""
     found = [c for c in deepest(tree.match(tokens), len(tokens)) if evictor.device.owners.is_near(c)][::-1]
     n_tokens = found[-1].n_tokens if found else 0
     cells: tuple[Cells, ...] = ()
@@ -115,24 +116,24 @@ def _unpack(evictor: Evictor, tree: Tree[Entry], snapshot: SlotSnapshot) -> int:
             is_held = not is_segmented or packed.n_tokens <= n_held
             path = snapshot.tokens[: packed.n_tokens]
             if is_held and tree.at(path) is None and evictor.host_room(sum(array.nbytes for array in arrays)):
-                checkpoint = _unpacked(evictor, tree, packed)
-                evictor.host.bring_back(checkpoint, arrays)
-                tree.attach(checkpoint, path)
+                entry = _unpacked(evictor, tree, packed)
+                evictor.host.bring_back(entry, arrays)
+                tree.attach(entry, path)
                 if is_segmented:
-                    evictor.host.adopt(checkpoint)
+                    evictor.host.adopt(entry)
     finally:
         chains.release(segment)
     ends = (packed.n_tokens for packed, _ in snapshot.checkpoints)
     return max((n for n in ends if tree.at(snapshot.tokens[:n]) is not None), default=0)
 
 
-def _cells(evictor: Evictor, checkpoint: Entry) -> Iterable[Cells]:
-    seq = evictor.device.owners.source(checkpoint)
+def _cells(evictor: Evictor, entry: Entry) -> Iterable[Cells]:
+    seq = evictor.device.owners.source(entry)
     if seq is not None:
-        yield evictor.device.engine.save_cells(seq, 0, checkpoint.n_tokens, evictor.device.scratch)
+        yield evictor.device.engine.save_cells(seq, 0, entry.n_tokens, evictor.device.scratch)
         return
-    assert checkpoint.segment is not None
-    for segment, end in checkpoint.segment.chain(checkpoint.n_covered):
+    assert entry.segment is not None
+    for segment, end in entry.segment.chain(entry.n_covered):
         assert segment.cells is not None
         yield segment.cells if end == segment.end else evictor.device.engine.cut(segment.cells, end)
 
@@ -141,18 +142,18 @@ def _from(engine: Engine, cells: Cells, start: int) -> Cells:
     return cells if cells.start >= start else engine.cut(cells, cells.end, start)
 
 
-def _packed(evictor: Evictor, checkpoint: Entry) -> tuple[SnapshotEntry, tuple[Bytes, ...]]:
-    state, layout = checkpoint.state, evictor.host.layout
+def _packed(evictor: Evictor, entry: Entry) -> tuple[SnapshotEntry, tuple[Bytes, ...]]:
+    state, layout = entry.state, evictor.host.layout
     if state is None and layout.needs_state:
-        state = evictor.device.engine.save(checkpoint.seq, partial=layout.is_segmented)
-    arrays = tuple(entry_to_arrays(state, checkpoint.logits))
+        state = evictor.device.engine.save(entry.seq, partial=layout.is_segmented)
+    arrays = tuple(entry_to_arrays(state, entry.logits))
     packed = SnapshotEntry(
-        n_tokens=checkpoint.n_tokens,
-        pos_min=checkpoint.pos_min,
-        pos_max=checkpoint.pos_max,
-        origin=checkpoint.origin.value,
-        pinned=checkpoint.pinned,
-        positions_digest=None if checkpoint.positions_digest is None else str(checkpoint.positions_digest),
+        n_tokens=entry.n_tokens,
+        pos_min=entry.pos_min,
+        pos_max=entry.pos_max,
+        origin=entry.origin.value,
+        pinned=entry.pinned,
+        positions_digest=None if entry.positions_digest is None else str(entry.positions_digest),
         n_arrays=len(arrays),
     )
     return packed, arrays

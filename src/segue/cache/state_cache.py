@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable, Mapping
 
+from segue.cache.demotion import Demotion
 from segue.cache.entries.entry import Entry
-from segue.cache.entries.events import log_event
+from segue.cache.entries.event_log import log_event
 from segue.cache.entries.namespaces import Clock, Namespaces
 from segue.cache.eviction import Evictor
 from segue.cache.initial_placement import InitialPlacement
 from segue.cache.integrity import check_integrity
-from segue.cache.offload import Offload
 from segue.cache.pins import Pins
 from segue.cache.planner import Plan, Planner
 from segue.cache.restoration import Restoration
@@ -65,7 +65,7 @@ class StateCache:
         self.device = DeviceTier(engine, n_running, n_parked)
         self.host = HostTier(engine, Budget(limit_host_bytes), self.device.scratch)
         self.evictor = Evictor(self.entries, self.device, self.host, self.retention)
-        self.offload = Offload(self.evictor, n_idle_cells)
+        self.demotion = Demotion(self.evictor, n_idle_cells)
         self.pins = Pins(self.entries)
         self.running = RunningSequences(self.evictor)
         self.sessions = SessionTracker(self.entries, self.device.owners)
@@ -73,7 +73,7 @@ class StateCache:
         self.temporary = TemporaryEntries(self.evictor)
         self._initial_placement = InitialPlacement(self.evictor)
         self._planner = Planner(self.evictor, self.prices)
-        self._is_offloaded = True
+        self._is_demoted = True
 
     def open_disk(self, disk: SharedDisk, wake: Callable[[], None]) -> int:
         """Use a disk as the tier below the host; call this before anything else. Returns how many entries it holds.
@@ -89,6 +89,11 @@ class StateCache:
         """How many state parts the host's budget would hold, if it held nothing else."""
         return self.host.budget.limit_bytes / max(1, self.engine.shape.n_bytes_state)
 
+    @property
+    def lower_name(self) -> str:
+        """The name of the tier below the host, as logs and reports use it."""
+        return self.evictor.lower.name
+
     def match(
         self,
         namespace: str,
@@ -101,9 +106,8 @@ class StateCache:
     ) -> Plan:
         """Find the checkpoint from which a prompt's first token comes soonest; changes nothing (`Planner.plan`).
 
-        `only_near` excludes entries that must be fetched from the disk. `reads_last` leaves the last token to be read
-        even if its logits are kept. `digests`, in reproducible mode only, are those of the prompt's checkpoint
-        positions.
+        `only_near` excludes entries that must be fetched first. `reads_last` leaves the last token to be read even if
+        its logits are kept. `digests`, in reproducible mode only, are those of the prompt's checkpoint positions.
         """
         return self._planner.plan(
             self.entries.tree(namespace),
@@ -121,7 +125,7 @@ class StateCache:
         """
         visit = self.retention.arrive(plan.match, self.entries.clock()) if is_request else None
         running = self.running.start(seq, plan.tree, visit)
-        self._is_offloaded = False
+        self._is_demoted = False
         return Restoration(self.evictor, running, plan.restore, prices=self.prices, clear=self.running.clear)
 
     def save(
@@ -144,14 +148,14 @@ class StateCache:
         existing one.
         """
         assert self.engine.length(seq) == len(tokens), "a checkpoint must stand where its sequence stands"
-        self._is_offloaded = False
+        self._is_demoted = False
         started = time.perf_counter()
         running = self.running[seq]
         entry = running.tree.at(tokens)
         if entry is not None and is_temporary:
             return None
         if entry is not None and digest is not None and entry.positions_digest != digest:
-            self.evictor.evict(entry)
+            self.evictor.remove(entry, Loss.EVICTED)
             entry = None
         is_new = entry is None
         entry = entry or self._attach(seq, running.tree, tokens, origin, digest)
@@ -169,12 +173,12 @@ class StateCache:
         with self.evictor.in_use.using(entry):
             if not self._initial_placement.place(seq, entry, is_new=is_new, is_tip=is_tip):
                 if is_new:
-                    self.evictor.evict(entry, loss=None if is_temporary else Loss.EVICTED)
+                    self.evictor.remove(entry, None if is_temporary else Loss.EVICTED)
                 return None
             if logits is not None:
                 self.host.keep_logits(entry, logits, self.evictor.host_room)
         if is_new:
-            log_event("created", entry, entry.tier, started)
+            log_event("created", entry, self.evictor.tier(entry), started)
         if not is_temporary:
             self._register(entry, is_new=is_new)
         return entry
@@ -185,7 +189,7 @@ class StateCache:
             if keep is not None and len(keep) and seq in self.running:
                 self.save(seq, keep, Origin.REPLY_END, is_tip=True)
         finally:
-            self._is_offloaded = False
+            self._is_demoted = False
             self.running.clear(seq)
 
     def make_room(self) -> bool:
@@ -193,16 +197,16 @@ class StateCache:
         return self.evictor.free_cells()
 
     def collect(self) -> None:
-        """Take over the results of disk reads and writes that finished since the last call."""
+        """Take over what the lower tier has read and written since the last call."""
         self.evictor.lower.collect()
 
     def maintain(self, seconds: float) -> bool:
-        """Offload and store entries: at least one step, and no new one after `seconds`. False once nothing is left."""
+        """Demote and store entries: at least one step, and no new one after `seconds`. False once nothing is left."""
         started = time.perf_counter()
         is_left = True
         while is_left:
-            self._is_offloaded = self._is_offloaded or not self.offload.offload_next()
-            is_left = not self._is_offloaded or self.evictor.lower.maintain()
+            self._is_demoted = self._is_demoted or not self.demotion.demote_next()
+            is_left = not self._is_demoted or self.evictor.lower.maintain()
             if time.perf_counter() - started >= seconds:
                 break
         return is_left

@@ -19,4 +19,4 @@ class TemporaryEntries:
     def drop(self, entry: Entry) -> None:
         """Drop an entry, unless another request has used it."""
         if entry.is_attached and not entry.n_hits and not self._evictor.in_use.has_copies_in_use(entry):
-            self._evictor.evict(entry, loss=None)
+            self._evictor.remove(entry, None)

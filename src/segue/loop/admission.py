@@ -12,7 +12,7 @@ from segue.loop.cost import CheckpointCost
 from segue.loop.request import NO_SEQ, Phase, Request
 from segue.policy.checkpoint_positions import Position, checkpoint_positions, n_positions_most
 from segue.policy.reasons import explain
-from segue.policy.stable_positions import positions_digests, stable_positions
+from segue.policy.reproducible_positions import positions_digests, reproducible_positions
 from segue.prefix.branch import n_equal
 from segue.prefix.checkpoint import Origin
 from segue.prefix.match import damaged_upto, evicted_upto
@@ -32,7 +32,7 @@ class Admission:
         """Find the start from which the request's path is read soonest, given the current cache."""
         job = request.job
         request.digests = (
-            positions_digests(stable_positions(job.marks, request.n_target)) if self._is_reproducible else None
+            positions_digests(reproducible_positions(job.marks, request.n_target)) if self._is_reproducible else None
         )
         # A preempted reply knows its next token, so it can start from a state without logits, even at its very end.
         goes_on = request.n_generated > 0
@@ -46,10 +46,10 @@ class Admission:
             only_near=only_near,
         )
 
-    def leader(self, request: Request, plan: Plan, others: Iterable[Request]) -> tuple[Request, int] | None:
-        """Find a request that is reading tokens which this one needs too, and how far to wait for it.
+    def follow(self, request: Request, plan: Plan, others: Iterable[Request]) -> tuple[Request, int] | None:
+        """Let a request follow one that is reading tokens it needs too; returns that leader and how far to wait for it.
 
-        That request will take a checkpoint where the two paths part.
+        The leader gets a checkpoint position where the two paths part. None if there is nobody to wait for.
         """
         if self._is_reproducible or not request.job.use_cache:
             return None
@@ -63,8 +63,8 @@ class Admission:
                 self._add_position(other, until)
         return best
 
-    def publish(self, request: Request, plan: Plan, others: Iterable[Request]) -> bool:
-        """With plain attention, share tokens that running requests read since the last checkpoint; True if it helps."""
+    def save_shared(self, request: Request, plan: Plan, others: Iterable[Request]) -> bool:
+        """With plain attention, save running requests whose tokens this one can start from; True if any was saved."""
         if not self._engine.shape.kind.rewinds or self._is_reproducible or not request.job.use_cache:
             return False
         found = False
@@ -96,7 +96,7 @@ class Admission:
                 n_cheaper_to_read=plan.n_cheaper_to_read,
                 n_not_fetched=plan.n_not_fetched,
                 from_origin=checkpoint.origin.value if checkpoint else "",
-                from_tier="disk" if request.has_fetched and source == "host" else source,
+                from_tier=self._cache.lower_name if request.has_fetched and source == "host" else source,
                 from_age_s=restoration.age_s,
             )
         request.positions = deque(self._positions(request, plan))
@@ -111,7 +111,7 @@ class Admission:
     def _positions(self, request: Request, plan: Plan) -> tuple[Position, ...]:
         job, n_start, n_target = request.job, plan.n_start, request.n_target
         if self._is_reproducible:
-            return tuple(one for one in stable_positions(job.marks, n_target) if one.n_tokens > n_start)
+            return tuple(one for one in reproducible_positions(job.marks, n_target) if one.n_tokens > n_start)
         if self._engine.shape.kind.rewinds:
             ends = sorted({mark.end for mark in job.marks.breakpoints if n_start < mark.end < n_target})
             breakpoints = tuple(Position(end, Origin.BREAKPOINT) for end in ends)

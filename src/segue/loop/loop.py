@@ -14,10 +14,10 @@ from segue.engine.base import Chunk, Engine, Tokens
 from segue.engine.errors import EngineError, NoRoomError
 from segue.engine.state import Bytes
 from segue.loop.batching import Batching
-from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CheckpointCost
 from segue.loop.end import INTERNAL_ERROR, EndReason, ErrorType, JobError, context_exceeded
 from segue.loop.front import Listener, SlotView
+from segue.loop.idle_checkpoints import IdleCheckpoints
 from segue.loop.inbox import Inbox, Submission
 from segue.loop.job import Job
 from segue.loop.request import Phase, Request
@@ -60,7 +60,7 @@ class Loop:
         self._slots = [Slot(i) for i in range(n_slots)]
         self._batching = Batching(engine, is_reproducible=is_reproducible)
         self._idle_s = idle_s or 0.0
-        self.catch_up = CatchUp(engine, cache, is_off=is_reproducible or idle_s is None)
+        self.idle_checkpoints = IdleCheckpoints(engine, cache, is_off=is_reproducible or idle_s is None)
         self._runner = Runner(
             engine,
             cache,
@@ -68,7 +68,7 @@ class Loop:
             n_ctx=n_ctx,
             is_reproducible=is_reproducible,
             cost=self.cost,
-            catch_up=self.catch_up,
+            idle_checkpoints=self.idle_checkpoints,
             on_end=on_end,
         )
         self._is_maintained = True
@@ -170,7 +170,7 @@ class Loop:
 
     def _rest_s(self) -> float | None:
         """How long to sleep if there is nothing to do; None to sleep until woken."""
-        if not (self.catch_up.has_work and self._is_idle):
+        if not (self.idle_checkpoints.has_work and self._is_idle):
             return None
         return max(0.0, self._decoded + self._idle_s - time.perf_counter())
 
@@ -182,12 +182,12 @@ class Loop:
     def _use_idle_time(self) -> None:
         """While there is no request, take the checkpoints that were too expensive before."""
         if self._is_idle and not self._rest_s():
-            self.catch_up.work()
+            self.idle_checkpoints.work()
 
     def _plan(self) -> None:
         """Assign idle slots to queued jobs, and start every request that need not wait."""
         if self._queue:
-            self.catch_up.stop()
+            self.idle_checkpoints.stop()
         for submission in tuple(self._queue):
             slot = self._idle_slot(submission.job)
             if slot is None:
@@ -210,8 +210,8 @@ class Loop:
 
         After a slow move that delayed others, it skips one turn, but never two in a row.
         """
-        if self.catch_up.is_reading:
-            # The checkpoints that the catch-up reads from must not move meanwhile.
+        if self.idle_checkpoints.is_reading:
+            # The checkpoint that idle work reads from must not move meanwhile.
             return
         now = time.perf_counter()
         self._has_put_off = not self._has_put_off and now - self._decoded > _LONG_PAUSE_S
@@ -253,7 +253,7 @@ class Loop:
 
     def _end(self) -> None:
         self._finish(self._runner.requests, EndReason.CANCELLED)
-        self.catch_up.stop()
+        self.idle_checkpoints.stop()
         jobs, calls = self._inbox.drain(0.0)
         for call in calls:
             call()

@@ -9,14 +9,14 @@ from segue.cache.state_cache import StateCache
 from segue.engine.base import Engine, Logits
 from segue.engine.errors import MaskError, NoRoomError, StateError
 from segue.loop.admission import Admission
-from segue.loop.catch_up import CatchUp
 from segue.loop.cost import CheckpointCost
 from segue.loop.end import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobError, context_exceeded
 from segue.loop.events import Progress, Timings
+from segue.loop.idle_checkpoints import IdleCheckpoints
 from segue.loop.inbox import Submission
 from segue.loop.reply import Reply
+from segue.loop.reply_states import ReplyStates
 from segue.loop.request import NO_SEQ, Phase, Request
-from segue.loop.ring import Ring
 from segue.loop.sequences import SequencePool
 from segue.loop.slot import Slot
 from segue.prefix.checkpoint import Origin
@@ -41,7 +41,7 @@ class Runner:
         n_ctx: int,
         is_reproducible: bool,
         cost: CheckpointCost,
-        catch_up: CatchUp,
+        idle_checkpoints: IdleCheckpoints,
         on_end: OnEnd,
     ) -> None:
         self._engine = engine
@@ -50,12 +50,12 @@ class Runner:
         self._n_ctx = n_ctx
         self._is_reproducible = is_reproducible
         self._cost = cost
-        self._catch_up = catch_up
+        self._idle_checkpoints = idle_checkpoints
         self._on_end = on_end
         self._sequences = SequencePool(len(slots), cache.running, can_move=engine.is_unified)
         self._admission = Admission(engine, cache, cost, is_reproducible=is_reproducible)
         self._reply = Reply(engine, n_ctx)
-        self._ring = Ring(engine, cache, is_reproducible=is_reproducible)
+        self._reply_states = ReplyStates(engine, cache, is_reproducible=is_reproducible)
 
     @property
     def requests(self) -> list[Request]:
@@ -81,7 +81,7 @@ class Runner:
         truncated = reason is EndReason.LIMIT and (is_full or request.n_tokens >= self._n_ctx)
         end = JobEnd(reason, request.timings(), request.report, request.id_slot, truncated, error)
         try:
-            self._ring.end(request, is_interrupted=reason in (EndReason.CANCELLED, EndReason.WORD))
+            self._reply_states.end(request, is_interrupted=reason in (EndReason.CANCELLED, EndReason.WORD))
             if request.seq != NO_SEQ:
                 is_whole = request.phase is not Phase.RESTORING
                 self._release(request, keep=is_whole and error is None and not self._is_reproducible)
@@ -138,9 +138,9 @@ class Runner:
         plan = self._near_plan(request)
         if plan is None:
             return
-        if self._admission.publish(request, plan, self.requests):
+        if self._admission.save_shared(request, plan, self.requests):
             plan = self._admission.plan(request, only_near=True)
-        request.wait = self._admission.leader(request, plan, self.requests)
+        request.wait = self._admission.follow(request, plan, self.requests)
         if request.wait is not None:
             return
         request.plan, request.phase = plan, Phase.RESTORING
@@ -149,7 +149,7 @@ class Runner:
         self._restore(request)
 
     def _near_plan(self, request: Request) -> Plan | None:
-        """The start of a request that needs no fetch; None while a better start is fetched from the disk."""
+        """The start of a request that needs no fetch; None while a better start is fetched from the lower tier."""
         plan = self._admission.plan(request)
         request.is_fetching = False
         if plan.is_near:
@@ -180,7 +180,7 @@ class Runner:
             return
         request.plan, request.restoration, request.phase = None, None, Phase.PREFILL
         self._admission.start(request, plan, restoration)
-        self._ring.begin(request)
+        self._reply_states.begin(request)
         self._tell_progress(request)
         if plan.n_start == request.n_target:
             self._begin_reply(request, None, plan.logits)
@@ -202,7 +202,7 @@ class Runner:
             if reason is not None:
                 self.finish(request, reason)
             else:
-                self._ring.update(request)
+                self._reply_states.update(request)
             return
         n_read = self._engine.length(request.seq)
         if request.n_generated == 0:
@@ -228,7 +228,7 @@ class Runner:
             request.phase = Phase.DECODE
             return
         job = request.job
-        self._catch_up.add(job.namespace, job.tokens, job.marks)
+        self._idle_checkpoints.add(job.namespace, job.tokens, job.marks)
         if row is not None:
             kept = self._engine.logits(row)
         reason: EndReason | None = EndReason.LIMIT

@@ -10,12 +10,12 @@ class Prices:
     """Running means, in bytes a second and seconds a token; the first guesses are those of a small computer."""
 
     host_bytes_s: float = 2e9
-    disk_bytes_s: float = 3e8
+    lower_bytes_s: float = 3e8
     token_s: float = 0.0
 
-    def restore_s(self, n_host_bytes: int, n_disk_bytes: int) -> float:
-        """The time to fetch `n_disk_bytes` from the disk and to put `n_host_bytes` into the context."""
-        return n_host_bytes / self.host_bytes_s + n_disk_bytes / self.disk_bytes_s
+    def restore_s(self, n_host_bytes: int, n_lower_bytes: int) -> float:
+        """The time to fetch `n_lower_bytes` from the tier below the host and to put `n_host_bytes` into the context."""
+        return n_host_bytes / self.host_bytes_s + n_lower_bytes / self.lower_bytes_s
 
     def read_s(self, n_tokens: int) -> float:
         """The time to read tokens; infinite until a first measurement, so that checkpoints are used."""
@@ -31,4 +31,4 @@ class Prices:
     def record_fetch(self, n_bytes: int, seconds: float) -> None:
         """Record the time that fetching bytes took."""
         if n_bytes and seconds:
-            self.disk_bytes_s += _SHARE * (n_bytes / seconds - self.disk_bytes_s)
+            self.lower_bytes_s += _SHARE * (n_bytes / seconds - self.lower_bytes_s)

@@ -48,7 +48,7 @@ def explain(
     `evicted_upto` and `damaged_upto` are the deepest positions from which an evicted and a damaged checkpoint could
     have served (`match.evicted_upto`); where both could, the damage counts. `needs_last`: only the logits, which
     were not kept, prevented the restore of the whole prompt. The caller counts the tokens that were read because
-    reading was cheaper, or because a checkpoint on disk could not be fetched; no count exceeds the tokens that were
+    reading was cheaper, or because a stored checkpoint could not be fetched; no count exceeds the tokens that were
     read again. Nothing is incompatible yet: the planner never sees states of other models.
     """
     lost = max(n_known - n_reused, 0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from segue.policy.neighbours import Neighbours
-from segue.policy.returns import Returns
+from segue.policy.return_times import ReturnTimes
 from segue.policy.rewinds import Rewinds
 from segue.policy.victims import n_in_share
 from segue.prefix.checkpoint import AnyCheckpoint, Checkpoint, Origin
@@ -57,14 +57,14 @@ class Retention:
 
     def __init__(self, parameters: RetentionParameters = _DEFAULT) -> None:
         self._parameters = parameters
-        self._returns = Returns(parameters.n_prior_returns, parameters.p_return)
+        self._return_times = ReturnTimes(parameters.n_prior_returns, parameters.p_return)
         self._rewinds = Rewinds()
         self._n_taken: Counter[Origin] = Counter()
         self._n_forked: Counter[Origin] = Counter()
 
     def arrive(self, match: Match[AnyCheckpoint], now: float) -> Visit:
         """Begin a request whose prompt has this match in the tree. Nothing is learned until it reaches a checkpoint."""
-        return arrive(match.segments[-1][0].visit, match.n_known, now)
+        return arrive(match.branches[-1][0].visit, match.n_known, now)
 
     def reached(self, visit: Visit, checkpoint: Checkpoint, now: float) -> None:
         """Record that a request has reached an attached checkpoint on its path, perhaps again."""
@@ -73,10 +73,10 @@ class Retention:
             self._rewinds.record(max(0, before.n_tokens - visit.n_known))
             if before.returned_after_s is None:
                 before.returned_after_s = max(0.0, visit.arrived - before.ended)
-                self._returns.record(before)
+                self._return_times.record(before)
         visit.ended = now
         visit.n_tokens = checkpoint.n_tokens
-        self._returns.record(visit)
+        self._return_times.record(visit)
         branch = branch_of(checkpoint)
         # A request that ends within a branch says nothing about the conversation that continues along it.
         if branch.end == checkpoint.n_tokens:
@@ -111,7 +111,7 @@ class Retention:
         p_fork = (at.priors[origin] * at.n_prior + self._n_forked[origin]) / (at.n_prior + self._n_taken[origin])
         # While its session was active elsewhere, it had no chance to fork.
         stood_s = max(0.0, now - max(checkpoint.created, last.attended))
-        return p_here * self._returns.rate(last, now) + (checkpoint.n_forks + p_fork) / (stood_s + at.fork_s)
+        return p_here * self._return_times.rate(last, now) + (checkpoint.n_forks + p_fork) / (stood_s + at.fork_s)
 
     def value(self, checkpoint: Checkpoint, n_saved: int, n_bytes: int, now: float, n_next: int | None = None) -> float:
         """Tokens expected to be saved per byte and second; infinite if pinned or if dropping it would free nothing.

@@ -31,9 +31,9 @@ class Checkpoint:
     state part and its logits, without shared cells. Times are monotonic seconds, given by the caller. `n_forks` of the
     `n_hits` came from other conversations. `has_far_logits`: its logits are kept, but must be fetched first.
     `positions_digest` digests the checkpoint positions at which reading stopped up to here, in reproducible mode only
-    (`policy/stable_positions.py`). `branch` belongs to the tree; others use `lineage.branch_of`. The operator sets
-    `pinned`, which is permanent; clients set `pinned_until`. `is_fresh`: the request that took it still runs, and the
-    next request is likely to start from it.
+    (`policy/reproducible_positions.py`). `branch` belongs to the tree; others use `lineage.branch_of`. The operator
+    sets `pinned`, which is permanent; clients set `pinned_until`. `is_fresh`: the request that took it still runs, and
+    the next request is likely to start from it.
     """
 
     n_tokens: int

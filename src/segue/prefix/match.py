@@ -14,18 +14,18 @@ from segue.prefix.lineage import below
 class Match(Generic[AnyCheckpoint]):
     """The longest known prefix of a prompt: its first `n_known` tokens.
 
-    `segments` lead from the root down; each branch is followed up to its `end`, where the next one leaves. Valid until
+    `branches` lead from the root down; each branch is followed up to its `end`, where the next one leaves. Valid until
     the tree is restructured, which `version` tells.
     """
 
     n_known: int
-    segments: tuple[tuple[Branch[AnyCheckpoint], int], ...]
+    branches: tuple[tuple[Branch[AnyCheckpoint], int], ...]
     version: int
 
 
 def deepest(match: Match[AnyCheckpoint], limit: int) -> Iterator[AnyCheckpoint]:
     """The checkpoints on the matched path with `n_tokens <= limit`, deepest first. Lazy."""
-    for branch, end in reversed(match.segments):
+    for branch, end in reversed(match.branches):
         for i in range(bisect_right(branch.ends, min(end, limit)) - 1, -1, -1):
             yield branch.checkpoints[i]
 
@@ -37,7 +37,7 @@ def reaching(match: Match[AnyCheckpoint], limit: int, n_beyond: int) -> Iterator
     0. Those that end more than `n_beyond` tokens beyond their reach are left out.
     """
     on_path: Branch[AnyCheckpoint] | None = None
-    for branch, matched in reversed(match.segments):
+    for branch, matched in reversed(match.branches):
         end = min(matched, limit)
         # What starts beyond the limit is met again below, when the branch that the limit lies in is searched.
         if branch.start >= end:
@@ -62,14 +62,14 @@ def evicted_upto(match: Match[AnyCheckpoint], *, rewinds: bool) -> int:
 
 
 def damaged_upto(match: Match[AnyCheckpoint], *, rewinds: bool) -> int:
-    """The same for a checkpoint whose file or row on disk was damaged."""
+    """The same for a checkpoint whose stored file or row was damaged."""
     return _lost_upto(match, lambda branch: branch.damaged, rewinds=rewinds)
 
 
 def _lost_upto(
     match: Match[AnyCheckpoint], lost: Callable[[Branch[AnyCheckpoint]], list[int]], *, rewinds: bool
 ) -> int:
-    for branch, end in reversed(match.segments):
+    for branch, end in reversed(match.branches):
         positions = lost(branch)
         if rewinds and positions and positions[-1] > end:
             return end

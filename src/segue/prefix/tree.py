@@ -62,20 +62,20 @@ class Tree(Generic[AnyCheckpoint]):
     def match(self, tokens: Tokens) -> Match[AnyCheckpoint]:
         """The longest known prefix of `tokens`. Mutates nothing; takes time linear in `n_known` and the depth."""
         branch, position = self._root, 0
-        segments = [(branch, 0)]
+        branches = [(branch, 0)]
         while position < len(tokens):
             child = branch.child(position, int(tokens[position]))
             if child is None:
                 break
             branch = child
             position += n_equal(tokens[position:], branch.tokens)
-            segments.append((branch, position))
-        return Match(position, tuple(segments), self._version)
+            branches.append((branch, position))
+        return Match(position, tuple(branches), self._version)
 
     def at(self, tokens: Tokens) -> AnyCheckpoint | None:
         """The checkpoint attached at the end of the path `tokens`."""
         match = self.match(tokens)
-        branch = match.segments[-1][0]
+        branch = match.branches[-1][0]
         i = bisect_left(branch.ends, len(tokens))
         if match.n_known < len(tokens) or i == len(branch.ends) or branch.ends[i] != len(tokens):
             return None
@@ -190,7 +190,7 @@ class Tree(Generic[AnyCheckpoint]):
     def _insert(self, tokens: Tokens) -> Branch[AnyCheckpoint]:
         """Insert the path; return the branch on which it ends."""
         match = self.match(tokens)
-        branch = match.segments[-1][0]
+        branch = match.branches[-1][0]
         unknown = tokens[match.n_known :]
         self._clock += 1
         if len(unknown):

@@ -19,7 +19,7 @@ class Visit:
     has learned from that. The path has reached `n_tokens` tokens, at the time `ended`. `n_turns` visits of the same
     conversation came before, `gap_s` apart on a running geometric mean, None before the second. `returned_after_s`
     is the time from its end until the conversation continued; None until then. `attended` is when its client's session
-    was last active elsewhere. `Returns` assigns `number`. `divergences` are those of the path that it continues.
+    was last active elsewhere. `ReturnTimes` assigns `number`. `divergences` are those of the path that it continues.
     """
 
     arrived: float

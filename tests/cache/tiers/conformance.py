@@ -170,6 +170,11 @@ class TierConformance:
 class LowerConformance(TierConformance):
     """What the tiers below the host promise besides."""
 
+    def test_logs_and_reports_call_it_by_its_name(self, desk: Desk) -> None:
+        entry, lower = self.kept(desk), desk.cache.evictor.lower
+        assert lower is self.tier(desk)
+        assert desk.cache.evictor.tier(entry) == lower.name not in ("", "live", "parked", "host")
+
     def test_a_get_without_room_on_the_host_is_refused_and_leaves_all_as_it_was(self, desk: Desk) -> None:
         entry = self.kept(desk)
         budget, tier = desk.cache.host.budget, self.tier(desk)

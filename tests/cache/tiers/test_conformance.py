@@ -51,7 +51,7 @@ class TestDevice(TierConformance):
     def put_in_vain(self, desk: Desk, prompt: Path) -> None:
         """The cells are full when the sequence has been copied."""
         entry = left(desk, prompt)
-        desk.cache.evictor.demote(entry)
+        desk.cache.evictor.demote(entry, desk.cache.evictor.host_room)
         assert desk.start(0, PROMPT + MORE)
         assert desk.engine.length(0) == entry.n_tokens
         copy = desk.engine.copy
@@ -77,7 +77,7 @@ class TestHost(TierConformance):
 
     def keep(self, desk: Desk, entry: Entry) -> None:
         if entry.is_parked:
-            desk.cache.evictor.demote(entry)
+            desk.cache.evictor.demote(entry, desk.cache.evictor.host_room)
 
     def spoil(self, desk: Desk, entry: Entry) -> None:  # noqa: ARG002
         """The next state that is put into the context is refused."""

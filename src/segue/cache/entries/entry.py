@@ -25,11 +25,11 @@ class Layout:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Entry(Checkpoint):
-    """A checkpoint, and where its parts are: on the device, in host memory, on disk, or in several of these places.
+    """A checkpoint, and where its parts are: on the device, in host memory, on a lower tier, or on several of these.
 
     On the device it is parked as sequence `seq`, or it uses the cells of another sequence whose path passes through it
     (`CellOwners`). On the host `state` is what sequences cannot share, or all of it (`is_whole`); its cells are the
-    first `n_covered` of the chain that ends in `segment`, and `is_loaded` keeps the loaded part of that chain in
+    first `n_covered` of the chain that ends in `segment`, and `holds_chain` keeps the loaded part of that chain in
     memory. `stored` is its row on a lower tier. After a failed read it is not fetched before `fetch_after`, in
     monotonic seconds. `tree` is that of its namespace.
     """
@@ -40,7 +40,7 @@ class Entry(Checkpoint):
     state: State | None = None
     segment: Segment | None = None
     n_covered: int = 0
-    is_loaded: bool = False
+    holds_chain: bool = False
     stored: EntryRow | None = None
     fetch_after: float = -math.inf
 
@@ -51,7 +51,7 @@ class Entry(Checkpoint):
 
     @property
     def is_stored(self) -> bool:
-        """Whether it is on disk, with the possible exception of its logits."""
+        """Whether a lower tier has it, with the possible exception of its logits."""
         return self.stored is not None
 
     @property
@@ -71,7 +71,7 @@ class Entry(Checkpoint):
 
     @property
     def has_chain(self) -> bool:
-        """Whether segments hold all of its cells, in memory or on disk; true, too, if the model uses no segments."""
+        """Whether segments hold all of its cells, in memory or below; true, too, if the model uses no segments."""
         return not self.layout.is_segmented or self.n_covered == self.n_tokens
 
     @property
@@ -80,8 +80,8 @@ class Entry(Checkpoint):
         return self.segment is not None and all(segment.cells is not None for segment in self.segment.up())
 
     @property
-    def is_copied(self) -> bool:
-        """Whether the host and the disk together have all of its state."""
+    def has_full_copy(self) -> bool:
+        """Whether the host and the lower tier together have all of its state."""
         return self.is_stored or (self.has_chain and self.has_state)
 
     @property
@@ -92,7 +92,7 @@ class Entry(Checkpoint):
     @property
     def takes_host_memory(self) -> bool:
         """Whether any part of it, logits included, is in host memory."""
-        return self.state is not None or self.is_loaded or self.logits is not None
+        return self.state is not None or self.holds_chain or self.logits is not None
 
     @property
     def has_cells(self) -> bool:
@@ -100,8 +100,8 @@ class Entry(Checkpoint):
         return self.is_parked or self.is_whole or self.is_stored or self.n_covered == self.n_tokens
 
     @property
-    def is_unsaved(self) -> bool:
-        """Whether the disk lacks its state, or logits that are in memory."""
+    def is_unstored(self) -> bool:
+        """Whether the lower tier lacks its state, or logits that are in memory."""
         return not self.is_stored or (self.logits is not None and not self.stores_logits)
 
     @property
@@ -113,12 +113,3 @@ class Entry(Checkpoint):
     def host_bytes(self) -> int:
         """The bytes of its state and its logits in host memory; segments are shared and counted separately."""
         return (0 if self.state is None else self.state.n_bytes) + (0 if self.logits is None else self.logits.nbytes)
-
-    @property
-    def tier(self) -> str:
-        """Its nearest tier, as logs and reports name it; `live` if it uses only the cells of other sequences."""
-        if self.is_parked:
-            return "parked"
-        if self.state is not None or self.is_loaded:
-            return "host"
-        return "disk" if self.is_stored else "live"

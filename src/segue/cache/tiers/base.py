@@ -28,10 +28,13 @@ class Tier(Protocol[Place]):
         """Whether the tier can give all of the entry back, its logits aside."""
 
     def cost(self, entry: Entry, *, with_logits: bool = True) -> int:
-        """Bytes that `get` would move; 0 if there is nothing to do."""
+        """The most bytes that `get` would bring into the tier above; 0 if nothing need come from here."""
 
     def put(self, entry: Entry, source: Place) -> bool:
-        """Keep an entry, or its next piece, now or as soon as there is time; False if there is no room."""
+        """Keep an entry, or its next piece; False if there is no room.
+
+        A tier that works in the background only queues it, and True then promises nothing: `has` tells.
+        """
 
     def get(self, entry: Entry, target: Place, *, with_logits: bool = True) -> bool:
         """Bring an entry back, or its next piece, or begin to; False if that is not possible now."""

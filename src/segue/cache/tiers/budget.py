@@ -32,7 +32,7 @@ class Budget:
         self.charge(n_bytes)
         self.reserved_bytes += n_bytes
 
-    def release(self, n_bytes: int) -> None:
+    def end_reservation(self, n_bytes: int) -> None:
         """End a reservation of `n_bytes`."""
         self.refund(n_bytes)
         self.reserved_bytes -= n_bytes

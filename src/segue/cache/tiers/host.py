@@ -43,11 +43,11 @@ class HostTier:
         return self._engine.shape.n_bytes_state + entry.n_covered * self._engine.shape.n_bytes_cell
 
     def put(self, entry: Entry, source: int) -> bool:
-        """Copy the next piece of an entry at which sequence `source` stands; call this until it `is_copied`.
+        """Copy the next piece of an entry at which sequence `source` stands; call this until it `has_full_copy`.
 
         False if there is no room without dropping anything.
         """
-        return entry.is_copied or self.copy_next(entry, source, self.budget.fits)
+        return entry.has_full_copy or self.copy_next(entry, source, self.budget.fits)
 
     def get(self, entry: Entry, target: int, *, with_logits: bool = True, n_tokens: int | None = None) -> bool:  # noqa: ARG002
         """Load the next piece of an entry into `target`, whose length shows which one that is.
@@ -74,28 +74,28 @@ class HostTier:
         """Bytes of host memory, including those reserved for pending reads."""
         return Usage(self.budget.used_bytes, self.budget.limit_bytes)
 
-    def missing_bytes(self, checkpoint: Entry, seq: int) -> int:
+    def missing_bytes(self, entry: Entry, seq: int) -> int:
         """The bytes still to be copied of a checkpoint at which `seq` stands."""
         n_bytes = 0
-        if not checkpoint.has_state:
+        if not entry.has_state:
             n_bytes += self._engine.state_bytes(seq, partial=self.layout.is_segmented)
         if self.layout.is_segmented:
             shape = self._engine.shape
-            _, n = self.segments.find(checkpoint.tree, tokens_of(checkpoint))
-            n_pieces = len(self._ends(checkpoint, n))
-            n_bytes += (checkpoint.n_tokens - n) * shape.n_bytes_cell + n_pieces * shape.n_bytes_segment
+            _, n = self.segments.find(entry.tree, tokens_of(entry))
+            n_pieces = len(self._ends(entry, n))
+            n_bytes += (entry.n_tokens - n) * shape.n_bytes_cell + n_pieces * shape.n_bytes_segment
         return n_bytes
 
-    def copy_next(self, checkpoint: Entry, seq: int, room: Room) -> bool:
+    def copy_next(self, entry: Entry, seq: int, room: Room) -> bool:
         """Copy the next piece of an incomplete checkpoint at which `seq` stands; False if there is no room for it."""
-        if checkpoint.has_chain:
-            return self.copy_state(checkpoint, seq, room)
-        tokens = tokens_of(checkpoint)
-        segment, start = self.segments.find(checkpoint.tree, tokens)
-        if start > checkpoint.n_covered:
-            self._segment(checkpoint, segment, start)
+        if entry.has_chain:
+            return self.copy_state(entry, seq, room)
+        tokens = tokens_of(entry)
+        segment, start = self.segments.find(entry.tree, tokens)
+        if start > entry.n_covered:
+            self._segment(entry, segment, start)
             return True
-        end = self._ends(checkpoint, start)[0]
+        end = self._ends(entry, start)[0]
         shape = self._engine.shape
         # Making room must not evict the chain copied so far.
         self.segments.hold(segment)
@@ -103,73 +103,73 @@ class HostTier:
             if not room(shape.n_bytes_segment + (end - start) * shape.n_bytes_cell):
                 return False
             cells = self._engine.save_cells(seq, start, end, self._via)
-            self._segment(checkpoint, self.segments.add(segment, start, tokens[start:end], cells), end)
+            self._segment(entry, self.segments.add(segment, start, tokens[start:end], cells), end)
         finally:
             self.segments.release(segment)
         return True
 
-    def copy_state(self, checkpoint: Entry, seq: int, room: Room) -> bool:
+    def copy_state(self, entry: Entry, seq: int, room: Room) -> bool:
         """Copy the state that no segment holds, unless it is already there; False if there is no room for it."""
-        if checkpoint.has_state:
+        if entry.has_state:
             return True
         if not room(self._engine.state_bytes(seq, partial=self.layout.is_segmented)):
             return False
         state = self._engine.save(seq, partial=self.layout.is_segmented)
         self.budget.charge(state.n_bytes)
-        checkpoint.state = state
-        checkpoint.n_bytes += state.n_bytes
+        entry.state = state
+        entry.n_bytes += state.n_bytes
         if self._engine.shape.kind.has_window:
-            checkpoint.pos_min = max(checkpoint.pos_min, checkpoint.n_tokens - self._engine.shape.n_swa)
+            entry.pos_min = max(entry.pos_min, entry.n_tokens - self._engine.shape.n_swa)
         return True
 
-    def adopt(self, checkpoint: Entry) -> bool:
+    def adopt(self, entry: Entry) -> bool:
         """Attach a checkpoint that loses its cells to an existing chain; False if no chain covers all its tokens."""
-        if not self.layout.is_segmented or not checkpoint.has_state:
+        if not self.layout.is_segmented or not entry.has_state:
             return False
-        segment, n = self.segments.find(checkpoint.tree, tokens_of(checkpoint))
-        if n == checkpoint.n_tokens:
-            self._segment(checkpoint, segment, n)
-        return n == checkpoint.n_tokens
+        segment, n = self.segments.find(entry.tree, tokens_of(entry))
+        if n == entry.n_tokens:
+            self._segment(entry, segment, n)
+        return n == entry.n_tokens
 
-    def keep_logits(self, checkpoint: Entry, logits: Logits, room: Room) -> None:
+    def keep_logits(self, entry: Entry, logits: Logits, room: Room) -> None:
         """Keep the logits after a checkpoint's last token, if there is room."""
-        if checkpoint.logits is None and room(logits.nbytes):
+        if entry.logits is None and room(logits.nbytes):
             self.budget.charge(logits.nbytes)
-            checkpoint.logits, checkpoint.has_far_logits = logits.copy(), False
-            checkpoint.n_bytes += logits.nbytes
+            entry.logits, entry.has_far_logits = logits.copy(), False
+            entry.n_bytes += logits.nbytes
 
-    def arrays(self, checkpoint: Entry) -> list[Bytes]:
+    def arrays(self, entry: Entry) -> list[Bytes]:
         """The state and the logits as `bring_back` takes them, as far as the host has them."""
-        return entry_to_arrays(checkpoint.state, checkpoint.logits)
+        return entry_to_arrays(entry.state, entry.logits)
 
-    def drop_logits(self, checkpoint: Entry) -> None:
-        """Drop the logits of a checkpoint; unless the disk has them, one token must then be read to get them."""
-        if checkpoint.logits is not None:
-            self.budget.refund(checkpoint.logits.nbytes)
-            checkpoint.n_bytes -= checkpoint.logits.nbytes
-            checkpoint.logits = None
-            checkpoint.has_far_logits = checkpoint.stores_logits
+    def drop_logits(self, entry: Entry) -> None:
+        """Drop the logits of a checkpoint; unless a lower tier has them, one token must then be read to get them."""
+        if entry.logits is not None:
+            self.budget.refund(entry.logits.nbytes)
+            entry.n_bytes -= entry.logits.nbytes
+            entry.logits = None
+            entry.has_far_logits = entry.stores_logits
 
-    def drop_copy(self, checkpoint: Entry) -> None:
+    def drop_copy(self, entry: Entry) -> None:
         """Drop the copy of a checkpoint in memory, except for its logits."""
-        self.drop_state(checkpoint)
-        if checkpoint.is_stored:
-            self.unload_chain(checkpoint)
+        self.drop_state(entry)
+        if entry.is_stored:
+            self.unload_chain(entry)
         else:
-            self.drop_segment(checkpoint)
+            self.detach_chain(entry)
 
-    def drop_state(self, checkpoint: Entry) -> None:
+    def drop_state(self, entry: Entry) -> None:
         """Drop the state that no segment holds."""
-        if checkpoint.state is not None:
-            self.budget.refund(checkpoint.state.n_bytes)
-            checkpoint.n_bytes -= checkpoint.state.n_bytes
-            checkpoint.state = None
+        if entry.state is not None:
+            self.budget.refund(entry.state.n_bytes)
+            entry.n_bytes -= entry.state.n_bytes
+            entry.state = None
 
-    def drop_segment(self, checkpoint: Entry) -> None:
+    def detach_chain(self, entry: Entry) -> None:
         """Detach a checkpoint from its chain of segments."""
-        if checkpoint.segment is not None:
-            (self.segments.release if checkpoint.is_loaded else self.segments.release_unloaded)(checkpoint.segment)
-            checkpoint.segment, checkpoint.n_covered, checkpoint.is_loaded = None, 0, False
+        if entry.segment is not None:
+            (self.segments.release if entry.holds_chain else self.segments.release_far)(entry.segment)
+            entry.segment, entry.n_covered, entry.holds_chain = None, 0, False
 
     def read_arrays(
         self, arrays: Sequence[Bytes], n_tokens: int, *, has_logits: bool
@@ -190,48 +190,48 @@ class HostTier:
             raise DamagedError("a stored state is damaged", f"it does not have logits of {n_bytes} bytes")
         return state, logits
 
-    def bring_back(self, checkpoint: Entry, arrays: Sequence[Bytes]) -> None:
-        """Bring a checkpoint's state and logits, as read from the disk, back to memory; the caller has made room.
+    def bring_back(self, entry: Entry, arrays: Sequence[Bytes]) -> None:
+        """Bring a checkpoint's state and logits, as read from a lower tier, back to memory; the caller has made room.
 
         Raises DamagedError, and takes nothing, if these cannot be its arrays.
         """
-        state, logits = self.read_arrays(arrays, checkpoint.n_tokens, has_logits=checkpoint.has_far_logits)
-        if checkpoint.state is None and state is not None:
-            checkpoint.state = state
+        state, logits = self.read_arrays(arrays, entry.n_tokens, has_logits=entry.has_far_logits)
+        if entry.state is None and state is not None:
+            entry.state = state
             self.budget.charge(state.n_bytes)
-            checkpoint.n_bytes += state.n_bytes
-        if checkpoint.logits is None and logits is not None:
-            checkpoint.logits, checkpoint.has_far_logits = logits, False
+            entry.n_bytes += state.n_bytes
+        if entry.logits is None and logits is not None:
+            entry.logits, entry.has_far_logits = logits, False
             self.budget.charge(logits.nbytes)
-            checkpoint.n_bytes += logits.nbytes
+            entry.n_bytes += logits.nbytes
 
-    def hold_chain(self, checkpoint: Entry) -> None:
+    def hold_chain(self, entry: Entry) -> None:
         """Count on the segments of a checkpoint's chain in memory: those that are there stay."""
-        if checkpoint.segment is not None and not checkpoint.is_loaded:
-            checkpoint.is_loaded = True
-            checkpoint.segment.n_host += 1
+        if entry.segment is not None and not entry.holds_chain:
+            entry.holds_chain = True
+            entry.segment.n_host += 1
 
-    def unload_chain(self, checkpoint: Entry) -> None:
-        """Let the chain of a checkpoint that is on disk leave memory, as far as nothing else counts on it."""
-        if checkpoint.is_loaded:
-            assert checkpoint.segment is not None
-            checkpoint.is_loaded = False
-            self.segments.unload(checkpoint.segment)
+    def unload_chain(self, entry: Entry) -> None:
+        """Let the chain of a checkpoint that is stored below leave memory, as far as nothing else counts on it."""
+        if entry.holds_chain:
+            assert entry.segment is not None
+            entry.holds_chain = False
+            self.segments.unload(entry.segment)
 
-    def freed_bytes(self, checkpoint: Entry) -> int:
+    def freed_bytes(self, entry: Entry) -> int:
         """The bytes that dropping all copies of a checkpoint would free."""
-        segment = checkpoint.segment if checkpoint.is_loaded else None
-        return checkpoint.host_bytes + (self.segments.freed_bytes(segment) if segment is not None else 0)
+        segment = entry.segment if entry.holds_chain else None
+        return entry.host_bytes + (self.segments.freed_bytes(segment) if segment is not None else 0)
 
-    def _segment(self, checkpoint: Entry, segment: Segment, n_covered: int) -> None:
+    def _segment(self, entry: Entry, segment: Segment, n_covered: int) -> None:
         self.segments.hold(segment)
-        self.drop_segment(checkpoint)
-        checkpoint.segment, checkpoint.n_covered, checkpoint.is_loaded = segment, n_covered, True
+        self.detach_chain(entry)
+        entry.segment, entry.n_covered, entry.holds_chain = segment, n_covered, True
 
-    def _ends(self, checkpoint: Entry, start: int) -> list[int]:
+    def _ends(self, entry: Entry, start: int) -> list[int]:
         """The ends of the segments of `[start, n_tokens)`: one at each checkpoint, so that each can go alone."""
-        ends = [checkpoint.n_tokens]
-        for ancestor in ancestors(checkpoint):
+        ends = [entry.n_tokens]
+        for ancestor in ancestors(entry):
             if ancestor.n_tokens <= start:
                 break
             ends.append(ancestor.n_tokens)

@@ -28,11 +28,14 @@ class UpperTiers(Protocol):
     def stored_room(self, n_bytes: int) -> bool:
         """Make room on the host by dropping only copies that a lower tier has too."""
 
-    def copy_all(self, checkpoint: Entry, seq: int, room: Callable[[int], bool]) -> bool:
+    def copy_all(self, entry: Entry, seq: int, room: Callable[[int], bool]) -> bool:
         """Copy all of an entry that `seq` stands at to the host; False if there is no room, with nothing copied."""
 
-    def evict(self, checkpoint: Entry, *, loss: Loss | None = Loss.EVICTED) -> None:
-        """Drop an entry from all tiers, and those that cannot live without its cells."""
+    def remove(self, entry: Entry, loss: Loss | None) -> None:
+        """Drop an entry from all tiers and from its tree, and those that cannot live without its cells."""
+
+    def tier(self, entry: Entry) -> str:
+        """The name of an entry's nearest tier."""
 
 
 class LowerTier(Tier[HostTier], Protocol):
@@ -40,6 +43,10 @@ class LowerTier(Tier[HostTier], Protocol):
 
     While it has an entry, `Entry.stored` says so. Belongs to the engine's thread, like every tier.
     """
+
+    @property
+    def name(self) -> str:
+        """The tier's name in logs and in reports, such as `disk`."""
 
     @property
     def is_idle(self) -> bool:
@@ -60,6 +67,8 @@ class LowerTier(Tier[HostTier], Protocol):
 
 class NullTier:
     """No tier at all."""
+
+    name = "none"
 
     def has(self, entry: Entry) -> bool:  # noqa: ARG002
         """Nothing is kept."""

@@ -44,75 +44,75 @@ class CellOwners:
 
     def all_parked(self) -> list[Entry]:
         """The parked checkpoints of all trees."""
-        return [checkpoint for parked in self._parked.values() for checkpoint in parked]
+        return [entry for parked in self._parked.values() for entry in parked]
 
-    def update(self, checkpoint: Entry) -> None:
+    def update(self, entry: Entry) -> None:
         """Record that a checkpoint was parked, is no longer parked, or has left its tree."""
-        if checkpoint.is_attached and checkpoint.is_parked:
-            self.parked(checkpoint.tree)[checkpoint] = None
+        if entry.is_attached and entry.is_parked:
+            self.parked(entry.tree)[entry] = None
         else:
-            self.parked(checkpoint.tree).pop(checkpoint, None)
+            self.parked(entry.tree).pop(entry, None)
 
-    def running_over(self, checkpoint: Entry) -> int | None:
+    def running_over(self, entry: Entry) -> int | None:
         """A running sequence that holds the checkpoint's cells."""
-        tree = checkpoint.tree
+        tree = entry.tree
         for seq, running in self.running.items():
             if (
                 running.tree is tree
                 and running.anchor is not None
-                and running.n_anchor >= checkpoint.n_tokens
-                and is_prefix(checkpoint, running.anchor)
+                and running.n_anchor >= entry.n_tokens
+                and is_prefix(entry, running.anchor)
             ):
                 return seq
         return None
 
-    def parked_over(self, checkpoint: Entry) -> Entry | None:
+    def parked_over(self, entry: Entry) -> Entry | None:
         """A parked checkpoint whose path passes through this one."""
-        for parked in self.parked(checkpoint.tree):
-            if parked.n_tokens >= checkpoint.n_tokens and is_prefix(checkpoint, parked):
+        for parked in self.parked(entry.tree):
+            if parked.n_tokens >= entry.n_tokens and is_prefix(entry, parked):
                 return parked
         return None
 
-    def seq_over(self, checkpoint: Entry) -> int | None:
+    def seq_over(self, entry: Entry) -> int | None:
         """A sequence that holds the checkpoint's cells, preferably a parked one."""
-        parked = self.parked_over(checkpoint)
-        return self.running_over(checkpoint) if parked is None else parked.seq
+        parked = self.parked_over(entry)
+        return self.running_over(entry) if parked is None else parked.seq
 
-    def source(self, checkpoint: Entry) -> int | None:
+    def source(self, entry: Entry) -> int | None:
         """The sequence to copy a checkpoint from: the one it is parked on, or one that holds its cells."""
-        return checkpoint.seq if checkpoint.is_parked else self.seq_over(checkpoint)
+        return entry.seq if entry.is_parked else self.seq_over(entry)
 
-    def is_on_device(self, checkpoint: Entry) -> bool:
+    def is_on_device(self, entry: Entry) -> bool:
         """Whether it can continue at once, or after copying only its state from the host."""
-        if checkpoint.is_parked:
+        if entry.is_parked:
             return True
-        return checkpoint.has_state and self.seq_over(checkpoint) is not None
+        return entry.has_state and self.seq_over(entry) is not None
 
-    def is_near(self, checkpoint: Entry) -> bool:
-        """Whether it can be restored without the disk."""
-        return checkpoint.is_parked or checkpoint.is_on_host or self.is_on_device(checkpoint)
+    def is_near(self, entry: Entry) -> bool:
+        """Whether it can be restored without the lower tier."""
+        return entry.is_parked or entry.is_on_host or self.is_on_device(entry)
 
-    def n_shared(self, checkpoint: Entry) -> int:
+    def n_shared(self, entry: Entry) -> int:
         """How many of the checkpoint's first cells other sequences keep too."""
-        n_shared = self.n_on_running(checkpoint)
-        for parked in self.parked(checkpoint.tree):
-            if parked is not checkpoint:
-                n_shared = max(n_shared, common(checkpoint, parked))
+        n_shared = self.n_on_running(entry)
+        for parked in self.parked(entry.tree):
+            if parked is not entry:
+                n_shared = max(n_shared, common(entry, parked))
         return n_shared
 
-    def n_on_running(self, checkpoint: Entry) -> int:
+    def n_on_running(self, entry: Entry) -> int:
         """How many of the checkpoint's first cells running sequences keep."""
         n_shared = 0
-        tree = checkpoint.tree
+        tree = entry.tree
         for running in self.running.values():
             if running.tree is tree and running.anchor is not None:
-                n_shared = max(n_shared, min(running.n_anchor, common(checkpoint, running.anchor)))
+                n_shared = max(n_shared, min(running.n_anchor, common(entry, running.anchor)))
         return n_shared
 
-    def orphans(self, checkpoint: Entry) -> Iterator[Entry]:
+    def orphans(self, entry: Entry) -> Iterator[Entry]:
         """The checkpoints on its path whose only cells are those of its sequence, deepest first."""
-        n_shared = self.n_shared(checkpoint)
-        for ancestor in ancestors(checkpoint):
+        n_shared = self.n_shared(entry)
+        for ancestor in ancestors(entry):
             if ancestor.n_tokens <= n_shared:
                 break
             if not ancestor.has_cells:

@@ -49,7 +49,7 @@ class SegmentTree:
         return segment
 
     def bring_back(self, segment: Segment, cells: Cells) -> None:
-        """Bring the cells of a segment that is only on disk back; there is room, and its parents have theirs."""
+        """Bring the cells of a segment that is only stored below back; there is room, and its parents have theirs."""
         assert segment.cells is None
         self._budget.charge(cells.n_bytes)
         segment.cells = cells
@@ -62,16 +62,16 @@ class SegmentTree:
     def release(self, segment: Segment) -> None:
         """Count one checkpoint in memory less on a chain, and drop the segments that are no longer needed."""
         self.unload(segment)
-        self.release_unloaded(segment)
+        self.release_far(segment)
 
     def unload(self, segment: Segment) -> None:
-        """Count one checkpoint in memory less on a chain, which it keeps; cells that are also on disk leave memory."""
+        """Count one checkpoint in memory less on a chain, which it keeps; cells that are stored below leave memory."""
         segment.n_host -= 1
         assert segment.n_host >= 0
         self._unload_unneeded(segment)
 
-    def release_unloaded(self, segment: Segment) -> None:
-        """Count one checkpoint less on a chain, one that is not in memory; drop the segments no longer needed."""
+    def release_far(self, segment: Segment) -> None:
+        """Count one checkpoint less on a chain, one that is far (not in memory); drop the segments no longer needed."""
         segment.n_users -= 1
         assert segment.n_users >= segment.n_host
         while not segment.is_needed and segment.parent is not None:
@@ -132,7 +132,7 @@ class SegmentTree:
         return n_bytes
 
     def _unload_unneeded(self, segment: Segment) -> None:
-        """Drop the cells, from a segment up, that are on disk and that no checkpoint in memory depends on."""
+        """Drop the cells, from a segment up, that are stored below and that no checkpoint in memory depends on."""
         for one in segment.up():
             if one.is_needed_on_host or not one.is_stored:
                 break

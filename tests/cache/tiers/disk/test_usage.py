@@ -27,7 +27,7 @@ def on_a_stored_segment(desk: DiskDesk) -> tuple[Entry, Entry]:
     stored, onward = at(desk, STORED), at(desk, ONWARD)
     assert stored is not None
     assert onward is not None
-    while not onward.is_copied:
+    while not onward.has_full_copy:
         assert desk.cache.maintain(0.0)
     assert where(desk, ONWARD) == ("parked", "host")
     assert not onward.has_loaded_chain, "the cells of the first segment are on disk alone"
@@ -50,7 +50,7 @@ def test_what_is_parked_outlives_a_link_on_disk_that_it_was_copied_behind(kind: 
 def test_what_is_copied_behind_a_link_on_disk_alone_goes_with_it(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     stored, onward = on_a_stored_segment(desk)
-    desk.cache.evictor.demote(onward)
+    desk.cache.evictor.demote(onward, desk.cache.evictor.host_room)
     desk.check()
     desk.cache.evictor.evict(stored)
     desk.check()

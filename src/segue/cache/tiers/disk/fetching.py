@@ -63,50 +63,48 @@ class Fetches:
         self._arrived: list[Entry] = []
         self._n_excess_bytes = 0
 
-    def cost(self, checkpoint: Entry, *, with_logits: bool) -> int:
+    def cost(self, entry: Entry, *, with_logits: bool) -> int:
         """The bytes of memory that must be filled from the disk before a checkpoint can be restored."""
         shape = self._above.device.engine.shape
-        n_bytes = sum(
-            shape.n_bytes_segment + len(segment.tokens) * shape.n_bytes_cell for segment in self._far(checkpoint)
-        )
-        if self._is_file_needed(checkpoint, with_logits):
+        n_bytes = sum(shape.n_bytes_segment + len(segment.tokens) * shape.n_bytes_cell for segment in self._far(entry))
+        if self._is_file_needed(entry, with_logits):
             n_bytes += shape.n_bytes_state + shape.n_bytes_logits + _SLACK_BYTES
-            n_bytes += 0 if self._above.host.layout.is_segmented else checkpoint.n_tokens * shape.n_bytes_cell
+            n_bytes += 0 if self._above.host.layout.is_segmented else entry.n_tokens * shape.n_bytes_cell
         return n_bytes + self._n_excess_bytes if n_bytes else 0
 
-    def fetch(self, checkpoint: Entry, *, with_logits: bool) -> bool:
+    def fetch(self, entry: Entry, *, with_logits: bool) -> bool:
         """Begin to fetch a checkpoint, unless that has already begun.
 
         False if the host has no room for it, or if reading it failed recently.
         """
-        if checkpoint in self._fetching:
+        if entry in self._fetching:
             return True
-        if self._above.entries.clock() < checkpoint.fetch_after:
+        if self._above.entries.clock() < entry.fetch_after:
             return False
-        self._above.in_use.acquire(checkpoint)
-        was_loaded = checkpoint.is_loaded
-        self._above.host.hold_chain(checkpoint)
-        n_reserved = self.cost(checkpoint, with_logits=with_logits)
-        with self._above.in_use.using(checkpoint):
+        self._above.in_use.acquire(entry)
+        was_loaded = entry.holds_chain
+        self._above.host.hold_chain(entry)
+        n_reserved = self.cost(entry, with_logits=with_logits)
+        with self._above.in_use.using(entry):
             if not self._above.host_room(n_reserved):
-                self._above.in_use.release(checkpoint)
+                self._above.in_use.release(entry)
                 if not was_loaded:
-                    self._above.host.unload_chain(checkpoint)
+                    self._above.host.unload_chain(entry)
                 return False
         self._above.host.budget.reserve(n_reserved)
-        self._fetching.add(checkpoint)
-        segments = [(segment, segment.file) for segment in self._far(checkpoint)]
-        stored = checkpoint.stored if self._is_file_needed(checkpoint, with_logits) else None
+        self._fetching.add(entry)
+        segments = [(segment, segment.file) for segment in self._far(entry)]
+        stored = entry.stored if self._is_file_needed(entry, with_logits) else None
         file = (stored.file or "") if stored is not None else ""
         n_disk_bytes = sum(segment.n_stored_bytes for segment, _ in segments) + (
             stored.n_bytes if stored is not None else 0
         )
         host = self._above.host
-        check = partial(host.read_arrays, n_tokens=checkpoint.n_tokens, has_logits=checkpoint.has_far_logits)
+        check = partial(host.read_arrays, n_tokens=entry.n_tokens, has_logits=entry.has_far_logits)
         self._worker.submit(
             partial(_read, self._directory, segments, file, check),
-            partial(self._fetched, checkpoint, n_reserved, n_disk_bytes),
-            partial(self._failed, checkpoint, n_reserved),
+            partial(self._fetched, entry, n_reserved, n_disk_bytes),
+            partial(self._failed, entry, n_reserved),
         )
         return True
 
@@ -115,23 +113,23 @@ class Fetches:
         while self._arrived:
             self._above.in_use.release(self._arrived.pop())
 
-    def _fetched(self, checkpoint: Entry, n_reserved: int, n_disk_bytes: int, fetched: Fetched) -> None:
+    def _fetched(self, entry: Entry, n_reserved: int, n_disk_bytes: int, fetched: Fetched) -> None:
         self._prices.record_fetch(n_disk_bytes, fetched.seconds)
-        self._end(checkpoint, n_reserved)
+        self._end(entry, n_reserved)
         # A checkpoint that was dropped meanwhile has no chain and no file, so none of its data is taken.
-        chain = set(checkpoint.segment.up()) if checkpoint.segment is not None and checkpoint.is_loaded else set()
+        chain = set(entry.segment.up()) if entry.segment is not None and entry.holds_chain else set()
         cells = [(segment, one) for segment, one in fetched.cells if segment in chain and segment.cells is None]
-        own = fetched.own if checkpoint.is_stored else ()
+        own = fetched.own if entry.is_stored else ()
         n_bytes = sum(one.n_bytes for _, one in cells) + sum(array.nbytes for array in own)
         self._n_excess_bytes = max(self._n_excess_bytes, n_bytes - n_reserved)
-        self._stored.bring_back(checkpoint, cells, own)
+        self._stored.bring_back(entry, cells, own)
 
-    def _failed(self, checkpoint: Entry, n_reserved: int, error: Exception) -> None:
+    def _failed(self, entry: Entry, n_reserved: int, error: Exception) -> None:
         assert isinstance(error, FetchError)
-        self._end(checkpoint, n_reserved)
+        self._end(entry, n_reserved)
         segment = error.segment
         # A checkpoint or segment that was dropped or stored again meanwhile has no file, or another one.
-        stored = checkpoint.stored
+        stored = entry.stored
         own_file = stored.file if stored is not None else None
         if (segment.file if segment is not None else own_file) != error.file:
             return
@@ -139,33 +137,29 @@ class Fetches:
             return
         if not error.is_damage:
             log.warning("stored state stays on disk, but its tokens are read again for now: %s", error)
-            checkpoint.fetch_after = self._above.entries.clock() + _REST_S
+            entry.fetch_after = self._above.entries.clock() + _REST_S
             return
         log.warning("stored state is lost; its tokens will be read again: %s", error)
         if segment is not None:
-            self._stored.lose_segment(segment, loss=Loss.DAMAGED)
+            self._stored.lose_segment(segment, Loss.DAMAGED)
         else:
-            self._stored.lose(checkpoint, loss=Loss.DAMAGED)
+            self._stored.lose(entry)
 
-    def _end(self, checkpoint: Entry, n_reserved: int) -> None:
-        self._fetching.discard(checkpoint)
-        self._arrived.append(checkpoint)
-        self._above.host.budget.release(n_reserved)
+    def _end(self, entry: Entry, n_reserved: int) -> None:
+        self._fetching.discard(entry)
+        self._arrived.append(entry)
+        self._above.host.budget.end_reservation(n_reserved)
 
-    def _far(self, checkpoint: Entry) -> list[Segment]:
+    def _far(self, entry: Entry) -> list[Segment]:
         """The segments that a restore needs but that are not in memory."""
-        if (
-            checkpoint.segment is None
-            or checkpoint.is_parked
-            or self._above.device.owners.seq_over(checkpoint) is not None
-        ):
+        if entry.segment is None or entry.is_parked or self._above.device.owners.seq_over(entry) is not None:
             return []
-        return [segment for segment in checkpoint.chain if segment.cells is None]
+        return [segment for segment in entry.chain if segment.cells is None]
 
-    def _is_file_needed(self, checkpoint: Entry, with_logits: bool) -> bool:
-        lacks_state = not checkpoint.has_state and not checkpoint.is_parked
-        has_file = checkpoint.stored is not None and bool(checkpoint.stored.file)
-        return has_file and (lacks_state or (with_logits and checkpoint.has_far_logits))
+    def _is_file_needed(self, entry: Entry, with_logits: bool) -> bool:
+        lacks_state = not entry.has_state and not entry.is_parked
+        has_file = entry.stored is not None and bool(entry.stored.file)
+        return has_file and (lacks_state or (with_logits and entry.has_far_logits))
 
 
 def _read(

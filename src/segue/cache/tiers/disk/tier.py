@@ -9,14 +9,14 @@ from functools import partial
 from segue.cache.entries.entry import Entry
 from segue.cache.tiers.base import Usage
 from segue.cache.tiers.disk.fetching import Fetches
-from segue.cache.tiers.disk.saving import SaveQueue
 from segue.cache.tiers.disk.shared import SharedDisk
+from segue.cache.tiers.disk.storing import StoreQueue
 from segue.cache.tiers.disk.usage import DiskUsage
 from segue.cache.tiers.disk.worker import Worker
 from segue.cache.tiers.disk.writing import ModelDirectory
+from segue.cache.tiers.entry_rows import attach_rows
 from segue.cache.tiers.host import HostTier
 from segue.cache.tiers.lower import UpperTiers
-from segue.cache.tiers.recovery import load
 from segue.cache.tiers.stored_entries import StoredEntries
 from segue.policy.prices import Prices
 from segue.storage.fingerprints import differences, parsed
@@ -33,6 +33,8 @@ class DiskTier:
 
     `collect` takes over their results; `wake` is called, from any thread, when there is something.
     """
+
+    name = "disk"
 
     def __init__(
         self,
@@ -60,10 +62,10 @@ class DiskTier:
         self._share.count_existing(_stored_bytes(above))
         self._stored = StoredEntries(above, self._share.count, self._remove)
         self._usage = DiskUsage(above, self._share, self._stored, self._wall, self._remove)
-        self._saving = SaveQueue(above, self._stored, self._usage, self._writer, place, self._wall)
+        self._storing = StoreQueue(above, self._stored, self._usage, self._writer, place, self._wall)
         self._fetching = Fetches(above, self._stored, self._reader, directory, prices)
         self._usage.reserve(lambda: 0)
-        n_left = sum(checkpoint.is_stored for checkpoint in above.entries.all())
+        n_left = sum(entry.is_stored for entry in above.entries.all())
         if n_left < self.n_loaded:
             log.warning("%d stored checkpoints go: they take more than --cache-disk allows", self.n_loaded - n_left)
             self.n_loaded = n_left
@@ -76,19 +78,19 @@ class DiskTier:
     @property
     def is_idle(self) -> bool:
         """Whether all is stored for which there is room, and neither the threads nor another tier are at work on it."""
-        return self._saving.is_done and not self.is_busy and not self._share.is_waiting
+        return self._storing.is_done and not self.is_busy and not self._share.is_waiting
 
     def has(self, entry: Entry) -> bool:
         """Whether the entry is on disk."""
         return entry.is_stored
 
     def cost(self, entry: Entry, *, with_logits: bool = True) -> int:
-        """Bytes of memory that must come from the disk before an entry can be restored."""
+        """The most bytes of host memory that fetching an entry can take, 0 if all that a restore needs is in memory."""
         return self._fetching.cost(entry, with_logits=with_logits)
 
     def put(self, entry: Entry, source: HostTier) -> bool:  # noqa: ARG002
-        """Store an entry that is new, or has logits now, when there is time."""
-        self._saving.add(entry)
+        """Queue an entry that is new, or has logits now, to be stored when there is time and room; always True."""
+        self._storing.add(entry)
         return True
 
     def get(self, entry: Entry, target: HostTier, *, with_logits: bool = True) -> bool:  # noqa: ARG002
@@ -108,7 +110,7 @@ class DiskTier:
 
     def maintain(self) -> bool:
         """Copy one piece of an entry to the host, or hand a copied one to the writer; False if nothing can be done."""
-        return self._saving.save_next()
+        return self._storing.store_next()
 
     def collect(self) -> None:
         """Take over the results of the threads."""
@@ -117,12 +119,12 @@ class DiskTier:
         self._reader.collect()
         self._usage.make_room_for_others()
         if self._share.was_answered():
-            self._saving.recheck_room()
+            self._storing.recheck_room()
 
     def close(self, timeout_s: float) -> None:
         """Store as much as there is time for, and leave the directory."""
         give_up = time.monotonic() + timeout_s
-        self._saving.retry()
+        self._storing.retry()
         while not self.is_idle and time.monotonic() < give_up:
             if not self.maintain():
                 time.sleep(0.002)
@@ -131,9 +133,9 @@ class DiskTier:
         self._reader.finish()
         self._writer.finish()
         used = [
-            (checkpoint.stored.key, self._wall(checkpoint.last_used), checkpoint.n_hits)
-            for checkpoint in self._above.entries.all()
-            if checkpoint.stored is not None and checkpoint.n_hits and checkpoint.last_used > self._began
+            (entry.stored.key, self._wall(entry.last_used), entry.n_hits)
+            for entry in self._above.entries.all()
+            if entry.stored is not None and entry.n_hits and entry.last_used > self._began
         ]
         if used:
             self._writer.submit(partial(self._touch, used, give_up), lambda _: None, _warn)
@@ -144,7 +146,7 @@ class DiskTier:
         """Make known all that the directory has of the model; how many entries."""
         index = self._directory.index
         _explain_others(index, model, fingerprint)
-        n_loaded, misplaced = load(self._above, index.segments(model), index.checkpoints(model))
+        n_loaded, misplaced = attach_rows(self._above, index.segments(model), index.checkpoints(model))
         for namespace, tokens in self._directory.lost_paths(model):
             self._above.entries.tree(namespace).mark_damaged(tokens)
         if misplaced:

@@ -59,7 +59,7 @@ class DiskUsage:
                     self._victims.requeue(victim)
                 return False
             elif victim is not None:
-                self._stored.lose(victim)
+                self._stored.evict(victim)
             else:
                 return False
         return True
@@ -71,17 +71,17 @@ class DiskUsage:
             return
         until_bytes = self.share.used_bytes - n_bytes
         while self.share.used_bytes > until_bytes and (victim := self._next_victim()) is not None:
-            self._stored.lose(victim)
+            self._stored.evict(victim)
         self.share.answer()
 
     def _next_victim(self, keeping: Collection[Segment] = ()) -> Entry | None:
         """The least valuable on disk."""
         above, now = self._above, self._above.entries.clock()
 
-        def may_go(checkpoint: Entry) -> bool:
-            if not checkpoint.is_stored or above.in_use.has_copies_in_use(checkpoint):
+        def may_go(entry: Entry) -> bool:
+            if not entry.is_stored or above.in_use.has_copies_in_use(entry):
                 return False
-            return not keeping or not any(segment in keeping for segment in self._freed_segments(checkpoint))
+            return not keeping or not any(segment in keeping for segment in self._freed_segments(entry))
 
         def ranked(n_shares: int) -> list[Entry]:
             stored = filter(may_go, above.entries.all())
@@ -89,14 +89,14 @@ class DiskUsage:
 
         return self._victims.next(ranked, now, may_go)
 
-    def _freed_bytes(self, checkpoint: Entry) -> int:
-        n_bytes_segments = sum(segment.n_stored_bytes for segment in self._freed_segments(checkpoint))
-        return (checkpoint.stored.n_bytes if checkpoint.stored is not None else 0) + n_bytes_segments
+    def _freed_bytes(self, entry: Entry) -> int:
+        n_bytes_segments = sum(segment.n_stored_bytes for segment in self._freed_segments(entry))
+        return (entry.stored.n_bytes if entry.stored is not None else 0) + n_bytes_segments
 
-    def _freed_segments(self, checkpoint: Entry) -> Iterator[Segment]:
+    def _freed_segments(self, entry: Entry) -> Iterator[Segment]:
         """The segments that nothing on disk would need without a stored checkpoint."""
         n_own, n_below = 1, 0
-        for segment in checkpoint.segment.up() if checkpoint.segment is not None else ():
+        for segment in entry.segment.up() if entry.segment is not None else ():
             n_stored_below = sum(child.is_stored for child in segment.children.values())
             if segment.is_being_written or segment.n_stored > n_own or n_stored_below > n_below:
                 break

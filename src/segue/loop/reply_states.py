@@ -12,7 +12,7 @@ _N_SPACING = 40
 _N_COVERED = 128
 
 
-class Ring:
+class ReplyStates:
     """Keeps a state every 40 tokens of a reply, enough to cover the last 128 tokens: four states, briefly five.
 
     Only for replies whose clients may continue from inside them, and only if the memory cannot drop a tail. A client

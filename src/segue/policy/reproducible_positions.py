@@ -11,7 +11,7 @@ _DIGEST_BASE = 0x1F3D5B79A2C4E681
 _DIGEST_MODULUS = (1 << 61) - 1
 
 
-def stable_positions(marks: PromptMarks, n_prompt: int) -> tuple[Position, ...]:
+def reproducible_positions(marks: PromptMarks, n_prompt: int) -> tuple[Position, ...]:
     """The positions of reproducible mode, from the prompt alone: message ends, fixed multiples, the prompt's end.
 
     A prompt that extends another prompt at one of its message ends has the same positions up to that end.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segue.cache.entries.entry import Entry
-from segue.cache.tiers.disk.saving import _REST_S
+from segue.cache.tiers.disk.storing import _REST_S
 from segue.memory import MemoryKind
 from segue.prefix.checkpoint import Origin
 from segue.storage.directory import Directory
@@ -66,10 +66,10 @@ def test_others_make_room_for_what_goes_on_from_the_disk(kind: MemoryKind, is_pa
     assert desk.start(0, onward, use_cache=False)
     desk.read(0, onward)
     desk.close(0)
-    while not known(desk, onward).is_copied:
+    while not known(desk, onward).has_full_copy:
         assert desk.cache.maintain(0.0)
     if not is_parked:
-        desk.cache.evictor.demote(known(desk, onward))
+        desk.cache.evictor.demote(known(desk, onward), desk.cache.evictor.host_room)
     desk.store()
     assert not all(at(desk, other) for other in others)
     desk.restart()

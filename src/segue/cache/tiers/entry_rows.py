@@ -1,4 +1,4 @@
-"""Entries as the rows by which a lower tier finds them again."""
+"""Converts entries into the rows by which a lower tier finds them again, and rows into entries."""
 
 import logging
 import time
@@ -19,31 +19,31 @@ from segue.storage.rows import EntryRow, SegmentRow
 log = logging.getLogger("segue.cache")
 
 
-def rows_of(checkpoint: Entry, namespace: str, times: tuple[float, float]) -> tuple[EntryRow, list[SegmentRow]]:
+def rows_of(entry: Entry, namespace: str, times: tuple[float, float]) -> tuple[EntryRow, list[SegmentRow]]:
     """The row of a checkpoint that has neither a key nor a file yet, and those of its chain, root first.
 
     `times` are the wall-clock seconds at which it was made and used last.
     """
-    segments = [SegmentRow(namespace, one.start, one.tokens, one.file, one.n_stored_bytes) for one in checkpoint.chain]
+    segments = [SegmentRow(namespace, one.start, one.tokens, one.file, one.n_stored_bytes) for one in entry.chain]
     row = EntryRow(
         key=b"",
         namespace=namespace,
-        n_tokens=checkpoint.n_tokens,
-        pos_min=checkpoint.pos_min,
-        pos_max=checkpoint.pos_max,
-        origin=checkpoint.origin.value,
+        n_tokens=entry.n_tokens,
+        pos_min=entry.pos_min,
+        pos_max=entry.pos_max,
+        origin=entry.origin.value,
         created=times[0],
         last_used=times[1],
-        tokens=None if segments else tokens_of(checkpoint),
-        has_logits=checkpoint.logits is not None,
-        n_hits=checkpoint.n_hits,
-        pinned=checkpoint.pinned,
-        positions_digest=None if checkpoint.positions_digest is None else str(checkpoint.positions_digest),
+        tokens=None if segments else tokens_of(entry),
+        has_logits=entry.logits is not None,
+        n_hits=entry.n_hits,
+        pinned=entry.pinned,
+        positions_digest=None if entry.positions_digest is None else str(entry.positions_digest),
     )
     return row, segments
 
 
-def load(
+def attach_rows(
     above: UpperTiers, stored_segments: Iterable[SegmentRow], stored_entries: Iterable[EntryRow]
 ) -> tuple[int, list[EntryRow]]:
     """Make known all that a lower tier has, segments given parents first; nothing but tokens comes into memory.

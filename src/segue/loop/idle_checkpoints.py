@@ -30,7 +30,7 @@ class _Left:
     positions: tuple[int, ...]
 
 
-class CatchUp:
+class IdleCheckpoints:
     """Reads the last message of the latest prompts once more, and takes the checkpoints that an edit of it will need.
 
     In long messages these are taken at once; in a short message they would take a large part of its reading time. Works

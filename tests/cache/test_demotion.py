@@ -14,11 +14,11 @@ def test_idle_branches_leave_the_device_when_another_is_read(kind: MemoryKind) -
     for first in range(3):
         desk.leave(path(first, 40))
     tidy(desk)
-    assert desk.cache.offload.n_cells() == 40
+    assert desk.cache.demotion.n_cells() == 40
     assert _n_used(desk) == 80, "the branch used last stays, and slows nobody"
     assert desk.start(0, path(3, 60))
     tidy(desk)
-    assert desk.cache.offload.n_cells() == 40
+    assert desk.cache.demotion.n_cells() == 40
     assert _n_used(desk) == 40
     desk.read(0, path(3, 60))
     desk.check()
@@ -39,7 +39,7 @@ def test_the_branch_used_last_is_copied_while_nobody_runs_and_leaves_in_one_step
     parked = at(desk, path(1, 200))
     assert parked is not None
     assert where(desk, path(1, 200)) == ("parked", "host")
-    assert parked.is_copied
+    assert parked.has_full_copy
     assert desk.start(0, path(2, 20))
     desk.cache.maintain(0.0)
     assert _n_used(desk) == 0
@@ -84,7 +84,7 @@ def test_what_a_running_lane_shares_is_not_idle(kind: MemoryKind) -> None:
     desk.leave(path(1, 40))
     assert desk.start(0, (*path(1, 40), 9))
     tidy(desk)
-    assert desk.cache.offload.n_cells() == 0
+    assert desk.cache.demotion.n_cells() == 0
     assert where(desk, path(1, 40)) == ("parked",)
     desk.read(0, (9,))
     desk.check()
@@ -96,7 +96,7 @@ def test_without_room_on_the_host_idle_branches_stay(kind: MemoryKind) -> None:
     desk.leave(path(1, 40))
     assert desk.start(0, path(2, 20))
     tidy(desk)
-    assert desk.cache.offload.n_cells() == 40
+    assert desk.cache.demotion.n_cells() == 40
     desk.read(0, path(2, 20))
     desk.check()
 

@@ -24,7 +24,7 @@ _N_VISITS = 1 << 14
 _N_STALE = 64
 
 
-class Returns:
+class ReturnTimes:
     """The latest visits, and how soon the next visit of the same conversation followed each.
 
     Visits are classed by how many came before in their conversation, how far apart those were, and whether the last

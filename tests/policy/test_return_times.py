@@ -1,6 +1,6 @@
 import pytest
 
-from segue.policy.returns import Returns
+from segue.policy.return_times import ReturnTimes
 from segue.prefix.visit import Visit
 
 NOW = 100_000.0
@@ -19,7 +19,7 @@ def visit(ended: float, *, n_turns: int = 0, gap_s: float | None = None, n_known
     )
 
 
-def learn(returns: Returns, n: int, after_s: float | None, **of: float) -> None:
+def learn(returns: ReturnTimes, n: int, after_s: float | None, **of: float) -> None:
     """Conversations that ended long ago, and went on so many seconds later or never."""
     for _ in range(n):
         seen = visit(NOW - 50_000, **of)  # type: ignore[arg-type]
@@ -27,8 +27,8 @@ def learn(returns: Returns, n: int, after_s: float | None, **of: float) -> None:
         returns.record(seen)
 
 
-def learned() -> Returns:
-    return Returns(n_prior=20, p_prior=0.03)
+def learned() -> ReturnTimes:
+    return ReturnTimes(n_prior=20, p_prior=0.03)
 
 
 def test_who_returns_in_seconds_is_worth_more_by_the_second_than_who_returns_in_minutes() -> None:

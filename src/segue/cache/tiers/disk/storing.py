@@ -8,13 +8,13 @@ from functools import partial
 
 from segue.cache.entries.arrays import cells_to_arrays
 from segue.cache.entries.entry import Entry
-from segue.cache.entries.events import log_event
+from segue.cache.entries.event_log import log_event
 from segue.cache.entries.segment import Segment
 from segue.cache.tiers.disk.usage import DiskUsage
 from segue.cache.tiers.disk.worker import Worker
 from segue.cache.tiers.disk.writing import EntryWrite, ModelDirectory, most_bytes, write
+from segue.cache.tiers.entry_rows import rows_of
 from segue.cache.tiers.lower import UpperTiers
-from segue.cache.tiers.recovery import rows_of
 from segue.cache.tiers.stored_entries import StoredEntries
 from segue.engine.state import Bytes
 
@@ -24,7 +24,7 @@ _REST_S = 60.0
 """How long nothing is written after a write has failed: a disk that is full stays so for a while."""
 
 
-class SaveQueue:
+class StoreQueue:
     """The checkpoints that are to be stored, oldest first; one at a time is written. Belongs to the engine's thread."""
 
     def __init__(
@@ -42,15 +42,15 @@ class SaveQueue:
         self._worker = worker
         self._place = place
         self._wall = wall
-        self._unsaved: dict[Entry, None] = {}
+        self._unstored: dict[Entry, None] = {}
         self._rests_until = -math.inf
         self.is_writing = False
         self.is_stuck = False
 
-    def add(self, checkpoint: Entry) -> None:
+    def add(self, entry: Entry) -> None:
         """Queue a checkpoint that is not on disk yet, or not with its logits."""
-        if checkpoint.is_unsaved:
-            self._unsaved[checkpoint] = None
+        if entry.is_unstored:
+            self._unstored[entry] = None
             self.is_stuck = False
 
     def recheck_room(self) -> None:
@@ -64,83 +64,83 @@ class SaveQueue:
     @property
     def is_done(self) -> bool:
         """Whether all is stored for which there is room."""
-        return not self.is_writing and (not self._unsaved or self.is_stuck)
+        return not self.is_writing and (not self._unstored or self.is_stuck)
 
-    def save_next(self) -> bool:
-        """Copy one piece of a checkpoint to the host, or hand a copied one to be written; False if neither can be."""
+    def store_next(self) -> bool:
+        """Copy one piece of a checkpoint to the host, or have a complete copy written; False if neither can be done."""
         if self.is_writing:
             return False
         has_room = True
-        for checkpoint in list(self._unsaved) if self._above.entries.clock() >= self._rests_until else ():
-            if not checkpoint.is_attached or not checkpoint.is_unsaved or not _can_be_copied(checkpoint):
-                del self._unsaved[checkpoint]
-            elif _is_in_memory(checkpoint):
-                del self._unsaved[checkpoint]
-                if self._save(checkpoint):
+        for entry in list(self._unstored) if self._above.entries.clock() >= self._rests_until else ():
+            if not entry.is_attached or not entry.is_unstored or not _can_be_copied(entry):
+                del self._unstored[entry]
+            elif _is_in_memory(entry):
+                del self._unstored[entry]
+                if self._store(entry):
                     return True
             elif has_room:
                 # Where one finds no room, others would hardly: they wait without being tried.
-                has_room = self._copy(checkpoint)
+                has_room = self._copy(entry)
                 if has_room:
                     return True
         self.is_stuck = True
         return False
 
-    def _copy(self, checkpoint: Entry) -> bool:
-        seq = self._above.device.owners.source(checkpoint)
+    def _copy(self, entry: Entry) -> bool:
+        seq = self._above.device.owners.source(entry)
         if seq is None:
             return True
-        with self._above.in_use.using(checkpoint):
-            return self._above.host.copy_next(checkpoint, seq, self._above.stored_room)
+        with self._above.in_use.using(entry):
+            return self._above.host.copy_next(entry, seq, self._above.stored_room)
 
-    def _save(self, checkpoint: Entry) -> bool:
-        chain = checkpoint.chain
-        own = self._above.host.arrays(checkpoint)
+    def _store(self, entry: Entry) -> bool:
+        chain = entry.chain
+        own = self._above.host.arrays(entry)
 
         def need() -> int:
             return most_bytes([own, *(arrays for arrays in _new_cells(chain) if arrays is not None)])
 
-        self._above.in_use.acquire(checkpoint)
+        self._above.in_use.acquire(entry)
         # Segments that only the disk has cannot be written again.
         if not self._usage.reserve(need, [segment for segment in chain if segment.cells is None]):
-            self._above.in_use.release(checkpoint)
+            self._above.in_use.release(entry)
             if need() <= self._usage.share.disk.limit_bytes:
-                self._unsaved[checkpoint] = None
+                self._unstored[entry] = None
             return False
         n_bytes = need()
         for segment in chain:
             segment.is_being_written = True
-        namespace = self._above.entries.namespace(checkpoint)
-        times = self._wall(checkpoint.created), self._wall(checkpoint.last_used)
-        row, segments = rows_of(checkpoint, namespace, times)
+        namespace = self._above.entries.namespace(entry)
+        times = self._wall(entry.created), self._wall(entry.last_used)
+        row, segments = rows_of(entry, namespace, times)
         writing = EntryWrite(row, tuple(segments), tuple(_new_cells(chain)), own)
         self.is_writing = True
         self._worker.submit(
             partial(write, self._place, writing),
-            partial(self._written, checkpoint, chain, n_bytes),
-            partial(self._failed, checkpoint, chain, n_bytes),
+            partial(self._written, entry, chain, n_bytes),
+            partial(self._failed, entry, chain, n_bytes),
         )
         return True
 
-    def _written(self, checkpoint: Entry, chain: list[Segment], n_reserved: int, written: EntryWrite) -> None:
+    def _written(self, entry: Entry, chain: list[Segment], n_reserved: int, written: EntryWrite) -> None:
         with self._usage.share.spending(n_reserved):
-            self._stored.add(checkpoint, chain, written.row, written.segments)
-        self._end(checkpoint)
-        log_event("stored", checkpoint, checkpoint.tier, time.perf_counter())
-        if checkpoint.is_attached:
-            self.add(checkpoint)
+            self._stored.add(entry, chain, written.row, written.segments)
+        self._end(entry)
+        log_event("stored", entry, self._above.tier(entry), time.perf_counter())
+        if entry.is_attached:
+            self.add(entry)
 
-    def _failed(self, checkpoint: Entry, chain: list[Segment], n_reserved: int, error: Exception) -> None:
+    def _failed(self, entry: Entry, chain: list[Segment], n_reserved: int, error: Exception) -> None:
         with self._usage.share.spending(n_reserved):
-            self._stored.give_up(checkpoint, chain)
-        self._end(checkpoint)
+            self._stored.give_up(entry, chain)
+        self._end(entry)
         self._rests_until = self._above.entries.clock() + _REST_S
-        self._unsaved[checkpoint] = None
+        self._unstored[entry] = None
         log.warning("a checkpoint could not be stored: %s", error)
 
-    def _end(self, checkpoint: Entry) -> None:
+    def _end(self, entry: Entry) -> None:
         self.is_writing = self.is_stuck = False
-        self._above.in_use.release(checkpoint)
+        self._above.in_use.release(entry)
 
 
 def _new_cells(chain: Iterable[Segment]) -> Iterator[list[Bytes] | None]:
@@ -149,11 +149,11 @@ def _new_cells(chain: Iterable[Segment]) -> Iterator[list[Bytes] | None]:
         yield cells_to_arrays(segment.cells) if segment.cells is not None and not segment.is_stored else None
 
 
-def _is_in_memory(checkpoint: Entry) -> bool:
+def _is_in_memory(entry: Entry) -> bool:
     """Whether everything to be written is in memory: an entry on disk is written again, apart from its chain."""
-    return checkpoint.has_state and checkpoint.is_copied
+    return entry.has_state and entry.has_full_copy
 
 
-def _can_be_copied(checkpoint: Entry) -> bool:
+def _can_be_copied(entry: Entry) -> bool:
     """Whether the parts that memory lacks are on the device: otherwise the disk alone has the state."""
-    return checkpoint.is_parked or not checkpoint.is_stored or _is_in_memory(checkpoint)
+    return entry.is_parked or not entry.is_stored or _is_in_memory(entry)

@@ -24,7 +24,7 @@ def ends(rig: FakeRig) -> set[int]:
 
 def test_they_stand_where_an_edit_starts_from(rig: FakeRig, kind: MemoryKind) -> None:
     rig.ask(PROMPT, 2, marks=MARKS)
-    wait_until(lambda: not rig.loop.catch_up.has_work, "checkpoints inside the message")
+    wait_until(lambda: not rig.loop.idle_checkpoints.has_work, "checkpoints inside the message")
     if kind is not MemoryKind.ATTENTION:
         assert 230 in ends(rig)
     rig.check()
@@ -33,7 +33,7 @@ def test_they_stand_where_an_edit_starts_from(rig: FakeRig, kind: MemoryKind) ->
 
 def test_nothing_is_learned_from_what_the_server_reads_for_itself(rig: FakeRig) -> None:
     rig.ask(PROMPT, 60, marks=MARKS)
-    wait_until(lambda: not rig.loop.catch_up.has_work, "checkpoints inside the message")
+    wait_until(lambda: not rig.loop.idle_checkpoints.has_work, "checkpoints inside the message")
     found = rig.loop.call(lambda: list(rig.cache.entries.all())).result()
     assert not [checkpoint for checkpoint in found if checkpoint.n_hits or checkpoint.n_forks]
     rig.close()
@@ -55,7 +55,7 @@ def test_an_unexpected_error_ends_it_once(
         monkeypatch.setattr(rig.engine, "decode", failing)
     with caplog.at_level(logging.ERROR):
         heard.wait()
-        wait_until(lambda: not rig.loop.catch_up.has_work, "an end of it")
+        wait_until(lambda: not rig.loop.idle_checkpoints.has_work, "an end of it")
     assert len(n_reads) == (kind is not MemoryKind.ATTENTION)
     rig.check()
     monkeypatch.undo()

@@ -3,7 +3,7 @@ from hypothesis import given
 
 from segue.policy.checkpoint_positions import Position
 from segue.policy.prompt_marks import PromptMarks
-from segue.policy.stable_positions import positions_digests, stable_positions
+from segue.policy.reproducible_positions import positions_digests, reproducible_positions
 from segue.prefix.checkpoint import Origin
 from tests.policy.prompts import prompts
 
@@ -15,10 +15,10 @@ def test_stable_positions_are_shared_up_to_the_last_message_end(
     marks, n_prompt = prompt
     n_same = marks.message_ends[-1] if marks.message_ends else 0
     ends = (*marks.message_ends, *(n_same + sum(grown[: i + 1]) for i in range(len(grown))))
-    short = positions_digests(stable_positions(marks, n_prompt))
-    long = positions_digests(stable_positions(PromptMarks(ends), ends[-1] + 3))
+    short = positions_digests(reproducible_positions(marks, n_prompt))
+    long = positions_digests(reproducible_positions(PromptMarks(ends), ends[-1] + 3))
     assert {n: d for n, d in short.items() if n <= n_same} == {n: d for n, d in long.items() if n <= n_same}
-    assert stable_positions(marks, n_prompt)[-1] == Position(n_prompt, Origin.PROMPT_END)
+    assert reproducible_positions(marks, n_prompt)[-1] == Position(n_prompt, Origin.PROMPT_END)
 
 
 def test_digests_tell_positions_apart_and_outlive_the_process() -> None:
