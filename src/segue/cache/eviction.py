@@ -140,7 +140,7 @@ class Evictor:
         """
         orphans = list(self.device.owners.orphans(entry)) if self._keeps_cells(entry) else []
         self._remove_one(entry, loss)
-        self._move_or_drop(orphans)
+        self._move_or_remove(orphans)
 
     def lose_copies(self, entry: Entry) -> None:
         """Drop a checkpoint's saved copies, which are unusable; drop the checkpoint as well unless it is parked."""
@@ -153,10 +153,10 @@ class Evictor:
         self.host.drop_state(entry)
         self.host.detach_chain(entry)
 
-    def move_or_drop_below(self, entry: Entry) -> None:
+    def move_or_remove_below(self, entry: Entry) -> None:
         """Take care of entries that lived on a sequence that is gone: they move to a chain that reaches them, or go."""
         left = [entry, *ancestors(entry)]
-        self._move_or_drop(c for c in left if not c.has_cells and self.device.owners.seq_over(c) is None)
+        self._move_or_remove(c for c in left if not c.has_cells and self.device.owners.seq_over(c) is None)
 
     def unpark(self, entry: Entry) -> None:
         """Free the sequence that a checkpoint is parked on; entries that need its cells move to its chain or go."""
@@ -164,7 +164,7 @@ class Evictor:
             return
         orphans = list(self.device.owners.orphans(entry)) if self._keeps_cells(entry) else []
         self.device.drop(entry)
-        self._move_or_drop(orphans)
+        self._move_or_remove(orphans)
 
     def _shrink(self, entry: Entry) -> bool:
         """Park the deepest dependent checkpoint instead, so that only the cells of the tail are freed."""
@@ -199,7 +199,7 @@ class Evictor:
         entry.tree.detach(entry, loss=loss)
         self.n_evicted += loss is Loss.EVICTED
 
-    def _move_or_drop(self, orphans: Iterable[Entry]) -> None:
+    def _move_or_remove(self, orphans: Iterable[Entry]) -> None:
         for orphan in orphans:
             if not self.host.adopt(orphan):
                 self._remove_one(orphan, Loss.EVICTED)

@@ -44,4 +44,4 @@ class RunningSequences:
                 self._evictor.in_use.release(gone.restoring)
         self._engine.drop(seq)
         if gone is not None and gone.anchor is not None and self._engine.shape.kind.shares_cells:
-            self._evictor.move_or_drop_below(gone.anchor)
+            self._evictor.move_or_remove_below(gone.anchor)

@@ -144,7 +144,7 @@ class StateCache:
 
         `logits` are those after the last token. `pin_s` is how long the entry stays pinned. `is_tip`: the sequence is
         about to be emptied, so the entry must take over its cells. `is_temporary`: the entry affects no statistics and
-        is not stored until `temporary.keep`; `temporary.drop` drops it. None if a temporary entry would stand at an
+        is not stored until `temporary.keep`; `temporary.remove` drops it. None if a temporary entry would stand at an
         existing one.
         """
         assert self.engine.length(seq) == len(tokens), "a checkpoint must stand where its sequence stands"

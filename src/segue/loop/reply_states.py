@@ -36,7 +36,7 @@ class ReplyStates:
         n_reply = n_read - len(job.tokens)
         states = self._states.get(request.id_slot)
         if states and len(states) > 1 and states[1].n_tokens <= n_read - _N_COVERED:
-            self._cache.temporary.drop(states.popleft())
+            self._cache.temporary.remove(states.popleft())
         if n_reply > 0 and n_reply % _N_SPACING == 0:
             saved = self._cache.save(request.seq, request.tokens[:n_read], Origin.STRIDE, is_temporary=True)
             if saved is not None:
@@ -45,7 +45,7 @@ class ReplyStates:
     def begin(self, request: Request) -> None:
         """Drop the unused states of a slot's last reply, once the slot's next request stands at its start."""
         for checkpoint in self._over.pop(request.id_slot, ()):
-            self._cache.temporary.drop(checkpoint)
+            self._cache.temporary.remove(checkpoint)
 
     def end(self, request: Request, *, is_interrupted: bool) -> None:
         """End the reply of a slot: keep its states permanently if its client certainly lacks the reply's end."""

@@ -20,7 +20,7 @@ _CELL_COST = 8
 class Sizes:
     """`n_ctx`: the most tokens of one request; `n_cells`: attention cells in all; `n_parked`: parked sequences.
 
-    `n_idle_cells`: cells that idle branches may keep, limited so that they cost at most 5 % of decoding speed.
+    `n_idle_cells`: cells that idle parked paths may keep, limited so that they cost at most 5 % of decoding speed.
     """
 
     n_ctx: int

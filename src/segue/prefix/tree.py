@@ -20,7 +20,7 @@ from segue.prefix.match import Match
 
 
 class Tree(Generic[AnyCheckpoint]):
-    """Known paths with their checkpoints; a path without a checkpoint is a ghost and takes 4 bytes a token.
+    """Known paths with their checkpoints; a path without a checkpoint takes 4 bytes a token.
 
     `n_tokens` counts all tokens held. `n_span` is at least `n_tokens - pos_min` of every checkpoint attached.
     Functions on attached checkpoints are in `lineage`, those on a match in `match`.

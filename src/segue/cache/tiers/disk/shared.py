@@ -200,7 +200,7 @@ class SharedDisk:
         with self.lock:
             self.used_bytes -= n_bytes
 
-    def drop_foreign(self, entry: ForeignEntry, remove: Callable[[Sequence[EntryRow]], None]) -> None:
+    def remove_foreign(self, entry: ForeignEntry, remove: Callable[[Sequence[EntryRow]], None]) -> None:
         """Remove the foreign entry that goes next, unless another tier just did; `remove` has the writer do it."""
         with self.lock:
             if self.foreign.first() is entry:

@@ -53,7 +53,7 @@ class DiskUsage:
             ):
                 if victim is not None:
                     self._victims.requeue(victim)
-                disk.drop_foreign(other, self._remove)
+                disk.remove_foreign(other, self._remove)
             elif self.share.ask_for(need()):
                 if victim is not None:
                     self._victims.requeue(victim)
