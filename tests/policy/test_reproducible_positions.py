@@ -9,7 +9,7 @@ from tests.policy.prompts import prompts
 
 
 @given(prompt=prompts(), grown=st.lists(st.integers(1, 6000), min_size=1, max_size=5))
-def test_stable_positions_are_shared_up_to_the_last_message_end(
+def test_positions_are_shared_up_to_the_last_message_end(
     prompt: tuple[PromptMarks, int], grown: list[int]
 ) -> None:
     marks, n_prompt = prompt
