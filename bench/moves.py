@@ -3,7 +3,7 @@
 Each is asked for a token more, comes into the context, and leaves it again. Attention then spans its cells too, so that
 libllama decodes slower for everybody, which no way of moving could avoid. Hence what is judged is the time outside
 libllama's decoding and sampling: by how much more it grows than by the moves' own time, and how long it lasts at most,
-beside what moving a link of the largest size would take.
+beside what moving a segment of the largest size would take.
 """
 
 import time
@@ -34,8 +34,8 @@ _RAMP_S: Final = 0.1
 _N_ROUNDS: Final = 3
 _MOVES: Final = ("put_cells", "save_cells", "save", "load", "put_state", "borrow", "copy")
 _ALONE: Final = "without moves"
-_ONE_LINK: Final = "one link"
-_N_BYTES_LINK: Final = 32 << 20
+_ONE_SEGMENT: Final = "one segment"
+_N_BYTES_SEGMENT: Final = 32 << 20
 _AT_MOST: Final = Goal(1)
 
 
@@ -51,9 +51,9 @@ class Window:
     longest_pause_s: float
 
     @property
-    def link_s(self) -> float:
-        """What moving the largest link takes at the rate of this window's moves."""
-        return _N_BYTES_LINK * self.moving_share * self.seconds / self.moved_bytes
+    def segment_s(self) -> float:
+        """What moving the largest segment takes at the rate of this window's moves."""
+        return _N_BYTES_SEGMENT * self.moving_share * self.seconds / self.moved_bytes
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ def _rows(alone: list[Window], moving: list[Window], n_tokens: int) -> list[Row]
     speeds = {SEGUE: [one.tokens_s for one in moving], _ALONE: [one.tokens_s for one in alone]}
     pauses = {
         SEGUE: [1000 * one.longest_pause_s for one in moving],
-        _ONE_LINK: [1000 * one.link_s for one in moving],
+        _ONE_SEGMENT: [1000 * one.segment_s for one in moving],
     }
     shares = {SEGUE: Spread.of([100 * one.moving_share for one in moving])}
     moved = {SEGUE: Spread.of([one.moved_bytes / 2**20 for one in moving])}
@@ -106,7 +106,7 @@ def _rows(alone: list[Window], moving: list[Window], n_tokens: int) -> list[Row]
         Row("moves", "moved in 10 s", "MiB", moved, at=n_tokens),
         Row("moves", "the moves' own time", "%", shares, at=n_tokens),
         Row("moves", "decoding time lost beside it", "%", {SEGUE: Spread.of(beyond)}, goal=Goal(5), at=n_tokens),
-        compared("moves", "longest pause of the replies", "ms", pauses, over=_ONE_LINK, goal=_AT_MOST, at=n_tokens),
+        compared("moves", "longest pause of the replies", "ms", pauses, over=_ONE_SEGMENT, goal=_AT_MOST, at=n_tokens),
         compared("moves", "decoding, attention over what came included", "tokens/s", speeds, over=_ALONE, at=n_tokens),
     ]
 

@@ -1,7 +1,7 @@
 """How fast a state comes back from the host and from the disk, beside libllama's own call on the same bytes.
 
-Host: joining the links of a chain and putting them into a sequence, beside bare calls that set each link's bytes. Disk:
-fetching through a reader's thread and putting, beside reading, verifying, unpacking and setting one after the other.
+Host: joining the segments of a chain and putting them into a sequence, beside bare calls that set the bytes of each.
+Disk: reading, verifying and unpacking the files, and then the same.
 """
 
 import os
@@ -31,9 +31,9 @@ from tests.kit.models import model_path
 
 _N_TOKENS: Final = 32_768
 _N_QUICK: Final = 4_096
-_N_LINKS: Final = 16
+_N_SEGMENTS: Final = 16
 _N_ROUNDS: Final = 9
-_LANE, _VIA, _SOURCE = range(3)
+_TARGET, _VIA, _SOURCE = range(3)
 _HOST, _WARM, _COLD = "from host", "from disk, page cache warm", "from disk, page cache cold"
 _GOALS: Final = {
     _HOST: Goal(0.9, at_least=True),
@@ -65,16 +65,16 @@ def _measured(context: Context, folder: Path, n_tokens: int, n_rounds: int, adva
     rng = np.random.default_rng(0)
     for _ in range(0, n_tokens, context.n_batch):
         context.decode([Chunk(_SOURCE, rng.integers(33, 127, context.n_batch, np.int32))])
-    bounds = np.linspace(0, n_tokens, _N_LINKS + 1).astype(int).tolist()
-    links = [context.save_cells(_SOURCE, a, b, _VIA) for a, b in pairwise(bounds)]
+    bounds = np.linspace(0, n_tokens, _N_SEGMENTS + 1).astype(int).tolist()
+    segments = [context.save_cells(_SOURCE, a, b, _VIA) for a, b in pairwise(bounds)]
     state = context.save(_SOURCE, partial=True)
     own = part_of(state)[N_STATE_HEADER:]
-    blobs = [np.concatenate((part_of(link), own)) for link in links]
+    blobs = [np.concatenate((part_of(segment), own)) for segment in segments]
     context.drop(_SOURCE)
-    names = [f"link{i}" for i in range(len(links))]
-    for name, link in zip(names, links, strict=True):
-        blobfile.write(folder, name, cells_to_arrays(link))
-    n_mib = sum(link.n_bytes for link in links) / 2**20
+    names = [f"segment{i}" for i in range(len(segments))]
+    for name, segment in zip(names, segments, strict=True):
+        blobfile.write(folder, name, cells_to_arrays(segment))
+    n_mib = sum(segment.n_bytes for segment in segments) / 2**20
 
     def read() -> list[Cells]:
         return [cells_from_arrays(blobfile.read(folder / name)) for name in names]
@@ -85,7 +85,7 @@ def _measured(context: Context, folder: Path, n_tokens: int, n_rounds: int, adva
         started = time.perf_counter()
         action()
         seconds = time.perf_counter() - started
-        context.drop(_LANE)
+        context.drop(_TARGET)
         return n_mib / seconds
 
     def bare_host() -> None:
@@ -97,7 +97,7 @@ def _measured(context: Context, folder: Path, n_tokens: int, n_rounds: int, adva
             _set(context, np.concatenate((part_of(cells), own)))
 
     measures = {
-        (_HOST, SEGUE): lambda: rate(lambda: _put(context, links, state)),
+        (_HOST, SEGUE): lambda: rate(lambda: _put(context, segments, state)),
         (_HOST, BARE): lambda: rate(bare_host),
         (_WARM, SEGUE): lambda: rate(lambda: _put(context, read(), state)),
         (_WARM, BARE): lambda: rate(bare_disk),
@@ -126,12 +126,12 @@ def _forget(paths: list[Path]) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _put(context: Context, links: list[Cells], state: State) -> None:
-    rest = [(link, link.end) for link in links]
+def _put(context: Context, segments: list[Cells], state: State) -> None:
+    rest = [(segment, segment.end) for segment in segments]
     n_most = context.shape.n_bytes_cells_most // context.shape.n_bytes_cell
     while rest:
         cells, end = first_piece(rest, n_most)
-        context.put_cells(_LANE, cells, end, state, _VIA)
+        context.put_cells(_TARGET, cells, end, state, _VIA)
         rest = rest[len(cells) :]
 
 

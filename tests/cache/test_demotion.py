@@ -1,4 +1,4 @@
-"""Idle branches leave the device before they slow the others."""
+"""Idle parked paths leave the device before they slow the others."""
 
 import pytest
 
@@ -9,13 +9,13 @@ KINDS_WITH_CELLS = [kind for kind in MemoryKind if kind.shares_cells]
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
-def test_idle_branches_leave_the_device_when_another_is_read(kind: MemoryKind) -> None:
+def test_idle_paths_leave_the_device_when_another_is_read(kind: MemoryKind) -> None:
     desk = Desk(kind, n_idle_cells=50)
     for first in range(3):
         desk.leave(path(first, 40))
     tidy(desk)
     assert desk.cache.demotion.n_cells() == 40
-    assert _n_used(desk) == 80, "the branch used last stays, and slows nobody"
+    assert _n_used(desk) == 80, "the path used last stays, and slows nobody"
     assert desk.start(0, path(3, 60))
     tidy(desk)
     assert desk.cache.demotion.n_cells() == 40
@@ -32,7 +32,7 @@ def test_idle_branches_leave_the_device_when_another_is_read(kind: MemoryKind) -
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
-def test_the_branch_used_last_is_copied_while_nobody_runs_and_leaves_in_one_step(kind: MemoryKind) -> None:
+def test_the_path_used_last_is_copied_while_nobody_runs_and_leaves_in_one_step(kind: MemoryKind) -> None:
     desk = Desk(kind, n_idle_cells=0)
     desk.leave(path(1, 200))
     tidy(desk)
@@ -48,25 +48,25 @@ def test_the_branch_used_last_is_copied_while_nobody_runs_and_leaves_in_one_step
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
-def test_a_long_branch_is_copied_piece_by_piece(kind: MemoryKind, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_path_is_copied_piece_by_piece(kind: MemoryKind, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(kind, n_idle_cells=0)
     monkeypatch.setattr(desk.cache.evictor.host, "_n_piece", 64)
     desk.leave(path(1, 200))
     assert desk.start(0, path(2, 20))
     parked = at(desk, path(1, 200))
     assert parked is not None
-    linked = []
+    covered = []
     while desk.cache.maintain(0.0):
-        linked.append(parked.n_covered)
+        covered.append(parked.n_covered)
         desk.check()
-    assert linked[:4] == [64, 128, 192, 200]
+    assert covered[:4] == [64, 128, 192, 200]
     assert _n_used(desk) == 0
     desk.read(0, path(2, 20))
     desk.check()
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
-def test_the_longest_idle_branch_leaves_first(kind: MemoryKind) -> None:
+def test_the_longest_idle_path_leaves_first(kind: MemoryKind) -> None:
     desk = Desk(kind, n_idle_cells=50)
     desk.leave(path(1, 10))
     desk.leave(path(2, 60))
@@ -91,7 +91,7 @@ def test_what_a_running_lane_shares_is_not_idle(kind: MemoryKind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
-def test_without_room_on_the_host_idle_branches_stay(kind: MemoryKind) -> None:
+def test_without_room_on_the_host_idle_paths_stay(kind: MemoryKind) -> None:
     desk = Desk(kind, n_idle_cells=0, limit_host_bytes=10)
     desk.leave(path(1, 40))
     assert desk.start(0, path(2, 20))
@@ -102,7 +102,7 @@ def test_without_room_on_the_host_idle_branches_stay(kind: MemoryKind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
-def test_checkpoints_of_an_idle_branch_live_on_its_end(kind: MemoryKind) -> None:
+def test_checkpoints_of_an_idle_path_live_on_its_end(kind: MemoryKind) -> None:
     desk = Desk(kind, n_idle_cells=0)
     desk.leave(path(1, 30))
     desk.leave(path(1, 60))

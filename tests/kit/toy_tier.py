@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from segue.cache.entries.entry import Entry
 from segue.cache.tiers.base import Usage
@@ -15,12 +15,12 @@ from segue.storage.keys import keyed
 from segue.storage.rows import EntryRow, SegmentRow
 
 
-@dataclass
 class Shelf:
     """All that is kept: each entry's row and arrays, and the rows and cells of its chain, which entries share."""
 
-    limit_bytes: int = 1 << 30
-    entries: dict[bytes, tuple[EntryRow, list[Bytes], list[tuple[SegmentRow, Cells]]]] = field(default_factory=dict)
+    def __init__(self, limit_bytes: int = 1 << 30) -> None:
+        self.limit_bytes = limit_bytes
+        self.entries = dict[bytes, tuple[EntryRow, list[Bytes], list[tuple[SegmentRow, Cells]]]]()
 
     def cells(self) -> dict[str, tuple[SegmentRow, Cells]]:
         return {row.file: (row, cells) for _, _, chain in self.entries.values() for row, cells in chain}
@@ -32,10 +32,8 @@ class Shelf:
 class ToyTier(NullTier):
     """Keeps at once all that can be copied, and gives it back at once: it has nothing to do in the background."""
 
-    name = "shelf"
-
     def __init__(self, above: UpperTiers, shelf: Shelf, wake: Callable[[], None] = lambda: None) -> None:
-        self._above, self._shelf, self._wake = above, shelf, wake
+        self.name, self._above, self._shelf, self._wake = "shelf", above, shelf, wake
         self._stored = StoredEntries(above, lambda _: None, shelf.remove)
         attach_rows(above, [row for row, _ in shelf.cells().values()], [row for row, _, _ in shelf.entries.values()])
 

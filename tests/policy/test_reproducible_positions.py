@@ -9,9 +9,7 @@ from tests.policy.prompts import prompts
 
 
 @given(prompt=prompts(), grown=st.lists(st.integers(1, 6000), min_size=1, max_size=5))
-def test_stable_positions_are_shared_up_to_the_last_message_end(
-    prompt: tuple[PromptMarks, int], grown: list[int]
-) -> None:
+def test_positions_are_shared_up_to_the_last_message_end(prompt: tuple[PromptMarks, int], grown: list[int]) -> None:
     marks, n_prompt = prompt
     n_same = marks.message_ends[-1] if marks.message_ends else 0
     ends = (*marks.message_ends, *(n_same + sum(grown[: i + 1]) for i in range(len(grown))))

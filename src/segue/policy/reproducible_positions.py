@@ -6,7 +6,7 @@ from segue.policy.checkpoint_positions import Position
 from segue.policy.prompt_marks import PromptMarks
 from segue.prefix.checkpoint import Origin
 
-_N_STABLE_STRIDE = 4096
+_N_STRIDE = 4096
 _DIGEST_BASE = 0x1F3D5B79A2C4E681
 _DIGEST_MODULUS = (1 << 61) - 1
 
@@ -16,7 +16,7 @@ def reproducible_positions(marks: PromptMarks, n_prompt: int) -> tuple[Position,
 
     A prompt that extends another prompt at one of its message ends has the same positions up to that end.
     """
-    named = dict.fromkeys(range(_N_STABLE_STRIDE, n_prompt, _N_STABLE_STRIDE), Origin.STRIDE)
+    named = dict.fromkeys(range(_N_STRIDE, n_prompt, _N_STRIDE), Origin.STRIDE)
     named |= dict.fromkeys(marks.message_ends, Origin.MESSAGE_END)
     named[n_prompt] = Origin.PROMPT_END
     return tuple(Position(n, origin) for n, origin in sorted(named.items()))

@@ -11,7 +11,7 @@ from tests.cache.desk import Path, array
 TRUNK: Path = (1, 2, 3, 4, 5, 6, 7, 8)
 
 
-def add(owners: CellOwners, tree: Tree[Entry], path: Path, *, seq: int = NO_SEQ, linked: bool = False) -> Entry:
+def add(owners: CellOwners, tree: Tree[Entry], path: Path, *, seq: int = NO_SEQ, has_chain: bool = False) -> Entry:
     """A checkpoint that is parked, on the host with a chain of its own, or a part only."""
     n = len(path)
     layout = Layout(is_segmented=True, needs_state=True)
@@ -28,7 +28,7 @@ def add(owners: CellOwners, tree: Tree[Entry], path: Path, *, seq: int = NO_SEQ,
     )
     if seq == NO_SEQ:
         added.state = State({MODEL: np.zeros(8, np.uint8)}, n, True)
-    if linked:
+    if has_chain:
         added.segment, added.n_covered = Segment(parent=Segment.root(), start=0, tokens=array(path), cells=None), n
     tree.attach(added, array(path))
     owners.update(added)
@@ -39,7 +39,7 @@ def test_a_checkpoint_lives_on_whatever_passes_through_it() -> None:
     owners, tree = CellOwners(), Tree[Entry]()
     low, other = add(owners, tree, TRUNK[:3]), add(owners, tree, (*TRUNK[:2], 9, 9))
     assert owners.parked_over(low) is None
-    host = add(owners, tree, TRUNK[:5], linked=True)
+    host = add(owners, tree, TRUNK[:5], has_chain=True)
     assert owners.parked_over(low) is None
     parked = add(owners, tree, TRUNK, seq=4)
     assert owners.parked_over(low) is parked
@@ -69,7 +69,7 @@ def test_shared_cells_are_those_of_the_path_in_common() -> None:
     mine = add(owners, tree, TRUNK, seq=4)
     assert owners.n_shared(mine) == 0
     add(owners, tree, TRUNK[:2], seq=5)
-    add(owners, tree, (*TRUNK[:4], 9), linked=True)
+    add(owners, tree, (*TRUNK[:4], 9), has_chain=True)
     assert owners.n_shared(mine) == 2, "a copy on the host keeps no cells on the device"
     owners.running[0] = RunningSequence(seq=0, tree=tree, anchor=mine, n_anchor=6)
     assert owners.n_shared(mine) == 6
@@ -84,7 +84,7 @@ def test_orphans_are_those_below_that_nothing_else_keeps() -> None:
     assert list(owners.orphans(top)) == [middle, low]
     owners.running[0] = RunningSequence(seq=0, tree=tree, anchor=middle, n_anchor=3)
     assert list(owners.orphans(top)) == [middle]
-    add(owners, tree, TRUNK[:6], linked=True)
+    add(owners, tree, TRUNK[:6], has_chain=True)
     assert list(owners.orphans(top)) == [middle], "one with a chain of its own is no orphan"
 
 

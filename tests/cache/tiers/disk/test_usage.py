@@ -47,7 +47,7 @@ def test_what_is_parked_outlives_a_link_on_disk_that_it_was_copied_behind(kind: 
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_CELLS)
-def test_what_is_copied_behind_a_link_on_disk_alone_goes_with_it(kind: MemoryKind, make: MakeDesk) -> None:
+def test_what_is_copied_behind_a_segment_on_disk_alone_goes_with_it(kind: MemoryKind, make: MakeDesk) -> None:
     desk = make(kind)
     stored, onward = on_a_stored_segment(desk)
     desk.cache.evictor.demote(onward, desk.cache.evictor.host_room)
