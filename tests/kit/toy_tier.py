@@ -49,9 +49,8 @@ class ToyTier(NullTier):
         if (seq := self._above.device.owners.source(entry)) is not None:
             self._above.copy_all(entry, seq, self._above.stored_room)
         shelf, arrays = self._shelf, source.arrays(entry)
-        n_bytes, n_new = (sum(a.nbytes for a in arrays), sum(one.n_bytes for one in entry.chain if not one.is_stored))
-        used_bytes = self.usage().used_bytes + n_new + n_bytes
-        if not (entry.has_state and entry.has_full_copy) or used_bytes > shelf.limit_bytes:
+        n_own, n_new = (sum(a.nbytes for a in arrays), sum(one.n_bytes for one in entry.chain if not one.is_stored))
+        if not (entry.has_state and entry.has_full_copy) or self.usage().used_bytes + n_own + n_new > shelf.limit_bytes:
             return False
         row, rows = rows_of(entry, self._above.entries.namespace(entry), (0.0, 0.0))
         chain, cells = list[tuple[SegmentRow, Cells]](), shelf.cells()
@@ -61,7 +60,7 @@ class ToyTier(NullTier):
                 cells[""] = replace(found, file=secrets.token_hex(), n_bytes=one.n_bytes, parent=parent), one.cells
             chain.append(cells[one.file])
         rows = [one for one, _ in chain]
-        row = replace(keyed(row, rows, ""), segment=rows[-1].file if rows else None, n_bytes=n_bytes)
+        row = replace(keyed(row, rows, ""), segment=rows[-1].file if rows else None, n_bytes=n_own)
         shelf.entries[row.key] = row, arrays, chain
         self._stored.add(entry, entry.chain, row, rows)
         return True
