@@ -320,7 +320,7 @@ def test_what_changes_no_reply_here_is_passed_over(server: Live, fields: dict[st
         ({"stream": "yes"}, 400, "stream"),
         ({"n": 0}, 400, "n"),
         ({"stop": [1]}, 400, "stop"),
-        ({"id_slot": 4}, 400, "id_slot"),
+        ({"id_slot": "4"}, 400, "id_slot"),
         ({"temperature": "-1"}, 400, "temperature"),
         ({"max_tokens": -2}, 400, "max_tokens"),
     ],
