@@ -48,8 +48,9 @@ def _get(name: str, path: str, server: str = "plain") -> Row:
 ASKED: Final = [{"role": "user", "content": "Something else is asked here"}]
 HELLO: Final = [{"role": "user", "content": "Say hello"}]
 SYSTEM: Final = {"role": "system", "content": "You are brief."}
-GREEDY: Final = {"temperature": 0, "ignore_eos": True}
-TOOL: Final = {
+GREEDY: Final[dict[str, Any]] = {"temperature": 0, "ignore_eos": True}
+DRAFTS: Final[dict[str, Any]] = {"speculative.n_max": 4, "speculative.p_min": 0.5}
+TOOL: Final[dict[str, Any]] = {
     "type": "function",
     "function": {
         "name": "read",
@@ -130,7 +131,7 @@ _COMPLETIONS: Final = (
     _post(
         "llama.vim's fields", "/completion", prompt="Once", n_indent=2, n_keep=1, n_discard=1, n_cache_reuse=1, **GREEDY
     ),
-    _post("drafts", "/completion", prompt="Once", **{"speculative.n_max": 4, "speculative.p_min": 0.5}, **GREEDY),
+    _post("drafts", "/completion", prompt="Once", **DRAFTS, **GREEDY),
     _post("no adapters", "/completion", prompt="Once", lora=[], **GREEDY),
     _post("samplers of other servers", "/completion", prompt="Once", samplers=["tfs_z", "top_k"], **GREEDY),
     _post("sampler values", "/completion", prompt="Once", top_p=2, min_p=-1, top_k=-1, temperature=-1, mirostat=7),
@@ -318,7 +319,7 @@ _EMBEDDINGS: Final = (
 )
 
 _EXTRA: Final = [{"text": "def f():\n    return 1\n", "time": [0, 1], "filename": "a.py"}]
-_GAP: Final = {
+_GAP: Final[dict[str, Any]] = {
     "id_slot": 0,
     "input_prefix": "def g():\n",
     "input_suffix": "\n",

@@ -48,7 +48,7 @@ def _running(command: list[str]) -> Iterator[httpx.Client]:
 
 
 def _is_ready(client: httpx.Client, process: "subprocess.Popen[bytes]") -> bool:
-    assert process.poll() is None, f"{process.args} ended"
+    assert process.poll() is None, f"{process.args!r} ended"
     with suppress(httpx.TransportError):
         return client.get("/health").status_code == 200
     return False
