@@ -235,7 +235,6 @@ def test_progress_and_timings_on_demand(server: Live) -> None:
 
 def test_what_the_template_gets() -> None:
     template = (
-        "{# <think> #}"
         "{{ tools | tojson if tools else 'none' }}|{{ enable_thinking }}|{{ reasoning_effort }}|{{ color }}|"
         "{%- for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}{{ add_generation_prompt }}"
     )
@@ -278,14 +277,6 @@ def test_a_last_message_of_the_assistant_is_continued(server: Live) -> None:
     assert prompt_of(server) == PROMPT + "Good<|im_end|>\n<|im_start|>assistant\n"
 
 
-def test_a_template_without_reasoning_is_not_told_to_think() -> None:
-    with live(chat_template="{{ enable_thinking }}{{ messages[0].content }}") as running:
-        running.post(PATH, messages=HELLO)
-        assert prompt_of(running).startswith("False")
-        running.post(PATH, messages=HELLO, chat_template_kwargs={"enable_thinking": True})
-        assert prompt_of(running).startswith("True")
-
-
 def test_a_reply_that_is_continued_has_done_its_thinking() -> None:
     with live(chat_template="{{ messages[0].content }}<think>{{ '' if enable_thinking else '</think>' }}") as running:
         said = [{"role": "user", "content": "u"}, {"role": "assistant", "content": "Good"}]
@@ -293,8 +284,8 @@ def test_a_reply_that_is_continued_has_done_its_thinking() -> None:
         assert prompt_of(running) == "u<think>"
         running.post(PATH, messages=said)
         assert prompt_of(running) == "u<think></think>Good"
-        running.post(PATH, messages=said, chat_template_kwargs={"enable_thinking": False})
-        assert prompt_of(running) == "u<think></think>Good"
+        running.post(PATH, messages=said, chat_template_kwargs={"enable_thinking": True})
+        assert prompt_of(running) == "u<think>Good"
 
 
 @pytest.mark.parametrize("fields", [{"n_indent": 4}, {"speculative.n_max": 3}, {"prediction": {"content": "x"}}])
@@ -330,3 +321,84 @@ def test_what_changes_no_reply_here_is_passed_over(server: Live, fields: dict[st
         ({"n": 0}, 400, "n"),
         ({"stop": [1]}, 400, "stop"),
         ({"id_slot": "4"}, 400, "id_slot"),
+        ({"temperature": "-1"}, 400, "temperature"),
+        ({"max_tokens": -2}, 400, "max_tokens"),
+    ],
+)
+def test_what_is_refused(server: Live, fields: dict[str, Any], status: int, part: str) -> None:
+    response = server.post(PATH, **{"messages": HELLO, **fields})
+    error = response.json()["error"]
+    assert response.status_code == error["code"] == status
+    assert error["type"] == ("invalid_request_error" if status == 400 else "not_supported_error")
+    assert part in error["message"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"store": False, "metadata": {"a": 1}, "user": "u", "prompt_cache_key": "k", "service_tier": "auto"},
+        {"response_format": {"type": "text"}, "grammar": "", "json_schema": None, "lora": []},
+        {"temperature": None, "stop": None, "n": None, "tools": None, "stream_options": None, "logprobs": None},
+        {"logprobs": False, "stream": False, "reasoning_format": "none", "cache_prompt": False, "id_slot": 2},
+        {"max_tokens": 5.0, "seed": 2**63, "top_k": -1},
+    ],
+)
+def test_what_is_tolerated(server: Live, fields: dict[str, Any]) -> None:
+    assert server.post(PATH, messages=HELLO, **fields).status_code == 200
+
+
+def test_a_template_that_refuses_is_the_requests_fault() -> None:
+    with live(chat_template="{{ raise_exception('roles must alternate') }}") as running:
+        error = running.post(PATH, messages=HELLO).json()["error"]
+    assert error["code"] == 400
+    assert "roles must alternate" in error["message"]
+
+
+def test_a_last_message_of_the_assistant_is_complete_where_the_server_is_told_so() -> None:
+    said = [*HELLO, {"role": "assistant", "content": "Good"}]
+    with live(prefill_assistant=False) as running:
+        assert running.post(PATH, messages=said).status_code == 200
+        assert prompt_of(running) == PROMPT + "Good<|im_end|>\n<|im_start|>assistant\n"
+        asked = {"continue_final_message": True, "add_generation_prompt": False}
+        assert running.post(PATH, messages=said, **asked).status_code == 200
+        assert prompt_of(running) == PROMPT + "Good"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat/completions"])
+def test_counting_tokens_needs_no_room_for_them(server: Live, path: str) -> None:
+    messages = [{"role": "user", "content": "hi"}]
+    counted = server.post(f"{path}/input_tokens", messages=messages).json()
+    server.post(path, messages=messages)
+    assert counted == {"object": "response.input_tokens", "input_tokens": len(server.loop.jobs[-1].tokens)}
+    long = server.post(f"{path}/input_tokens", messages=[{"role": "user", "content": "x" * 5000}])
+    assert long.json()["input_tokens"] > 5000
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}]}),
+        ("/v1/completions", {"prompt": "hi"}),
+    ],
+)
+def test_a_verbose_reply_shows_its_request(path: str, asked: dict[str, Any], is_streamed: bool) -> None:
+    with live() as running, live(verbosity=5) as verbose:
+        for server, fields, shows in ((running, {}, False), (running, {"verbose": True}, True), (verbose, {}, True)):
+            body = {**asked, **fields, "n_predict": 3}
+            last = json.loads(server.events(path, **body)[-2]) if is_streamed else server.post(path, **body).json()
+            assert ("__verbose" in last) == shows
+            if shows:
+                shown = last["__verbose"]
+                assert "hi" in shown["prompt"]
+                assert (len(shown["content"]), shown["generation_settings"]["n_predict"]) == (3, 3)
+
+
+@pytest.mark.parametrize(("fields", "calls"), [({}, True), ({"parse_tool_calls": False}, False)])
+def test_calls_that_are_to_stay_text(fields: dict[str, Any], calls: bool) -> None:
+    written = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    template = "{{ messages[0].content }}<tool_call>" + '{"name": ..., "arguments": ...}</tool_call>'
+    with live(FakeLoop(reply=lambda _: [*written.encode(), EOS]), chat_template=template) as running:
+        message = running.post(PATH, messages=HELLO, tools=tools, **fields).json()["choices"][0]["message"]
+    assert (("tool_calls" in message), message["content"]) == (calls, None if calls else written)

@@ -122,7 +122,7 @@ class ReplyMemory:
         text, done = "", 0
         for index, stored in sorted(found.items()):
             start, end = ends.get(index - 1), ends.get(index)
-            if end is None and index > max(ends, default=index):
+            if end is None and start is not None and start == rendered.begun:
                 end = len(rendered.text)  # a reply that is to be continued
             behind = self._behind(rendered.text[start:end], stored, tools) if start and end else None
             if behind is None or start is None or end is None:
@@ -143,8 +143,11 @@ class ReplyMemory:
             return ""
         n_header = len(stored.suffix)
         at = max((block.rfind(ending) for ending in self._endings), default=-1)
-        if not block.startswith(stored.suffix) or at < n_header:
+        if not block.startswith(stored.suffix):
             return None
+        if at < n_header:
+            # The next message's header closes it, or it goes on.
+            at = max(len(block.rstrip()), n_header)
         body = block[n_header:at]
         if body != stored.text:
             sent, written = (self._whole(text, stored.suffix, tools) for text in (body, stored.text))
