@@ -147,6 +147,7 @@ def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFix
         port = str(taken.getsockname()[1])
         for arguments, part in (
             ([], "-m"),
+            (["--alias", "all"], "no model: pass the GGUF file with -m, or a repository with -hf"),
             (["-m", str(tmp_path / "none.gguf")], "No such file"),
             (["-m", str(tmp_path)], "directory"),
             (["-m", str(text)], "not a GGUF file"),
@@ -197,6 +198,8 @@ def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFix
         (["--ssl-key-file", "key.pem"], "--ssl-key-file and --ssl-cert-file belong together"),
         (["--api-prefix", "llm"], "--api-prefix: a prefix starts with a slash"),
         (["--override-kv", "a=b"], "--override-kv: 'a=b' is not KEY=TYPE:VALUE"),
+        (["--logit-bias", "1+nan"], "--logit-bias: '1+nan' is neither TOKEN+BIAS nor TOKEN-BIAS"),
+        (["--logit-bias", "1+inf"], "--logit-bias: '1+inf' is neither TOKEN+BIAS nor TOKEN-BIAS"),
         (["--logit-bias", "x+1"], "--logit-bias: 'x+1' is neither TOKEN+BIAS nor TOKEN-BIAS"),
         (["--rope-scale", "2", "--rope-freq-scale", "0.5"], "pass one of them"),
         (["model.gguf"], "passed with --model"),

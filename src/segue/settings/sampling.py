@@ -10,6 +10,7 @@ from segue.engine.sampling import SAMPLERS, SamplingParams
 from segue.settings.fields import INT32_MAX, SettingsGroup, Switch, Texts, env, flag, own
 
 _SAMPLING = Group("Defaults that a request may override", sort_key=7)
+_MOST_BIAS = 1e38
 _NOT_SAMPLING = ("n_predict", "samplers", "reverse_prompt", "special")
 _ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\r", "\\\\": "\\", '\\"': '"', "\\'": "'"}
 
@@ -25,7 +26,8 @@ def _biases(value: object) -> object:
 def _bias(text: str) -> tuple[int, float]:
     for sign, factor in (("+", 1.0), ("-", -1.0)):
         token, found, bias = text.partition(sign)
-        if found and token.strip().isdecimal():
+        # Beyond the range of 32 bits, libllama would compute with infinity.
+        if found and token.strip().isdecimal() and float(bias) * factor <= _MOST_BIAS:
             return int(token), factor * float(bias)
     raise ValueError(f"{text!r} is neither TOKEN+BIAS nor TOKEN-BIAS, such as 15043+1")
 

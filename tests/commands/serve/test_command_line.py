@@ -1,12 +1,17 @@
 """Lines of `segue serve`, as users of llama-server write them."""
 
 import shlex
+from contextlib import suppress
 
 import pytest
+from pydantic import ValidationError
 
+from segue.commands.serve.answers import foreign_flags
 from segue.commands.serve.command_line import ServeLine, read_line
 from segue.commands.serve.errors import FlagError
+from segue.commands.serve.llama_flags import llama_flags
 from segue.settings import Settings
+from segue.settings.flags import setting_flags
 
 
 def read(line: str, **variables: str) -> ServeLine:
@@ -106,6 +111,7 @@ def test_what_is_passed_over_in_silence(line: str) -> None:
         ("-sps 0.5", "-sps", "longest prefix"),
         ("--context-shift", "--context-shift", "a reply ends there"),
         ("--no-jinja", "--no-jinja", "--chat-template"),
+        ("--models-dir d --models-preset m.ini --models-max 1", "--models-dir, --models-preset", "start one for each"),
         ("--sleep-idle-seconds 60", "--sleep-idle-seconds", "loaded"),
     ],
 )
@@ -122,7 +128,7 @@ def test_what_is_passed_over_with_one_warning(line: str, names: str, part: str) 
     [
         ("--lora a.gguf", "--lora is not taken: adapters are not supported yet"),
         ("--grammar x", "--grammar is not taken: a constraint comes with each request"),
-        ("--models-dir d", "--models-dir is not taken: a server serves one model"),
+        ("--docker-repo d", "--docker-repo is not taken: Segue asks no Docker registry"),
         ("--qqq", "unknown flag --qqq; segue serve --help shows all flags"),
         ("--no-flash-attn", "unknown flag --no-flash-attn; segue serve --help shows all flags"),
         ("--flash-atn on", "unknown flag --flash-atn; did you mean --flash-attn?"),
@@ -189,8 +195,8 @@ def test_variables_of_flags_that_are_no_settings() -> None:
         "passed over LLAMA_ARG_SWA_FULL",
         "passed over LLAMA_ARG_N_CPU_MOE",
     ]
-    with pytest.raises(FlagError, match="LLAMA_ARG_MODELS_DIR is not taken"):
-        read("", LLAMA_ARG_MODELS_DIR="models")
+    with pytest.raises(FlagError, match="LLAMA_ARG_DOCKER_REPO is not taken"):
+        read("", LLAMA_ARG_DOCKER_REPO="ai/model")
 
 
 def test_a_variable_that_is_none_of_llama_servers_is_told_of() -> None:
@@ -203,3 +209,17 @@ def test_a_variable_that_is_none_of_llama_servers_is_told_of() -> None:
 )
 def test_what_is_printed_in_place_of_serving(line: str, prints: str) -> None:
     assert read(f"-c 4096 {line}").prints == prints
+
+
+@pytest.mark.parametrize("value", ["", "0", "-1", "on", "nan", "1e400", "a,b", "{}", "'", "9" * 30, "\x00", "-"])
+def test_whatever_is_written_is_taken_or_told(value: str) -> None:
+    for name in (*setting_flags(), *foreign_flags()):
+        for arguments in ([name, value], [f"{name}={value}"], [name, value, value]):
+            with suppress(FlagError):
+                read_line(arguments, {})
+    for row in llama_flags():
+        with suppress(FlagError):
+            read_line([], {row.env: value})
+    for name in {flag.setting: name for name, flag in setting_flags().items()}.values():
+        with suppress(ValidationError):
+            read_line([f"{name}={value}"], {}).settings().sampling()
