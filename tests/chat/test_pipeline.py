@@ -110,6 +110,32 @@ def test_a_reply_is_read_in_the_model_s_own_words(side_store: SideStore) -> None
     assert own not in pipeline.render(chat(USER, said, USER)).text
 
 
+def test_a_reply_is_read_so_too_where_the_next_message_closes_it(side_store: SideStore) -> None:
+    source = """\
+{%- for m in messages -%}
+  {{- '<|' + m.role + '|>' + ('<think>' + m.reasoning_content + '</think>' if m.reasoning_content else '') + m.content -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}
+"""
+    pipeline = make(side_store, source)
+    context = pipeline.encode(chat(USER)).context
+    assert context is not None
+    own = "<think>\nhm\n</think>\n\nsure"
+    pipeline.remember(context, own, list(own.encode()), is_whole=True, may_be_cut=False)
+    said = {"role": "assistant", "content": "sure"}
+    assert f"<|assistant|>{own}<|user|>" in text_of(pipeline.encode(chat(USER, said, USER)))
+
+
+def test_a_reply_that_goes_on_is_read_so_too(side_store: SideStore) -> None:
+    pipeline = make(side_store)
+    context = pipeline.encode(chat(USER)).context
+    assert context is not None
+    own = "<think>hm</think>sure"
+    pipeline.remember(context, own, list(own.encode()), is_whole=False, may_be_cut=True)
+    said = {"role": "assistant", "content": "su"}
+    assert text_of(pipeline.encode(chat(USER, said))).endswith("assistant\n<think>hm</think>su")
+
+
 def test_a_beginning_of_an_interrupted_reply_is_recognised(side_store: SideStore) -> None:
     pipeline = make(side_store)
     said = {"role": "assistant", "content": "su"}

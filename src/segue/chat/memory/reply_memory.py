@@ -143,8 +143,11 @@ class ReplyMemory:
             return ""
         n_header = len(stored.suffix)
         at = max((block.rfind(ending) for ending in self._endings), default=-1)
-        if not block.startswith(stored.suffix) or at < n_header:
+        if not block.startswith(stored.suffix):
             return None
+        if at < n_header:
+            # The next message's header closes it, or it goes on.
+            at = max(len(block.rstrip()), n_header)
         body = block[n_header:at]
         if body != stored.text:
             sent, written = (self._whole(text, stored.suffix, tools) for text in (body, stored.text))
