@@ -113,7 +113,8 @@ def test_a_reply_is_read_in_the_model_s_own_words(side_store: SideStore) -> None
 def test_a_reply_is_read_so_too_where_the_next_message_closes_it(side_store: SideStore) -> None:
     source = """\
 {%- for m in messages -%}
-  {{- '<|' + m.role + '|>' + ('<think>' + m.reasoning_content + '</think>' if m.reasoning_content else '') + m.content -}}
+  {{- '<|' + m.role + '|>' }}{% if m.reasoning_content %}{{ '<think>' + m.reasoning_content + '</think>' }}{% endif -%}
+  {{- m.content -}}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}
 """

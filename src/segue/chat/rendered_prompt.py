@@ -26,9 +26,9 @@ class RenderedPrompt:
     left out, and the last end lies before the generation suffix. The first `n_stable` of them belong to the
     system prompt and the tools. `volatile` are offsets in that stable part before text that is likely to differ
     in the next request. `breakpoints` are the client's own: a template sets none. A wrong offset costs time, never
-    correctness. `written` are ascending and lie between special tokens. `part_ends` lie inside messages whose content
-    has several parts, each at the end of one that another follows. `begun` is where the message begins that is the
-    beginning of the reply; None if there is none.
+    correctness. `written` are ascending, and each begins at the start or behind a special token. `part_ends` lie inside
+    messages whose content has several parts, each at the end of one that another follows. `begun` is where the message
+    begins that is the beginning of the reply; None if there is none.
     """
 
     text: str

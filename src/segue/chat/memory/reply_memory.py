@@ -122,7 +122,7 @@ class ReplyMemory:
         text, done = "", 0
         for index, stored in sorted(found.items()):
             start, end = ends.get(index - 1), ends.get(index)
-            if end is None and index > max(ends, default=index):
+            if end is None and start is not None and start == rendered.begun:
                 end = len(rendered.text)  # a reply that is to be continued
             behind = self._behind(rendered.text[start:end], stored, tools) if start and end else None
             if behind is None or start is None or end is None:

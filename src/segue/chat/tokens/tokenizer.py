@@ -132,10 +132,13 @@ class PromptTokenizer:
             one = known.get(start)
             if one is not None and one.end > end:
                 continue
-            segments.append(TextSegment(start, end, n_bytes // 4))
-            if start < end:
-                parts.append(one.tokens if one is not None else self._encode_text(text[start:end], namespace))
-                n_bytes += len(parts[-1])
+            # Behind what a model wrote may stand text that it did not write.
+            own = (start, one.end, one.tokens) if one is not None else (start, end, None)
+            for first, last, known_tokens in (own, (own[1], end, None))[: 1 + (own[1] < end)]:
+                segments.append(TextSegment(first, last, n_bytes // 4))
+                if first < last:
+                    parts.append(known_tokens or self._encode_text(text[first:last], namespace))
+                    n_bytes += len(parts[-1])
             if token is not None:
                 parts.append(self._special[token])
                 n_bytes += 4
