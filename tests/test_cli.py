@@ -153,7 +153,10 @@ def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFix
             (["-m", str(gguf), "--port", port], "choose another --port"),
             (["-m", str(gguf), "--host", "256.0.0.1"], "--host"),
             (["-m", str(gguf), "--samplers", "top_k;warp"], "--samplers"),
-            (["-m", str(gguf), "--chat-template", "llama3"], "'llama3' is neither chatml nor Jinja"),
+            (
+                ["-m", str(gguf), "--chat-template", "llama33"],
+                "'llama33' is neither one of llama.cpp's formats nor Jinja",
+            ),
             (["-m", str(gguf), "--chat-template", "{% if %}"], "pass another one with --chat-template-file"),
             (["-m", str(gguf), "--chat-template-file", str(tmp_path / "none")], "--chat-template-file: cannot read"),
             (["-m", str(tmp_path / "none.gguf"), "--offline"], "No such file"),

@@ -106,9 +106,9 @@ def expected(of: str) -> Kinds:
     return {row: table.get(of, {}).get(row, {}) for row in ROWS}
 
 
-def by_segue(sources: Mapping[str, str]) -> Rendered:
+def by_segue(sources: Mapping[str, str], rows: Mapping[str, Any] = ROWS) -> Rendered:
     """What Segue renders."""
-    return {name: {row: _prompt(service, body) for row, body in ROWS.items()} for name, service in _services(sources)}
+    return {name: {row: _prompt(service, body) for row, body in rows.items()} for name, service in _services(sources)}
 
 
 def by_llama(sources: Mapping[str, str], rows: Mapping[str, Any] = ROWS, *, use_jinja: bool = True) -> Rendered:

@@ -13,7 +13,9 @@ class TemplateSettings(SettingsGroup):
     """The chat template and its variables, and what becomes of the model's thinking."""
 
     chat_template: Annotated[str, flag(_TEMPLATE, "--chat-template", is_empty=True)] = env(
-        "LLAMA_ARG_CHAT_TEMPLATE", "", "A Jinja template, or chatml, in place of the model's own."
+        "LLAMA_ARG_CHAT_TEMPLATE",
+        "",
+        "A Jinja template, or the name of one of llama.cpp's formats, such as llama3, in place of the model's own.",
     )
     chat_template_file: Annotated[PathText | None, path_flag(_TEMPLATE, "--chat-template-file")] = env(
         "LLAMA_ARG_CHAT_TEMPLATE_FILE", None, "A file with a Jinja template, in place of the model's own."

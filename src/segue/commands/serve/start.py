@@ -15,8 +15,9 @@ from segue.chat.memory.tool_order import ToolOrder
 from segue.chat.pipeline import ChatPipeline
 from segue.chat.reply.families import find_family
 from segue.chat.reply.reply_format import shown_tokens
+from segue.chat.template.builtin import BUILTIN
 from segue.chat.template.sandbox import TemplateError
-from segue.chat.template.template import CHATML, ChatTemplate
+from segue.chat.template.template import ChatTemplate
 from segue.chat.template.turn_marks import unknown_mark
 from segue.chat.tokens.tokenizer import PromptTokenizer
 from segue.commands.serve.errors import StartError
@@ -182,11 +183,12 @@ def _file_keys(path: Path | None) -> list[str]:
 def _template_source(settings: Settings) -> str:
     if settings.chat_template_file is not None:
         return _read(settings.chat_template_file, "--chat-template-file")
-    if settings.chat_template == "chatml":
-        return CHATML
+    if settings.chat_template in BUILTIN:
+        return BUILTIN[settings.chat_template]
     if settings.chat_template and "{" not in settings.chat_template:
         raise StartError(
-            f"--chat-template: {settings.chat_template!r} is neither chatml nor Jinja; for a file: --chat-template-file"
+            f"--chat-template: {settings.chat_template!r} is neither one of llama.cpp's formats nor Jinja;"
+            " for a file: --chat-template-file"
         )
     return settings.chat_template
 
