@@ -1,5 +1,7 @@
 """Formats by name."""
 
+from typing import Any
+
 import pytest
 
 from segue.chat.template.builtin import BUILTIN
@@ -10,7 +12,7 @@ USER = {"role": "user", "content": "Hi"}
 REPLY = {"role": "assistant", "content": " Yes. "}
 
 
-def text(name: str, *messages: dict[str, str], **options: bool) -> str:
+def text(name: str, *messages: dict[str, str], **options: Any) -> str:
     return ChatTemplate(BUILTIN[name], "", "").render(messages, **options).text
 
 
