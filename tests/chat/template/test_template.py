@@ -55,6 +55,10 @@ def test_json_is_written_as_hugging_face_does() -> None:
     assert text("{{ messages | map(attribute='role') | tojson }}") == '["user"]'
 
 
+def test_what_is_safe_escapes_nothing() -> None:
+    assert text("""{{ '<a>' | safe + value }}""", value='"b"') == '<a>"b"'
+
+
 def test_variables_reach_the_template() -> None:
     source = "{{ enable_thinking }}{{ add_generation_prompt }}"
     assert text(source, enable_thinking=False) == "FalseTrue"
