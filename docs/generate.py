@@ -1,7 +1,7 @@
 """Writes the generated parts of the documentation, or with --check says which are out of date.
 
 The flags come from the `--help` of each command and the endpoints from the routes. The list of modules comes from
-import-linter's contracts, the imports, and the docstrings.
+import-linter's contracts, the imports, and the docstrings, the differences from llama-server from the peer suite.
 """
 
 import ast
@@ -176,7 +176,30 @@ def _first_sentence(path: Path) -> str:
     return docstring.split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
 
 
+def clients() -> str:
+    """The page about clients, with the lists of what differs from llama-server as the peer suite has them."""
+    with (ROOT / "tests" / "peer" / "deviations.toml").open("rb") as file:
+        requests = tomllib.load(file)["deviation"]
+    with (ROOT / "tests" / "peer" / "llama_tests.toml").open("rb") as file:
+        tests = tomllib.load(file)["fails"]
+    lines = ["| what | how it differs |", "|---|---|"]
+    lines += [f"| {item['what']} | {item['why']} |" for item in requests]
+    lines += ["", "Of llama.cpp's own tests of its server, those of these things fail:", ""]
+    lines += ["| tests | what they test | why they fail |", "|--:|---|---|"]
+    lines += [f"| {len(item['tests'])} | {item['what']} | {item['why']} |" for item in tests]
+    page = (ROOT / "docs" / "clients.md").read_text()
+    before, mark, rest = page.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    assert mark, "docs/clients.md has lost the place of its lists"
+    assert end, "docs/clients.md has lost the end of its lists"
+    return f"{before}{mark}\n\n" + "\n".join(lines) + f"\n\n{end}{after}"
+
+
+_BEGIN = "<!-- make docs writes these lists -->"
+_END = "<!-- what follows is written by hand -->"
+
 GENERATED: dict[str, Callable[[], str]] = {
+    "docs/clients.md": clients,
     "docs/flags.md": flags,
     "docs/structure.md": structure,
     "docs/endpoints.md": endpoints,

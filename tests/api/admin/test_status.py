@@ -171,3 +171,7 @@ def test_properties_stay(server: Live) -> None:
         assert running.post("/props", chat_template="x").json() == {"success": True}
         props = running.http.get("/props").json()
     assert (props["chat_template"], props["endpoint_props"]) == (template, True)
+
+
+def test_there_are_no_metrics(server: Live) -> None:
+    assert server.http.get("/metrics").status_code == 501

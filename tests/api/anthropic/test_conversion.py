@@ -104,7 +104,6 @@ def test_wishes_come_from_tools_blocks_and_the_request() -> None:
         ({"messages": [{"content": "x"}]}, "messages.0.role"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
         ({"messages": [{"role": "user"}]}, "messages.0.content"),
-        ({"messages": [{"role": "system", "content": "x-anthropic-billing-header: a"}]}, "messages"),
         ({"thinking": {"type": ["enabled"]}}, "thinking.type"),
         ({"thinking": {}}, "thinking.type"),
         ({"output_config": {"effort": 3}}, "output_config.effort"),

@@ -254,7 +254,7 @@ def test_counting_tokens_needs_no_room_for_them(server: Live) -> None:
 @pytest.mark.parametrize(
     ("fields", "part"),
     [
-        ({"messages": []}, "messages"),
+        ({"messages": None}, "messages"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": "x" * 5000}]}, "prompt is too long: 50"),
         ({"temperature": "-1"}, "temperature"),
@@ -333,3 +333,9 @@ def test_deltas_go_out_as_they_come() -> None:
         for _ in range(5):
             steps.release()
             assert read_until(client, b"text_delta").count(b"text_delta") == 1
+
+
+@pytest.mark.parametrize("fields", [{}, {"cache_control": {"type": "ephemeral"}}, {"system": SYSTEM}])
+def test_no_messages_are_an_empty_one(server: Live, fields: dict[str, Any]) -> None:
+    body = server.post(PATH, messages=[], **fields).json()
+    assert body["type"] == "message", body

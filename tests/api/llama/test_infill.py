@@ -74,6 +74,7 @@ def test_a_stream() -> None:
         ({"prompt": [1]}, "prompt"),
         ({"input_extra": "x"}, "input_extra"),
         ({"input_extra": [{"text": 3}]}, "input_extra.0.text"),
+        ({"input_extra": [{"filename": "a"}]}, "input_extra.0.text"),
     ],
 )
 def test_what_is_refused(fields: dict[str, Any], part: str) -> None:

@@ -15,6 +15,18 @@ def test_any_origin_is_echoed_by_default(server: Live) -> None:
     assert ALLOW_ORIGIN not in server.http.get("/health").headers
 
 
+def test_names_of_headers_have_their_capitals(server: Live) -> None:
+    """As llama-server writes them: some clients look for just that."""
+    raw = server.http.options("/completions", headers={"origin": "https://page.example"}).headers.raw
+    names = {name for name, _ in raw if name.lower().startswith(b"access-control-")}
+    assert names == {
+        b"Access-Control-Allow-Credentials",
+        b"Access-Control-Allow-Headers",
+        b"Access-Control-Allow-Methods",
+        b"Access-Control-Allow-Origin",
+    }
+
+
 def test_options_are_answered_for_every_path(server: Live) -> None:
     response = server.http.options("/completions", headers={"origin": "https://page.example"})
     assert (response.status_code, response.text) == (200, "")

@@ -185,6 +185,11 @@ def router(service: Service) -> APIRouter:
             raise not_supported("POST /props is switched off; start the server with --props")
         return JSONResponse({"success": True})
 
+    @routes.get("/metrics", response_model=None)
+    async def metrics() -> Response:
+        """Say that there are none."""
+        raise not_supported("GET /metrics is not served; the log has a line for each request")
+
     @routes.get("/lora-adapters", response_model=None)
     async def adapters() -> Response:
         """List the adapters: there are none."""

@@ -27,7 +27,7 @@ def to_chat(
             raise invalid(f"Field 'messages.{i}.role': it must be user, assistant or system")
         transcript.add(role, message.get("content"), f"messages.{i}.content")
     if not transcript.messages:
-        raise invalid("Field 'messages': they say nothing")
+        transcript.messages.append({"role": "user", "content": ""})
     ttl_s = ttl_of(request.cache_control, "cache_control")
     if ttl_s is not None:
         transcript.add_wish(ttl_s)

@@ -155,7 +155,7 @@ class ExtraFile(BaseModel):
     """A file beside the one with the gap."""
 
     filename: Text | None = None
-    text: Text | None = None
+    text: Text
 
 
 class InfillRequest(CompletionRequest):

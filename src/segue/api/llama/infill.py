@@ -70,7 +70,7 @@ def _extra(backend: Backend, request: InfillRequest, fim: FimTokens) -> Tokens:
         parts += [[fim.repository], text(_REPOSITORY)]
     for chunk in request.input_extra or ():
         parts += [[fim.file], text(f"{chunk.filename or 'tmp'}\n")] if fim.file >= 0 else [text(_SNIPPET)]
-        parts.append(text(chunk.text or ""))
+        parts.append(text(chunk.text))
     if fim.file >= 0:
         parts += [[fim.file], text(_FILE)]
     return _joined(parts)

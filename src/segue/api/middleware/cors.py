@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,16 +22,18 @@ class Cors:
             return await self._app(scope, receive, send)
         asked = Headers(scope=scope)
         headers = self._headers(asked.get("origin"))
-        if scope["method"] == "OPTIONS":
-            headers["access-control-allow-methods"] = self._settings.cors_methods
-            headers["access-control-allow-headers"] = self._allowed_headers(asked)
-            return await Response("", media_type="text/html", headers=headers)(scope, receive, send)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(headers)
+                # Starlette's own headers would lose their capitals, by which some clients know them.
+                written = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+                message["headers"] = [*message.get("headers", ()), *written]
             await send(message)
 
+        if scope["method"] == "OPTIONS":
+            headers["Access-Control-Allow-Methods"] = self._settings.cors_methods
+            headers["Access-Control-Allow-Headers"] = self._allowed_headers(asked)
+            return await Response("", media_type="text/html")(scope, receive, send_with_headers)
         return await self._app(scope, receive, send_with_headers)
 
     def _allowed_headers(self, asked: Headers) -> str:
@@ -43,12 +45,12 @@ class Cors:
         return asked.get("access-control-request-headers", allowed) if allowed == "*" else allowed
 
     def _headers(self, origin: str | None) -> dict[str, str]:
-        headers = {"access-control-allow-credentials": "true" if self._settings.cors_credentials else "false"}
+        headers = {"Access-Control-Allow-Credentials": "true" if self._settings.cors_credentials else "false"}
         allowed = self._settings.cors_origins
         if allowed == "*" and not self._settings.cors_credentials:
-            headers["access-control-allow-origin"] = "*"
+            headers["Access-Control-Allow-Origin"] = "*"
         elif origin is not None and self._is_allowed(origin):
-            headers |= {"access-control-allow-origin": origin, "vary": "Origin"}
+            headers |= {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
         return headers
 
     def _is_allowed(self, origin: str) -> bool:
