@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from enum import IntEnum
 
-import llama_cpp
-
 
 class Pooling(IntEnum):
-    """How the tokens of a text make its embedding: each keeps its own, or all make one; RANK makes a score of it."""
+    """How the tokens of a text make its embedding: each keeps its own, or all make one; RANK makes a score of it.
 
-    NONE = llama_cpp.LLAMA_POOLING_TYPE_NONE
-    MEAN = llama_cpp.LLAMA_POOLING_TYPE_MEAN
-    CLS = llama_cpp.LLAMA_POOLING_TYPE_CLS
-    LAST = llama_cpp.LLAMA_POOLING_TYPE_LAST
-    RANK = llama_cpp.LLAMA_POOLING_TYPE_RANK
+    The numbers are libllama's; importing it takes long, and the API starts before the model is loaded.
+    """
+
+    NONE = 0
+    MEAN = 1
+    CLS = 2
+    LAST = 3
+    RANK = 4
 
 
 _CHOSEN = frozenset(Pooling) - {Pooling.NONE}
