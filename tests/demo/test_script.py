@@ -42,9 +42,9 @@ def test_system_prompt_and_tools_are_most_of_what_is_sent() -> None:
 
 
 def test_the_template_cuts_reasoning_once_the_user_speaks_again() -> None:
-    assert render(BY_NAME["follow-up"]).count("<think>") == 0
-    assert render(BY_NAME["another result"]).count("<think>") == 2
-    assert render(BY_NAME["reasoning cut"]).count("<think>") == 0
+    assert render(BY_NAME["follow-up"], add_generation_prompt=False).count("<think>") == 0
+    assert render(BY_NAME["another result"], add_generation_prompt=False).count("<think>") == 2
+    assert render(BY_NAME["reasoning cut"], add_generation_prompt=False).count("<think>") == 0
 
 
 def test_the_branches_part_at_one_message() -> None:

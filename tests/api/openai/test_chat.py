@@ -237,6 +237,7 @@ def test_what_the_template_gets() -> None:
     template = (
         "{{ tools | tojson if tools else 'none' }}|{{ enable_thinking }}|{{ reasoning_effort }}|{{ color }}|"
         "{%- for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}{{ add_generation_prompt }}"
+        "{% if false %}<think></think>{% endif %}"
     )
     tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
     with live(chat_template=template, chat_template_kwargs={"color": "red"}) as running:
@@ -285,7 +286,7 @@ def test_a_reply_that_is_continued_has_done_its_thinking() -> None:
         running.post(PATH, messages=said)
         assert prompt_of(running) == "u<think></think>Good"
         running.post(PATH, messages=said, chat_template_kwargs={"enable_thinking": True})
-        assert prompt_of(running) == "u<think>Good"
+        assert prompt_of(running) == "u<think></think>Good"
 
 
 @pytest.mark.parametrize("fields", [{"n_indent": 4}, {"speculative.n_max": 3}, {"prediction": {"content": "x"}}])
