@@ -235,7 +235,7 @@ def test_progress_and_timings_on_demand(server: Live) -> None:
 
 def test_what_the_template_gets() -> None:
     template = (
-        "{{ tools | tojson if tools else 'none' }}|{{ enable_thinking }}|{{ reasoning_effort }}|{{ color }}|"
+        "{#- <think> -#}{{ tools | tojson if tools else 'none' }}|{{ enable_thinking }}|{{ reasoning_effort }}|{{ color }}|"
         "{%- for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}{{ add_generation_prompt }}"
     )
     tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
@@ -285,7 +285,7 @@ def test_a_reply_that_is_continued_has_done_its_thinking() -> None:
         running.post(PATH, messages=said)
         assert prompt_of(running) == "u<think></think>Good"
         running.post(PATH, messages=said, chat_template_kwargs={"enable_thinking": True})
-        assert prompt_of(running) == "u<think>Good"
+        assert prompt_of(running) == "u<think></think>Good"
 
 
 @pytest.mark.parametrize("fields", [{"n_indent": 4}, {"speculative.n_max": 3}, {"prediction": {"content": "x"}}])
@@ -383,7 +383,7 @@ def test_counting_tokens_needs_no_room_for_them(server: Live, path: str) -> None
     ],
 )
 def test_a_verbose_reply_shows_its_request(path: str, asked: dict[str, Any], is_streamed: bool) -> None:
-    with live() as running, live(verbosity=5) as verbose:
+    with live(verbosity=9) as running, live(verbosity=10) as verbose:
         for server, fields, shows in ((running, {}, False), (running, {"verbose": True}, True), (verbose, {}, True)):
             body = {**asked, **fields, "n_predict": 3}
             last = json.loads(server.events(path, **body)[-2]) if is_streamed else server.post(path, **body).json()
