@@ -235,6 +235,7 @@ def test_progress_and_timings_on_demand(server: Live) -> None:
 
 def test_what_the_template_gets() -> None:
     template = (
+        "{#- <think> -#}"
         "{{ tools | tojson if tools else 'none' }}|{{ enable_thinking }}|{{ reasoning_effort }}|{{ color }}|"
         "{%- for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}{{ add_generation_prompt }}"
         "{% if false %}<think></think>{% endif %}"
@@ -316,6 +317,7 @@ def test_what_changes_no_reply_here_is_passed_over(server: Live, fields: dict[st
         ({"reasoning_format": "loud"}, 400, "reasoning_format"),
         ({"chat_template_kwargs": {"messages": []}}, 400, "chat_template_kwargs"),
         ({"chat_template_kwargs": 3}, 400, "chat_template_kwargs"),
+        ({"chat_template_kwargs": {"enable_thinking": "false"}}, 400, "enable_thinking must be true or false"),
         ({"top_logprobs": 3}, 400, "top_logprobs"),
         ({"logprobs": 3}, 400, "logprobs"),
         ({"stream": "yes"}, 400, "stream"),
@@ -384,7 +386,7 @@ def test_counting_tokens_needs_no_room_for_them(server: Live, path: str) -> None
     ],
 )
 def test_a_verbose_reply_shows_its_request(path: str, asked: dict[str, Any], is_streamed: bool) -> None:
-    with live() as running, live(verbosity=5) as verbose:
+    with live(verbosity=9) as running, live(verbosity=10) as verbose:
         for server, fields, shows in ((running, {}, False), (running, {"verbose": True}, True), (verbose, {}, True)):
             body = {**asked, **fields, "n_predict": 3}
             last = json.loads(server.events(path, **body)[-2]) if is_streamed else server.post(path, **body).json()
