@@ -140,6 +140,20 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
     return err
 
 
+def test_vertex_ai_names_the_port(
+    gguf: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIP_MODE", "PREDICTION")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("AIP_HTTP_PORT", str(port))
+        assert main(["serve", "-m", str(gguf), "--port", "0"]) == 1
+        assert f"{port}" in one_line(capsys)
+    monkeypatch.setenv("AIP_HTTP_PORT", "http")
+    assert main(["serve", "-m", str(gguf)]) == 2
+    assert "AIP_HTTP_PORT: " in one_line(capsys)
+
+
 def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = tmp_path / "text.gguf"
     text.write_text("hello")

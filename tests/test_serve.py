@@ -157,6 +157,16 @@ def test_a_template_that_does_not_suit_the_model_is_told_of_once(template: str, 
         assert told[0].endswith(f"{wrong}; pass the model's own template with --chat-template-file\n")
 
 
+def test_any_text_may_be_a_template() -> None:
+    with served(family_model_path("gemma3"), "-c", "1024", "--chat-template", "Once upon a time") as server:
+        body = {"messages": [QUESTION]}
+        assert server.client.post("/apply-template", json=body).json()["prompt"] == "Once upon a time"
+        server.chat([QUESTION])
+        server.stop()
+        (told,) = [line for line in server.log if "template" in line]
+        assert "the model sees no message of any chat" in told
+
+
 def test_one_that_suits_it_is_not(tmp_path: Path) -> None:
     file = tmp_path / "template.jinja"
     file.write_text(FAMILIES["gemma3"])

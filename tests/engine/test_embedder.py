@@ -125,6 +125,9 @@ def test_the_thread_makes_its_embedder_at_the_first_text() -> None:
     futures = [thread.embed(text(seed, 20)) for seed in (1, 2, 1)]
     vectors: list[Embeddings] = [future.result() for future in futures]
     assert len(made) == 1
+    totals = thread.totals
+    assert (totals.n_texts, totals.n_tokens) == (3, 60)
+    assert totals.seconds > 0
     assert np.array_equal(vectors[0], vectors[2])
     assert not np.array_equal(vectors[0], vectors[1])
     thread.close()

@@ -14,6 +14,7 @@ from segue.loop.end import JobEnd
 from segue.loop.events import Progress, TokenOut
 from segue.loop.front import Listener, LoopFront, SlotView, Ticket
 from segue.loop.job import Job, Tokens
+from segue.loop.totals import Totals
 
 Script = Callable[[str], str]
 """From the text of a prompt to the text of the reply."""
@@ -102,6 +103,14 @@ class ActingLoop:
 
     def erase_slot(self, id_slot: int, namespace: str) -> "Future[int]":
         return self.stage.erase_slot(id_slot, namespace)
+
+    @property
+    def totals(self) -> Totals:
+        return self.stage.totals
+
+    @property
+    def n_waiting(self) -> int:
+        return self.stage.n_waiting
 
     @property
     def n_ctx(self) -> int:

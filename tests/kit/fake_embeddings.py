@@ -1,11 +1,11 @@
 """Embeddings without a model: what a text weighs."""
 
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from segue.engine.base import Embeddings, Tokens
+from segue.engine.base import Embeddings, EmbeddingTotals, Tokens
 from segue.engine.errors import EngineError
 from segue.engine.pooling import Pooling
 
@@ -21,6 +21,7 @@ class FakeEmbeddings:
     pooling: Pooling = Pooling.MEAN
     failure: EngineError | None = None
     is_closed: bool = False
+    totals: EmbeddingTotals = field(default_factory=EmbeddingTotals)
 
     def embed(self, tokens: Tokens) -> "Future[Embeddings]":
         if self.is_closed:

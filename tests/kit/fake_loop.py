@@ -17,6 +17,7 @@ from segue.loop.end import EndReason, JobEnd, JobError
 from segue.loop.events import Candidate, Progress, Timings, TokenOut
 from segue.loop.front import Listener, SlotView
 from segue.loop.job import Job
+from segue.loop.totals import Totals
 from segue.policy.reasons import CacheReport
 from tests.kit.byte_vocabulary import EOS
 from tests.kit.waiting import wait_until
@@ -55,6 +56,8 @@ class FakeLoop:
     steps: threading.Semaphore | None = None
     error: JobError | None = None
     error_after: int = 0
+    n_waiting: int = 0
+    totals: Totals = field(default_factory=Totals)
     gate: threading.Event = field(default_factory=threading.Event)
     jobs: list[Job] = field(default_factory=list)
     ends: list[JobEnd] = field(default_factory=list)
@@ -123,6 +126,7 @@ class FakeLoop:
             job, listener, ticket = item
             end = self._answer(job, listener, ticket)
             self.ends.append(end)
+            self.totals = self.totals.after_end(end)
             listener.on_end(end)
             self.on_over(ticket.id, end)
 

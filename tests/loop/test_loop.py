@@ -400,6 +400,36 @@ def test_progress_has_the_timings_so_far_where_they_are_wanted(make_fake_rig: Ma
     timings = [progress.timings for progress in heard.progress if progress.timings is not None]
     assert [(one.cache_n, one.prompt_n, one.predicted_n) for one in timings] == [(20, n, 0) for n in (0, 16, 32, 40)]
     assert [one.prompt_ms for one in timings] == [progress.time_ms for progress in heard.progress]
+    assert timings[0].prompt_ms == 0 < timings[1].prompt_ms
+
+
+def test_totals_are_the_sums_of_what_requests_report(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_batch=16)
+    heard = [rig.ask(text(67, 20)), rig.ask(text(67, 20) + text(68, 40))]
+    timings = [one.end.timings for one in heard if one.end is not None]
+    totals = rig.loop.totals
+    assert (totals.n_cached, totals.n_read) == (20, 60)
+    assert totals.n_generated == sum(one.predicted_n for one in timings) == totals.n_intervals + 2 > 2
+    assert totals.read_ms == pytest.approx(sum(one.prompt_ms for one in timings))
+    assert totals.generated_ms == pytest.approx(sum(one.predicted_ms for one in timings))
+    assert totals.n_longest == 60 + timings[1].predicted_n
+    # Two and three batches of the prompts, and one for each token but the last; one request at a time.
+    assert totals.n_calls == totals.n_served == 5 + totals.n_intervals
+    rig.check()
+
+
+def test_who_waits_for_a_slot_is_counted(make_fake_rig: MakeFakeRig) -> None:
+    rig = make_fake_rig(n_slots=1)
+    seen: list[int] = []
+    heard = Heard()
+    heard.on_each = lambda: seen.append(rig.loop.n_waiting)
+    with rig.held():
+        asked = [rig.send(text(1, 9), heard=heard), rig.send(text(2, 9)), rig.send(text(3, 9))]
+    for one in asked:
+        one.wait()
+    assert set(seen) == {2}
+    assert rig.loop.n_waiting == 0
+    rig.check()
 
 
 def test_probabilities_are_those_of_the_path(make_fake_rig: MakeFakeRig) -> None:

@@ -23,6 +23,15 @@ LAST_ROW: Final = (-1,)
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddingTotals:
+    """What has been embedded: texts, their tokens, and the seconds that this took."""
+
+    n_texts: int = 0
+    n_tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Inputs that continue sequence `seq`: token ids `[n]`, or embeddings `[n, n_embd]`.
 

@@ -1,9 +1,10 @@
 """A thread for embeddings, separate from the one that generates."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from segue.engine.base import Embeddings, Tokens
+from segue.engine.base import Embeddings, EmbeddingTotals, Tokens
 from segue.engine.embedder import Embedder
 from segue.engine.pooling import Pooling
 
@@ -11,12 +12,14 @@ from segue.engine.pooling import Pooling
 class EmbeddingThread:
     """Embeds texts one after another. `make` is called on the thread at the first text, so an unused thread is cheap.
 
-    `n_tokens` is the longest text, `pooling` the embedder's. All methods may be called from any thread.
+    `n_tokens` is the longest text, `pooling` the embedder's; `totals` is what was done so far. All methods may be
+    called from any thread.
     """
 
     def __init__(self, make: Callable[[], Embedder], n_tokens: int, pooling: Pooling) -> None:
         self.n_tokens = n_tokens
         self.pooling = pooling
+        self.totals = EmbeddingTotals()
         self._make = make
         self._embedder: Embedder | None = None
         self._thread = ThreadPoolExecutor(1, "segue-embed")
@@ -37,4 +40,8 @@ class EmbeddingThread:
     def _embed(self, tokens: Tokens) -> Embeddings:
         if self._embedder is None:
             self._embedder = self._make()
-        return self._embedder.embed(tokens)
+        started = time.perf_counter()
+        embeddings = self._embedder.embed(tokens)
+        done, seconds = self.totals, time.perf_counter() - started
+        self.totals = EmbeddingTotals(done.n_texts + 1, done.n_tokens + len(tokens), done.seconds + seconds)
+        return embeddings

@@ -30,15 +30,16 @@ class Timings:
     @property
     def predicted_per_token_ms(self) -> float:
         """Milliseconds from one generated token to the next; 0 with fewer than two."""
-        return _ratio(self.predicted_ms, self._n_intervals)
+        return _ratio(self.predicted_ms, self.n_intervals)
 
     @property
     def predicted_per_second(self) -> float:
         """Tokens generated per second, without the first one; 0 with fewer than two, or if no time has passed."""
-        return _ratio(1e3 * self._n_intervals, self.predicted_ms)
+        return _ratio(1e3 * self.n_intervals, self.predicted_ms)
 
     @property
-    def _n_intervals(self) -> int:
+    def n_intervals(self) -> int:
+        """The intervals from one generated token to the next."""
         return max(0, self.predicted_n - 1)
 
 

@@ -11,6 +11,7 @@ from segue.engine.state import Bytes
 from segue.loop.end import JobEnd
 from segue.loop.events import Progress, TokenOut
 from segue.loop.job import Job
+from segue.loop.totals import Totals
 
 
 class Listener(Protocol):
@@ -65,6 +66,14 @@ class LoopFront(Protocol):
 
     def slots(self) -> tuple[SlotView, ...]:
         """A snapshot of the slots."""
+
+    @property
+    def totals(self) -> Totals:
+        """What the loop has done so far."""
+
+    @property
+    def n_waiting(self) -> int:
+        """The requests that wait for a slot."""
 
     def save_slot(self, id_slot: int, namespace: str) -> "Future[SlotSnapshot | None]":
         """Pack the path that a slot served last, empty if it was in another namespace; None means try again soon.

@@ -15,7 +15,7 @@ from segue.engine.errors import EngineError, NoRoomError
 from segue.engine.state import Bytes
 from segue.loop.batching import Batching
 from segue.loop.cost import CheckpointCost
-from segue.loop.end import INTERNAL_ERROR, EndReason, ErrorType, JobError, context_exceeded
+from segue.loop.end import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobError, context_exceeded
 from segue.loop.front import Listener, SlotView
 from segue.loop.idle_checkpoints import IdleCheckpoints
 from segue.loop.inbox import Inbox, Submission
@@ -23,6 +23,7 @@ from segue.loop.job import Job
 from segue.loop.request import Phase, Request
 from segue.loop.runner import OnEnd, Runner
 from segue.loop.slot import Slot
+from segue.loop.totals import Totals
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -55,6 +56,8 @@ class Loop:
         self.cache = cache
         self.n_ctx = n_ctx
         self.cost = CheckpointCost()
+        self.totals = Totals()
+        self._on_end = on_end
         self._inbox = Inbox()
         self._queue: deque[Submission] = deque()
         self._slots = [Slot(i) for i in range(n_slots)]
@@ -69,7 +72,7 @@ class Loop:
             is_reproducible=is_reproducible,
             cost=self.cost,
             idle_checkpoints=self.idle_checkpoints,
-            on_end=on_end,
+            on_end=self._count_end,
         )
         self._is_maintained = True
         self._has_put_off = False
@@ -100,6 +103,11 @@ class Loop:
     def slots(self) -> tuple[SlotView, ...]:
         """A snapshot of the slots; any thread."""
         return tuple(slot.view(self.n_ctx) for slot in self._slots)
+
+    @property
+    def n_waiting(self) -> int:
+        """The requests that wait for a slot; any thread."""
+        return len(self._queue)
 
     def save_slot(self, id_slot: int, namespace: str) -> "Future[SlotSnapshot | None]":
         """Pack the path that a slot served last; any thread."""
@@ -237,10 +245,15 @@ class Loop:
                 self._finish(requests, EndReason.ERROR, INTERNAL_ERROR)
                 return []
         self._decoded = time.perf_counter()
+        self.totals = self.totals.after_call(len(self._runner.requests))
         if all(request.phase is Phase.PREFILL for request in requests):
             self.cost.record_read(sum(len(chunk.inputs) for chunk in chunks), self._decoded - started)
             self.cache.prices.token_s = self.cost.token_s
         return rows
+
+    def _count_end(self, job_id: int, end: JobEnd) -> None:
+        self.totals = self.totals.after_end(end)
+        self._on_end(job_id, end)
 
     def _finish(self, requests: list[Request], reason: EndReason, error: JobError | None = None) -> None:
         """End these requests, even if their sequences cannot be emptied any more."""

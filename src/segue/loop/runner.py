@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from segue.cache.planner import Plan
 from segue.cache.state_cache import StateCache
@@ -216,6 +217,9 @@ class Runner:
     def _tell_progress(self, request: Request) -> None:
         if request.job.wants_progress and request.n_generated == 0:
             n_done, timings = self._engine.length(request.seq), request.timings()
+            if not request.n_read:
+                # llama-server's clock starts here.
+                timings = replace(timings, prompt_ms=0.0)
             told = timings if request.job.wants_timings else None
             request.listener.on_progress(
                 Progress(request.n_target, request.n_cached, n_done, time_ms=timings.prompt_ms, timings=told)

@@ -10,7 +10,7 @@ from segue.chat.memory.side_store import SideStore
 from segue.chat.pipeline import ChatPipeline
 from segue.chat.tokens.tokenizer import PromptTokenizer
 from segue.chat.vocabulary import TokenVocabulary
-from segue.engine.base import Embeddings
+from segue.engine.base import Embeddings, EmbeddingTotals
 from segue.engine.fim import FimTokens
 from segue.engine.pair import PairTokens
 from segue.engine.pooling import Pooling
@@ -56,6 +56,7 @@ class Embedding(Protocol):
 
     n_tokens: int
     pooling: Pooling
+    totals: EmbeddingTotals
 
     def embed(self, tokens: Tokens) -> "Future[Embeddings]":
         """Queue a text; it gets one vector, or one a token. The future may raise EngineError.

@@ -61,5 +61,5 @@ class Service:
 
     @property
     def model_name(self) -> str:
-        """The name that responses give the model: the first alias, or the file's name."""
+        """The name that responses give the model, as `Settings.model_name` chooses it."""
         return self.settings.model_name

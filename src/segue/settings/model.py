@@ -60,7 +60,10 @@ class ModelSettings(SettingsGroup):
         "LLAMA_ARG_OFFLINE", False, "Take --hf-repo from the caches of this machine alone."
     )
     alias: Annotated[Csv, flag(_MODEL, "--alias", "-a", is_empty=True)] = env(
-        "LLAMA_ARG_ALIAS", [], "Names of the model for clients, comma-separated. By default the file's name."
+        "LLAMA_ARG_ALIAS",
+        [],
+        "Names of the model for clients, comma-separated; responses show the one that sorts first."
+        " By default the file's name.",
     )
     tags: Annotated[Csv, flag(_MODEL, "--tags", is_empty=True)] = env(
         "LLAMA_ARG_TAGS", [], "Tags that GET /v1/models shows, comma-separated."

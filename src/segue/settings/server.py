@@ -75,6 +75,12 @@ class ServerSettings(SettingsGroup):
     slots: Annotated[Switch, flag(_SERVER, "--slots", negative="--no-slots")] = env(
         "LLAMA_ARG_ENDPOINT_SLOTS", True, "Serve GET /slots."
     )
+    ui: Annotated[Switch, flag(_SERVER, "--ui", "--webui", negative=("--no-ui", "--no-webui"))] = env(
+        "LLAMA_ARG_UI", True, "Serve a page at / that tells where the endpoints are."
+    )
+    metrics: Annotated[Switch, flag(_SERVER, "--metrics")] = env(
+        "LLAMA_ARG_ENDPOINT_METRICS", False, "Serve GET /metrics."
+    )
     props: Annotated[Switch, flag(_SERVER, "--props")] = env("LLAMA_ARG_ENDPOINT_PROPS", False, "Serve POST /props.")
     spm_infill: Annotated[Switch, flag(_SERVER, "--spm-infill")] = own(
         False, "Put the text behind a gap first in POST /infill, as some models want it."

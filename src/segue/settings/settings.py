@@ -38,5 +38,5 @@ class Settings(
 
     @property
     def model_name(self) -> str:
-        """The name that responses give the model: the first alias, or the repository, or the file's name."""
-        return self.alias[0] if self.alias else self.hf_repo or Path(self.model).name
+        """The name that responses give the model: the alias that sorts first, or the repository, or the file's name."""
+        return min(self.alias) if self.alias else self.hf_repo or Path(self.model).name

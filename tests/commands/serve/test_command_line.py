@@ -79,6 +79,8 @@ def settings(line: str, **variables: str) -> Settings:
         ("--gpt-oss-20b-default --port 9000", "port", 9000),
         ("--sampling-seq kt", "samplers", "kt"),
         ("--log-colors -c 4096", "ctx_size", 4096),
+        ("--metrics", "metrics", True),
+        ("--no-webui", "ui", False),
     ],
 )
 def test_what_a_line_sets(line: str, name: str, value: object) -> None:
@@ -90,7 +92,7 @@ def test_what_a_line_sets(line: str, name: str, value: object) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "--jinja --metrics=0 -cb -nocb -kvu -no-kvu --no-context-shift --perf --no-warmup --no-webui --ui-config {}",
+        "--jinja -cb -nocb -kvu -no-kvu --no-context-shift --perf --no-warmup --ui-config {}",
         "--no-mmproj --prio 3 --poll 50 --log-timestamps --log-colors on --log-disable --no-log-prefix -bs --keep -1",
         "--defrag-thold 0.1 --cache-reuse 0 --spec-type none --fit off --ctx-checkpoints 0 --no-cache-idle-slots",
         "--models-max 2 --no-models-autoload --control-vector-layer-range 1 5 --lora-init-without-apply",

@@ -93,7 +93,7 @@ def _props(service: Service) -> JsonObject:
         "modalities": {"vision": False, "video": False, "audio": False},
         "endpoint_slots": settings.slots,
         "endpoint_props": settings.props,
-        "endpoint_metrics": False,
+        "endpoint_metrics": settings.metrics,
         "ui": False,
         "ui_settings": {},
         "cors_proxy_enabled": False,
@@ -184,11 +184,6 @@ def router(service: Service) -> APIRouter:
         if not service.settings.props:
             raise not_supported("POST /props is switched off; start the server with --props")
         return JSONResponse({"success": True})
-
-    @routes.get("/metrics", response_model=None)
-    async def metrics() -> Response:
-        """Say that there are none."""
-        raise not_supported("GET /metrics is not served; the log has a line for each request")
 
     @routes.get("/lora-adapters", response_model=None)
     async def adapters() -> Response:

@@ -59,7 +59,7 @@ _ADAPTERS = _refused("adapters are not supported yet; merge it into the model wi
 _VECTORS = _refused("control vectors are not supported; leave the flag out to serve the model as it is")
 _ONE_MODEL = _warned("a server serves one model: that of -m or -hf; start one for each, with a --port of its own")
 _CONSTRAINT = _refused("a constraint comes with each request, in the fields grammar, json_schema or response_format")
-_PAGE = _silent("Segue has no web page")
+_PAGE = _silent("Segue's page only tells where the endpoints are")
 _MEASURES = _silent("Segue measures always, and shows it with every reply")
 _BATCHES = _silent("Segue always batches running requests, over cells that they share")
 _CHANGES_NOTHING = _silent("it changes no reply, and Segue waits for work in its own way")
@@ -128,7 +128,6 @@ ANSWERS: dict[str, Answer] = {
     "--keep": _silent("Segue drops nothing of a full context"),
     "--no-jinja": _warned("Segue always renders the model's own Jinja template; --chat-template replaces it"),
     "--jinja": _silent("Segue always renders Jinja templates"),
-    "--metrics": _warned("GET /metrics is not served; the log has a line for each request"),
     "--sleep-idle-seconds": _warned("Segue keeps the model loaded"),
     "--lookup-cache-*": _DRAFTS,
     "--spec-*": _DRAFTS,
@@ -168,7 +167,7 @@ ANSWERS: dict[str, Answer] = {
     "--json-schema*": _CONSTRAINT,
     "--docker-repo": _refused("Segue asks no Docker registry; pass the file with -m, or --hf-repo"),
     "--completion-bash": _refused("there are no completions of llama-server's flags; segue serve --help lists all"),
-    "--ui*": _PAGE,
+    "--ui-*": _PAGE,
     "--perf": _MEASURES,
     "--warmup": _silent("the first request warms the model up"),
     "--cont-batching": _BATCHES,

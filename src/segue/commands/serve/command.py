@@ -13,6 +13,7 @@ from segue.commands.serve.errors import FlagError
 from segue.commands.serve.hub import cached_models
 from segue.settings import Settings
 from segue.settings.flags import explain
+from segue.settings.vertex import VertexSettings
 
 
 def serve(*, settings: Annotated[Settings | None, Parameter(name="*")] = None) -> None:
@@ -36,6 +37,13 @@ def run_line(arguments: Sequence[str]) -> int:
         settings = line.settings()
     except ValidationError as error:
         raise FlagError(explain(error)) from error
+    try:
+        vertex = VertexSettings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise FlagError(f"AIP_{str(first['loc'][0]).upper()}: {first['msg']}") from error
+    if vertex.is_on:
+        settings = settings.model_copy(update={"port": vertex.http_port})
     return serve(settings, build, line.warnings)
 
 

@@ -1,6 +1,7 @@
 """Prepares a server: checks what can be checked before the model is loaded, and builds the text tools after."""
 
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 _SIDE_STORE = "notes.sqlite"
 _SIDE_BYTES = 256 << 20
 _MAGIC = b"GGUF"
+_NAME = re.compile(r"[\w.:-]+")
 
 
 class LoadedModel(Protocol):
@@ -109,7 +111,8 @@ def make_backend(built: LoadedModel, settings: Settings) -> Backend:
     except TemplateError as error:
         raise StartError(f"{error}; pass another one with --chat-template-file") from error
     if built.can_generate:
-        _warn(is_missing=not source, unknown=unknown_mark(template, vocabulary.special_pieces()))
+        unknown_piece = unknown_mark(template, vocabulary.special_pieces())
+        _warn(is_missing=not source, is_constant=bool(source and "{" not in source), unknown=unknown_piece)
     else:
         log.warning("the model has no logits, as an encoder: chats and completions are refused, embeddings are served")
     family = find_family(template.source)
@@ -185,7 +188,8 @@ def _template_source(settings: Settings) -> str:
         return _read(settings.chat_template_file, "--chat-template-file")
     if settings.chat_template in BUILTIN:
         return BUILTIN[settings.chat_template]
-    if settings.chat_template and "{" not in settings.chat_template:
+    # Any text may be a template, as in llama-server. A single word is a format's name, misspelt.
+    if _NAME.fullmatch(settings.chat_template):
         raise StartError(
             f"--chat-template: {settings.chat_template!r} is neither one of llama.cpp's formats nor Jinja;"
             " for a file: --chat-template-file"
@@ -193,11 +197,13 @@ def _template_source(settings: Settings) -> str:
     return settings.chat_template
 
 
-def _warn(*, is_missing: bool, unknown: str) -> None:
+def _warn(*, is_missing: bool, is_constant: bool, unknown: str) -> None:
     """Say what is wrong with the chat template; `unknown` is its mark that is no token."""
     wrong = "the model has no chat template, and ChatML stands in" if is_missing else ""
     if unknown:
         wrong = f"{wrong or 'the chat template does not suit the model'}: replies may not end, {unknown} is no token"
+    if is_constant:
+        wrong = "the chat template is plain text, so that the model sees no message of any chat"
     if wrong:
         log.warning("%s; pass the model's own template with --chat-template-file", wrong)
 
