@@ -179,6 +179,21 @@ def test_a_quoted_tag_is_no_end() -> None:
     assert written.text == "abc `</think>`</think>def"
 
 
+@pytest.mark.parametrize("n_tokens", [5, 6, 7, 9])
+def test_an_end_that_might_be_quoted_is_not_said_twice(n_tokens: int) -> None:
+    written = Written(THINK, "Hermes", 'a "b</think>cdef', n_tokens)
+    assert (written.text, written.forced) == ('a "b</think>cdef', 0)
+    assert written.whole == Whole("cdef", 'a "b', ())
+
+
+def test_an_end_that_might_have_been_one_counts_once_it_is_quoted() -> None:
+    assert Written(THINK, "Hermes", "a `</think>`bcdef", 4).text == "a `</think>`</think>bcdef"
+    assert Written(THINK, "Hermes", "a `</think>`bcdef", 6).text == "a `</think>`b</think>cdef"
+    # Nor does the tag count where the reply reasons again.
+    again = Written(THINK, "Hermes", 'a "b</think>\n<think>cdef', 6)
+    assert again.text == 'a "b</think>\n<think>cd</think>ef'
+
+
 def test_calls_inside_the_reasoning_are_not_broken() -> None:
     call = "<tool_call>\n<function=f>\n<parameter=a>\nx\n</parameter>\n</function>\n</tool_call>"
     for n_tokens in range(3, 12):

@@ -42,6 +42,7 @@ class ReplyParser:
         self._calls = CallsReader(self._reader, self._sink, family, self._tools) if parses_calls else None
         self._reasoning_end = CHANNEL_END if family.has_channels else reasoning_end
         self._is_calling = False
+        self._may_have_ended = False
         if reasoning_end and not family.has_channels:
             self._sink.cut(is_thought=True)
         self._reading = self._read()
@@ -56,6 +57,11 @@ class ReplyParser:
     def is_calling(self) -> bool:
         """Whether the text ends inside a call within the reasoning, or what looks like one."""
         return self._is_calling
+
+    @property
+    def may_have_ended(self) -> bool:
+        """Whether the text ends with a tag that ends the reasoning, unless what follows shows that it is quoted."""
+        return self._may_have_ended
 
     @property
     def unread(self) -> str:
@@ -131,7 +137,9 @@ class ReplyParser:
         """Whether a tag that ends here is quoted."""
         if not any(map(self._quotes.encloses, QUOTES)):
             return False
+        self._may_have_ended = True
         following = yield from self._reader.peek()
+        self._may_have_ended = False
         return following in QUOTES and self._quotes.encloses(following)
 
     def _think(self, text: str) -> None:

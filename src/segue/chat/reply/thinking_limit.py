@@ -31,7 +31,8 @@ class ThinkingLimit:
     """Counts the tokens of one reply's reasoning, and forces its end after the last one that the budget allows.
 
     The tag that opens the reasoning does not count, nor does the last token of the tag that ends it. Calls inside the
-    reasoning count, but nothing is forced before they are over. Belongs to one thread at a time.
+    reasoning count, but nothing is forced before they are over, nor behind a tag of the model's own that may turn out
+    to be quoted. Belongs to one thread at a time.
     """
 
     def __init__(self, budget: ThinkingBudget) -> None:
@@ -39,6 +40,7 @@ class ThinkingLimit:
         self._parser = budget.reply_format.parser()
         self._stream = TextStream(budget.vocabulary, shown=budget.shown)
         self._n_left = budget.n_tokens
+        self._n_unsure = 0
         self._message = budget.message
         self._forced: deque[int] = deque()
         self._force_end()
@@ -55,8 +57,12 @@ class ThinkingLimit:
             # An end tag that may be quoted counts as the end until the next token tells.
             self._forced.popleft()
             return
-        self._n_left -= was_reasoning and bool(self._parser.reasoning_end)
-        self._force_end()
+        is_reasoning = bool(self._parser.reasoning_end)
+        self._n_unsure = self._n_unsure + was_reasoning if is_reasoning else 0
+        if not self._parser.may_have_ended:
+            self._n_left -= self._n_unsure
+            self._n_unsure = 0
+            self._force_end()
 
     def _force_end(self) -> None:
         """Force the end of the reasoning if the reply is in it and the budget is used up."""
