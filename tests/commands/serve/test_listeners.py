@@ -89,6 +89,12 @@ def test_a_socket_of_a_server_that_was_killed_is_replaced_and_no_other_file(
         bind(Settings(host=str(tmp_path / "none" / "a.sock")))
 
 
+@pytest.mark.parametrize("host", ["..", "a..b", "a" * 64, "ä" * 70])
+def test_what_can_be_no_host_is_told_in_a_line(host: str) -> None:
+    with pytest.raises(StartError, match=r"^cannot listen on .*: that is no name of a host; check --host$"):
+        bind(Settings(host=host, port=0))
+
+
 def test_what_was_taken_is_given_back_where_another_host_fails(tmp_path: Path) -> None:
     path = tmp_path / "a.sock"
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(StartError, match="choose another --port"):

@@ -90,8 +90,9 @@ def _tcp(host: str, port: int, settings: Settings, *, is_alone: bool) -> socket.
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise StartError(f"cannot listen on {address}: {error.strerror}; check --host") from error
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "that is no name of a host"
+        raise StartError(f"cannot listen on {address}: {reason}; check --host") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if settings.reuse_port and hasattr(socket, "SO_REUSEPORT"):
