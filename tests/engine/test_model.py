@@ -12,7 +12,7 @@ import pytest
 from segue.demo.model_file import Value, write_model
 from segue.engine import libllama
 from segue.engine.errors import ModelError
-from segue.engine.model import Model
+from segue.engine.model import Model, ModelParams
 from segue.engine.model_files import digest
 from tests.kit.architectures import Sizes, llama
 from tests.kit.models import model_path
@@ -60,6 +60,15 @@ def test_errors_are_those_of_the_thread_that_asks(tmp_path: Path) -> None:
         assert other.submit(libllama.pop_errors).result() == []
     assert libllama.pop_errors() == []
     assert fail()
+
+
+def test_metadata_that_was_replaced_counts() -> None:
+    scaling = (("llama.rope.scaling.original_context_length", 65_536), ("llama.rope.scaling.factor", 4.0))
+    model = Model(model_path("llama"), ModelParams(overrides=scaling))
+    try:
+        assert (model.meta[scaling[0][0]], model.n_ctx_most) == ("65536", 262_144)
+    finally:
+        model.close()
 
 
 @pytest.mark.parametrize(

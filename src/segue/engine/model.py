@@ -10,7 +10,7 @@ import llama_cpp
 
 from segue.engine import libllama
 from segue.engine.errors import ModelError
-from segue.engine.kv_overrides import Value, kv_overrides
+from segue.engine.kv_overrides import Value, kv_overrides, replaced
 from segue.engine.model_files import digest, has_tensor
 from segue.engine.vocabulary import Vocabulary
 from segue.memory import MemoryKind
@@ -68,7 +68,7 @@ class Model:
             llama_cpp.llama_model_free(self.handle)
             raise ModelError(f"{path} changed while it was loaded; start again once it is whole")
         self.vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(self.handle))
-        self.meta: Mapping[str, str] = self._read_meta()
+        self.meta: Mapping[str, str] = replaced(self._read_meta(), params.overrides)
         if llama_cpp.llama_model_has_encoder(self.handle) or not llama_cpp.llama_model_has_decoder(self.handle):
             raise ModelError(f"{path.name} is not a decoder-only language model; Segue cannot serve it")
         self.n_swa = int(llama_cpp.llama_model_n_swa(self.handle))

@@ -235,7 +235,7 @@ def test_progress_and_timings_on_demand(server: Live) -> None:
 
 def test_what_the_template_gets() -> None:
     template = (
-        "{{ tools | tojson if tools else 'none' }}|{{ enable_thinking }}|{{ reasoning_effort }}|{{ color }}|"
+        "{#- <think> -#}{{ tools | tojson if tools else 'none' }}|{{ enable_thinking }}|{{ reasoning_effort }}|{{ color }}|"
         "{%- for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}{{ add_generation_prompt }}"
         "{% if false %}<think></think>{% endif %}"
     )
@@ -384,7 +384,7 @@ def test_counting_tokens_needs_no_room_for_them(server: Live, path: str) -> None
     ],
 )
 def test_a_verbose_reply_shows_its_request(path: str, asked: dict[str, Any], is_streamed: bool) -> None:
-    with live() as running, live(verbosity=5) as verbose:
+    with live(verbosity=9) as running, live(verbosity=10) as verbose:
         for server, fields, shows in ((running, {}, False), (running, {"verbose": True}, True), (verbose, {}, True)):
             body = {**asked, **fields, "n_predict": 3}
             last = json.loads(server.events(path, **body)[-2]) if is_streamed else server.post(path, **body).json()
