@@ -57,6 +57,13 @@ def test_a_format_begins_behind_it(server: Served) -> None:
     assert choice["message"]["reasoning_content"].endswith(MESSAGE.strip())
 
 
+@pytest.mark.parametrize("n_tokens", [0, 2])
+def test_a_reply_that_leaves_no_room_for_reasoning_is_no_error(server: Served, n_tokens: int) -> None:
+    choice = ask(server, n_tokens, regex="[a-c]{3}", ignore_eos=False, reasoning_format="none")["choices"][0]
+    assert choice["finish_reason"] == "stop"
+    assert len(choice["message"]["content"].strip()) == 3
+
+
 @pytest.mark.parametrize("returns", [True, False])
 def test_the_next_turn_reads_only_what_is_new(server: Served, *, returns: bool) -> None:
     question = [{"role": "user", "content": f"Say something, and {'do' if returns else 'do not'} return it."}]

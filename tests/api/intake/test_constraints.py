@@ -64,6 +64,7 @@ def test_what_asks_for_nothing(server: Live, path: str) -> None:
         "json_schema": None,
     }
     cases: tuple[dict[str, Any], ...] = ({}, nothing, {"response_format": None}, {"response_format": {}})
+    cases += ({"response_format": {"type": None}}, {"response_format": {"type": ""}})
     for fields in cases:
         assert post(server, path, **fields).status_code == 200
         assert server.loop.jobs[-1].make_mask is None

@@ -235,7 +235,8 @@ def test_progress_and_timings_on_demand(server: Live) -> None:
 
 def test_what_the_template_gets() -> None:
     template = (
-        "{#- <think> -#}{{ tools | tojson if tools else 'none' }}|{{ enable_thinking }}|{{ reasoning_effort }}|{{ color }}|"
+        "{#- <think> -#}"
+        "{{ tools | tojson if tools else 'none' }}|{{ enable_thinking }}|{{ reasoning_effort }}|{{ color }}|"
         "{%- for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}{{ add_generation_prompt }}"
         "{% if false %}<think></think>{% endif %}"
     )
@@ -316,6 +317,7 @@ def test_what_changes_no_reply_here_is_passed_over(server: Live, fields: dict[st
         ({"reasoning_format": "loud"}, 400, "reasoning_format"),
         ({"chat_template_kwargs": {"messages": []}}, 400, "chat_template_kwargs"),
         ({"chat_template_kwargs": 3}, 400, "chat_template_kwargs"),
+        ({"chat_template_kwargs": {"enable_thinking": "false"}}, 400, "enable_thinking must be true or false"),
         ({"top_logprobs": 3}, 400, "top_logprobs"),
         ({"logprobs": 3}, 400, "logprobs"),
         ({"stream": "yes"}, 400, "stream"),

@@ -51,7 +51,8 @@ def prepare_chat(service: Service, request: ChatRequest, namespace: str, wishes:
     keep = keep_nothing
     if chat.context is not None:
         keep = partial(_remember, service.backend, chat.context, bool(request.stream))
-    return PreparedChat(chat.prompt, chat.reply_format, wanted, keep, _make_forcer(service, request, chat))
+    make_forcer = None if _begins_wanted(wanted) else _make_forcer(service, request, chat)
+    return PreparedChat(chat.prompt, chat.reply_format, wanted, keep, make_forcer)
 
 
 def encode_chat(service: Service, request: ChatRequest, namespace: str, wishes: Sequence[Wish] = ()) -> EncodedChat:
@@ -72,6 +73,11 @@ def render_chat(service: Service, request: ChatRequest, namespace: str) -> str:
         return service.backend.chat.render(chat).text
     except TemplateError as error:
         raise _refused(error) from error
+
+
+def _begins_wanted(wanted: Wanted | None) -> bool:
+    """Whether no reasoning can come first, whose end could be forced; beside tools that may be called there can."""
+    return wanted is not None and not wanted.constraint.lead and wanted.field != "tools"
 
 
 def _make_forcer(service: Service, request: ChatRequest, chat: EncodedChat) -> MakeForcer | None:
@@ -131,6 +137,8 @@ def _variables(request: ChatRequest, settings: Settings) -> dict[str, Any]:
     if settings.reasoning_effort != "default":
         variables["reasoning_effort"] = settings.reasoning_effort
     variables |= {**settings.chat_template_kwargs, **(request.chat_template_kwargs or {})}
+    if isinstance(variables.get("enable_thinking"), str):
+        raise invalid("Field 'chat_template_kwargs': enable_thinking must be true or false, and not a text")
     if request.reasoning_effort == "none":
         variables["enable_thinking"] = False
         variables.pop("reasoning_effort", None)

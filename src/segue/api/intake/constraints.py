@@ -48,7 +48,7 @@ def _is_given(request: GenerationFields, name: str) -> bool:
     """A text that is empty asks for nothing, nor does a response format of text; the schema `{}` does."""
     value = getattr(request, name)
     if name == "response_format" and value is not None:
-        kind = value.get("type", "text")
+        kind = value.get("type") or "text"
         if kind not in ("text", "json_object", "json_schema"):
             raise invalid(f"Field '{request.format_field}': type must be text, json_object or json_schema")
         return bool(kind != "text")

@@ -29,8 +29,8 @@ from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece
 from segue.serving.plan import GenerationPlan
 from segue.serving.service import Service
 
-VERBOSE = 5
-"""The verbosity of --verbose, with which each reply shows its request."""
+VERBOSE = 10
+"""The verbosity of --verbose, from which on each reply shows its request, as in llama-server."""
 
 
 class NativeFormat(UnnamedFormat):
