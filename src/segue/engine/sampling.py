@@ -15,6 +15,15 @@ SAMPLERS = (
 )
 
 
+RANDOM_SEED = -1
+
+
+def wrapped_seed(seed: int) -> int:
+    """A seed as llama-server takes it: 32 bits of it, of which the largest value means a random one."""
+    wrapped = seed % 2**32
+    return RANDOM_SEED if wrapped == 2**32 - 1 else wrapped
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingParams:
     """One request's sampling, with llama-server's names, defaults and meanings.
@@ -23,7 +32,7 @@ class SamplingParams:
     the chain. Values are validated when requests arrive, and trusted here.
     """
 
-    seed: int = -1
+    seed: int = RANDOM_SEED
     temperature: float = 0.8
     dynatemp_range: float = 0.0
     dynatemp_exponent: float = 1.0

@@ -1,18 +1,20 @@
 """Sampling for requests that do not set it themselves."""
 
+import re
 from typing import Annotated, Any
 
 from cyclopts import Group
-from pydantic import BeforeValidator, field_validator
+from pydantic import BeforeValidator, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
-from segue.engine.sampling import SAMPLERS, SamplingParams
+from segue.engine.sampling import SAMPLERS, SamplingParams, wrapped_seed
 from segue.settings.fields import INT32_MAX, SettingsGroup, Switch, Texts, env, flag, own
 
 _SAMPLING = Group("Defaults that a request may override", sort_key=7)
 _MOST_BIAS = 1e38
-_NOT_SAMPLING = ("n_predict", "samplers", "reverse_prompt", "special")
-_ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\r", "\\\\": "\\", '\\"': '"', "\\'": "'"}
+_NOT_SAMPLING = ("n_predict", "samplers", "escape", "reverse_prompt", "special")
+_ESCAPE = re.compile(rb"""\\(x[0-9a-fA-F]{2}|[ntr\\"'])""")
+_ESCAPED = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
 
 
 def _biases(value: object) -> object:
@@ -38,7 +40,7 @@ class SamplingSettings(SettingsGroup):
     n_predict: Annotated[int, flag(_SAMPLING, "--n-predict", "--predict", "-n")] = env(
         "LLAMA_ARG_N_PREDICT", -1, "Most tokens to generate; -1 generates until the context is full."
     )
-    seed: Annotated[int, flag(_SAMPLING, "--seed", "-s")] = own(-1, "Seed; -1 means a random one.", ge=-1, lt=2**32)
+    seed: Annotated[int, flag(_SAMPLING, "--seed", "-s")] = own(-1, "Seed; -1 means a random one.")
     temperature: Annotated[float, flag(_SAMPLING, "--temp", "--temperature")] = env(
         "LLAMA_ARG_TEMPERATURE", 0.8, "Temperature; 0 is greedy.", allow_inf_nan=False
     )
@@ -77,6 +79,9 @@ class SamplingSettings(SettingsGroup):
         0.0,
         "Penalty on tokens for each occurrence; 0 means none.",
         allow_inf_nan=False,
+    )
+    escape: Annotated[Switch, flag(_SAMPLING, "--escape", "-e", negative="--no-escape")] = own(
+        True, r"Take \n, \t and the like in --reverse-prompt and --dry-sequence-breaker for what they mean."
     )
     dry_multiplier: Annotated[float, flag(_SAMPLING, "--dry-multiplier")] = own(
         0.0, "Strength of DRY, which penalises repeated sequences; 0 means none.", ge=0, allow_inf_nan=False
@@ -136,6 +141,11 @@ class SamplingSettings(SettingsGroup):
     def _unlimited(cls, value: int) -> int:
         return max(-1, value)
 
+    @field_validator("seed")
+    @classmethod
+    def _wrap(cls, value: int) -> int:
+        return wrapped_seed(value)
+
     @field_validator("temperature", "top_k", "top_p", "min_p")
     @classmethod
     def _raise_to_zero(cls, value: float) -> float:
@@ -154,7 +164,12 @@ class SamplingSettings(SettingsGroup):
     @field_validator("dry_sequence_breakers")
     @classmethod
     def _take_none(cls, value: list[str]) -> list[str]:
-        return [] if "none" in value else [_unescaped(text) for text in value]
+        return [] if "none" in value else value
+
+    @field_validator("dry_sequence_breakers", "reverse_prompt")
+    @classmethod
+    def _unescape(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        return [_unescaped(text) for text in value] if info.data.get("escape", True) else value
 
     def sampling(self) -> SamplingParams:
         """The sampling of requests that set none."""
@@ -168,6 +183,9 @@ class SamplingSettings(SettingsGroup):
 
 
 def _unescaped(text: str) -> str:
-    for escape, meaning in _ESCAPES.items():
-        text = text.replace(escape, meaning)
-    return text
+    return _ESCAPE.sub(_meant, text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+
+
+def _meant(escape: re.Match[bytes]) -> bytes:
+    letter = escape[1]
+    return bytes.fromhex(letter[1:].decode()) if letter[:1] == b"x" else _ESCAPED.get(letter, letter)

@@ -22,7 +22,7 @@ from segue.api.intake.fields import (
     between,
 )
 from segue.chat.vocabulary import TokenVocabulary
-from segue.engine.sampling import SAMPLERS, SamplingParams
+from segue.engine.sampling import SAMPLERS, SamplingParams, wrapped_seed
 from segue.serving.errors import invalid
 
 MAX_SAMPLERS = 64
@@ -114,7 +114,7 @@ class SamplingFields(BaseModel):
             name: value for name in SamplingFields.model_fields if (value := getattr(self, name)) is not None
         }
         if "seed" in given:
-            given["seed"] = _seed(given["seed"])
+            given["seed"] = wrapped_seed(given["seed"])
         if given.get("dry_base", 1.0) < 1.0:
             del given["dry_base"]
         if given.get("repeat_penalty", 1.0) <= 0.0:
@@ -125,12 +125,6 @@ class SamplingFields(BaseModel):
         if "logit_bias" in given:
             given["logit_bias"] = tuple(_biases(given["logit_bias"], vocabulary))
         return dataclasses.replace(defaults, **given)
-
-
-def _seed(value: int) -> int:
-    """Wrap as llama-server does: 32 bits, of which the largest value means a random seed."""
-    wrapped = value % 2**32
-    return -1 if wrapped == 2**32 - 1 else wrapped
 
 
 def _biases(value: Mapping[str, object] | list[object], vocabulary: TokenVocabulary) -> Iterator[tuple[int, float]]:
