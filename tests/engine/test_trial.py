@@ -13,6 +13,14 @@ def test_an_abort_is_an_error_here(n_layers: int) -> None:
         try_overrides(model_path("qwen35"), [("qwen35.block_count", n_layers)])
 
 
-@pytest.mark.parametrize("override", [("qwen35.context_length", 777), ("qwen35.block_count", 2)])
-def test_what_works_or_is_refused_is_left_to_the_load(override: tuple[str, int]) -> None:
+@pytest.mark.parametrize("epsilon", [-1.0, float("nan")])
+def test_an_abort_in_the_first_computation_is_an_error_too(epsilon: float) -> None:
+    with pytest.raises(ModelError, match="--override-kv: libllama cannot load llama.gguf"):
+        try_overrides(model_path("llama"), [("llama.attention.layer_norm_rms_epsilon", epsilon)])
+
+
+@pytest.mark.parametrize(
+    "override", [("qwen35.context_length", 777), ("qwen35.block_count", 2), ("qwen35.rope.freq_base", 5e6)]
+)
+def test_what_works_or_is_refused_is_left_to_the_load(override: tuple[str, float]) -> None:
     try_overrides(model_path("qwen35"), [override, ("general.name", "other")])

@@ -1,11 +1,14 @@
 """Tries metadata overrides in a process of its own, since libllama aborts on many values instead of refusing them."""
 
+import ctypes
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import llama_cpp
 
 from segue.engine.context_params import ContextParams, create_context
 from segue.engine.errors import ModelError
@@ -18,7 +21,8 @@ _N_CELLS = 256
 def try_overrides(path: Path, overrides: Sequence[tuple[str, Value]]) -> None:
     """Load a model with overrides, and free it. Raises ModelError if libllama aborts; takes a second or two.
 
-    The weights are mapped, and hardly read. What libllama refuses without aborting is left to the caller's own load.
+    The weights are mapped, and hardly read unless a number with a fraction is replaced: libllama looks at those only
+    when it computes. What it refuses without aborting is left to the caller's own load.
     """
     command = [sys.executable, "-m", __name__, str(path), json.dumps(overrides)]
     # With a debugger at hand, libllama would print where it was.
@@ -31,7 +35,9 @@ def try_overrides(path: Path, overrides: Sequence[tuple[str, Value]]) -> None:
 
 def _load(path: Path, overrides: Sequence[tuple[str, Value]]) -> None:
     model = Model(path, ModelParams(n_gpu_layers=0, overrides=tuple(overrides)))
-    create_context(model, ContextParams(n_cells=_N_CELLS, n_seq_max=1, n_batch=1, n_ubatch=1))
+    context = create_context(model, ContextParams(n_cells=_N_CELLS, n_seq_max=1, n_batch=1, n_ubatch=1))
+    if any(isinstance(value, float) for _, value in overrides):
+        llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one((ctypes.c_int32 * 1)(0), 1))
 
 
 if __name__ == "__main__":
