@@ -97,6 +97,12 @@ def test_the_models_name(settings: dict[str, Any], name: str) -> None:
         {"cache_dir": "x", "cache_disk": 0},
         {"cache_disk": 5},
         {"no_such_setting": 1},
+        {"timeout": 10**400},
+        {"sse_ping_interval": 10**400},
+        {"embd_normalize": 10**400},
+        {"cors_origins": "https://ä.example"},
+        {"cors_methods": "GET\r\nX: y"},
+        {"cors_headers": "€"},
     ],
 )
 def test_values_that_cannot_be(settings: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from cyclopts import Group
 from pydantic import field_validator
 
-from segue.settings.fields import Csv, PathText, SettingsGroup, Switch, env, flag, own, path_flag
+from segue.settings.fields import INT32_MAX, Csv, PathText, SettingsGroup, Switch, env, flag, own, path_flag
 
 _SERVER = Group("Server", sort_key=5)
 
@@ -38,7 +38,11 @@ class ServerSettings(SettingsGroup):
         "LLAMA_ARG_API_KEY_FILE", None, "A file of API keys, one on each line; lines that start with # are comments."
     )
     timeout: Annotated[int, flag(_SERVER, "--timeout", "-to")] = env(
-        "LLAMA_ARG_TIMEOUT", 3600, "Seconds for which a client may neither send nor take data; 0 sets no limit.", ge=0
+        "LLAMA_ARG_TIMEOUT",
+        3600,
+        "Seconds for which a client may neither send nor take data; 0 sets no limit.",
+        ge=0,
+        le=INT32_MAX,
     )
     threads_http: Annotated[int, flag(_SERVER, "--threads-http")] = env(
         "LLAMA_ARG_THREADS_HTTP", -1, "Threads that read and render requests; -1 means 40.", ge=-1, le=1024
@@ -48,6 +52,7 @@ class ServerSettings(SettingsGroup):
         30,
         "Seconds of silence after which a stream sends a comment; -1 means never.",
         ge=-1,
+        le=INT32_MAX,
     )
     slot_save_path: Annotated[PathText | None, path_flag(_SERVER, "--slot-save-path")] = own(
         None, "A directory for POST /slots/{id}?action=save and restore; needed for both."
@@ -62,7 +67,10 @@ class ServerSettings(SettingsGroup):
         Literal["", "none", "mean", "cls", "last", "rank"], flag(_SERVER, "--pooling", is_empty=True)
     ] = env("LLAMA_ARG_POOLING", "", "How the tokens of a text make its embedding. By default as the file says.")
     embd_normalize: Annotated[int, flag(_SERVER, "--embd-normalize")] = own(
-        2, "How embeddings are normalised: -1 not, 0 to 16 bits, 1 taxicab, 2 Euclidean, above 2 the p-norm.", ge=-1
+        2,
+        "How embeddings are normalised: -1 not, 0 to 16 bits, 1 taxicab, 2 Euclidean, above 2 the p-norm.",
+        ge=-1,
+        le=INT32_MAX,
     )
     slots: Annotated[Switch, flag(_SERVER, "--slots", negative="--no-slots")] = env(
         "LLAMA_ARG_ENDPOINT_SLOTS", True, "Serve GET /slots."
@@ -93,6 +101,13 @@ class ServerSettings(SettingsGroup):
         if prefix and not prefix.startswith("/"):
             raise ValueError("a prefix starts with a slash, such as /llm")
         return prefix
+
+    @field_validator("cors_origins", "cors_methods", "cors_headers")
+    @classmethod
+    def _check_header(cls, value: str) -> str:
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError("a header of HTTP holds printable ASCII characters only")
+        return value
 
     @field_validator("host")
     @classmethod
