@@ -235,7 +235,6 @@ def test_progress_and_timings_on_demand(server: Live) -> None:
 
 def test_what_the_template_gets() -> None:
     template = (
-        "{#- <think> -#}"
         "{{ tools | tojson if tools else 'none' }}|{{ enable_thinking }}|{{ reasoning_effort }}|{{ color }}|"
         "{%- for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}{{ add_generation_prompt }}"
         "{% if false %}<think></think>{% endif %}"
