@@ -97,6 +97,8 @@ def test_the_models_name(settings: dict[str, Any], name: str) -> None:
         {"cache_dir": "x", "cache_disk": 0},
         {"cache_disk": 5},
         {"no_such_setting": 1},
+        {"chat_template_kwargs": {"enable_thinking": "false"}},
+        {"chat_template_kwargs": '{"messages": []}'},
         {"timeout": 10**400},
         {"sse_ping_interval": 10**400},
         {"embd_normalize": 10**400},

@@ -1,12 +1,24 @@
 """Chats: the template that renders them, and the model's thinking."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from cyclopts import Group
+from pydantic import field_validator
 
 from segue.settings.fields import INT32_MAX, JsonText, OnOff, PathText, SettingsGroup, Switch, env, flag, own, path_flag
 
 _TEMPLATE = Group("Chats", sort_key=6)
+_RESERVED = ("add_generation_prompt", "messages", "tools")
+
+
+def fault_of(variables: Mapping[str, Any]) -> str:
+    """The fault of variables for a template, empty if they have none."""
+    reserved = next((name for name in _RESERVED if name in variables), None)
+    if reserved is not None:
+        return f"{reserved} has a field of its own"
+    is_text = isinstance(variables.get("enable_thinking"), str)
+    return "enable_thinking must be true or false, and not a text" if is_text else ""
 
 
 class TemplateSettings(SettingsGroup):
@@ -50,3 +62,11 @@ class TemplateSettings(SettingsGroup):
     prefill_assistant: Annotated[Switch, flag(_TEMPLATE, "--prefill-assistant", negative="--no-prefill-assistant")] = (
         env("LLAMA_ARG_PREFILL_ASSISTANT", True, "Continue a last message by the assistant, unless a request declines.")
     )
+
+    @field_validator("chat_template_kwargs")
+    @classmethod
+    def _check_variables(cls, value: dict[str, Any]) -> dict[str, Any]:
+        fault = fault_of(value)
+        if fault:
+            raise ValueError(fault)
+        return value

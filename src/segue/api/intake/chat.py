@@ -22,6 +22,7 @@ from segue.serving.errors import invalid
 from segue.serving.events import FinishedReply, Keep, StopType, keep_nothing
 from segue.serving.service import Service
 from segue.settings import Settings
+from segue.settings.template import fault_of
 
 _REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
 
@@ -137,16 +138,14 @@ def _variables(request: ChatRequest, settings: Settings) -> dict[str, Any]:
     if settings.reasoning_effort != "default":
         variables["reasoning_effort"] = settings.reasoning_effort
     variables |= {**settings.chat_template_kwargs, **(request.chat_template_kwargs or {})}
-    if isinstance(variables.get("enable_thinking"), str):
-        raise invalid("Field 'chat_template_kwargs': enable_thinking must be true or false, and not a text")
+    fault = fault_of(variables)
+    if fault:
+        raise invalid(f"Field 'chat_template_kwargs': {fault}")
     if request.reasoning_effort == "none":
         variables["enable_thinking"] = False
         variables.pop("reasoning_effort", None)
     elif request.reasoning_effort:
         variables["reasoning_effort"] = request.reasoning_effort
-    reserved = variables.keys() & {"messages", "tools", "add_generation_prompt"}
-    if reserved:
-        raise invalid(f"Field 'chat_template_kwargs': {min(reserved)} has a field of its own")
     return variables
 
 
