@@ -54,6 +54,10 @@ def test_arguments_become_text() -> None:
     assert arguments_of(shaped(call(None), takes_objects=False)) == "{}"
 
 
+def test_a_call_without_a_type_is_one_of_a_function() -> None:
+    assert shaped(call("{}"))["tool_calls"][0]["type"] == "function"
+
+
 def test_what_is_no_function_call_passes() -> None:
     message = {"role": "assistant", "content": "", "tool_calls": ["x", {"custom": 1}]}
     assert shaped(message)["tool_calls"] == ["x", {"custom": 1}]

@@ -24,6 +24,13 @@ TELLS_PARAMETERS = """\
 {% for t in tools or [] %}{% for name, about in t.function.parameters.properties | items %}
 {{- '[' + name + ': ' + about.description + ']' }}
 {%- endfor %}{% endfor %}"""
+# Command R7B
+WRITES_PARAMETERS = "{% for t in tools or [] %}{{ t.function.parameters | tojson }}{% endfor %}"
+# Seed-OSS
+READS_PARAMETERS = """\
+{% for t in tools or [] %}{{ '[' + t.function.name }}{% for name in t.function.parameters.properties.keys() %}
+{{- ' ' + name }}
+{%- endfor %}]{% endfor %}"""
 # FireFunction
 TELLS_FUNCTIONS = "{{ '[' + functions + ']' }}"
 
@@ -37,7 +44,7 @@ def text(source: str, *tools: dict[str, Any]) -> str:
     ("source", "form", "told"),
     [
         (TELLS_TOOLS, ToolForm(takes_bare_tools=False), "[f: ]"),
-        (TELLS_PARAMETERS, ToolForm(takes_bare_parameters=False), "[x: ]"),
+        (TELLS_PARAMETERS, ToolForm(takes_bare_parameters=False, no_parameters={}), "[x: ]"),
         ("{% for t in tools or [] %}{{ t | tojson }}{% endfor %}", ToolForm(), json.dumps(BARE)),
     ],
 )
@@ -45,6 +52,22 @@ def test_a_description_is_added_where_the_template_needs_one(source: str, form: 
     assert ChatTemplate(source + CHATML, "", "").dialect.tools == form
     assert text(source, BARE) == told
     assert "description" not in str(BARE)
+
+
+@pytest.mark.parametrize(
+    ("source", "empty", "told"),
+    [
+        (WRITES_PARAMETERS, {}, "{}"),
+        (READS_PARAMETERS, {"type": "object", "properties": {}}, "[f]"),
+        ("{% for t in tools or [] %}{{ t | tojson }}{% endfor %}", None, '{"type": "function", "function": '),
+    ],
+)
+@pytest.mark.parametrize("missing", [{}, {"parameters": None}])
+def test_a_tool_needs_no_parameters(source: str, empty: object, told: str, missing: dict[str, Any]) -> None:
+    assert ChatTemplate(source + CHATML, "", "").dialect.tools.no_parameters == empty
+    tool = {"type": "function", "function": {"name": "f", **missing}}
+    assert text(source, tool).startswith(told)
+    assert tool["function"] == {"name": "f", **missing}
 
 
 def test_a_description_stays() -> None:
@@ -55,7 +78,7 @@ def test_a_description_stays() -> None:
 
 @pytest.mark.parametrize("tool", [{}, {"function": 1}, {"function": {"name": "f"}}, {"function": {"parameters": 1}}])
 def test_what_is_no_whole_tool_passes(tool: dict[str, Any]) -> None:
-    for form in (ToolForm(takes_bare_tools=False), ToolForm(takes_bare_parameters=False)):
+    for form in (ToolForm(takes_bare_tools=False), ToolForm(takes_bare_parameters=False), ToolForm(no_parameters={})):
         assert len(form.shaped([tool])) == 1
 
 

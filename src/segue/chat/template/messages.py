@@ -143,7 +143,7 @@ def _shape_call(call: object, dialect: Dialect) -> object:
         function["arguments"] = _object(arguments, takes_text=dialect.order.takes_text_arguments)
     elif not dialect.takes_objects and not isinstance(arguments, str):
         function["arguments"] = json.dumps({} if arguments is None else arguments, ensure_ascii=False)
-    return {**call, "function": function}
+    return {**call, "type": call.get("type") or "function", "function": function}
 
 
 def _object(arguments: object, *, takes_text: bool) -> object:

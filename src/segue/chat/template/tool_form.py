@@ -8,6 +8,9 @@ from typing import Any, Final
 _MARK: Final = "segue-tool"
 _DESCRIPTION: Final = "description"
 _FUNCTIONS: Final = "functions"
+_PARAMETERS: Final = "parameters"
+_NO_PARAMETERS: Final[Sequence[Mapping[str, Any]]] = ({}, {"type": "object", "properties": {}})
+"""What may stand for the parameters of a tool without any: as llama-server writes it, and what any template reads."""
 _INDENT: Final = 4
 Tool = Mapping[str, Any]
 
@@ -16,12 +19,14 @@ Tool = Mapping[str, Any]
 class ToolForm:
     """How tools must be told to one template. The defaults suit one about which nothing was found.
 
-    `takes_bare_tools`, `takes_bare_parameters`: one without a description is no error. `needs_functions`: the
-    template refuses to render without the tools as JSON text under that name.
+    `takes_bare_tools`, `takes_bare_parameters`: one without a description is no error. `no_parameters` stands for
+    those of a tool without parameters, None where they may be missing. `needs_functions`: the template refuses to
+    render without the tools as JSON text under that name.
     """
 
     takes_bare_tools: bool = True
     takes_bare_parameters: bool = True
+    no_parameters: Mapping[str, Any] | None = None
     needs_functions: bool = False
 
     def variables(self, tools: Sequence[Tool]) -> dict[str, Any]:
@@ -33,7 +38,12 @@ class ToolForm:
         return {_FUNCTIONS: text}
 
     def shaped(self, tools: Sequence[Tool]) -> list[Tool]:
-        """The tools with an empty description where the template needs one; those of the client stay as they are."""
+        """The tools with empty descriptions and parameters where the template needs them.
+
+        Those of the client stay as they are.
+        """
+        if self.no_parameters is not None:
+            tools = [_with_parameters(tool, self.no_parameters) for tool in tools]
         if not self.takes_bare_tools:
             tools = [_described(tool) for tool in tools]
         if not self.takes_bare_parameters:
@@ -56,14 +66,24 @@ def find_tool_form(writes: Callable[[Sequence[Tool], Mapping[str, Any]], bool]) 
     return ToolForm(
         takes_bare_tools=writes([_tool({}, described)], further),
         takes_bare_parameters=writes([_tool(described, {})], further),
+        no_parameters=_find_no_parameters(writes, further),
         needs_functions=needs_functions,
     )
+
+
+def _find_no_parameters(
+    writes: Callable[[Sequence[Tool], Mapping[str, Any]], bool], further: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    bare: Tool = {"type": "function", "function": {"name": _MARK, _DESCRIPTION: _MARK}}
+    if writes([bare], further):
+        return None
+    return next((empty for empty in _NO_PARAMETERS if writes([_with_parameters(bare, empty)], further)), None)
 
 
 def _tool(about: Mapping[str, Any], about_parameter: Mapping[str, Any]) -> Tool:
     properties = {"key": {"type": "string", **about_parameter}}
     parameters = {"type": "object", "properties": properties, "required": ["key"]}
-    return {"type": "function", "function": {"name": _MARK, **about, "parameters": parameters}}
+    return {"type": "function", "function": {"name": _MARK, **about, _PARAMETERS: parameters}}
 
 
 def _function(tool: Tool) -> Mapping[str, Any]:
@@ -73,6 +93,12 @@ def _function(tool: Tool) -> Mapping[str, Any]:
 
 def _with_function(tool: Tool, function: Mapping[str, Any]) -> Tool:
     return {**tool, "function": function} if function else tool
+
+
+def _with_parameters(tool: Tool, parameters: Mapping[str, Any]) -> Tool:
+    function = _function(tool)
+    has_some = function.get(_PARAMETERS) is not None
+    return tool if has_some or not function else _with_function(tool, {**function, _PARAMETERS: parameters})
 
 
 def _described(tool: Tool) -> Tool:
@@ -86,7 +112,7 @@ def _described(tool: Tool) -> Tool:
 
 
 def _with_described_parameters(function: Mapping[str, Any]) -> Mapping[str, Any]:
-    parameters = function.get("parameters")
+    parameters = function.get(_PARAMETERS)
     properties = parameters.get("properties") if isinstance(parameters, Mapping) else None
     if not isinstance(parameters, Mapping) or not isinstance(properties, Mapping):
         return function
@@ -94,4 +120,4 @@ def _with_described_parameters(function: Mapping[str, Any]) -> Mapping[str, Any]
         name: {**about, _DESCRIPTION: about.get(_DESCRIPTION) or ""} if isinstance(about, Mapping) else about
         for name, about in properties.items()
     }
-    return {**function, "parameters": {**parameters, "properties": described}}
+    return {**function, _PARAMETERS: {**parameters, "properties": described}}
