@@ -238,6 +238,11 @@ def test_a_command_line_that_cannot_be_understood(
     assert part in one_line(capsys)
 
 
+def test_a_line_of_llama_server_without_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-m", "model.gguf", "-c", "4096"]) == 2
+    assert one_line(capsys) == "segue: -m is a flag of segue serve: put serve before it\n"
+
+
 def test_what_is_printed_in_place_of_serving(capsys: pytest.CaptureFixture[str]) -> None:
     for flag, start in (("--version", __version__), ("--list-devices", "Available devices:\n  CPU"), ("-h", "Usage:")):
         assert main(["serve", "-c", "4096", flag]) == 0

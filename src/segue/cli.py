@@ -13,6 +13,7 @@ from segue.commands.serve.errors import FlagError
 from segue.commands.sim.command import sim
 from segue.commands.warm.command import warm
 from segue.engine.errors import ModelError
+from segue.settings.flags import setting_flags
 from segue.sim.traces.error import TraceError
 from segue.storage.errors import DiskError
 
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if tokens[:1] == ["serve"] and not _HELP.intersection(tokens):
             return run_line(tokens[1:])
+        if tokens and tokens[0] in setting_flags():
+            raise FlagError(f"{tokens[0]} is a flag of segue serve: put serve before it")
         # Its flags are read otherwise, so that cyclopts only shows them.
         tokens = ["serve", "--help"] if tokens[:1] == ["serve"] else tokens
         result = app(tokens, exit_on_error=False, print_error=False)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from segue.chat.template.template import CHATML
 from tests.kit.byte_vocabulary import BOS, EOS, ByteVocabulary
 from tests.kit.fake_loop import FakeLoop
 from tests.kit.live import Live, live
@@ -231,6 +232,26 @@ def test_progress_and_timings_on_demand(server: Live) -> None:
     assert not any("timings" in chunk for chunk in progress)
     both = server.events(PATH, messages=HELLO, return_progress=True, timings_per_token=True)
     assert all({"timings", "prompt_progress"} <= json.loads(event).keys() for event in both[:2])
+
+
+# Signs of gpt-oss, Gemma 4 and Llama 4, whose calls no grammar can prescribe, and of Qwen3.
+@pytest.mark.parametrize(
+    ("signs", "status"), [("<|channel|><|message|>", 400), ("<|tool_call>", 400), ("<|header_start|>", 400), ("", 200)]
+)
+def test_a_strict_tool_is_no_error_where_its_calls_cannot_be_prescribed(signs: str, status: int) -> None:
+    schema = {"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"]}
+    tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": schema}}
+    with live(says("Hi"), chat_template=CHATML + f"{{# {signs} #}}") as running:
+        assert running.post(PATH, messages=HELLO, tools=[tool]).status_code == 200
+        assert running.post(PATH, messages=HELLO, tools=[tool], tool_choice="required").status_code == status
+
+
+def test_a_format_goes_before_the_strictness_of_a_tool() -> None:
+    tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": {"type": "object"}}}
+    body = {"messages": HELLO, "tools": [tool], "response_format": {"type": "json_object"}}
+    with live(says("{}")) as running:
+        assert running.post(PATH, **body).json()["choices"][0]["message"]["content"] == "{}"
+        assert running.post(PATH, tool_choice="required", **body).status_code == 400
 
 
 def test_what_the_template_gets() -> None:

@@ -143,6 +143,7 @@ def test_what_is_passed_over_with_one_warning(line: str, names: str, part: str) 
         ("--no-mmproj-autos", "unknown flag --no-mmproj-autos; did you mean --no-mmproj-auto?"),
         ("--reverse-promt x", "unknown flag --reverse-promt; did you mean --reverse-prompt?"),
         ("--verbose-promt", "unknown flag --verbose-promt; did you mean --verbose-prompt?"),
+        ("--cache-type q8_0", "unknown flag --cache-type; did you mean --cache-type-k or --cache-type-v?"),
         ("--max-model-len 5", "unknown flag --max-model-len; segue serve --help shows all flags"),
         ("-ctx-size 5", "unknown flag -ctx-size; did you mean --ctx-size?"),
         ("x.gguf", "'x.gguf' belongs to no flag; the model is passed with --model"),
@@ -209,7 +210,9 @@ def test_variables_of_flags_that_are_no_settings() -> None:
 
 def test_a_variable_that_is_none_of_llama_servers_is_told_of() -> None:
     found = read("", LLAMA_ARG_TEMP="0.5", LLAMA_ARG_TEMPERATURE="0.5", HOME="/x")
-    assert found.warnings == ["passed over LLAMA_ARG_TEMP: no variable of llama-server, and without effect"]
+    assert found.warnings == [
+        "passed over LLAMA_ARG_TEMP: llama-server reads no such variable, or does no longer; it has no effect"
+    ]
 
 
 @pytest.mark.parametrize(

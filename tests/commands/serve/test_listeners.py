@@ -60,6 +60,11 @@ def test_hosts_that_others_reach_are_told(listen: list[tuple[list[socket.socket]
     assert open_hosts(listen[0][0]) == ["0.0.0.0", "::"]
 
 
+def test_an_address_of_another_machine_is_not_blamed_on_the_port() -> None:
+    with pytest.raises(StartError, match=r"192\.0\.2\.1:\d+: .*; choose another --host"):
+        bind(Settings(host="192.0.2.1"))
+
+
 def test_a_port_may_be_shared_if_all_say_so(listen: list[tuple[list[socket.socket], Settings]]) -> None:
     first = Settings(port=0, reuse_port=True)
     listen.append((bind(first), first))

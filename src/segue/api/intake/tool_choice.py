@@ -13,6 +13,7 @@ from segue.serving.errors import invalid
 _FINAL = "<|channel|>final<|message|>"
 """What gpt-oss writes before its answer."""
 
+_CHOICE = "tool_choice"
 _WORDS = (None, "auto", "none", "required")
 Definitions = Sequence[Mapping[str, Any]]
 
@@ -32,10 +33,10 @@ def check_tool_choice(request: ChatRequest) -> None:
 def wanted_of_chat(request: ChatRequest, reply_format: ReplyFormat, controls: Controls) -> Wanted | None:
     """What replies must look like, after any reasoning; None if they are free. Raises ApiError.
 
-    Arguments follow their schemas where a call is demanded, or where a tool is `strict`.
+    Arguments follow their schemas where a call is demanded, or where a tool is `strict` and nothing else is asked for.
     """
     wanted, calls = wanted_by(request), _calls(request, reply_format, controls)
-    if wanted is not None and calls is not None:
+    if wanted is not None and calls is not None and calls.field == _CHOICE:
         raise invalid(
             f"Fields '{wanted.field}' and '{calls.field}' exclude each other: both say what the reply must be"
         )
@@ -52,11 +53,11 @@ def _calls(request: ChatRequest, reply_format: ReplyFormat, controls: Controls) 
     if choice == "none" or not (is_required or any(_is_strict(tool) for tool in tools)):
         return None
     named = [tool for tool in tools if not isinstance(choice, Mapping) or _name(tool) == _name(choice)]
-    field = "tool_choice" if is_required else "tools"
+    field = _CHOICE if is_required else "tools"
     form = reply_format.family.own_form
-    if form is None:
-        raise invalid(f"Field '{field}': the calls that this model writes cannot be prescribed")
     try:
+        if form is None:
+            raise ConstraintError("the calls that this model writes cannot be prescribed")
         grammar = calls_grammar(
             form,
             [CallableTool(_name(tool), _function(tool).get("parameters")) for tool in named],
@@ -65,6 +66,9 @@ def _calls(request: ChatRequest, reply_format: ReplyFormat, controls: Controls) 
             allows_several=request.parallel_tool_calls is not False and not isinstance(choice, Mapping),
         )
     except ConstraintError as error:
+        if not is_required:
+            # Clients mark their tools as strict whatever the model: their own check of the arguments is left.
+            return None
         raise invalid(f"Field '{field}': {error}") from error
     return Wanted(field, grammar)
 

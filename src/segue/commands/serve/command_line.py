@@ -18,7 +18,7 @@ _OFF_VALUES = _OFF | {"none", "-1", ""}
 # It took no value in older versions.
 _MAY_STAND_ALONE = frozenset({"--log-colors", "--color", "-co"})
 _PREFIX = "LLAMA_ARG_"
-_UNKNOWN_VARIABLE = "no variable of llama-server, and without effect"
+_UNKNOWN_VARIABLE = "llama-server reads no such variable, or does no longer; it has no effect"
 _PRINTS = "prints"
 # What two short names of older versions mean together.
 _TOGETHER = {("none", "mmap+mlock"): "mlock", ("mmap+mlock", "none"): "mlock", ("mmap+mlock", "mmap"): "mmap+mlock"}

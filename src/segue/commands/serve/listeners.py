@@ -1,5 +1,6 @@
 """The sockets that a server listens on, and the certificate that it shows."""
 
+import errno
 import ipaddress
 import socket
 import ssl
@@ -103,7 +104,8 @@ def _tcp(host: str, port: int, settings: Settings, *, is_alone: bool) -> socket.
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise StartError(f"cannot listen on {address}: {error.strerror}; choose another --port") from error
+        flag = "--host" if error.errno == errno.EADDRNOTAVAIL else "--port"
+        raise StartError(f"cannot listen on {address}: {error.strerror}; choose another {flag}") from error
     return listener
 
 
