@@ -167,7 +167,6 @@ def test_what_cannot_start(gguf: Path, tmp_path: Path, capsys: pytest.CaptureFix
             (["-m", str(text)], "not a GGUF file"),
             (["-m", str(gguf), "--port", port], "choose another --port"),
             (["-m", str(gguf), "--host", "256.0.0.1"], "--host"),
-            (["-m", str(gguf), "--samplers", "top_k;warp"], "--samplers"),
             (
                 ["-m", str(gguf), "--chat-template", "llama33"],
                 "'llama33' is neither one of llama.cpp's formats nor Jinja",

@@ -49,13 +49,13 @@ for _name in _KNOWN:
 
 def _known_samplers(value: str | list[str]) -> tuple[str, ...]:
     """The chain of a request; samplers of other servers and older versions are passed over, as in llama-server."""
-    return sampler_names(value, passes_over=True)
+    return sampler_names(value)[0]
 
 
-def sampler_names(value: str | Iterable[str], *, passes_over: bool = False) -> tuple[str, ...]:
+def sampler_names(value: str | Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Read a chain of samplers: names in any of llama.cpp's spellings, or one string of its letters, or names with `;`.
 
-    Raises ValueError for an unknown one, unless it `passes_over` those, and for a chain without end.
+    Returns the known ones, and the unknown ones as they were written. Raises ValueError for a chain without end.
     """
     if isinstance(value, str):
         table, parts = (
@@ -63,16 +63,10 @@ def sampler_names(value: str | Iterable[str], *, passes_over: bool = False) -> t
         )
     else:
         table, parts = _NAMES, list(value)
-    names = []
-    for part in parts:
-        name = table.get(part.lower())
-        if name is not None:
-            names.append(name)
-        elif not passes_over:
-            raise ValueError(f"unknown sampler {part!r}; known are {', '.join(_KNOWN)}")
+    names = tuple(table[part.lower()] for part in parts if part.lower() in table)
     if len(names) > MAX_SAMPLERS:
         raise ValueError(f"a chain has {MAX_SAMPLERS} samplers at most")
-    return tuple(names)
+    return names, tuple(part for part in parts if part.lower() not in table)
 
 
 class SamplingFields(BaseModel):

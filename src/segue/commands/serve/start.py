@@ -22,6 +22,7 @@ from segue.chat.template.template import ChatTemplate
 from segue.chat.template.turn_marks import unknown_mark
 from segue.chat.tokens.tokenizer import PromptTokenizer
 from segue.commands.serve.errors import StartError
+from segue.engine.sampling import SAMPLERS
 from segue.grammar.compiler import Compiler
 from segue.grammar.marks import control_pieces
 from segue.loop.front import LoopFront
@@ -84,7 +85,7 @@ def make_service(settings: Settings) -> Service:
     """Make a service that waits for its model. Raises StartError for a setting that cannot work."""
     keys = [*settings.api_key, *_file_keys(settings.api_key_file)]
     try:
-        sampling = replace(settings.sampling(), samplers=sampler_names(settings.samplers))
+        samplers, unknown = sampler_names(settings.samplers)
     except ValueError as error:
         raise StartError(f"--samplers: {error}") from error
     try:
@@ -92,8 +93,10 @@ def make_service(settings: Settings) -> Service:
         ChatTemplate(_template_source(settings), "", "")
     except TemplateError as error:
         raise StartError(f"{error}; pass another one with --chat-template-file") from error
+    if unknown:
+        log.warning("--samplers: passed over: %s; known are %s", ", ".join(unknown), ", ".join(SAMPLERS))
     keyring = KeyRing(keys, is_shared=settings.cache_share_keys)
-    return Service(settings=settings, keys=keyring, sampling=sampling)
+    return Service(settings=settings, keys=keyring, sampling=replace(settings.sampling(), samplers=samplers))
 
 
 def make_backend(built: LoadedModel, settings: Settings) -> Backend:
