@@ -182,8 +182,12 @@ def clients() -> str:
         requests = tomllib.load(file)["deviation"]
     with (ROOT / "tests" / "peer" / "llama_tests.toml").open("rb") as file:
         tests = tomllib.load(file)["fails"]
+    with (ROOT / "tests" / "peer" / "fields.toml").open("rb") as file:
+        fields = tomllib.load(file)["field"]
     lines = ["| what | how it differs |", "|---|---|"]
     lines += [f"| {item['what']} | {item['why']} |" for item in requests]
+    lines += ["", "These fields of llama-server's requests are not taken:", "", "| field | why |", "|---|---|"]
+    lines += [f"| `{item['name']}` | {item['why']} |" for item in fields]
     lines += ["", "Of llama.cpp's own tests of its server, those of these things fail:", ""]
     lines += ["| tests | what they test | why they fail |", "|--:|---|---|"]
     lines += [f"| {len(item['tests'])} | {item['what']} | {item['why']} |" for item in tests]
