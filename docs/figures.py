@@ -57,7 +57,7 @@ def _compare(traces: Path, recording: _Recording) -> Comparison:
     def served(policy: str, room: Capacity) -> Record:
         trace, n_oracle = loaded()
         made = POLICIES[policy](Setting(trace, cost.model, room))
-        return asdict(replay(trace, policy, made, str(room), cost, n_oracle))
+        return asdict(replay(trace, made, cost, name=policy, capacity=str(room), n_oracle=n_oracle))
 
     rooms = (*(Capacity(1 << power) for power in recording.powers), Capacity())
     results = [

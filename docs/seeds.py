@@ -77,7 +77,9 @@ def measured(traces: Path) -> str:
             made: list[Policy] = [Marconi(setting.store, cost.model, alpha) for alpha in ALPHAS]
         else:
             made = [POLICIES[policy](setting)]
-        return max(replay(trace, policy, one, str(room), cost, n_oracle).of_oracle for one in made)
+        return max(
+            replay(trace, one, cost, name=policy, capacity=str(room), n_oracle=n_oracle).of_oracle for one in made
+        )
 
     shares: dict[_Series, Shares] = {series: {} for series in _SERIES}
     for policy in (*_FIRST, *_RIVALS, _HINDSIGHT):
