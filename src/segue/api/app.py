@@ -41,6 +41,11 @@ def create_app(service: Service) -> FastAPI:
     for module in modules:
         app.include_router(module.router(service))
     settings, vertex = service.settings, VertexSettings()
+    if settings.ui_mcp_proxy:
+        # httpx, which it needs, would delay every start.
+        from segue.api.admin import proxy
+
+        app.include_router(proxy.router())
     if vertex.is_on:
         app.include_router(predict.router(service))
     # The last one added hears a request first.

@@ -78,6 +78,15 @@ class ServerSettings(SettingsGroup):
     ui: Annotated[Switch, flag(_SERVER, "--ui", "--webui", negative=("--no-ui", "--no-webui"))] = env(
         "LLAMA_ARG_UI", True, "Serve a page at / that tells where the endpoints are."
     )
+    ui_mcp_proxy: Annotated[
+        Switch,
+        flag(
+            _SERVER,
+            "--ui-mcp-proxy",
+            "--webui-mcp-proxy",
+            negative=("--no-ui-mcp-proxy", "--no-webui-mcp-proxy"),
+        ),
+    ] = env("LLAMA_ARG_UI_MCP_PROXY", False, "Serve /cors-proxy, which fetches any address for those who may call.")
     metrics: Annotated[Switch, flag(_SERVER, "--metrics")] = env(
         "LLAMA_ARG_ENDPOINT_METRICS", False, "Serve GET /metrics."
     )

@@ -5,7 +5,7 @@ from html import escape
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, Response
 
-from segue.serving.errors import NOT_FOUND, NOT_SUPPORTED, ApiError
+from segue.serving.errors import NOT_FOUND, ApiError
 from segue.serving.service import Service
 
 _PAGE = """<!doctype html>
@@ -29,7 +29,7 @@ _SHOWN = {
 
 
 def router(service: Service) -> APIRouter:
-    """The routes."""
+    """The route."""
     routes = APIRouter()
     prefix = escape(service.settings.api_prefix)
     items = "\n".join(f'<li><a href="{prefix}{path}">{path}</a>: {text}</li>' for path, text in _SHOWN.items())
@@ -40,11 +40,5 @@ def router(service: Service) -> APIRouter:
         if not service.settings.ui:
             raise ApiError(NOT_FOUND, "The page is switched off; start the server without --no-ui")
         return HTMLResponse(_PAGE.format(items=items))
-
-    @routes.get("/cors-proxy", response_model=None)
-    @routes.post("/cors-proxy", response_model=None)
-    async def proxy() -> Response:
-        """Refuse to fetch anything from another server."""
-        raise ApiError(NOT_SUPPORTED, "This server fetches nothing from others", status=403)
 
     return routes

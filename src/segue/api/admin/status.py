@@ -12,7 +12,15 @@ from segue.api.replies.failures import error_response
 from segue.api.replies.serialization import FINGERPRINT, JsonObject, sampling_json, timings_json
 from segue.loop.front import SlotView
 from segue.serving.backend import ModelVocabulary
-from segue.serving.errors import INVALID_REQUEST, NOT_FOUND, UNAVAILABLE, ApiError, invalid, not_supported
+from segue.serving.errors import (
+    INVALID_REQUEST,
+    NOT_FOUND,
+    NOT_SUPPORTED,
+    UNAVAILABLE,
+    ApiError,
+    invalid,
+    not_supported,
+)
 from segue.serving.service import LoadingPhase, Service
 
 # What a template can do, by what it looks at.
@@ -96,7 +104,7 @@ def _props(service: Service) -> JsonObject:
         "endpoint_metrics": settings.metrics,
         "ui": False,
         "ui_settings": {},
-        "cors_proxy_enabled": False,
+        "cors_proxy_enabled": settings.ui_mcp_proxy,
         "chat_template": template.source,
         "chat_template_caps": {
             "supports_system_role": template.dialect.takes_system,
@@ -202,6 +210,14 @@ def router(service: Service) -> APIRouter:
         if adapters:
             raise not_supported("Adapters are not supported")
         return JSONResponse({"success": True})
+
+    if not service.settings.ui_mcp_proxy:
+
+        @routes.get("/cors-proxy", response_model=None)
+        @routes.post("/cors-proxy", response_model=None)
+        async def no_proxy() -> Response:
+            """Send the request on to another server; only with `--ui-mcp-proxy`."""
+            raise ApiError(NOT_SUPPORTED, "This server fetches nothing without --ui-mcp-proxy", status=403)
 
     @routes.get("/slots", response_model=None)
     async def slots(http: Request, fail_on_no_slot: str = "") -> Response:
