@@ -97,7 +97,8 @@ class ServerSettings(SettingsGroup):
     cors_origins: Annotated[str, flag(_SERVER, "--cors-origins")] = env(
         "LLAMA_ARG_CORS_ORIGINS",
         "*",
-        "Origins of web pages that may call, comma-separated; localhost means any page served from this machine.",
+        "Origins of web pages that may call, comma-separated; localhost means any page served from this machine,"
+        " and is the default with --ui-mcp-proxy.",
     )
     cors_methods: Annotated[str, flag(_SERVER, "--cors-methods")] = env(
         "LLAMA_ARG_CORS_METHODS", "GET, POST, DELETE, OPTIONS", "Methods that such pages may use."
@@ -130,6 +131,15 @@ class ServerSettings(SettingsGroup):
         if not any(part.strip() for part in value.split(",")):
             raise ValueError("pass an address, or leave the flag out")
         return value
+
+    @property
+    def allowed_origins(self) -> str:
+        """The origins of web pages that may call, as `cors_origins` words them.
+
+        Where the server fetches any address, no page but those of this machine may ask for it, unless someone says so.
+        """
+        is_default = "cors_origins" not in self.model_fields_set
+        return "localhost" if self.ui_mcp_proxy and is_default else self.cors_origins
 
     @property
     def hosts(self) -> list[str]:

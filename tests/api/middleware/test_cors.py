@@ -82,3 +82,13 @@ def test_without_credentials_a_star_is_enough() -> None:
         headers = running.http.get("/health").headers
     assert headers[ALLOW_ORIGIN] == "*"
     assert headers["access-control-allow-credentials"] == "false"
+
+
+def test_only_pages_of_this_machine_may_use_the_proxy_by_default() -> None:
+    page = {"Origin": "http://evil.example"}
+    with live(ui_mcp_proxy=True) as running:
+        assert "access-control-allow-origin" not in running.http.get("/health", headers=page).headers
+        response = running.http.get("/health", headers={"Origin": "http://localhost:1"})
+        assert response.headers["access-control-allow-origin"] == "http://localhost:1"
+    with live(ui_mcp_proxy=True, cors_origins="*") as running:
+        assert running.http.get("/health", headers=page).headers["access-control-allow-origin"] == page["Origin"]

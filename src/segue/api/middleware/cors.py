@@ -46,7 +46,7 @@ class Cors:
 
     def _headers(self, origin: str | None) -> dict[str, str]:
         headers = {"Access-Control-Allow-Credentials": "true" if self._settings.cors_credentials else "false"}
-        allowed = self._settings.cors_origins
+        allowed = self._settings.allowed_origins
         if allowed == "*" and not self._settings.cors_credentials:
             headers["Access-Control-Allow-Origin"] = "*"
         elif origin is not None and self._is_allowed(origin):
@@ -54,7 +54,7 @@ class Cors:
         return headers
 
     def _is_allowed(self, origin: str) -> bool:
-        allowed = self._settings.cors_origins
+        allowed = self._settings.allowed_origins
         if allowed == "localhost":
             return _host(origin) in ("localhost", "127.0.0.1", "::1")
         return allowed == "*" or origin in (item.strip() for item in allowed.split(","))
