@@ -101,7 +101,7 @@ def test_a_message_that_the_template_refuses_follows_the_prompt() -> None:
 
 def test_parts_go_on_behind_the_last() -> None:
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two "}]
-    assert begun(CHATML, USER, by_assistant(parts)).text.endswith(f"{HEADER}one\n\ntwo ")
+    assert begun(CHATML, USER, by_assistant(parts)).text.endswith(f"{HEADER}one\ntwo ")
 
 
 def test_what_can_be_gone_on_with() -> None:

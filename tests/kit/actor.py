@@ -14,7 +14,7 @@ from segue.loop.end import JobEnd
 from segue.loop.events import Progress, TokenOut
 from segue.loop.front import Listener, LoopFront, SlotView, Ticket
 from segue.loop.job import Job, Tokens
-from segue.loop.totals import Totals
+from segue.loop.totals import LoopTotals
 
 Script = Callable[[str], str]
 """From the text of a prompt to the text of the reply."""
@@ -105,7 +105,7 @@ class ActingLoop:
         return self.stage.erase_slot(id_slot, namespace)
 
     @property
-    def totals(self) -> Totals:
+    def totals(self) -> LoopTotals:
         return self.stage.totals
 
     @property

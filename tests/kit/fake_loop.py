@@ -17,7 +17,7 @@ from segue.loop.end import EndReason, JobEnd, JobError
 from segue.loop.events import Candidate, Progress, Timings, TokenOut
 from segue.loop.front import Listener, SlotView
 from segue.loop.job import Job
-from segue.loop.totals import Totals
+from segue.loop.totals import LoopTotals
 from segue.policy.reasons import CacheReport
 from tests.kit.byte_vocabulary import EOS
 from tests.kit.waiting import wait_until
@@ -57,7 +57,7 @@ class FakeLoop:
     error: JobError | None = None
     error_after: int = 0
     n_waiting: int = 0
-    totals: Totals = field(default_factory=Totals)
+    totals: LoopTotals = field(default_factory=LoopTotals)
     gate: threading.Event = field(default_factory=threading.Event)
     jobs: list[Job] = field(default_factory=list)
     ends: list[JobEnd] = field(default_factory=list)

@@ -8,18 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from segue.chat.content import parts_of, text_of
+from segue.chat.content import text_of
 from segue.chat.rendered_prompt import RenderedPrompt
 from segue.chat.reply.family import Family
 from segue.chat.template.arrangement import BETWEEN
-from segue.chat.template.content_form import text_part
 from segue.chat.template.dialect import REASONING_FIELDS
 from segue.chat.template.sandbox import TemplateError
 from segue.chat.template.template import ChatTemplate
 
 _END = "\U000f5e6d"
-_BETWEEN_PARTS = "\n\n"
-"""As llama-server joins the parts of a reply that goes on; those of other messages it joins by one line end."""
 
 Message = Mapping[str, Any]
 
@@ -42,7 +39,6 @@ def render_begun(
 
     Raises TemplateError when the template refuses the messages before.
     """
-    messages = [*messages[:-1], _in_one_part(messages[-1])]
     rendered = _as_written(template, messages, tools, variables)
     if rendered is None:
         return _after_prompt(template, family, messages, tools, variables)
@@ -91,14 +87,6 @@ def _as_written(
     )
 
 
-def _in_one_part(message: Message) -> Message:
-    """The message, with the parts of its text joined."""
-    content = message.get("content")
-    if not isinstance(content, list) or len(content) < 2:
-        return message
-    return {**message, "content": [text_part(_BETWEEN_PARTS.join(parts_of(content)))]}
-
-
 def _marked(message: Message) -> Message:
     """The message with a mark behind what it says last."""
     content = message.get("content")
@@ -106,7 +94,8 @@ def _marked(message: Message) -> Message:
         field = next(field for field in REASONING_FIELDS if message.get(field))
         return {**message, field: text_of(message[field]) + _END}
     if isinstance(content, list):
-        return {**message, "content": [text_part(text_of(content) + _END)]}
+        *before, last = content
+        return {**message, "content": [*before, {"type": "text", "text": text_of([last]) + _END}]}
     return {**message, "content": text_of(content) + _END}
 
 

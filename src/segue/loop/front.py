@@ -11,7 +11,7 @@ from segue.engine.state import Bytes
 from segue.loop.end import JobEnd
 from segue.loop.events import Progress, TokenOut
 from segue.loop.job import Job
-from segue.loop.totals import Totals
+from segue.loop.totals import LoopTotals
 
 
 class Listener(Protocol):
@@ -68,7 +68,7 @@ class LoopFront(Protocol):
         """A snapshot of the slots."""
 
     @property
-    def totals(self) -> Totals:
+    def totals(self) -> LoopTotals:
         """What the loop has done so far."""
 
     @property

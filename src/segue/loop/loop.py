@@ -23,7 +23,7 @@ from segue.loop.job import Job
 from segue.loop.request import Phase, Request
 from segue.loop.runner import OnEnd, Runner
 from segue.loop.slot import Slot
-from segue.loop.totals import Totals
+from segue.loop.totals import LoopTotals
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class Loop:
         self.cache = cache
         self.n_ctx = n_ctx
         self.cost = CheckpointCost()
-        self.totals = Totals()
+        self.totals = LoopTotals()
         self._on_end = on_end
         self._inbox = Inbox()
         self._queue: deque[Submission] = deque()

@@ -6,7 +6,7 @@ from segue.loop.end import JobEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class LoopTotals:
     """Sums over all requests that have ended, and over all calls of the engine.
 
     Of prompts, `n_cached` tokens were reused and `n_read` read, in `read_ms`. `n_generated` tokens were generated, with
@@ -24,11 +24,11 @@ class Totals:
     n_calls: int = 0
     n_served: int = 0
 
-    def after_call(self, n_served: int) -> "Totals":
+    def after_call(self, n_served: int) -> "LoopTotals":
         """The totals after another call, while `n_served` requests had a slot."""
         return replace(self, n_calls=self.n_calls + 1, n_served=self.n_served + n_served)
 
-    def after_end(self, end: JobEnd) -> "Totals":
+    def after_end(self, end: JobEnd) -> "LoopTotals":
         """The totals after the end of another request."""
         timings = end.timings
         return replace(

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import PlainTextResponse, Response
 
 from segue.engine.base import EmbeddingTotals
-from segue.loop.totals import Totals
+from segue.loop.totals import LoopTotals
 from segue.serving.errors import not_supported
 from segue.serving.service import Service
 
@@ -30,9 +30,9 @@ class _Meter:
     """Turns totals into series; the rates are those since the last time."""
 
     def __init__(self) -> None:
-        self._loop, self._embeddings = Totals(), EmbeddingTotals()
+        self._loop, self._embeddings = LoopTotals(), EmbeddingTotals()
 
-    def read(self, loop: Totals, embeddings: EmbeddingTotals, *, n_running: int, n_waiting: int) -> str:
+    def read(self, loop: LoopTotals, embeddings: EmbeddingTotals, *, n_running: int, n_waiting: int) -> str:
         """The text of all series."""
         n_read, read_s = loop.n_read + embeddings.n_tokens, loop.read_ms / 1000 + embeddings.seconds
         last, last_embeddings = self._loop, self._embeddings
