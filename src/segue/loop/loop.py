@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TypeVar
 
 from segue.cache.snapshot import SlotSnapshot
@@ -56,7 +57,8 @@ class Loop:
         self.cache = cache
         self.n_ctx = n_ctx
         self.cost = CheckpointCost()
-        self.totals = LoopTotals()
+        self._ended = LoopTotals()
+        self._n_calls = self._n_served = 0
         self._on_end = on_end
         self._inbox = Inbox()
         self._queue: deque[Submission] = deque()
@@ -103,6 +105,11 @@ class Loop:
     def slots(self) -> tuple[SlotView, ...]:
         """A snapshot of the slots; any thread."""
         return tuple(slot.view(self.n_ctx) for slot in self._slots)
+
+    @property
+    def totals(self) -> LoopTotals:
+        """What the loop has done so far; any thread."""
+        return replace(self._ended, n_calls=self._n_calls, n_served=self._n_served)
 
     @property
     def n_waiting(self) -> int:
@@ -245,14 +252,16 @@ class Loop:
                 self._finish(requests, EndReason.ERROR, INTERNAL_ERROR)
                 return []
         self._decoded = time.perf_counter()
-        self.totals = self.totals.after_call(len(self._runner.requests))
+        # Two numbers, since this comes with every token; `totals` puts them with the rest.
+        self._n_calls += 1
+        self._n_served += len(self._runner.requests)
         if all(request.phase is Phase.PREFILL for request in requests):
             self.cost.record_read(sum(len(chunk.inputs) for chunk in chunks), self._decoded - started)
             self.cache.prices.token_s = self.cost.token_s
         return rows
 
     def _count_end(self, job_id: int, end: JobEnd) -> None:
-        self.totals = self.totals.after_end(end)
+        self._ended = self._ended.after_end(end)
         self._on_end(job_id, end)
 
     def _finish(self, requests: list[Request], reason: EndReason, error: JobError | None = None) -> None:

@@ -24,10 +24,6 @@ class LoopTotals:
     n_calls: int = 0
     n_served: int = 0
 
-    def after_call(self, n_served: int) -> "LoopTotals":
-        """The totals after another call, while `n_served` requests had a slot."""
-        return replace(self, n_calls=self.n_calls + 1, n_served=self.n_served + n_served)
-
     def after_end(self, end: JobEnd) -> "LoopTotals":
         """The totals after the end of another request."""
         timings = end.timings
