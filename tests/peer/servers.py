@@ -1,5 +1,6 @@
 """The two servers, started with the same flags on the same model."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import httpx
 from tests.acceptance.clients import PEER
 from tests.kit.waiting import PATIENCE_S, wait_until
 
+# A server may close a connection that it keeps at the moment in which the next request is sent over it.
+_FRESH = httpx.Limits(max_keepalive_connections=0)
 _LLAMA_SERVER = Path(__file__).with_name("llama_server.py")
 
 
@@ -40,7 +43,7 @@ def _running(command: list[str]) -> Iterator[httpx.Client]:
     silent = subprocess.DEVNULL
     with subprocess.Popen([*command, "--port", str(port)], stdout=silent, stderr=silent) as process:
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, limits=_FRESH) as client:
                 wait_until(lambda: _is_ready(client, process), f"{command} is ready")
                 yield client
         finally:
@@ -55,6 +58,10 @@ def _is_ready(client: httpx.Client, process: "subprocess.Popen[bytes]") -> bool:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that no server gets by chance: one below those that the system gives out, another for each worker."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in range(20_000 + 1_000 * worker, 32_768):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")

@@ -37,6 +37,8 @@ from segue.settings import Settings
 from segue.watch.log import log_request
 
 GRACE_S = 2
+# Longer than the pools of clients and proxies keep theirs: a request sent as its connection closes would be lost.
+_KEEP_ALIVE_S = 75
 """How long running requests may go on after a signal."""
 INTERRUPTED = 130
 _STACK_BYTES = 128 << 20
@@ -80,6 +82,7 @@ def serve(settings: Settings, build: Build, warnings: Sequence[str] = ()) -> int
         ws="none",
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         ssl_keyfile=settings.ssl_key_file,
         ssl_certfile=settings.ssl_cert_file,
     )
