@@ -37,9 +37,9 @@ from segue.settings import Settings
 from segue.watch.log import log_request
 
 GRACE_S = 2
+"""How long running requests may go on after a signal."""
 # Longer than the pools of clients and proxies keep theirs: a request sent as its connection closes would be lost.
 _KEEP_ALIVE_S = 75
-"""How long running requests may go on after a signal."""
 INTERRUPTED = 130
 _STACK_BYTES = 128 << 20
 """What llguidance needs at most, on any thread, for a grammar of the sizes that are taken; it cannot be stopped."""
