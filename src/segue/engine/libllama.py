@@ -19,6 +19,9 @@ _GPUS = (1, 2)
 _NUMA = {"distribute": 1, "isolate": 2, "numactl": 3}
 
 
+_SizePointer = ctypes.POINTER(ctypes.c_size_t)
+
+
 class _Errors(threading.local):
     """The error lines of one thread: libllama logs errors on the thread that called it."""
 
@@ -92,18 +95,46 @@ def device_handles(names: tuple[str, ...]) -> "ctypes.Array[ctypes.c_void_p]":
     return (ctypes.c_void_p * (len(handles) + 1))(*handles, None)
 
 
+def n_devices() -> int:
+    """How many devices this build of libllama finds."""
+    return int(_ggml().ggml_backend_dev_count())
+
+
+def device_name(index: int) -> str:
+    """The name of a device, such as CPU or Vulkan0."""
+    ggml = _ggml()
+    return ggml.ggml_backend_dev_name(ggml.ggml_backend_dev_get(index)).decode()  # type: ignore[no-any-return]
+
+
+def device_description(index: int) -> str:
+    """The name of a device's hardware, as its driver gives it."""
+    ggml = _ggml()
+    text: bytes = ggml.ggml_backend_dev_description(ggml.ggml_backend_dev_get(index))
+    return text.decode("utf-8", "replace")
+
+
+def device_type(index: int) -> int:
+    """The type of a device: ggml's 0 for a CPU, 1 for a GPU, 2 for an integrated one, 3 for an accelerator."""
+    ggml = _ggml()
+    return int(ggml.ggml_backend_dev_type(ggml.ggml_backend_dev_get(index)))
+
+
+def device_memory(index: int) -> tuple[int, int]:
+    """The free and the total bytes of a device's memory, as its driver gives them."""
+    ggml = _ggml()
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    ggml.ggml_backend_dev_memory(ggml.ggml_backend_dev_get(index), ctypes.byref(free), ctypes.byref(total))
+    return free.value, total.value
+
+
 def has_gpu() -> bool:
     """Whether this build of libllama finds a GPU."""
-    ggml = _ggml()
-    devices = (ggml.ggml_backend_dev_get(i) for i in range(ggml.ggml_backend_dev_count()))
-    return any(ggml.ggml_backend_dev_type(device) in _GPUS for device in devices)
+    return any(device_type(index) in _GPUS for index in range(n_devices()))
 
 
 def device_names() -> list[str]:
     """The names of the devices that this build of libllama can use."""
-    ggml = _ggml()
-    count = ggml.ggml_backend_dev_count()
-    return [ggml.ggml_backend_dev_name(ggml.ggml_backend_dev_get(i)).decode() for i in range(count)]
+    return [device_name(index) for index in range(n_devices())]
 
 
 @functools.cache
@@ -116,6 +147,8 @@ def _ggml() -> ctypes.CDLL:
         "ggml_backend_dev_get": (ctypes.c_void_p, [ctypes.c_size_t]),
         "ggml_backend_dev_type": (ctypes.c_int, [ctypes.c_void_p]),
         "ggml_backend_dev_name": (ctypes.c_char_p, [ctypes.c_void_p]),
+        "ggml_backend_dev_description": (ctypes.c_char_p, [ctypes.c_void_p]),
+        "ggml_backend_dev_memory": (None, [ctypes.c_void_p, _SizePointer, _SizePointer]),
         "ggml_version": (ctypes.c_char_p, []),
         "gguf_init_from_file": (ctypes.c_void_p, [ctypes.c_char_p, _GgufParams]),
         "gguf_find_tensor": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p]),
