@@ -12,6 +12,7 @@ from llguidance import LLTokenizer
 from segue.api.replies.normalization import normalized
 from segue.build import build
 from segue.engine import libllama
+from segue.engine.devices import Device, DeviceKind, list_devices
 from segue.engine.errors import ModelError
 from segue.engine.model import Model, ModelParams
 from segue.engine.placement import TensorPlace, dense_on_host, experts_on_host
@@ -203,12 +204,12 @@ def test_where_there_is_a_gpu_tensors_go_where_the_flags_say(
 ) -> None:
     asked: list[ModelParams] = []
 
-    def load(_path: Path, params: ModelParams, _on_progress: object) -> Model:
+    def load(_path: Path, params: ModelParams) -> Model:
         asked.append(params)
         raise ModelError("no more of it")
 
     monkeypatch.setattr(libllama, "has_gpu", lambda: True)
-    monkeypatch.setattr("segue.build.Model", load)
+    monkeypatch.setattr("segue.engine.fitting.Model", load)
     with pytest.raises(ModelError, match="no more of it"):
         build(Settings(model=str(model_path("llama")), **flags), lambda _: None, lambda *_: None)
     assert [params.tensor_places for params in asked] == [places]
@@ -248,3 +249,49 @@ def test_replies_that_outnumber_a_batch_are_the_same(model_name: str) -> None:
         finally:
             built.close()
     assert replies[0] == replies[1]
+
+
+def simulate(monkeypatch: pytest.MonkeyPatch, free_bytes: int) -> None:
+    """Give the machine a graphics card with so much free memory, of which libllama knows nothing."""
+    card = Device("GPU0", "simulated", DeviceKind.GPU, free_bytes, free_bytes)
+    listed = list_devices()
+    monkeypatch.setattr("segue.engine.fitting.list_devices", lambda: [card, *listed])
+    monkeypatch.setattr(libllama, "has_gpu", lambda: True)
+
+
+def test_a_graphics_card_decides_on_the_context_and_the_log_shows_what_lies_where(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "segue.build")
+    simulate(monkeypatch, 24 << 20)
+    settings = Settings(model=str(model_path("llama")), parallel=1, threads=1, fit_target=(8,))
+    built = build(settings, lambda _: None, lambda *_: None)
+    try:
+        # 16 MiB for a model of 0.4 MiB, and cells of 256 bytes.
+        assert 40_000 < built.loop.n_ctx < 65_536
+        assert built.loop.n_ctx <= built.engine.n_cells
+    finally:
+        built.close()
+    table = next(message for message in caplog.messages if "tokens a request" in message)
+    assert "GPU0" in table
+    assert "host" in table
+
+
+def test_a_context_that_no_memory_holds_is_refused_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate(monkeypatch, 24 << 20)
+    settings = Settings(model=str(model_path("llama")), parallel=1, threads=1, ctx_size=100_000, n_gpu_layers=99)
+    with pytest.raises(ModelError, match=r"^a context of 100000 cells .* more than GPU0 has .*; try [^\n]*$"):
+        build(settings.model_copy(update={"fit_target": (0,)}), lambda _: None, lambda *_: None)
+
+
+def test_without_fitting_the_log_says_by_how_much_it_does_not_fit(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulate(monkeypatch, 8 << 20)
+    settings = Settings(model=str(model_path("llama")), parallel=1, threads=1, fit="off", fit_target=(0,))
+    built = build(settings, lambda _: None, lambda *_: None)
+    try:
+        assert built.loop.n_ctx == 131_072
+    finally:
+        built.close()
+    assert any("GPU0 lacks " in message and "--fit on" in message for message in caplog.messages)

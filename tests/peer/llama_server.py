@@ -51,6 +51,11 @@ def _flash(text: str) -> object:
     return getattr(xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{_FLASH[text]}")
 
 
+def _fit_target(params: Any, text: str) -> None:
+    # The first counts where there are no devices.
+    params.fit_params_target = [int(text) << 20, *params.fit_params_target[1:]]
+
+
 _FLASH = {"on": "ENABLED", "off": "DISABLED", "auto": "AUTO"}
 
 
@@ -85,6 +90,8 @@ _VALUED: dict[str, Setter] = {
     "--batch-size": _set("n_batch"),
     "--ubatch-size": _set("n_ubatch"),
     "--ctx-size": _set("n_ctx"),
+    "--fit-target": _fit_target,
+    "--fit-ctx": _set("fit_params_min_ctx"),
     "--parallel": _set("n_parallel"),
     "--predict": _set("n_predict"),
     "--n-predict": _set("n_predict"),

@@ -1,0 +1,73 @@
+"""What a trial without weights says of a context is what the context then takes."""
+
+import pytest
+
+from segue.engine.context_params import ContextParams
+from segue.engine.dry_run import dry_context, figures
+from segue.engine.measurement import measure
+from segue.engine.model import Model, ModelParams
+from segue.fit.demand import N_CELLS_MEASURED
+from segue.fit.figures import ContextFigures
+from tests.kit.models import MODELS, bert_path, model_path
+
+N_ROUNDING = 12_000
+
+
+def tried(model: Model, n_ubatch: int = 512) -> ContextFigures:
+    small, large = (
+        dry_context(model, ContextParams(n_cells=n, n_seq_max=1, n_ubatch=n_ubatch)) for n in N_CELLS_MEASURED
+    )
+    return figures(model, n_ubatch, small, large)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("n_cells", "n_seq_max"), [(4096, 5), (65_536, 9)])
+def test_a_real_context_takes_as_much(name: str, n_cells: int, n_seq_max: int) -> None:
+    params = ContextParams(n_cells=n_cells, n_seq_max=n_seq_max, n_threads=1)
+    dry, real = Model(model_path(name), ModelParams(is_dry=True)), Model(model_path(name), ModelParams(repacks=False))
+    try:
+        expected, found = dry_context(real, params), dry_context(dry, params)
+        assert found == expected
+        memory = tried(dry)
+        in_all = memory.n_bytes_cell * n_cells + memory.n_bytes_state * n_seq_max + memory.n_bytes_batch
+        assert in_all == pytest.approx(sum(cache.n_bytes for cache in expected.caches), rel=0.06, abs=N_ROUNDING * 9)
+        assert in_all >= sum(cache.n_bytes for cache in expected.caches) - N_ROUNDING
+    finally:
+        dry.close()
+        real.close()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_cells_and_states_are_as_large_as_those_that_are_copied(name: str) -> None:
+    dry, real = Model(model_path(name), ModelParams(is_dry=True)), Model(model_path(name))
+    try:
+        memory, shape = tried(dry), measure(real, ContextParams(n_cells=256, n_seq_max=1, n_threads=1))
+        # Copies have the position and the sequences of each cell as well.
+        assert memory.n_bytes_cell == pytest.approx(shape.n_bytes_cell, abs=32)
+        assert memory.n_bytes_state == pytest.approx(shape.n_bytes_state, rel=0.12, abs=N_ROUNDING)
+        assert len(memory.layers) == int(dry.meta[f"{dry.meta['general.architecture']}.block_count"])
+        assert memory.has_recurrent == real.kind.has_recurrent
+    finally:
+        dry.close()
+        real.close()
+
+
+def test_layers_without_cells_or_states_take_nothing() -> None:
+    model = Model(model_path("lfm2"), ModelParams(is_dry=True))
+    try:
+        layers = tried(model).layers
+        assert [layer.n_bytes_cell > 0 for layer in layers] == [False, True, False, True]
+        assert [layer.n_bytes_state > 0 for layer in layers] == [True, False, True, False]
+    finally:
+        model.close()
+
+
+def test_an_encoder_takes_no_memory_beside_its_buffers() -> None:
+    model = Model(bert_path(), ModelParams(is_dry=True))
+    try:
+        context = dry_context(model, ContextParams(n_cells=512, n_seq_max=1))
+        assert context.caches == ()
+        assert sum(context.buffers.values()) > 0
+        assert tried(model).n_bytes_cell == 0
+    finally:
+        model.close()
