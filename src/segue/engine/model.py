@@ -25,7 +25,10 @@ _LAZY_MODES = {"off": 0, "auto": 1, "on": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelParams:
-    """The loading of a model: llama-server's `-ngl`, `--device`, split flags, memory mapping and metadata overrides."""
+    """The loading of a model: llama-server's `-ngl`, `--device`, split flags, memory mapping and metadata overrides.
+
+    One that `is_dry` has no weights: its contexts tell what they would take, and cannot compute.
+    """
 
     n_gpu_layers: int = -1
     devices: tuple[str, ...] = ()
@@ -37,6 +40,7 @@ class ModelParams:
     repacks: bool = True
     avoids_host_buffers: bool = False
     checks_tensors: bool = False
+    is_dry: bool = False
     overrides: tuple[tuple[str, Value], ...] = ()
 
 
@@ -173,6 +177,8 @@ def _load(
     native.load_mode, native.lazy_mode = _LOAD_MODES[params.load_mode], _LAZY_MODES[params.lazy_mode]
     native.use_extra_bufts, native.no_host = params.repacks, params.avoids_host_buffers
     native.check_tensors = params.checks_tensors
+    if params.is_dry:
+        native.no_alloc, native.load_mode = True, _LOAD_MODES["none"]
     keep_alive: list[object] = []
     if params.overrides:
         overrides = kv_overrides(params.overrides)

@@ -1,0 +1,34 @@
+"""The memory that a model's layers take in a context."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMemory:
+    """What one layer takes on the device that holds it.
+
+    `n_bytes_cell` for each attention cell, `n_bytes_state` for each sequence (recurrent state or window), and
+    `n_bytes_batch` once, for the tokens of one physical batch beside the windows.
+    """
+
+    n_bytes_cell: float = 0.0
+    n_bytes_state: float = 0.0
+    n_bytes_batch: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFigures:
+    """What a context takes: the memory of each layer, and `n_bytes_row` for each row of logits."""
+
+    layers: tuple[LayerMemory, ...]
+    n_bytes_row: int = 0
+
+    @property
+    def n_bytes_cell(self) -> float:
+        """One cell in all layers."""
+        return sum(layer.n_bytes_cell for layer in self.layers)
+
+    @property
+    def n_bytes_state(self) -> float:
+        """The states of one sequence in all layers."""
+        return sum(layer.n_bytes_state for layer in self.layers)
