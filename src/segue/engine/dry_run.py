@@ -3,14 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import llama_cpp
 
 from segue.engine import libllama
 from segue.engine.context_params import ContextParams, create_context
-from segue.engine.errors import ModelError
 from segue.engine.model import Model
+from segue.fit.demand import N_CELLS_MEASURED
 from segue.fit.figures import ContextFigures, LayerMemory
 
 _BUFFER = re.compile(r"(\S+) +(?:compute|output) buffer size = +([\d.]+) MiB")
@@ -20,14 +20,12 @@ _SIZE = re.compile(r"(llama_kv_cache|llama_memory_recurrent): size = +([\d.]+) M
 _BEGIN = "llama_context: constructing"
 _MIB = 1 << 20
 _ROUNDING = 0.005
-_N_CELLS = (1 << 14, 1 << 17)
-_N_SEQ = 4
 _N_PAD = 256
 
 
 @dataclass(frozen=True, slots=True)
-class _Cache:
-    """A cache as its log has it: a line for each layer, then one for all."""
+class DryCache:
+    """Attention cells or recurrent states: the layers that have them, and the size of all of them."""
 
     is_recurrent: bool
     layers: tuple[int, ...]
@@ -35,64 +33,63 @@ class _Cache:
     n_cells: int
 
 
-def compute_bytes(model: Model, params: ContextParams) -> Mapping[str, int]:
-    """The buffers for computing in such a context, by the devices' names; those of the host may have other names.
+@dataclass(frozen=True, slots=True)
+class DryContext:
+    """What a context would take: its caches, and buffers for computing by the names of devices.
 
-    The model `is_dry`. Recurrent states are allocated while this runs, all else is not. Raises ModelError.
+    libllama has further names for buffers in host memory.
     """
-    sizes: Counter[str] = Counter()
-    for line in _log(model, params):
-        if found := _BUFFER.search(line):
-            sizes[found[1]] += int(float(found[2]) * _MIB)
-    return sizes
+
+    caches: tuple[DryCache, ...]
+    buffers: Mapping[str, int]
 
 
-def context_figures(model: Model, params: ContextParams) -> ContextFigures:
-    """What the layers of a context with such types and batches take, whatever its size. Raises ModelError.
+def dry_context(model: Model, params: ContextParams) -> DryContext:
+    """What such a context would take, if the model had weights; the model `is_dry`. Raises ModelError.
 
-    The model `is_dry`.
+    Recurrent states are allocated while this runs, all else is not.
     """
-    few = min(params.n_seq_max, _N_SEQ)
-    small, large = (
-        list(_caches(_log(model, replace(params, n_cells=n_cells, n_seq_max=few)))) for n_cells in _N_CELLS
-    )
-    n_heads = _heads(model)
-    layers = [LayerMemory()] * max([len(n_heads), *(1 + layer for cache in small for layer in cache.layers)])
-    n_streams = 1 if params.is_unified else few
-    for first, second in zip(small, large, strict=True):
-        n_bytes_cell = (second.n_bytes - first.n_bytes) / (_N_CELLS[1] - _N_CELLS[0]) / n_streams
-        n_bytes_rest = first.n_bytes / first.n_cells
-        total = sum(n_heads.get(layer, 1) for layer in first.layers)
-        for layer in first.layers:
-            share = n_heads.get(layer, 1) / total
-            if first.is_recurrent:
-                added = LayerMemory(n_bytes_state=n_bytes_rest / len(first.layers))
-            elif n_bytes_cell:
-                added = LayerMemory(n_bytes_cell=n_bytes_cell * share)
-            else:
-                n_bytes_batch = (params.n_ubatch + _N_PAD) * n_bytes_rest * share
-                added = LayerMemory(0, model.n_swa * n_bytes_rest * share, n_bytes_batch)
-            layers[layer] = _sum(layers[layer], added)
-    return ContextFigures(tuple(layers), 4 * model.vocabulary.n_tokens)
-
-
-def _log(model: Model, params: ContextParams) -> list[str]:
     with libllama.recorded() as lines:
         llama_cpp.llama_free(create_context(model, params))
     # Before it, smaller contexts may have been tried.
     last = max(i for i, line in enumerate(lines) if line.startswith(_BEGIN))
-    return lines[last:]
+    buffers: Counter[str] = Counter()
+    for found in filter(None, map(_BUFFER.search, lines[last:])):
+        buffers[found[1]] += int(float(found[2]) * _MIB)
+    return DryContext(tuple(_caches(lines[last:])), buffers)
 
 
-def _caches(lines: Iterable[str]) -> Iterable[_Cache]:
+def figures(model: Model, n_ubatch: int, small: DryContext, large: DryContext) -> ContextFigures:
+    """What each layer takes, from contexts of one sequence with the two sizes of `N_CELLS_MEASURED`."""
+    n_heads = _heads(model)
+    n_layers = max([len(n_heads), *(1 + layer for cache in small.caches for layer in cache.layers)])
+    layers = [LayerMemory()] * n_layers
+    for first, second in zip(small.caches, large.caches, strict=True):
+        per_cell = (second.n_bytes - first.n_bytes) / (N_CELLS_MEASURED[1] - N_CELLS_MEASURED[0])
+        each = first.n_bytes / first.n_cells
+        total = sum(n_heads.get(layer, 1) for layer in first.layers)
+        for layer in first.layers:
+            share = n_heads.get(layer, 1) / total
+            if first.is_recurrent:
+                added = LayerMemory(n_bytes_state=each / len(first.layers))
+            elif per_cell:
+                added = LayerMemory(n_bytes_cell=per_cell * share)
+            else:
+                added = LayerMemory(0, model.n_swa * each * share, (n_ubatch + _N_PAD) * each * share)
+            layers[layer] += added
+    has_recurrent = any(cache.is_recurrent for cache in small.caches)
+    return ContextFigures(tuple(layers), 4 * model.vocabulary.n_tokens, has_recurrent)
+
+
+def _caches(lines: Iterable[str]) -> Iterable[DryCache]:
     layers: list[int] = []
     for line in lines:
         if found := _CELL_LAYER.match(line) or _STATE_LAYER.match(line):
             layers.append(int(found[1]))
         elif found := _SIZE.match(line):
-            is_recurrent = found[1] == "llama_memory_recurrent"
             if layers:
-                yield _Cache(is_recurrent, tuple(layers), (float(found[2]) + _ROUNDING) * _MIB, int(found[3]))
+                n_bytes = (float(found[2]) + _ROUNDING) * _MIB
+                yield DryCache(found[1] == "llama_memory_recurrent", tuple(layers), n_bytes, int(found[3]))
             layers = []
 
 
@@ -103,11 +100,3 @@ def _heads(model: Model) -> dict[int, int]:
     if not text.startswith("["):
         return {}
     return {layer: int(number) for layer, number in enumerate(text.strip("[]").split(","))}
-
-
-def _sum(one: LayerMemory, other: LayerMemory) -> LayerMemory:
-    return LayerMemory(
-        one.n_bytes_cell + other.n_bytes_cell,
-        one.n_bytes_state + other.n_bytes_state,
-        one.n_bytes_batch + other.n_bytes_batch,
-    )

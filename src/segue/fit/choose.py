@@ -17,7 +17,6 @@ from segue.fit.places import Place, Places
 from segue.fit.refusal import refusal
 from segue.fit.sizes import MIB, Sizes, n_idle_cells, n_parked_in, n_parked_most, n_seq_max
 
-_N_CELLS_LEAST = 256
 _N_TRIES = 4
 _N_PARKED_BLIND = 4
 """Parked sequences on a device that does not tell what is free."""
@@ -47,7 +46,7 @@ def choose(
         raise FitError(f"{blind} does not tell how much of its memory is free; say what it can hold with --ctx-size")
     places = Places(demand)
     sizes = _least(demand, is_blind=bool(blind))
-    demand.measure(places.usual(), _N_CELLS_LEAST, max(sizes.n_cells, asked.n_ctx_train, 2 * _N_CELLS_LEAST))
+    demand.measure(places.usual())
     for _ in range(_N_TRIES):
         choice = _choose(demand, places, sizes, copy_bytes, is_blind=bool(blind))
         demand.correct(choice.placement, choice.sizes.n_cells, choice.sizes.n_seq_max)
@@ -55,7 +54,7 @@ def choose(
             break
     else:
         raise FitError(refusal(demand, places, sizes))
-    return choice
+    return replace(choice, usages=demand.usages(choice.placement, choice.sizes.n_cells, choice.sizes.n_seq_max))
 
 
 def _least(demand: Demand, *, is_blind: bool) -> Sizes:
@@ -103,7 +102,7 @@ def _place(demand: Demand, places: Places, sizes: Sizes) -> tuple[Place | None, 
     n_host_experts = 0
     if demand.layout.has_experts:
         everything = replace(places.usual(), n_host_experts=demand.layout.n_layers)
-        demand.measure(everything, _N_CELLS_LEAST, max(n_cells, demand.asked.n_ctx_train))
+        demand.measure(everything)
         found = places.with_host_experts(n_cells, n_seq)
         if found is not None:
             return lambda n_cells, n_seq: places.whole(n_cells, n_seq, found), False

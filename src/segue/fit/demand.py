@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from segue.fit.asked import Asked
 from segue.fit.figures import ContextFigures, LayerMemory
@@ -10,7 +11,9 @@ from segue.fit.memory_devices import DeviceMemory, HostMemory
 from segue.fit.placement import Placement, matches
 from segue.fit.usage import Usage
 
-HOST = "host"
+HOST: Final = "host"
+N_CELLS_MEASURED: Final = (1 << 14, 1 << 17)
+"""Sizes of contexts between which buffers for computing grow evenly."""
 ComputeBuffers = Callable[[Placement, int, int], Mapping[str, int]]
 """The buffers for computing with a placement, so many cells and sequences, by device; other names are the host's."""
 
@@ -53,7 +56,6 @@ class Demand:
         self.asked = asked
         self._compute = compute
         self._buffers = _Buffers()
-        self._n_seq = asked.n_slots + 1
         self._layers = [_Weights() for _ in range(layout.n_layers + 1)]
         self._input = 0
         self._fixed = dict.fromkeys((device.name for device in devices), 0) | {HOST: 0}
@@ -72,19 +74,20 @@ class Demand:
             else:
                 layer.rest += tensor.n_bytes
 
-    def measure(self, placement: Placement, n_cells_least: int, n_cells_most: int) -> None:
+    def measure(self, placement: Placement) -> None:
         """Measure the buffers for computing with a placement, at two sizes."""
-        low = self._compute(placement, n_cells_least, self._n_seq)
-        high = self._compute(placement, n_cells_most, self._n_seq)
+        low, high = (self._by_place(self._compute(placement, n_cells, 1)) for n_cells in N_CELLS_MEASURED)
+        least, most = N_CELLS_MEASURED
         self._buffers = _Buffers()
-        for name in {*low, *high}:
-            slope = max(0.0, (high.get(name, 0) - low.get(name, 0)) / max(1, n_cells_most - n_cells_least))
-            key = name if name in self._fixed else HOST
-            self._buffers.slope[key] = self._buffers.slope.get(key, 0) + slope
-            self._buffers.base[key] = self._buffers.base.get(key, 0) + low.get(name, 0) - slope * n_cells_least
+        for name in self._fixed:
+            slope = max(0.0, (high[name] - low[name]) / (most - least))
+            self._buffers.slope[name] = slope
+            self._buffers.base[name] = low[name] - slope * least
 
     def correct(self, placement: Placement, n_cells: int, n_seq: int) -> None:
         """Measure the buffers again at the sizes that were chosen, and count what they are larger."""
+        # Trials allocate recurrent states.
+        n_seq = min(n_seq, self.asked.n_slots + 1) if self.figures.has_recurrent else n_seq
         for name, n_bytes in self._by_place(self._compute(placement, n_cells, n_seq)).items():
             missed = n_bytes - self.compute(name, n_cells, n_seq)
             if missed > 0:
@@ -93,7 +96,7 @@ class Demand:
     def compute(self, name: str, n_cells: int, n_seq: int) -> int:
         """The buffers for computing on a device, or the host. The last device has the logits of each sequence."""
         has_logits = name == (self.devices[-1].name if self.devices else HOST)
-        rows = max(0, n_seq - self._n_seq) * self.figures.n_bytes_row if has_logits else 0
+        rows = (n_seq - 1) * self.figures.n_bytes_row if has_logits else 0
         return self._buffers.at(name, n_cells) + rows
 
     def layer_weights(self, layer: int, *, has_experts: bool = True) -> int:
@@ -135,7 +138,7 @@ class Demand:
             name = HOST if device is None else names[device]
             with_memory = name if self.asked.is_kv_offloaded else HOST
             memory = self._memory(layer)
-            has_host_experts = layer < placement.n_host_experts
+            has_host_experts = device is None or layer < placement.n_host_experts
             is_output = layer == self.layout.n_layers
             if not (is_output and name == HOST and self.layout.is_tied):
                 weights[name] += layer_weights.rest

@@ -15,13 +15,24 @@ class LayerMemory:
     n_bytes_state: float = 0.0
     n_bytes_batch: float = 0.0
 
+    def __add__(self, other: "LayerMemory") -> "LayerMemory":
+        return LayerMemory(
+            self.n_bytes_cell + other.n_bytes_cell,
+            self.n_bytes_state + other.n_bytes_state,
+            self.n_bytes_batch + other.n_bytes_batch,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ContextFigures:
-    """What a context takes: the memory of each layer, and `n_bytes_row` for each row of logits."""
+    """What a context takes: the memory of each layer, and `n_bytes_row` for each row of logits.
+
+    If it `has_recurrent` states, even a trial without weights allocates them.
+    """
 
     layers: tuple[LayerMemory, ...]
     n_bytes_row: int = 0
+    has_recurrent: bool = False
 
     @property
     def n_bytes_cell(self) -> float:

@@ -18,8 +18,7 @@ def choose_on_host(demand: Demand, copy_bytes: int) -> Choice:
     """
     asked, figures = demand.asked, demand.figures
     placement = Placement(demand.layout.n_layers)
-    n_cells_usual = min(asked.n_ctx or asked.n_ctx_train, asked.n_slots * asked.n_ctx_most)
-    demand.measure(placement, _N_CTX_LEAST, max(_N_CTX_LEAST + 1, n_cells_usual))
+    demand.measure(placement)
     free, spare = _free(demand, copy_bytes)
     n_parked, n_extra = _parked(demand, free)
     n_seq = n_seq_max(asked, n_parked)
