@@ -10,7 +10,7 @@ from segue.engine.dry_run import dry_context, figures
 from segue.engine.layout import read_layout
 from segue.engine.model import Model, ModelParams
 from segue.fit.asked import Asked
-from segue.fit.choice import Choice
+from segue.fit.choice import FitChoice
 from segue.fit.choose import choose
 from segue.fit.demand import N_CELLS_MEASURED, ComputeBuffers
 from segue.fit.figures import ContextFigures
@@ -65,13 +65,14 @@ def devices(*sizes_gib: float, target_mib: int = 1024) -> list[DeviceMemory]:
 
 
 def buffers(name: str, memories: Sequence[DeviceMemory]) -> ComputeBuffers:
-    """Buffers for computing on every device as large as libllama's on a CPU."""
+    """Buffers for computing on every device as large as libllama's on a CPU; the last one has the logits."""
     least, most = N_CELLS_MEASURED
     low, high = measured(name).buffers
 
-    def compute(placement: Placement, n_cells: int, n_seq: int) -> Mapping[str, int]:
+    def compute(_: Placement, n_cells: int, n_seq: int) -> Mapping[str, int]:
         size = low + (high - low) * (n_cells - least) // (most - least)
-        return {memory.name: size + (n_seq - 1) * measured(name).memory.n_bytes_row for memory in memories}
+        rows = (n_seq - 1) * measured(name).memory.n_bytes_row
+        return {memory.name: size + rows * (memory is memories[-1]) for memory in memories}
 
     return compute
 
@@ -84,7 +85,7 @@ def asked(name: str, **settings: Any) -> Asked:
 
 def fit(
     name: str, quantisation: str, memories: Sequence[DeviceMemory], host: HostMemory = HOST, **settings: Any
-) -> Choice:
+) -> FitChoice:
     """The choice for a shape on these devices. Raises FitError."""
     shape = layout(name, quantisation)
     wanted = asked(name, **settings)

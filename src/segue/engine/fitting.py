@@ -7,18 +7,22 @@ from pathlib import Path
 from segue.engine.context_params import ContextParams
 from segue.engine.devices import Device, DeviceKind, list_devices
 from segue.engine.dry_run import DryContext, dry_context, figures
+from segue.engine.errors import ModelError
 from segue.engine.layout import read_layout
 from segue.engine.model import Model, ModelParams
 from segue.engine.placement import HOST
 from segue.fit.asked import Asked
-from segue.fit.choice import Choice
+from segue.fit.choice import FitChoice
 from segue.fit.choose import choose
 from segue.fit.demand import N_CELLS_MEASURED
+from segue.fit.layout import ModelLayout
 from segue.fit.memory_devices import DeviceMemory, HostMemory
 from segue.fit.placement import Placement
 
 _POOLED = ("row", "tensor")
 _MAPPED = ("auto", "mmap")
+_TARGET_MIB = 1024
+"""What stays free on devices for which a list of figures has none, as in llama-server."""
 _COPIED_LEAST = 32 << 20
 
 
@@ -31,34 +35,34 @@ class Fitting:
 
     def __init__(self, path: Path, params: ModelParams, context: Callable[[int, int], ContextParams]) -> None:
         self._path = path
-        self._params = params
+        self.model_params = params
         self._context = context
         self._contexts: dict[tuple[ModelParams, int, int], DryContext] = {}
         self._gpus = _used(list_devices(), params)
         self.model = self._dry(params)
         self._models = {params: self.model}
+        self._layout = _layout(self.model)
 
     def close(self) -> None:
         """Free what was tried."""
         for model in self._models.values():
             model.close()
 
-    def choose(self, asked: Asked, target_mib: Sequence[int], *, are_weights_loaded: bool = False) -> Choice:
+    def choose(self, asked: Asked, target_mib: Sequence[int], *, are_weights_loaded: bool = False) -> FitChoice:
         """Choose placement and sizes for what is free now. Raises FitError.
 
-        `target_mib` shall stay free on each device; one number stands for all.
+        `target_mib` shall stay free on each device; a single number stands for all.
         """
-        small, large = (self._try(self._params, n_cells, 1) for n_cells in N_CELLS_MEASURED)
+        small, large = (self._try(self.model_params, n_cells, 1) for n_cells in N_CELLS_MEASURED)
         memory = figures(self.model, self._context(1, 1).n_ubatch, small, large)
-        layout = read_layout(self._path, self.model.meta)
         cpu = next(device for device in list_devices() if device.kind is DeviceKind.CPU)
-        host = HostMemory(cpu.free_bytes, cpu.total_bytes, self._params.load_mode in _MAPPED, are_weights_loaded)
+        host = HostMemory(cpu.free_bytes, cpu.total_bytes, self.model_params.load_mode in _MAPPED, are_weights_loaded)
         copied = max(_COPIED_LEAST, 2 * int(memory.n_bytes_state)) + int(memory.n_bytes_state)
         has_copies = asked.is_unified and memory.n_bytes_cell > 0
         return choose(
             self._memories(target_mib),
             host,
-            layout,
+            self._layout,
             memory,
             asked,
             self._compute,
@@ -68,21 +72,30 @@ class Fitting:
     def params(self, placement: Placement) -> ModelParams:
         """The parameters that load the model so placed."""
         if not self._gpus or self._is_pooled:
-            return self._params
-        places = self._params.tensor_places
+            return self.model_params
+        places = self.model_params.tensor_places
         if placement.override:
             places = (*places, (placement.override, HOST))
         split = tuple(map(float, placement.n_on)) if len(self._gpus) > 1 and placement.n_on_devices else ()
-        return replace(
-            self._params, n_gpu_layers=placement.n_on_devices, tensor_split=split, tensor_places=places
-        )
+        return replace(self.model_params, n_gpu_layers=placement.n_on_devices, tensor_split=split, tensor_places=places)
+
+    @property
+    def has_devices(self) -> bool:
+        """Whether anything but the host's memory can hold the model."""
+        return bool(self._gpus)
+
+    @property
+    def n_layers(self) -> int:
+        """The layers of the model, without its output."""
+        return self._layout.n_layers
 
     @property
     def _is_pooled(self) -> bool:
-        return self._params.split_mode in _POOLED and len(self._gpus) > 1
+        return self.model_params.split_mode in _POOLED and len(self._gpus) > 1
 
     def _memories(self, target_mib: Sequence[int]) -> list[DeviceMemory]:
-        targets = [target_mib[min(i, len(target_mib) - 1)] << 20 for i in range(len(self._gpus))]
+        usual = target_mib[0] if len(target_mib) == 1 else _TARGET_MIB
+        targets = [(target_mib[i] if i < len(target_mib) else usual) << 20 for i in range(len(self._gpus))]
         devices = [
             DeviceMemory(gpu.name, gpu.free_bytes, gpu.total_bytes, target, gpu.kind is DeviceKind.IGPU)
             for gpu, target in zip(self._gpus, targets, strict=True)
@@ -120,6 +133,13 @@ class Fitting:
 
     def _dry(self, params: ModelParams) -> Model:
         return Model(self._path, replace(params, is_dry=True))
+
+
+def _layout(model: Model) -> ModelLayout:
+    try:
+        return read_layout(model.path, model.meta)
+    except OSError as error:
+        raise ModelError(f"cannot read {error.filename or model.path}: {error.strerror}") from error
 
 
 def _used(devices: Sequence[Device], params: ModelParams) -> list[Device]:

@@ -96,7 +96,9 @@ def tensor_sizes(path: Path) -> list[tuple[str, int]]:
     ggml = _ggml()
     with _gguf(path) as handle:
         count = range(ggml.gguf_get_n_tensors(handle))
-        return [(ggml.gguf_get_tensor_name(handle, i).decode(), int(ggml.gguf_get_tensor_size(handle, i))) for i in count]
+        return [
+            (ggml.gguf_get_tensor_name(handle, i).decode(), int(ggml.gguf_get_tensor_size(handle, i))) for i in count
+        ]
 
 
 @contextmanager

@@ -35,6 +35,7 @@ class ModelParams:
     split_mode: str = "layer"
     tensor_split: tuple[float, ...] = ()
     main_gpu: int = 0
+    tensor_places: tuple[tuple[str, str], ...] = ()
     load_mode: str = "auto"
     lazy_mode: str = "auto"
     repacks: bool = True

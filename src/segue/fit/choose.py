@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from segue.fit.asked import Asked
-from segue.fit.choice import Choice
+from segue.fit.choice import FitChoice
 from segue.fit.demand import ComputeBuffers, Demand
 from segue.fit.errors import FitError
 from segue.fit.figures import ContextFigures
@@ -31,7 +31,7 @@ def choose(
     compute: ComputeBuffers,
     *,
     copy_bytes: int = 0,
-) -> Choice:
+) -> FitChoice:
     """Choose placement and sizes. Raises FitError where something that was asked for does not fit.
 
     The context that was asked for comes before anything parked, and what is left is shared. Where the model does not
@@ -74,7 +74,7 @@ def _least(demand: Demand, *, is_blind: bool) -> Sizes:
     return Sizes(min(n_ctx, asked.n_ctx_most), n_ctx + n_extra, n_parked, n_seq_max(asked, n_parked), n_idle)
 
 
-def _choose(demand: Demand, places: Places, sizes: Sizes, copy_bytes: int, *, is_blind: bool) -> Choice:
+def _choose(demand: Demand, places: Places, sizes: Sizes, copy_bytes: int, *, is_blind: bool) -> FitChoice:
     place, is_whole = _place(demand, places, sizes)
     if place is None:
         if demand.asked.is_fitted:
@@ -88,7 +88,7 @@ def _choose(demand: Demand, places: Places, sizes: Sizes, copy_bytes: int, *, is
     shared = sum(u.used for u, device in zip(usages, demand.devices, strict=False) if device.is_shared)
     weights = 0 if demand.host.are_weights_loaded and not demand.host.maps_weights else usages[-1].weights
     rest = demand.host.free_bytes - copy_bytes - shared - (usages[-1].used - usages[-1].weights) - weights
-    return Choice(placement, sizes.with_host(rest, demand.asked.host_mib), usages)
+    return FitChoice(placement, sizes.with_host(rest, demand.asked.host_mib), usages)
 
 
 def _place(demand: Demand, places: Places, sizes: Sizes) -> tuple[Place | None, bool]:

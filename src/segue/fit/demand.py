@@ -9,7 +9,7 @@ from segue.fit.figures import ContextFigures, LayerMemory
 from segue.fit.layout import ModelLayout
 from segue.fit.memory_devices import DeviceMemory, HostMemory
 from segue.fit.placement import Placement, matches
-from segue.fit.usage import Usage
+from segue.fit.usage import MemoryUsage
 
 HOST: Final = "host"
 N_CELLS_MEASURED: Final = (1 << 14, 1 << 17)
@@ -32,9 +32,12 @@ class _Buffers:
 
     base: dict[str, float] = field(default_factory=dict)
     slope: dict[str, float] = field(default_factory=dict)
+    missed: dict[str, int] = field(default_factory=dict)
+    """What larger contexts have shown to come on top."""
 
     def at(self, name: str, n_cells: int) -> int:
-        return max(0, int(self.base.get(name, 0) + self.slope.get(name, 0) * n_cells))
+        grown = self.base.get(name, 0) + self.slope.get(name, 0) * n_cells
+        return max(0, int(grown)) + self.missed.get(name, 0)
 
 
 class Demand:
@@ -78,7 +81,6 @@ class Demand:
         """Measure the buffers for computing with a placement, at two sizes."""
         low, high = (self._by_place(self._compute(placement, n_cells, 1)) for n_cells in N_CELLS_MEASURED)
         least, most = N_CELLS_MEASURED
-        self._buffers = _Buffers()
         for name in self._fixed:
             slope = max(0.0, (high[name] - low[name]) / (most - least))
             self._buffers.slope[name] = slope
@@ -91,7 +93,7 @@ class Demand:
         for name, n_bytes in self._by_place(self._compute(placement, n_cells, n_seq)).items():
             missed = n_bytes - self.compute(name, n_cells, n_seq)
             if missed > 0:
-                self._buffers.base[name] = self._buffers.base.get(name, 0) + missed
+                self._buffers.missed[name] = self._buffers.missed.get(name, 0) + missed
 
     def compute(self, name: str, n_cells: int, n_seq: int) -> int:
         """The buffers for computing on a device, or the host. The last device has the logits of each sequence."""
@@ -127,7 +129,7 @@ class Demand:
         needed = host.used - (host.weights if self.host.maps_weights or self.host.are_weights_loaded else 0)
         return all(usage.left >= 0 for usage in known) and needed + shared <= self.host.free_bytes
 
-    def usages(self, placement: Placement, n_cells: int, n_seq: int) -> tuple[Usage, ...]:
+    def usages(self, placement: Placement, n_cells: int, n_seq: int) -> tuple[MemoryUsage, ...]:
         """What lies on each device, and on the host, which comes last."""
         names = [*(device.name for device in self.devices), HOST]
         n_layers, n_experts = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
@@ -149,7 +151,7 @@ class Demand:
             n_experts[name] += bool(layer_weights.experts) and not has_host_experts
         memories = [*((d.free_bytes, d.target_bytes) for d in self.devices), (self.host.free_bytes, 0)]
         return tuple(
-            Usage(
+            MemoryUsage(
                 name=name,
                 free_bytes=free,
                 target_bytes=target,

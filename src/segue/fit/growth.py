@@ -49,7 +49,9 @@ def _goals(sizes: Sizes, demand: Demand, *, is_whole: bool) -> Iterator[_Goal]:
     if asked.parked_mib is None and asked.is_unified:
         yield _Goal(n_parked=n_parked_most(asked))
         # Every slot can then fill its context, and the path used last and the idle ones keep their cells.
-        yield _Goal(n_cells=(asked.n_slots + 1) * asked.n_ctx_most + n_idle_cells(demand.layout.active_bytes, demand.figures))
+        yield _Goal(
+            n_cells=(asked.n_slots + 1) * asked.n_ctx_most + n_idle_cells(demand.layout.active_bytes, demand.figures)
+        )
 
 
 def _parks(n_parked: int, sizes: Sizes, place: Place, demand: Demand) -> bool:

@@ -1,6 +1,6 @@
 """Sizes where the whole model lies in host memory."""
 
-from segue.fit.choice import Choice
+from segue.fit.choice import FitChoice
 from segue.fit.demand import HOST, Demand
 from segue.fit.errors import FitError
 from segue.fit.placement import Placement
@@ -11,7 +11,7 @@ _N_PARKED_LEAST = 4
 _N_CTX_LEAST = 256
 
 
-def choose_on_host(demand: Demand, copy_bytes: int) -> Choice:
+def choose_on_host(demand: Demand, copy_bytes: int) -> FitChoice:
     """Choose sizes for the free host memory; raises FitError if what was asked for does not fit.
 
     By default the context takes up to half of what is free beside the weights. `copy_bytes` are needed for copies.
@@ -32,7 +32,7 @@ def choose_on_host(demand: Demand, copy_bytes: int) -> Choice:
         left = n_bytes - n_seq * figures.n_bytes_state - n_extra * figures.n_bytes_cell
         least = n_asked or asked.n_ctx_train
         if not has_cells:
-            return least if left > 0 else 0
+            return least if left > demand.compute(HOST, least, n_seq) else 0
         fixed, slope = demand.compute(HOST, 0, n_seq), demand.compute(HOST, 1 << 20, n_seq)
         return int(max(0, left - fixed) // (per_cell + (slope - fixed) / (1 << 20)))
 
@@ -52,7 +52,7 @@ def choose_on_host(demand: Demand, copy_bytes: int) -> Choice:
     )
     usages = demand.usages(placement, n_cells, n_seq)
     rest = spare - usages[-1].cells - usages[-1].states - usages[-1].compute
-    return Choice(placement, sizes.with_host(rest, asked.host_mib), usages)
+    return FitChoice(placement, sizes.with_host(rest, asked.host_mib), usages)
 
 
 def _free(demand: Demand, copy_bytes: int) -> tuple[int, int]:

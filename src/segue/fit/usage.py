@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class MemoryUsage:
     """The bytes of a model and its context in one memory, of which `free_bytes` were free before.
 
     `target_bytes` of it shall stay free.

@@ -1,0 +1,5 @@
+"""Which buffers hold single tensors."""
+
+from typing import Final
+
+HOST: Final = "CPU"
