@@ -13,6 +13,8 @@ from segue.api.replies.normalization import normalized
 from segue.build import build
 from segue.engine import libllama
 from segue.engine.errors import ModelError
+from segue.engine.model import Model, ModelParams
+from segue.engine.placement import TensorPlace, dense_on_host, experts_on_host
 from segue.grammar.constraint import from_regex
 from segue.grammar.tokenizer import GrammarVocabulary, make_tokenizer
 from segue.loop.job import Job
@@ -158,6 +160,8 @@ def test_a_model_is_loaded_as_the_flags_say() -> None:
         ({"n_gpu_layers": 0, "device": ["none"]}, ""),
         ({"n_gpu_layers": 99, "split_mode": "tensor"}, "--n-gpu-layers, --split-mode"),
         ({"device": ["CUDA0", "CUDA1"], "tensor_split": [3, 1], "main_gpu": 1}, "--device, --tensor-split, --main-gpu"),
+        ({"override_tensor": "attn=CUDA1"}, "--override-tensor"),
+        ({"override_tensor": "attn=CPU", "cpu_moe": True, "n_cpu_moe": 3, "n_cpu_ffn": 1}, ""),
     ],
 )
 def test_a_line_for_gpus_runs_on_the_cpu_where_there_are_none(
@@ -168,6 +172,47 @@ def test_a_line_for_gpus_runs_on_the_cpu_where_there_are_none(
     build(settings, lambda _: None, lambda *_: None).close()
     line = f"libllama finds no GPU: the model runs on the CPU, without regard to {told}"
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [line] * bool(told)
+
+
+def test_a_pattern_that_libllama_cannot_use_is_refused_with_a_gpu_or_without() -> None:
+    settings = Settings(model=str(model_path("llama")), override_tensor="(=CPU")  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match=r"^--override-tensor: '\('"):
+        build(settings, lambda _: None, lambda *_: None)
+
+
+def test_a_pattern_that_matches_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    settings = Settings(model=str(model_path("llama")), ctx_size=256, parallel=1, override_tensor=[("exps", "CPU")])
+    build(settings, lambda _: None, lambda *_: None).close()
+    told = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert told == ["--override-tensor: 'exps' matches no tensor of llama.gguf"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "places"),
+    [
+        ({}, ()),
+        (
+            {"n_cpu_moe": 1, "override_tensor": [("a", "CPU"), ("b", "V")]},
+            (("a", "CPU"), ("b", "V"), experts_on_host(1)),
+        ),
+        ({"n_cpu_ffn": 2, "cpu_moe": True}, (experts_on_host(), dense_on_host(2))),
+    ],
+)
+def test_where_there_is_a_gpu_tensors_go_where_the_flags_say(
+    flags: dict[str, Any], places: tuple[TensorPlace, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[ModelParams] = []
+
+    def load(_path: Path, params: ModelParams) -> Model:
+        asked.append(params)
+        raise ModelError("no more of it")
+
+    monkeypatch.setattr(libllama, "has_gpu", lambda: True)
+    monkeypatch.setattr("segue.engine.fitting.Model", load)
+    with pytest.raises(ModelError, match="no more of it"):
+        build(Settings(model=str(model_path("llama")), **flags), lambda _: None, lambda *_: None)
+    assert [params.tensor_places for params in asked] == [places]
+    assert asked[0].devices is None
 
 
 def test_metadata_that_libllama_cannot_use_is_told() -> None:

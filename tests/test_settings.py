@@ -27,6 +27,9 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "LLAMA_ARG_ENDPOINT_SLOTS": "0",
         "LLAMA_ARG_ALIAS": "a, b",
         "LLAMA_ARG_TENSOR_SPLIT": "3,1",
+        "LLAMA_ARG_OVERRIDE_TENSOR": "exps=CPU,attn=Vulkan0",
+        "LLAMA_ARG_CPU_MOE": "1",
+        "LLAMA_ARG_N_CPU_MOE": "7",
         "LLAMA_ARG_CHAT_TEMPLATE_KWARGS": '{"a": 1}',
         "LLAMA_API_KEY": "k1,k2",
         "LLAMA_ARG_REASONING": "off",
@@ -44,7 +47,9 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()
     assert (settings.model, settings.parallel, settings.n_gpu_layers) == ("m.gguf", 4, "all")
     assert (settings.cache_prompt, settings.slots, settings.reproducible) == (False, False, True)
-    assert (settings.alias, settings.tensor_split, settings.cache_parked) == (["a", "b"], [3.0, 1.0], 64)
+    assert (settings.alias, settings.tensor_split, settings.cache_parked) == (["a", "b"], (3.0, 1.0), 64)
+    assert settings.override_tensor == [("exps", "CPU"), ("attn", "Vulkan0")]
+    assert (settings.cpu_moe, settings.n_cpu_moe, settings.n_cpu_ffn) == (True, 7, 0)
     assert (settings.chat_template_kwargs, settings.api_key) == ({"a": 1}, ["k1", "k2"])
     assert (settings.reasoning, settings.reasoning_format, settings.reasoning_budget) == ("off", "none", 0)
     assert settings.reasoning_budget_message == "Enough."

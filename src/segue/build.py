@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,8 @@ from segue.engine.fingerprint import fingerprint
 from segue.engine.fitting import Fitting
 from segue.engine.measurement import measure
 from segue.engine.model import Model, ModelParams
+from segue.engine.pattern_trial import count_matches
+from segue.engine.placement import HOST, TensorPlace, dense_on_host, experts_on_host
 from segue.engine.pooling import pooling_of
 from segue.engine.rope import RopeParams
 from segue.engine.trial import try_overrides
@@ -42,8 +44,7 @@ log = logging.getLogger(__name__)
 # The engine's thread must get the interpreter back at once when libllama returns; 5 ms would cost whole tokens.
 _SWITCH_INTERVAL_S = 0.0002
 _MOST_DISK_BYTES = 64 << 30
-# What the flags that place a model are by default.
-_NO_PLACES: tuple[object, ...] = ("auto", [])
+_NONE = ("none",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     path = Path(settings.model)
     if settings.override_kv:
         try_overrides(path, settings.override_kv)
+    if settings.override_tensor:
+        _try_patterns(path, [pattern for pattern, _ in settings.override_tensor])
     n_threads = settings.threads if settings.threads > 0 else len(os.sched_getaffinity(0))
     n_threads_batch = settings.threads_batch if settings.threads_batch > 0 else n_threads
     is_unified = not settings.reproducible
@@ -147,7 +150,13 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     loop.start()
     pooling = pooling_of(model.meta, settings.pooling)
     embedder_params = EmbedderParams(
-        min(settings.ubatch_size, loop.n_ctx), pooling, n_threads_batch, settings.flash_attn, rope
+        min(settings.ubatch_size, loop.n_ctx),
+        pooling,
+        n_threads_batch,
+        settings.flash_attn,
+        rope,
+        is_kv_offloaded=settings.kv_offload,
+        offloads_operations=settings.op_offload,
     )
     embeddings = EmbeddingThread(partial(Embedder, model, embedder_params), embedder_params.n_tokens, pooling)
     return Built(model, model.vocabulary, compiler, loop, engine, embeddings)
@@ -212,17 +221,25 @@ def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
     log.info("%s may take %.0f MiB; checkpoints found in it: %d", path, limit_bytes / 2**20, n_found)
 
 
+def _try_patterns(path: Path, patterns: list[str]) -> None:
+    """Raise ModelError for a pattern that libllama cannot use; the log hears of those that match nothing."""
+    for pattern, n_tensors in zip(patterns, count_matches(path, patterns), strict=True):
+        if n_tensors == 0:
+            log.warning("--override-tensor: %r matches no tensor of %s", pattern, path.name)
+
+
 def _model_params(settings: Settings) -> ModelParams:
     if not libllama.has_gpu():
         settings = _without_gpus(settings)
     layers = settings.n_gpu_layers
-    no_devices = settings.device == ["none"]
+    no_devices = settings.device == _NONE
     return ModelParams(
         n_gpu_layers=0 if no_devices else layers if isinstance(layers, int) else -1,
-        devices=() if no_devices else tuple(settings.device),
+        devices=() if no_devices else settings.device or None,
         split_mode=settings.split_mode,
-        tensor_split=tuple(settings.tensor_split),
+        tensor_split=settings.tensor_split,
         main_gpu=settings.main_gpu,
+        tensor_places=tuple(_tensor_places(settings)),
         load_mode=settings.load_mode,
         lazy_mode=settings.lazy_mode,
         repacks=settings.repack,
@@ -232,14 +249,30 @@ def _model_params(settings: Settings) -> ModelParams:
     )
 
 
+def _tensor_places(settings: Settings) -> Iterator[TensorPlace]:
+    yield from settings.override_tensor
+    if settings.cpu_moe:
+        yield experts_on_host()
+    if settings.n_cpu_moe:
+        yield experts_on_host(settings.n_cpu_moe)
+    if settings.n_cpu_ffn:
+        yield dense_on_host(settings.n_cpu_ffn)
+
+
 def _without_gpus(settings: Settings) -> Settings:
     """The settings for a libllama without a GPU: where a line places the model changes no reply."""
-    plain = {"n_gpu_layers": 0, "device": ["none"], "split_mode": "layer", "tensor_split": [], "main_gpu": 0}
-    unlike = [name for name, value in plain.items() if getattr(settings, name) not in (value, *_NO_PLACES)]
-    if unlike:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in unlike)
+    places = [name for name in ("device", "tensor_split", "main_gpu") if getattr(settings, name) not in ((), 0, _NONE)]
+    if settings.n_gpu_layers not in (0, "auto"):
+        places.insert(0, "n_gpu_layers")
+    if settings.split_mode != "layer":
+        places.append("split_mode")
+    if any(buffer != HOST for _, buffer in settings.override_tensor):
+        places.append("override_tensor")
+    if places:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in places)
         log.warning("libllama finds no GPU: the model runs on the CPU, without regard to %s", flags)
-    return settings.model_copy(update=plain)
+    plain = {"split_mode": "layer", "tensor_split": (), "main_gpu": 0, "override_tensor": []}
+    return settings.model_copy(update=plain | {"device": _NONE, "cpu_moe": False, "n_cpu_moe": 0, "n_cpu_ffn": 0})
 
 
 def _rope_params(settings: Settings) -> RopeParams:

@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from segue.engine import libllama
+from segue.engine.cgroup import MemoryLimit
 from segue.engine.devices import Device, DeviceKind, list_devices
 
 GIB = 1 << 30
@@ -25,6 +26,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(libllama, name, lambda index, column=i: ROWS[index][column])
     host = SimpleNamespace(available=40 * GIB, total=62 * GIB)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: host)
+    monkeypatch.setattr("segue.engine.devices.memory_limit", lambda: None)
 
 
 @pytest.mark.usefixtures("fakes")
@@ -34,6 +36,19 @@ def test_a_gpu_has_the_memory_that_its_driver_tells_and_the_cpu_what_the_host_ha
     assert devices[1] == Device("Vulkan0", "Intel Iris", DeviceKind.IGPU, 0, 8 * GIB)
     assert devices[-1] == Device("CPU", "AMD Ryzen", DeviceKind.CPU, 40 * GIB, 62 * GIB)
     assert [device.name for device in devices if device.is_gpu] == ["CUDA0", "Vulkan0"]
+
+
+@pytest.mark.usefixtures("fakes")
+@pytest.mark.parametrize(
+    ("limit", "free_gib", "total_gib"),
+    [(MemoryLimit(8 * GIB, 3 * GIB), 5, 8), (MemoryLimit(60 * GIB, GIB), 40, 60), (MemoryLimit(1 << 63, 0), 40, 62)],
+)
+def test_a_container_has_no_more_than_its_limit(
+    limit: MemoryLimit, free_gib: int, total_gib: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segue.engine.devices.memory_limit", lambda: limit)
+    cpu = list_devices()[-1]
+    assert (cpu.free_bytes, cpu.total_bytes) == (free_gib * GIB, total_gib * GIB)
 
 
 @pytest.mark.usefixtures("fakes")

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
 from segue.engine.base import Embeddings
+from segue.engine.creation import create
 from segue.engine.embedder import Embedder, EmbedderParams
 from segue.engine.embedding_thread import EmbeddingThread
 from segue.engine.errors import EngineError, ModelError
@@ -110,6 +112,22 @@ def test_tokens_around_a_query_and_a_document() -> None:
     assert decoder.vocabulary.pair == PairTokens()
     encoder.close()
     decoder.close()
+
+
+@pytest.mark.parametrize("is_kept_off", [True, False])
+def test_the_flags_that_keep_devices_out_reach_libllama(is_kept_off: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[bool, bool]] = []
+
+    def note(model: Model, native: Any) -> int:
+        made.append((native.offload_kqv, native.op_offload))
+        return create(model, native)
+
+    monkeypatch.setattr("segue.engine.embedder.create", note)
+    model = Model(model_path("llama"))
+    is_on = not is_kept_off
+    Embedder(model, EmbedderParams(64, is_kv_offloaded=is_on, offloads_operations=is_on)).close()
+    model.close()
+    assert made == [(is_on, is_on)]
 
 
 def test_the_thread_makes_its_embedder_at_the_first_text() -> None:

@@ -1,4 +1,4 @@
-"""A model of the context that llama-server chooses with `--fit on`, written from the facts of llama.cpp's common/fit.cpp.
+"""A model of the context that llama-server chooses with `--fit on`, from the facts of llama.cpp's common/fit.cpp.
 
 Experts and layers that go to the host come after the context there, and do not change it: so they are left out.
 """

@@ -6,6 +6,7 @@ from enum import IntEnum
 import psutil
 
 from segue.engine import libllama
+from segue.engine.cgroup import memory_limit
 
 
 class DeviceKind(IntEnum):
@@ -46,7 +47,9 @@ def _device(index: int) -> Device:
     free_bytes, total_bytes = libllama.device_memory(index)
     if kind is DeviceKind.CPU:
         # libllama says that all memory of the host is free.
-        memory = psutil.virtual_memory()
+        memory, limit = psutil.virtual_memory(), memory_limit()
         free_bytes, total_bytes = memory.available, memory.total
+        if limit is not None:
+            free_bytes, total_bytes = min(free_bytes, limit.free_bytes), min(total_bytes, limit.most_bytes)
     name, description = libllama.device_name(index), libllama.device_description(index)
     return Device(name, description, kind, min(free_bytes, total_bytes), total_bytes)

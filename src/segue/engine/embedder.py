@@ -17,13 +17,18 @@ from segue.engine.rope import ROPE_OF_FILE, RopeParams
 
 @dataclass(frozen=True, slots=True)
 class EmbedderParams:
-    """`n_tokens` is the longest text: all of it is computed at once, since pooling sees only one physical batch."""
+    """`n_tokens` is the longest text: all of it is computed at once, since pooling sees only one physical batch.
+
+    The other sizes and switches are those of `ContextParams`.
+    """
 
     n_tokens: int
     pooling: Pooling = Pooling.MEAN
     n_threads: int = 0
     flash_attention: str = "auto"
     rope: RopeParams = ROPE_OF_FILE
+    is_kv_offloaded: bool = True
+    offloads_operations: bool = True
 
 
 class Embedder:
@@ -74,6 +79,7 @@ def _create(model: Model, params: EmbedderParams) -> int:
     native.n_seq_max = 1
     native.n_threads = native.n_threads_batch = params.n_threads or native.n_threads
     native.flash_attn_type = FLASH_ATTENTION[params.flash_attention]
+    native.offload_kqv, native.op_offload = params.is_kv_offloaded, params.offloads_operations
     native.embeddings = True
     params.rope.apply(native)
     native.pooling_type = params.pooling

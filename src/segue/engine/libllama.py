@@ -15,6 +15,7 @@ import llama_cpp
 log = logging.getLogger(__name__)
 
 _ERROR = 4
+_CPU = 0
 # Graphics cards, and graphics that are part of a processor.
 _GPUS = (1, 2)
 _NUMA = {"distribute": 1, "isolate": 2, "numactl": 3}
@@ -115,14 +116,18 @@ def _gguf(path: Path) -> Iterator[int]:
 
 
 def device_handles(names: tuple[str, ...]) -> "ctypes.Array[ctypes.c_void_p]":
-    """The handles of the named devices, null-terminated as libllama requires. Raises ValueError for an unknown name."""
+    """The handles of the named devices, null-terminated as libllama requires. Raises ValueError for an unknown name.
+
+    The CPU is none of them: it takes whatever is on no other device.
+    """
     ggml = _ggml()
     handles = []
     for name in names:
         handle = ggml.ggml_backend_dev_by_name(name.encode())
-        if not handle:
-            known = ", ".join(device_names()) or "none"
-            raise ValueError(f"no device named {name!r}; this build of libllama has: {known}")
+        if not handle or ggml.ggml_backend_dev_type(handle) == _CPU:
+            known = ", ".join(name for i, name in enumerate(device_names()) if device_type(i) != _CPU)
+            advice = f"it has {known}; none keeps the model on the CPU" if known else "it has none but the CPU"
+            raise ValueError(f"this build of libllama has no device named {name!r} to use; {advice}")
         handles.append(handle)
     return (ctypes.c_void_p * (len(handles) + 1))(*handles, None)
 
@@ -159,6 +164,13 @@ def device_memory(index: int) -> tuple[int, int]:
     return free.value, total.value
 
 
+def buffer_types() -> dict[str, int]:
+    """The handles of the types of buffers that may hold weights, by name: one for each device that has memory."""
+    ggml = _ggml()
+    handles = (ggml.ggml_backend_dev_buffer_type(ggml.ggml_backend_dev_get(index)) for index in range(n_devices()))
+    return {ggml.ggml_backend_buft_name(handle).decode(): handle for handle in handles if handle}
+
+
 def has_gpu() -> bool:
     """Whether this build of libllama finds a GPU."""
     return any(device_type(index) in _GPUS for index in range(n_devices()))
@@ -181,6 +193,8 @@ def _ggml() -> ctypes.CDLL:
         "ggml_backend_dev_name": (ctypes.c_char_p, [ctypes.c_void_p]),
         "ggml_backend_dev_description": (ctypes.c_char_p, [ctypes.c_void_p]),
         "ggml_backend_dev_memory": (None, [ctypes.c_void_p, _SizePointer, _SizePointer]),
+        "ggml_backend_dev_buffer_type": (ctypes.c_void_p, [ctypes.c_void_p]),
+        "ggml_backend_buft_name": (ctypes.c_char_p, [ctypes.c_void_p]),
         "ggml_version": (ctypes.c_char_p, []),
         "gguf_init_from_file": (ctypes.c_void_p, [ctypes.c_char_p, _GgufParams]),
         "gguf_find_tensor": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p]),

@@ -12,6 +12,7 @@ from segue.engine import libllama
 from segue.engine.errors import ModelError
 from segue.engine.kv_overrides import Value, kv_overrides, replaced
 from segue.engine.model_files import digest, has_tensor
+from segue.engine.placement import TensorPlace, buffer_overrides
 from segue.engine.vocabulary import Vocabulary
 from segue.memory import MemoryKind
 
@@ -27,15 +28,17 @@ _LAZY_MODES = {"off": 0, "auto": 1, "on": 2}
 class ModelParams:
     """The loading of a model: llama-server's `-ngl`, `--device`, split flags, memory mapping and metadata overrides.
 
+    libllama chooses the `devices` if they are None; none at all keep the model and all computing on the CPU.
+    `tensor_places` are patterns for single tensors, with the buffers to hold them; the first that matches counts.
     One that `is_dry` has no weights: its contexts tell what they would take, and cannot compute.
     """
 
     n_gpu_layers: int = -1
-    devices: tuple[str, ...] = ()
+    devices: tuple[str, ...] | None = None
     split_mode: str = "layer"
     tensor_split: tuple[float, ...] = ()
     main_gpu: int = 0
-    tensor_places: tuple[tuple[str, str], ...] = ()
+    tensor_places: tuple[TensorPlace, ...] = ()
     load_mode: str = "auto"
     lazy_mode: str = "auto"
     repacks: bool = True
@@ -185,15 +188,25 @@ def _load(
         overrides = kv_overrides(params.overrides)
         keep_alive.append(overrides)
         native.kv_overrides = overrides
-    if params.devices:
+    if params.devices is not None:
         try:
             devices = libllama.device_handles(params.devices)
         except ValueError as error:
-            raise ModelError(str(error)) from error
+            raise ModelError(f"--device: {error}") from error
         keep_alive.append(devices)
         native.devices = ctypes.cast(devices, ctypes.c_void_p)
+    if params.tensor_places:
+        try:
+            places = buffer_overrides(params.tensor_places)
+        except ValueError as error:
+            raise ModelError(f"--override-tensor: {error}") from error
+        keep_alive.append(places)
+        native.tensor_buft_overrides = ctypes.cast(places, ctypes.c_void_p)
     if params.tensor_split:
-        split = (ctypes.c_float * max(len(params.tensor_split), llama_cpp.llama_max_devices()))(*params.tensor_split)
+        n_most = llama_cpp.llama_max_devices()
+        if len(params.tensor_split) > n_most:
+            raise ModelError(f"--tensor-split has {len(params.tensor_split)} shares, for at most {n_most} devices")
+        split = (ctypes.c_float * n_most)(*params.tensor_split)
         keep_alive.append(split)
         native.tensor_split = split
     if on_progress:

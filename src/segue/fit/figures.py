@@ -43,3 +43,8 @@ class ContextFigures:
     def n_bytes_state(self) -> float:
         """The states of one sequence in all layers."""
         return sum(layer.n_bytes_state for layer in self.layers)
+
+    @property
+    def n_bytes_batch(self) -> float:
+        """What the tokens of one physical batch take beside the windows."""
+        return sum(layer.n_bytes_batch for layer in self.layers)

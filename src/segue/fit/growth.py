@@ -27,7 +27,7 @@ def grown(sizes: Sizes, place: Place, demand: Demand, *, is_whole: bool) -> Size
     with. Elsewhere a small one is followed by a parked sequence for each slot.
     """
     asked = demand.asked
-    for goal in _goals(sizes, demand, is_whole=is_whole):
+    for goal in _goals(demand, is_whole=is_whole):
         if goal.n_cells is not None and demand.figures.n_bytes_cell:
             n_cells = _most(sizes.n_cells, goal.n_cells, _STEP, lambda n, s=sizes: place(n, s.n_seq_max) is not None)
             n_ctx = sizes.n_ctx if asked.n_ctx else min(n_cells, asked.n_ctx_train)
@@ -38,7 +38,7 @@ def grown(sizes: Sizes, place: Place, demand: Demand, *, is_whole: bool) -> Size
     return sizes
 
 
-def _goals(sizes: Sizes, demand: Demand, *, is_whole: bool) -> Iterator[_Goal]:
+def _goals(demand: Demand, *, is_whole: bool) -> Iterator[_Goal]:
     asked = demand.asked
     if not asked.n_ctx and not is_whole:
         yield _Goal(n_cells=min(asked.n_ctx_train, _N_CTX_SMALL))

@@ -29,7 +29,7 @@ def choose_on_host(demand: Demand, copy_bytes: int) -> FitChoice:
     n_extra = _useful(demand, n_extra, n_asked or asked.n_ctx_train)
 
     def n_fitting(n_bytes: float) -> int:
-        left = n_bytes - n_seq * figures.n_bytes_state - n_extra * figures.n_bytes_cell
+        left = n_bytes - n_seq * figures.n_bytes_state - figures.n_bytes_batch - n_extra * figures.n_bytes_cell
         least = n_asked or asked.n_ctx_train
         if not has_cells:
             return least if left > demand.compute(HOST, least, n_seq) else 0
@@ -37,7 +37,7 @@ def choose_on_host(demand: Demand, copy_bytes: int) -> FitChoice:
         return int(max(0, left - fixed) // (per_cell + (slope - fixed) / (1 << 20)))
 
     n_fits = n_fitting(free)
-    if n_asked > n_fits or n_fits == 0:
+    if n_fits < (n_asked or min(asked.n_ctx_train, _N_CTX_LEAST)):
         raise FitError(_refusal(demand, n_asked, n_extra, n_parked, n_fits, free))
     n_ctx = n_asked or asked.n_ctx_train
     if not n_asked and has_cells:
@@ -92,7 +92,7 @@ def _refusal(demand: Demand, n_asked: int, n_extra: int, n_parked: int, n_fits: 
     n_tokens = n_asked or asked.n_ctx_train
     n_seq = n_seq_max(asked, n_parked)
     need = n_tokens * figures.n_bytes_cell * demand.n_streams + n_extra * figures.n_bytes_cell
-    need += n_seq * figures.n_bytes_state + demand.compute(HOST, n_tokens, n_seq)
+    need += n_seq * figures.n_bytes_state + figures.n_bytes_batch + demand.compute(HOST, n_tokens, n_seq)
     ways = [f"--ctx-size {min(n_fits // 2, asked.n_ctx_most)}"] if n_fits >= _N_CTX_LEAST else []
     ways += ["fewer --parallel"] if asked.n_slots > 1 else []
     ways += ["a smaller --cache-parked"] if n_parked else []

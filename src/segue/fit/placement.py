@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from segue.fit.layout import EXPERTS
 
@@ -47,9 +48,7 @@ class Placement:
 def by_shares(n_layers: int, n_on_devices: int, shares: Sequence[float]) -> Placement:
     """The placement that libllama makes of these shares, which are not all 0."""
     n_on_devices = min(n_on_devices, n_layers + 1)
-    total, ends = sum(shares), []
-    for i in range(len(shares)):
-        ends.append(sum(shares[: i + 1]) / total)
+    ends = [end / sum(shares) for end in accumulate(shares)]
     counts = [0] * len(shares)
     for i in range(n_on_devices):
         counts[next((d for d, end in enumerate(ends) if end > i / n_on_devices), len(shares) - 1)] += 1

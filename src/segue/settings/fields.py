@@ -99,7 +99,11 @@ def _list(value: object) -> object:
 Switch = Annotated[bool, BeforeValidator(_switch)]
 OnOff = BeforeValidator(_choice)
 Csv = Annotated[list[str], NoDecode, BeforeValidator(_csv)]
-CsvNumbers = Annotated[list[float], NoDecode, BeforeValidator(_csv)]
+# Flags of tuples are not added up: the last one counts.
+LastCsv = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_csv)]
+LastCsvNumbers = Annotated[
+    tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...], NoDecode, BeforeValidator(_csv)
+]
 Mebibytes = Annotated[tuple[Annotated[int, Field(ge=0)], ...], NoDecode, BeforeValidator(_slashed)]
 Texts = Annotated[list[str], NoDecode, BeforeValidator(_list)]
 PathText = Annotated[Path, BeforeValidator(_path)]

@@ -7,9 +7,17 @@ from typing import get_origin
 from cyclopts import Parameter
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from segue.settings.fields import Implied
 from segue.settings.settings import Settings
+
+_FORMS = {
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "bool_parsing": "on or off",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +58,22 @@ def variables() -> dict[str, str]:
 
 def explain(error: ValidationError) -> str:
     """Say in a line which flag or variable is wrong, and why; never the value, which may be a key."""
-    first = error.errors()[0]
-    name = _first_flag(str(first["loc"][0])) if first["loc"] else ""
-    message = str(first["msg"]).removeprefix("Value error, ")
+    errors = error.errors()
+    setting = errors[0]["loc"][:1]
+    name = _first_flag(str(setting[0])) if setting else ""
+    same = [other for other in errors if other["loc"][:1] == setting]
+    forms = [_form(other) for other in same]
+    # A value of several forms has an error for each of them.
+    message = f"pass {' or '.join(filter(None, forms))}" if all(forms) else str(errors[0]["msg"])
+    message = message.removeprefix("Value error, ")
     return f"{name}: {message}" if name else message
+
+
+def _form(error: ErrorDetails) -> str:
+    """What may be written in place of a text that is none of it; an empty text for errors of other kinds."""
+    if error["type"] == "literal_error":
+        return str(error["ctx"]["expected"]).removeprefix("'', ")
+    return _FORMS.get(error["type"], "")
 
 
 def _first_flag(setting: str) -> str:

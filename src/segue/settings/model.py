@@ -1,26 +1,43 @@
 """Which model to serve, and how to load it."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from cyclopts import Group
 from pydantic import BeforeValidator, field_validator
 from pydantic_settings import NoDecode
 
-from segue.settings.fields import Csv, CsvNumbers, OnOff, SettingsGroup, Switch, env, flag, own
+from segue.settings.fields import INT32_MAX, Csv, LastCsv, LastCsvNumbers, OnOff, SettingsGroup, Switch, env, flag, own
 
 _MODEL = Group("Model", sort_key=1)
 
 LoadMode = Literal["auto", "none", "mmap", "mlock", "mmap+mlock", "dio"]
 Override = tuple[str, bool | int | float | str]
+TensorPlace = tuple[str, str]
 
 
-def _overrides(value: object) -> object:
-    """From KEY=TYPE:VALUE, comma-separated, to pairs."""
-    parts = value.split(",") if isinstance(value, str) else value
+def _pairs(value: object, read: Callable[[str], tuple[str, object]]) -> object:
+    """From texts, comma-separated, to pairs."""
+    parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)):
         return value
     texts = [item for part in parts if isinstance(part, str) for item in part.split(",") if item]
-    return [_override(text) for text in texts] + [part for part in parts if not isinstance(part, str)]
+    return [read(text) for text in texts] + [part for part in parts if not isinstance(part, str)]
+
+
+def _overrides(value: object) -> object:
+    return _pairs(value, _override)
+
+
+def _tensor_places(value: object) -> object:
+    return _pairs(value, _tensor_place)
+
+
+def _tensor_place(text: str) -> TensorPlace:
+    pattern, _, buffer = text.partition("=")
+    if not (pattern and buffer):
+        raise ValueError(f"{text!r} is not PATTERN=BUFFER; commas separate these, so that a pattern can have none")
+    return pattern, buffer
 
 
 def _override(text: str) -> Override:
@@ -77,17 +94,41 @@ class ModelSettings(SettingsGroup):
     n_gpu_layers: Annotated[int | Literal["auto", "all"], flag(_MODEL, "--n-gpu-layers", "--gpu-layers", "-ngl")] = env(
         "LLAMA_ARG_N_GPU_LAYERS", "auto", "Layers to put on GPUs: a number, auto or all."
     )
-    device: Annotated[Csv, flag(_MODEL, "--device", "-dev", is_empty=True)] = env(
-        "LLAMA_ARG_DEVICE", [], "Devices to use, comma-separated; none keeps the whole model on the CPU."
+    device: Annotated[LastCsv, flag(_MODEL, "--device", "-dev", is_empty=True)] = env(
+        "LLAMA_ARG_DEVICE", (), "Devices to use, comma-separated; none keeps the whole model on the CPU."
     )
     split_mode: Annotated[Literal["none", "layer", "row", "tensor"], flag(_MODEL, "--split-mode", "-sm")] = env(
         "LLAMA_ARG_SPLIT_MODE", "layer", "How to split the model over GPUs."
     )
-    tensor_split: Annotated[CsvNumbers, flag(_MODEL, "--tensor-split", "-ts", is_empty=True)] = env(
-        "LLAMA_ARG_TENSOR_SPLIT", [], "Shares of the GPUs, comma-separated, such as 3,1."
+    tensor_split: Annotated[LastCsvNumbers, flag(_MODEL, "--tensor-split", "-ts", is_empty=True)] = env(
+        "LLAMA_ARG_TENSOR_SPLIT", (), "Shares of the GPUs, comma-separated, such as 3,1."
     )
     main_gpu: Annotated[int, flag(_MODEL, "--main-gpu", "-mg")] = env(
-        "LLAMA_ARG_MAIN_GPU", 0, "The GPU for a model that is not split.", ge=0
+        "LLAMA_ARG_MAIN_GPU",
+        0,
+        "The GPU, counted from 0, for a model that is not split; -1 is the CPU.",
+        ge=-1,
+        le=INT32_MAX,
+    )
+    override_tensor: Annotated[
+        list[TensorPlace],
+        NoDecode,
+        BeforeValidator(_tensor_places),
+        flag(_MODEL, "--override-tensor", "-ot", is_empty=True),
+    ] = env(
+        "LLAMA_ARG_OVERRIDE_TENSOR",
+        [],
+        "Buffers for single tensors, as PATTERN=BUFFER, comma-separated: PATTERN is a regular expression, BUFFER the"
+        " name of a device, such as CPU. The first that matches counts, before the flags below.",
+    )
+    cpu_moe: Annotated[Switch, flag(_MODEL, "--cpu-moe", "-cmoe")] = env(
+        "LLAMA_ARG_CPU_MOE", False, "Keep all experts in host memory."
+    )
+    n_cpu_moe: Annotated[int, flag(_MODEL, "--n-cpu-moe", "-ncmoe")] = env(
+        "LLAMA_ARG_N_CPU_MOE", 0, "Keep the experts of the first N layers in host memory.", ge=0
+    )
+    n_cpu_ffn: Annotated[int, flag(_MODEL, "--n-cpu-ffn", "-ncffn")] = env(
+        "LLAMA_ARG_N_CPU_FFN", 0, "Keep the dense feed-forward weights of the first N layers in host memory.", ge=0
     )
     load_mode: Annotated[LoadMode, flag(_MODEL, "--load-mode", "-lm")] = env(
         "LLAMA_ARG_LOAD_MODE", "auto", "How to hold the file in memory; mlock keeps it from being swapped out."

@@ -38,13 +38,18 @@ def settings(line: str, **variables: str) -> Settings:
         ("-ngl all", "n_gpu_layers", "all"),
         ("-ngl 999", "n_gpu_layers", 999),
         ("-ngl -1", "n_gpu_layers", -1),
-        ("-ts 3/1", "tensor_split", [3.0, 1.0]),
+        ("-ts 3/1", "tensor_split", (3.0, 1.0)),
         ("-a one,two --alias three", "alias", ["one", "two", "three"]),
         ("--api-key a --api-key b", "api_key", ["a", "b"]),
         ("--no-cache-prompt", "cache_prompt", False),
         ("--cache-prompt=off", "cache_prompt", False),
         ("--no-cache-prompt=true", "cache_prompt", False),
         ("-nkvo", "kv_offload", False),
+        ("--fit off", "fit", "off"),
+        ("-fit 1", "fit", "on"),
+        ("--fit-target 512", "fit_target", (512,)),
+        ("-fitt 512,1024/0", "fit_target", (512, 1024, 0)),
+        ("-fitc 8192", "fit_ctx", 8192),
         ("--temp -1", "temperature", 0.0),
         ("--top-p 1.5", "top_p", 1.0),
         ("--top-k -1", "top_k", 0),
@@ -66,7 +71,22 @@ def settings(line: str, **variables: str) -> Settings:
         ("--reasoning off", "reasoning", "off"),
         ("--reasoning 1", "reasoning", "on"),
         ("--reasoning-budget 0", "reasoning_budget", 0),
-        ("--override-kv a.b=int:3,c=bool:true --override-kv d=str:x:y", "override_kv", None),
+        (
+            "--override-kv a.b=int:3,c=bool:true --override-kv d=str:x:y",
+            "override_kv",
+            [("a.b", 3), ("c", True), ("d", "x:y")],
+        ),
+        (
+            "-ot 'a|b=CPU,c=d=CPU,' -ot exps=CUDA0",
+            "override_tensor",
+            [("a|b", "CPU"), ("c", "d=CPU"), ("exps", "CUDA0")],
+        ),
+        ("-cmoe", "cpu_moe", True),
+        ("--n-cpu-moe 20 -ncmoe 3", "n_cpu_moe", 3),
+        ("-ncffn 4", "n_cpu_ffn", 4),
+        ("-dev CUDA0,CUDA1 --device CUDA2", "device", ("CUDA2",)),
+        ("-ts 3/1 -ts 1,2", "tensor_split", (1.0, 2.0)),
+        ("-sm none -mg -1", "main_gpu", -1),
         ("--verbose", "verbosity", 10),
         ("-lv -1", "verbosity", 0),
         ("--rerank", "pooling", "rank"),
@@ -85,7 +105,7 @@ def settings(line: str, **variables: str) -> Settings:
 )
 def test_what_a_line_sets(line: str, name: str, value: object) -> None:
     found = getattr(settings(line), name)
-    assert found == ([("a.b", 3), ("c", True), ("d", "x:y")] if name == "override_kv" else value)
+    assert found == value
     assert read(line).warnings == []
 
 
@@ -113,7 +133,6 @@ def test_what_is_passed_over_in_silence(line: str) -> None:
         ),
         ("-md d.gguf --draft-max 16 --draft-max 8 -ngld 99", "-md, --draft-max, -ngld", "drafting is not supported"),
         ("--mmproj m.gguf --image-min-tokens 1024", "--mmproj, --image-min-tokens", "requests with them are refused"),
-        ("-ot exps=CPU -cmoe --n-cpu-moe 20", "-ot, -cmoe, --n-cpu-moe", "-ngl, --device and --tensor-split"),
         ("--swa-full", "--swa-full", "checkpoints"),
         ("-sps 0.5", "-sps", "longest prefix"),
         ("--context-shift", "--context-shift", "a reply ends there"),
@@ -198,10 +217,10 @@ def test_a_flag_replaces_its_variable() -> None:
 
 
 def test_variables_of_flags_that_are_no_settings() -> None:
-    found = read("", LLAMA_ARG_SWA_FULL="1", LLAMA_ARG_CONTEXT_SHIFT="0", LLAMA_ARG_N_CPU_MOE="20", LLAMA_ARG_JINJA="1")
+    found = read("", LLAMA_ARG_SWA_FULL="1", LLAMA_ARG_CONTEXT_SHIFT="0", LLAMA_ARG_MMPROJ="20", LLAMA_ARG_JINJA="1")
     assert [warning.partition(":")[0] for warning in found.warnings] == [
         "passed over LLAMA_ARG_SWA_FULL",
-        "passed over LLAMA_ARG_N_CPU_MOE",
+        "passed over LLAMA_ARG_MMPROJ",
     ]
     with pytest.raises(FlagError, match="LLAMA_ARG_DOCKER_REPO is not taken"):
         read("", LLAMA_ARG_DOCKER_REPO="ai/model")

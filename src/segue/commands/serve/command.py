@@ -53,6 +53,11 @@ def _listed(subject: str) -> list[str]:
         return [__version__]
     if subject == "models":
         return cached_models() or ["no models in the caches"]
-    from segue.engine.libllama import device_names
+    from segue.engine.devices import DeviceKind, list_devices
 
-    return ["Available devices:", *(f"  {name}" for name in device_names())]
+    rows = [
+        f"  {device.name}: {device.description} ({device.total_bytes >> 20} MiB, {device.free_bytes >> 20} MiB free)"
+        for device in list_devices()
+        if device.kind is not DeviceKind.CPU
+    ]
+    return ["Available devices:", *(rows or ["  (none)"])]
