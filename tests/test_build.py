@@ -203,12 +203,12 @@ def test_where_there_is_a_gpu_tensors_go_where_the_flags_say(
 ) -> None:
     asked: list[ModelParams] = []
 
-    def load(_path: Path, params: ModelParams, _on_progress: object) -> Model:
+    def load(_path: Path, params: ModelParams) -> Model:
         asked.append(params)
         raise ModelError("no more of it")
 
     monkeypatch.setattr(libllama, "has_gpu", lambda: True)
-    monkeypatch.setattr("segue.build.Model", load)
+    monkeypatch.setattr("segue.engine.fitting.Model", load)
     with pytest.raises(ModelError, match="no more of it"):
         build(Settings(model=str(model_path("llama")), **flags), lambda _: None, lambda *_: None)
     assert [params.tensor_places for params in asked] == [places]

@@ -5,11 +5,10 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import psutil
 
 from segue.cache.state_cache import StateCache
 from segue.cache.tiers.disk.shared import SharedDisk
@@ -20,6 +19,7 @@ from segue.engine.embedder import Embedder, EmbedderParams
 from segue.engine.embedding_thread import EmbeddingThread
 from segue.engine.errors import ModelError
 from segue.engine.fingerprint import fingerprint
+from segue.engine.fitting import Fitting
 from segue.engine.measurement import measure
 from segue.engine.model import Model, ModelParams
 from segue.engine.pattern_trial import count_matches
@@ -28,10 +28,13 @@ from segue.engine.pooling import pooling_of
 from segue.engine.rope import RopeParams
 from segue.engine.trial import try_overrides
 from segue.engine.vocabulary import Vocabulary
+from segue.fit.asked import Asked
+from segue.fit.choice import FitChoice
+from segue.fit.errors import FitError
+from segue.fit.table import fit_text
 from segue.grammar.compiler import Compiler
 from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
-from segue.loop.sizes import choose_sizes
 from segue.settings import Settings
 from segue.storage.directory import Directory
 from segue.storage.errors import DiskError
@@ -82,9 +85,6 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         try_overrides(path, settings.override_kv)
     if settings.override_tensor:
         _try_patterns(path, [pattern for pattern, _ in settings.override_tensor])
-    model = Model(path, _model_params(settings), on_progress)
-    compiler = Compiler(model.vocabulary)
-    compiler.prepare()
     n_threads = settings.threads if settings.threads > 0 else len(os.sched_getaffinity(0))
     n_threads_batch = settings.threads_batch if settings.threads_batch > 0 else n_threads
     is_unified = not settings.reproducible
@@ -107,28 +107,26 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
             offloads_operations=settings.op_offload,
         )
 
-    n_ctx_slot = settings.kv_unified_per_slot
+    model_params = _model_params(settings)
+    with closing(Fitting(path, model_params, params)) as fitting:
+        asked = _asked(settings, fitting, rope)
+        if fitting.has_devices:
+            model_params, choice = _fit(fitting, asked, settings)
+        model = Model(path, model_params, on_progress)
+        if not fitting.has_devices:
+            # Weights that are not mapped no longer count as free.
+            choice = _fit(fitting, asked, settings, are_weights_loaded=True)[1]
+    compiler = Compiler(model.vocabulary)
+    compiler.prepare()
     shape = measure(model, params(256, 1))
-    sizes = choose_sizes(
-        shape,
-        n_ctx=settings.ctx_size or settings.parallel * n_ctx_slot,
-        n_ctx_train=model.n_ctx_train,
-        n_ctx_most=max(model.n_ctx_most, rope.n_ctx(model.n_ctx_train)),
-        n_slots=settings.parallel,
-        parked_mib=settings.cache_parked,
-        host_mib=settings.cache_ram,
-        free_bytes=psutil.virtual_memory().available,
-        is_unified=is_unified,
-        active_bytes=model.active_bytes,
-    )
+    sizes = choice.sizes
     if settings.ctx_size > sizes.n_ctx:
         log.warning(
             "--ctx-size %d exceeds the %d tokens that the model was trained with; no request gets more",
             settings.ctx_size,
             sizes.n_ctx,
         )
-    n_seq_max = settings.parallel + (1 + sizes.n_parked if is_unified else 0)
-    engine_params = params(sizes.n_cells, n_seq_max)
+    engine_params = params(sizes.n_cells, sizes.n_seq_max)
     engine = Context(model, engine_params, shape)
     cache = StateCache(
         engine,
@@ -142,20 +140,13 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         engine,
         cache,
         n_slots=settings.parallel,
-        n_ctx=min(sizes.n_ctx, engine.n_cells, n_ctx_slot or engine.n_cells),
+        n_ctx=min(sizes.n_ctx, engine.n_cells, settings.kv_unified_per_slot or engine.n_cells),
         is_reproducible=settings.reproducible,
         on_end=on_end,
     )
     if settings.cache_dir is not None:
         _open_disk(loop, settings.cache_dir, settings.cache_disk)
-    log.info(
-        "%s memory: %d tokens a request, %d cells, %d parked checkpoints, %.0f MiB of host memory for more",
-        shape.kind,
-        loop.n_ctx,
-        engine.n_cells,
-        sizes.n_parked,
-        sizes.n_host_bytes / 2**20,
-    )
+    log.info("%s memory: %s", shape.kind, fit_text(choice))
     loop.start()
     pooling = pooling_of(model.meta, settings.pooling)
     embedder_params = EmbedderParams(
@@ -169,6 +160,51 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     )
     embeddings = EmbeddingThread(partial(Embedder, model, embedder_params), embedder_params.n_tokens, pooling)
     return Built(model, model.vocabulary, compiler, loop, engine, embeddings)
+
+
+def _fit(
+    fitting: Fitting, asked: Asked, settings: Settings, *, are_weights_loaded: bool = False
+) -> tuple[ModelParams, FitChoice]:
+    """Where the model goes, and its sizes. Raises ModelError for what does not fit."""
+    try:
+        choice = fitting.choose(asked, settings.fit_target, are_weights_loaded=are_weights_loaded)
+    except FitError as error:
+        raise ModelError(str(error)) from error
+    for usage in choice.usages[:-1]:
+        if usage.left < 0:
+            missing_mib = -usage.left / 2**20
+            log.warning(
+                "%s lacks %.0f MiB for this model and context; --fit on chooses what fits", usage.name, missing_mib
+            )
+    return fitting.params(choice.placement), choice
+
+
+def _asked(settings: Settings, fitting: Fitting, rope: RopeParams) -> Asked:
+    """What the settings ask for of this model."""
+    model, params = fitting.model, fitting.model_params
+    all_layers = fitting.n_layers + 1
+    n_on_devices = {"auto": None, "all": all_layers, -1: None}.get(
+        settings.n_gpu_layers, int(settings.n_gpu_layers) if isinstance(settings.n_gpu_layers, int) else None
+    )
+    if n_on_devices is None and params.split_mode in ("row", "tensor"):
+        n_on_devices = all_layers
+    # With --ctx-size 0, the whole context was asked for, as long as devices hold it.
+    is_all_asked = "ctx_size" in settings.model_fields_set and not settings.ctx_size
+    return Asked(
+        n_slots=settings.parallel,
+        n_ctx_train=model.n_ctx_train,
+        n_ctx_most=max(model.n_ctx_most, rope.n_ctx(model.n_ctx_train)),
+        n_ctx=settings.ctx_size or settings.parallel * settings.kv_unified_per_slot,
+        n_ctx_least=model.n_ctx_train if is_all_asked else settings.fit_ctx,
+        parked_mib=settings.cache_parked,
+        host_mib=settings.cache_ram,
+        is_fitted=settings.fit == "on",
+        is_unified=not settings.reproducible,
+        is_kv_offloaded=settings.kv_offload,
+        n_on_devices=all_layers if n_on_devices is not None and n_on_devices < 0 else n_on_devices,
+        shares=params.tensor_split,
+        overrides=params.tensor_places,
+    )
 
 
 def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:

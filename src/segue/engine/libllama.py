@@ -6,7 +6,8 @@ import functools
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import llama_cpp
@@ -23,14 +24,15 @@ _NUMA = {"distribute": 1, "isolate": 2, "numactl": 3}
 _SizePointer = ctypes.POINTER(ctypes.c_size_t)
 
 
-class _Errors(threading.local):
-    """The error lines of one thread: libllama logs errors on the thread that called it."""
+class _Lines(threading.local):
+    """The error lines of one thread, and all lines while it records: libllama logs on the thread that called it."""
 
     def __init__(self) -> None:
-        self.lines: deque[str] = deque(maxlen=8)
+        self.errors: deque[str] = deque(maxlen=8)
+        self.recorded: list[str] | None = None
 
 
-_errors = _Errors()
+_lines = _Lines()
 
 
 class _GgufParams(ctypes.Structure):
@@ -41,7 +43,9 @@ class _GgufParams(ctypes.Structure):
 def _on_log(level: int, text: bytes, _data: object) -> None:
     line = text.decode("utf-8", "replace").rstrip()
     if level == _ERROR and line:
-        _errors.lines.append(line)
+        _lines.errors.append(line)
+    if _lines.recorded is not None:
+        _lines.recorded.append(line)
     if log.isEnabledFor(logging.DEBUG) and line:
         log.debug("%s", line)
 
@@ -66,19 +70,47 @@ def version() -> str:
 
 def pop_errors() -> list[str]:
     """Return and clear the latest error lines of libllama on this thread, oldest first."""
-    lines = list(_errors.lines)
-    _errors.lines.clear()
+    lines = list(_lines.errors)
+    _lines.errors.clear()
     return lines
+
+
+@contextmanager
+def recorded() -> Iterator[list[str]]:
+    """All lines that libllama logs on this thread until the block ends; lines of debugging among them."""
+    start()
+    _lines.recorded = lines = []
+    try:
+        yield lines
+    finally:
+        _lines.recorded = None
 
 
 def has_tensor(path: Path, names: Iterable[str]) -> bool:
     """Whether a GGUF file has a tensor of one of these names. Raises OSError."""
+    with _gguf(path) as handle:
+        return any(_ggml().gguf_find_tensor(handle, name.encode()) >= 0 for name in names)
+
+
+def tensor_sizes(path: Path) -> list[tuple[str, int]]:
+    """The names of a GGUF file's tensors, with their bytes. Raises OSError."""
+    ggml = _ggml()
+    with _gguf(path) as handle:
+        count = range(ggml.gguf_get_n_tensors(handle))
+        return [
+            (ggml.gguf_get_tensor_name(handle, i).decode(), int(ggml.gguf_get_tensor_size(handle, i))) for i in count
+        ]
+
+
+@contextmanager
+def _gguf(path: Path) -> Iterator[int]:
+    """The handle of a GGUF file's header until the block ends."""
     ggml = _ggml()
     handle = ggml.gguf_init_from_file(str(path).encode(), _GgufParams(no_alloc=True))
     if not handle:
         raise OSError(errno.EINVAL, "not a complete GGUF file", str(path))
     try:
-        return any(ggml.gguf_find_tensor(handle, name.encode()) >= 0 for name in names)
+        yield handle
     finally:
         ggml.gguf_free(handle)
 
@@ -166,6 +198,9 @@ def _ggml() -> ctypes.CDLL:
         "ggml_version": (ctypes.c_char_p, []),
         "gguf_init_from_file": (ctypes.c_void_p, [ctypes.c_char_p, _GgufParams]),
         "gguf_find_tensor": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p]),
+        "gguf_get_n_tensors": (ctypes.c_int64, [ctypes.c_void_p]),
+        "gguf_get_tensor_name": (ctypes.c_char_p, [ctypes.c_void_p, ctypes.c_int64]),
+        "gguf_get_tensor_size": (ctypes.c_size_t, [ctypes.c_void_p, ctypes.c_int64]),
         "gguf_free": (None, [ctypes.c_void_p]),
     }
     for name, (result, arguments) in signatures.items():

@@ -30,6 +30,7 @@ class ModelParams:
 
     libllama chooses the `devices` if they are None; none at all keep the model and all computing on the CPU.
     `tensor_places` are patterns for single tensors, with the buffers to hold them; the first that matches counts.
+    One that `is_dry` has no weights: its contexts tell what they would take, and cannot compute.
     """
 
     n_gpu_layers: int = -1
@@ -43,6 +44,7 @@ class ModelParams:
     repacks: bool = True
     avoids_host_buffers: bool = False
     checks_tensors: bool = False
+    is_dry: bool = False
     overrides: tuple[tuple[str, Value], ...] = ()
 
 
@@ -179,6 +181,8 @@ def _load(
     native.load_mode, native.lazy_mode = _LOAD_MODES[params.load_mode], _LAZY_MODES[params.lazy_mode]
     native.use_extra_bufts, native.no_host = params.repacks, params.avoids_host_buffers
     native.check_tensors = params.checks_tensors
+    if params.is_dry:
+        native.no_alloc, native.load_mode = True, _LOAD_MODES["none"]
     keep_alive: list[object] = []
     if params.overrides:
         overrides = kv_overrides(params.overrides)

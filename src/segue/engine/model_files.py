@@ -38,6 +38,11 @@ def has_tensor(model: Path, *names: str) -> bool:
     return any(libllama.has_tensor(path, names) for path in _files(model))
 
 
+def tensor_sizes(model: Path) -> list[tuple[str, int]]:
+    """The tensors of a model's file, or of all its parts, with their bytes. Raises OSError."""
+    return [size for path in _files(model) for size in libllama.tensor_sizes(path)]
+
+
 def _files(model: Path) -> list[Path]:
     found = _PART.search(model.name)
     if found is None:

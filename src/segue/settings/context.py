@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from cyclopts import Group
 from pydantic import field_validator
 
-from segue.settings.fields import INT32_MAX, Implied, OnOff, SettingsGroup, Switch, env, flag, own
+from segue.settings.fields import INT32_MAX, Implied, Mebibytes, OnOff, SettingsGroup, Switch, env, flag, own
 
 _CONTEXT = Group("Context and batches", sort_key=2)
 _ROPE = Group("Context extension", sort_key=3)
@@ -22,6 +22,17 @@ class ContextSettings(SettingsGroup):
         "Most tokens of a prompt and its reply, capped at the trained context of the model; 0 takes all of it.",
         ge=0,
         le=INT32_MAX,
+    )
+    fit: Annotated[Literal["on", "off"], OnOff, flag(_CONTEXT, "--fit", "-fit")] = env(
+        "LLAMA_ARG_FIT", "on", "Whether to choose what is not set so that it fits into the memory of the devices."
+    )
+    fit_target: Annotated[Mebibytes, flag(_CONTEXT, "--fit-target", "-fitt", is_empty=True)] = env(
+        "LLAMA_ARG_FIT_TARGET",
+        (1024,),
+        "MiB that --fit leaves free on each device: one number for all, or one for each. By default 1024.",
+    )
+    fit_ctx: Annotated[int, flag(_CONTEXT, "--fit-ctx", "-fitc")] = env(
+        "LLAMA_ARG_FIT_CTX", 4096, "Smallest context that --fit may choose.", ge=1, le=INT32_MAX
     )
     kv_unified_per_slot: Annotated[int, flag(_CONTEXT, "--kv-unified-per-slot")] = env(
         "LLAMA_ARG_KV_UNIFIED_PER_SLOT",

@@ -62,6 +62,14 @@ def _csv(value: object) -> object:
     return value
 
 
+def _slashed(value: object) -> object:
+    """Values that commas or slashes separate; at least one."""
+    values = _csv(value.replace("/", ",") if isinstance(value, str) else value)
+    if values in ([], ()):
+        raise ValueError("pass a number, or one for each device")
+    return values
+
+
 def _path(value: object) -> object:
     if value == "":
         raise ValueError("the path is empty, as from a variable that is not set; pass a path, or leave the flag out")
@@ -96,6 +104,7 @@ LastCsv = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_csv)]
 LastCsvNumbers = Annotated[
     tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...], NoDecode, BeforeValidator(_csv)
 ]
+Mebibytes = Annotated[tuple[Annotated[int, Field(ge=0)], ...], NoDecode, BeforeValidator(_slashed)]
 Texts = Annotated[list[str], NoDecode, BeforeValidator(_list)]
 PathText = Annotated[Path, BeforeValidator(_path)]
 JsonText = Annotated[dict[str, Any], NoDecode, BeforeValidator(_object)]

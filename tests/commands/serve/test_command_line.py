@@ -45,6 +45,11 @@ def settings(line: str, **variables: str) -> Settings:
         ("--cache-prompt=off", "cache_prompt", False),
         ("--no-cache-prompt=true", "cache_prompt", False),
         ("-nkvo", "kv_offload", False),
+        ("--fit off", "fit", "off"),
+        ("-fit 1", "fit", "on"),
+        ("--fit-target 512", "fit_target", (512,)),
+        ("-fitt 512,1024/0", "fit_target", (512, 1024, 0)),
+        ("-fitc 8192", "fit_ctx", 8192),
         ("--temp -1", "temperature", 0.0),
         ("--top-p 1.5", "top_p", 1.0),
         ("--top-k -1", "top_k", 0),
@@ -109,7 +114,7 @@ def test_what_a_line_sets(line: str, name: str, value: object) -> None:
     [
         "--jinja -cb -nocb -kvu -no-kvu --no-context-shift --perf --no-warmup --ui-config {}",
         "--no-mmproj --prio 3 --poll 50 --log-timestamps --log-colors on --log-disable --no-log-prefix -bs --keep -1",
-        "--defrag-thold 0.1 --cache-reuse 0 --spec-type none --fit off --ctx-checkpoints 0 --no-cache-idle-slots",
+        "--defrag-thold 0.1 --cache-reuse 0 --spec-type none --ctx-checkpoints 0 --no-cache-idle-slots",
         "--models-max 2 --no-models-autoload --control-vector-layer-range 1 5 --lora-init-without-apply",
     ],
 )
@@ -128,7 +133,6 @@ def test_what_is_passed_over_in_silence(line: str) -> None:
         ),
         ("-md d.gguf --draft-max 16 --draft-max 8 -ngld 99", "-md, --draft-max, -ngld", "drafting is not supported"),
         ("--mmproj m.gguf --image-min-tokens 1024", "--mmproj, --image-min-tokens", "requests with them are refused"),
-        ("--fit on --fit-target 512", "--fit, --fit-target", "-ngl and --ctx-size"),
         ("--swa-full", "--swa-full", "checkpoints"),
         ("-sps 0.5", "-sps", "longest prefix"),
         ("--context-shift", "--context-shift", "a reply ends there"),

@@ -51,7 +51,6 @@ def _short(text: str, **settings: str) -> Answer:
 _CHECKPOINTS = _warned("Segue keeps checkpoints as long as their memory lasts: see --cache-ram and --cache-parked")
 _DRAFTS = _warned("drafting is not supported yet; replies are the same, and take longer")
 _IMAGES = _warned("images, audio and video are not supported yet; requests with them are refused")
-_FIT = _warned("fitting to the memory of devices is not supported yet; -ngl and --ctx-size decide what they hold")
 _CORES = _warned("Segue leaves to the system which cores its threads run on; taskset and numactl can limit them")
 _TOOLS = _warned("Segue runs no tools itself; clients do, with the calls that replies carry")
 _ADAPTERS = _refused("adapters are not supported yet; merge it into the model with llama-export-lora")
@@ -141,8 +140,6 @@ ANSWERS: dict[str, Answer] = {
     "--video-*": _IMAGES,
     "--media-path": _IMAGES,
     "--rpc": _warned("other machines' devices are not supported yet; the whole model runs on this one"),
-    "--fit": _FIT,
-    "--fit-*": _FIT,
     "--cpu-mask*": _CORES,
     "--cpu-range*": _CORES,
     "--cpu-strict*": _CORES,

@@ -1,0 +1,32 @@
+"""What the user asked for, as far as it decides what fits."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The settings that decide on placement and sizes; 0, None or nothing where the choice is left to the server.
+
+    `n_ctx` counts the tokens that all slots share, `n_ctx_most` those of one request at most, and `n_ctx_least` those
+    that a context keeps while the model is made to fit. `n_on_devices` counts layers as `--n-gpu-layers` does.
+    `overrides` are patterns of tensors with the names of devices; other names mean host memory.
+    """
+
+    n_slots: int
+    n_ctx_train: int
+    n_ctx_most: int
+    n_ctx: int = 0
+    n_ctx_least: int = 4096
+    parked_mib: int | None = None
+    host_mib: int | None = None
+    is_fitted: bool = True
+    is_unified: bool = True
+    is_kv_offloaded: bool = True
+    n_on_devices: int | None = None
+    shares: tuple[float, ...] = ()
+    overrides: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the user has placed the model, so that only sizes are left to choose."""
+        return not self.is_fitted or self.n_on_devices is not None or bool(self.shares) or bool(self.overrides)

@@ -1,0 +1,175 @@
+"""What a model and its context take of each memory, for any placement and sizes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from segue.fit.asked import Asked
+from segue.fit.figures import ContextFigures, LayerMemory
+from segue.fit.layout import ModelLayout
+from segue.fit.memory_devices import DeviceMemory, HostMemory
+from segue.fit.placement import Placement, matches
+from segue.fit.usage import MemoryUsage
+
+HOST: Final = "host"
+N_CELLS_MEASURED: Final = (1 << 14, 1 << 17)
+"""Sizes of contexts between which buffers for computing grow evenly."""
+ComputeBuffers = Callable[[Placement, int, int], Mapping[str, int]]
+"""The buffers for computing with a placement, so many cells and sequences, by device; other names are the host's."""
+
+
+@dataclass(slots=True)
+class _Weights:
+    """The bytes of one layer that follow it, and those that lie elsewhere by the user's word."""
+
+    rest: int = 0
+    experts: int = 0
+
+
+@dataclass(slots=True)
+class _Buffers:
+    """Buffers for computing, which grow evenly with the cells, as measured at two sizes."""
+
+    base: dict[str, float] = field(default_factory=dict)
+    slope: dict[str, float] = field(default_factory=dict)
+    missed: dict[str, int] = field(default_factory=dict)
+    """What larger contexts have shown to come on top."""
+
+    def at(self, name: str, n_cells: int) -> int:
+        grown = self.base.get(name, 0) + self.slope.get(name, 0) * n_cells
+        return max(0, int(grown)) + self.missed.get(name, 0)
+
+
+class Demand:
+    """Adds up what lies where. `measure` must have been called for a placement like the one that is asked about."""
+
+    def __init__(
+        self,
+        devices: Sequence[DeviceMemory],
+        host: HostMemory,
+        layout: ModelLayout,
+        figures: ContextFigures,
+        asked: Asked,
+        compute: ComputeBuffers,
+    ) -> None:
+        self.devices = devices
+        self.host = host
+        self.layout = layout
+        self.figures = figures
+        self.asked = asked
+        self._compute = compute
+        self._buffers = _Buffers()
+        self._layers = [_Weights() for _ in range(layout.n_layers + 1)]
+        self._input = 0
+        self._fixed = dict.fromkeys((device.name for device in devices), 0) | {HOST: 0}
+        self._add_weights()
+
+    def _add_weights(self) -> None:
+        for tensor in self.layout.loaded:
+            place = next((name for pattern, name in self.asked.overrides if matches(pattern, tensor.name)), None)
+            layer = self._layers[-1 if tensor.layer is None else tensor.layer]
+            if place is not None:
+                self._fixed[place if place in self._fixed else HOST] += tensor.n_bytes
+            elif tensor.is_input:
+                self._input += tensor.n_bytes
+            elif tensor.is_expert:
+                layer.experts += tensor.n_bytes
+            else:
+                layer.rest += tensor.n_bytes
+
+    def measure(self, placement: Placement) -> None:
+        """Measure the buffers for computing with a placement, at two sizes."""
+        low, high = (self._by_place(self._compute(placement, n_cells, 1)) for n_cells in N_CELLS_MEASURED)
+        least, most = N_CELLS_MEASURED
+        for name in self._fixed:
+            slope = max(0.0, (high[name] - low[name]) / (most - least))
+            self._buffers.slope[name] = slope
+            self._buffers.base[name] = low[name] - slope * least
+
+    def correct(self, placement: Placement, n_cells: int, n_seq: int) -> None:
+        """Measure the buffers again at the sizes that were chosen, and count what they are larger."""
+        # Trials allocate recurrent states.
+        n_seq = min(n_seq, self.asked.n_slots + 1) if self.figures.has_recurrent else n_seq
+        for name, n_bytes in self._by_place(self._compute(placement, n_cells, n_seq)).items():
+            missed = n_bytes - self.compute(name, n_cells, n_seq)
+            if missed > 0:
+                self._buffers.missed[name] = self._buffers.missed.get(name, 0) + missed
+
+    def compute(self, name: str, n_cells: int, n_seq: int) -> int:
+        """The buffers for computing on a device, or the host. The last device has the logits of each sequence."""
+        has_logits = name == (self.devices[-1].name if self.devices else HOST)
+        rows = (n_seq - 1) * self.figures.n_bytes_row if has_logits else 0
+        return self._buffers.at(name, n_cells) + rows
+
+    def layer_weights(self, layer: int, *, has_experts: bool = True) -> int:
+        """The weights that a device takes with a layer."""
+        weights = self._layers[layer]
+        return weights.rest + (weights.experts if has_experts else 0)
+
+    def layer_memory(self, layer: int, n_cells: int, n_seq: int) -> float:
+        """The cells and states that lie with a layer."""
+        memory = self._memory(layer)
+        return memory.n_bytes_cell * n_cells * self.n_streams + memory.n_bytes_state * n_seq + memory.n_bytes_batch
+
+    @property
+    def n_streams(self) -> int:
+        """How many times the cells of a context exist."""
+        return 1 if self.asked.is_unified else self.asked.n_slots
+
+    def fixed(self, name: str) -> int:
+        """The weights that lie on a device, or on the host, by the user's word."""
+        return self._fixed[name]
+
+    def fits(self, placement: Placement, n_cells: int, n_seq: int) -> bool:
+        """Whether it fits on every device, and what must lie on the host there."""
+        usages = self.usages(placement, n_cells, n_seq)
+        shared = sum(u.used for u, d in zip(usages, self.devices, strict=False) if d.is_shared)
+        host = usages[-1]
+        known = [u for u, d in zip(usages, self.devices, strict=False) if d.is_known]
+        needed = host.used - (host.weights if self.host.maps_weights or self.host.are_weights_loaded else 0)
+        return all(usage.left >= 0 for usage in known) and needed + shared <= self.host.free_bytes
+
+    def usages(self, placement: Placement, n_cells: int, n_seq: int) -> tuple[MemoryUsage, ...]:
+        """What lies on each device, and on the host, which comes last."""
+        names = [*(device.name for device in self.devices), HOST]
+        n_layers, n_experts = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+        weights, cells, states = dict(self._fixed), dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
+        weights[HOST] += self._input
+        for layer, layer_weights in enumerate(self._layers):
+            device = placement.device(layer)
+            name = HOST if device is None else names[device]
+            with_memory = name if self.asked.is_kv_offloaded else HOST
+            memory = self._memory(layer)
+            has_host_experts = device is None or layer < placement.n_host_experts
+            is_output = layer == self.layout.n_layers
+            if not (is_output and name == HOST and self.layout.is_tied):
+                weights[name] += layer_weights.rest
+            weights[HOST if has_host_experts else name] += layer_weights.experts
+            cells[with_memory] += memory.n_bytes_cell * n_cells * self.n_streams
+            states[with_memory] += memory.n_bytes_state * n_seq + memory.n_bytes_batch
+            n_layers[name] += not is_output
+            n_experts[name] += bool(layer_weights.experts) and not has_host_experts
+        memories = [*((d.free_bytes, d.target_bytes) for d in self.devices), (self.host.free_bytes, 0)]
+        return tuple(
+            MemoryUsage(
+                name=name,
+                free_bytes=free,
+                target_bytes=target,
+                n_layers=n_layers[name],
+                n_experts=n_experts[name],
+                weights=weights[name],
+                cells=int(cells[name]),
+                states=int(states[name]),
+                compute=self.compute(name, n_cells, n_seq),
+            )
+            for name, (free, target) in zip(names, memories, strict=True)
+        )
+
+    def _memory(self, layer: int) -> LayerMemory:
+        return self.figures.layers[layer] if layer < len(self.figures.layers) else LayerMemory()
+
+    def _by_place(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        places = dict.fromkeys(self._fixed, 0)
+        for name, n_bytes in sizes.items():
+            places[name if name in places else HOST] += n_bytes
+        return places

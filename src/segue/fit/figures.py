@@ -1,0 +1,50 @@
+"""The memory that a model's layers take in a context."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMemory:
+    """What one layer takes on the device that holds it.
+
+    `n_bytes_cell` for each attention cell, `n_bytes_state` for each sequence (recurrent state or window), and
+    `n_bytes_batch` once, for the tokens of one physical batch beside the windows.
+    """
+
+    n_bytes_cell: float = 0.0
+    n_bytes_state: float = 0.0
+    n_bytes_batch: float = 0.0
+
+    def __add__(self, other: "LayerMemory") -> "LayerMemory":
+        return LayerMemory(
+            self.n_bytes_cell + other.n_bytes_cell,
+            self.n_bytes_state + other.n_bytes_state,
+            self.n_bytes_batch + other.n_bytes_batch,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFigures:
+    """What a context takes: the memory of each layer, and `n_bytes_row` for each row of logits.
+
+    If it `has_recurrent` states, even a trial without weights allocates them.
+    """
+
+    layers: tuple[LayerMemory, ...]
+    n_bytes_row: int = 0
+    has_recurrent: bool = False
+
+    @property
+    def n_bytes_cell(self) -> float:
+        """One cell in all layers."""
+        return sum(layer.n_bytes_cell for layer in self.layers)
+
+    @property
+    def n_bytes_state(self) -> float:
+        """The states of one sequence in all layers."""
+        return sum(layer.n_bytes_state for layer in self.layers)
+
+    @property
+    def n_bytes_batch(self) -> float:
+        """What the tokens of one physical batch take beside the windows."""
+        return sum(layer.n_bytes_batch for layer in self.layers)

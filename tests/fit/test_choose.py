@@ -1,0 +1,121 @@
+"""Placement and sizes on small made-up devices: what was asked for is kept or refused, and the rest is shared."""
+
+from typing import Any
+
+import pytest
+
+from segue.fit.choice import FitChoice
+from segue.fit.choose import choose
+from segue.fit.errors import FitError
+from segue.fit.figures import ContextFigures
+from segue.fit.layout import ModelLayout
+from segue.fit.memory_devices import DeviceMemory, HostMemory
+from tests.fit.making import MIB, asked, device, figures, layout, no_compute
+
+HOST = HostMemory(1 << 36, 1 << 36)
+
+
+def on(
+    memories: list[DeviceMemory],
+    shape: ModelLayout | None = None,
+    memory: ContextFigures | None = None,
+    host: HostMemory = HOST,
+    **settings: Any,
+) -> FitChoice:
+    return choose(memories, host, shape or layout(), memory or figures(), asked(**settings), no_compute)
+
+
+def test_a_device_that_does_not_tell_what_is_free_asks_for_a_context() -> None:
+    blind = DeviceMemory("GPU0", 0, 0)
+    with pytest.raises(FitError, match=r"^GPU0 does not tell .* with --ctx-size$"):
+        on([blind])
+    choice = on([blind], n_ctx=4096)
+    assert choice.placement.n_on == (5,)
+    assert (choice.sizes.n_cells, choice.sizes.n_parked) == (4096, 4)
+
+
+def test_what_was_asked_for_and_does_not_fit_is_refused_with_what_to_do() -> None:
+    with pytest.raises(FitError) as refused:
+        on([device(6 * MIB)], n_ctx=4000, n_on_devices=5)
+    message = str(refused.value)
+    assert "needs 0.00 GiB more than GPU0 has" in message
+    assert "fewer --n-gpu-layers" in message
+    n_fits = int(message.split("--ctx-size ")[1].split()[0])
+    assert on([device(6 * MIB)], n_ctx=n_fits, n_on_devices=5).sizes.n_ctx == n_fits
+    with pytest.raises(FitError):
+        on([device(6 * MIB)], n_ctx=n_fits + 256, n_on_devices=5)
+
+
+def test_layers_that_were_placed_stay_there() -> None:
+    assert on([device(100 * MIB)], n_on_devices=2).placement.n_on == (2,)
+    assert on([device(100 * MIB)], n_on_devices=0).placement.n_on_host == 5
+    two = [device(100 * MIB, "GPU0"), device(100 * MIB, "GPU1")]
+    assert on(two, shares=(3.0, 1.0)).placement.n_on == (4, 1)
+    assert on(two, n_on_devices=4, shares=(1.0, 1.0)).placement.n_on == (2, 2)
+
+
+def test_tensors_that_were_placed_count_where_they_are() -> None:
+    shape = layout(n_expert_bytes=8 * MIB)
+    host_experts = on([device(100 * MIB)], shape, overrides=((r"ffn_.*_exps", "CPU"),), n_ctx=1000)
+    assert host_experts.usages[0].weights == 5 * MIB
+    assert host_experts.usages[-1].weights == 33 * MIB
+    two = [device(100 * MIB, "GPU0"), device(100 * MIB, "GPU1")]
+    moved = on(two, shape, overrides=((r"blk\.0\.ffn_up_exps", "GPU1"),), shares=(1.0, 0.0), n_ctx=1000)
+    assert moved.usages[1].weights == 8 * MIB
+
+
+def test_without_fitting_nothing_is_moved_and_the_whole_context_is_taken() -> None:
+    choice = on([device(3 * MIB)], is_fitted=False)
+    assert choice.placement.n_on == (5,)
+    assert choice.sizes.n_ctx == 8192
+    assert choice.usages[0].left < 0
+
+
+def test_parked_checkpoints_are_kept_or_refused_if_asked_for() -> None:
+    memory = figures(state=MIB)
+    # Half of 20 MiB for states of 1 MiB, and the rest for cells of 1000 bytes, as far as they are of use.
+    choice = on([device(100 * MIB)], memory=memory, n_ctx=2048, parked_mib=20)
+    assert choice.sizes.n_parked == 10
+    assert choice.sizes.n_cells == 4096 + choice.sizes.n_idle_cells
+    assert on([device(100 * MIB)], memory=memory, n_ctx=2048, parked_mib=0).sizes.n_parked == 0
+    with pytest.raises(FitError, match=r"10 parked checkpoints .* a smaller --cache-parked"):
+        on([device(12 * MIB)], memory=memory, n_ctx=2048, parked_mib=20, n_on_devices=5)
+
+
+def test_a_context_that_was_asked_for_leaves_what_it_can_to_parked_checkpoints() -> None:
+    memory = figures(state=MIB)
+    few, many = (on([device(size * MIB)], memory=memory, n_ctx=4096) for size in (20, 40))
+    assert few.sizes.n_ctx == many.sizes.n_ctx == 4096
+    assert 0 < few.sizes.n_parked < many.sizes.n_parked
+
+
+def test_graphics_that_share_the_hosts_memory_leave_less_to_the_host() -> None:
+    host = HostMemory(100 * MIB, 100 * MIB)
+    apart, shared = (
+        on([DeviceMemory("GPU0", 60 * MIB, 60 * MIB, is_shared=is_shared)], host=host, n_ctx=4096)
+        for is_shared in (False, True)
+    )
+    used = shared.usages[0].used
+    assert apart.sizes.n_host_bytes - shared.sizes.n_host_bytes == pytest.approx(used / 4, abs=8)
+
+
+def test_cells_that_stay_on_the_host_need_no_room_on_the_device() -> None:
+    choice = on([device(6 * MIB)], n_ctx=8192, is_kv_offloaded=False)
+    assert choice.usages[0].cells == 0
+    assert choice.usages[-1].cells >= 8192 * 1000
+    with pytest.raises(FitError, match="the host"):
+        on([device(6 * MIB)], host=HostMemory(4 * MIB, 4 * MIB), n_ctx=8192, is_kv_offloaded=False)
+
+
+def test_buffers_that_turn_out_larger_are_made_room_for() -> None:
+    tries: list[tuple[int, int]] = []
+
+    def compute(_: object, n_cells: int, n_seq: int) -> dict[str, int]:
+        tries.append((n_cells, n_seq))
+        # As if more sequences took more than their logits.
+        return {"GPU0": 2 * MIB if n_seq > 1 else MIB}
+
+    choice = choose([device(12 * MIB)], HOST, layout(), figures(), asked(), compute)
+    assert choice.usages[0].compute == 2 * MIB
+    assert 0 <= choice.usages[0].left < MIB
+    assert len(tries) <= 4 + 2
