@@ -15,6 +15,7 @@ from segue.loop.events import Timings
 from segue.loop.front import Listener
 from segue.loop.inbox import Submission
 from segue.loop.job import Forcer, Job, Tokens
+from segue.loop.reply_drafts import ReplyDrafts
 from segue.policy.checkpoint_positions import Position
 from segue.policy.reasons import CacheReport
 
@@ -64,6 +65,7 @@ class Request:
     has_fetched: bool = False
     sampler: Sampler | None = None
     forcer: Forcer | None = None
+    drafts: ReplyDrafts | None = None
     report: CacheReport | None = None
     started: float = 0.0
     first_token: float = 0.0
@@ -122,7 +124,7 @@ class Request:
     def end(self) -> None:
         """Free the resources that the request holds besides its sequence."""
         self.phase, self.seq = Phase.ENDED, NO_SEQ
-        self.wait = self.plan = self.restoration = None
+        self.wait = self.plan = self.restoration = self.drafts = None
         if self.sampler is not None:
             self.sampler.close()
             self.sampler = None
