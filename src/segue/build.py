@@ -13,6 +13,7 @@ import psutil
 
 from segue.cache.state_cache import StateCache
 from segue.cache.tiers.disk.shared import SharedDisk
+from segue.drafting.tree import TreeDrafter
 from segue.engine import libllama
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
@@ -30,6 +31,7 @@ from segue.grammar.compiler import Compiler
 from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
 from segue.loop.sizes import choose_sizes
+from segue.loop.speculation import N_ROWS_DRAFTED
 from segue.settings import Settings
 from segue.storage.directory import Directory
 from segue.storage.errors import DiskError
@@ -85,6 +87,8 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     n_threads = settings.threads if settings.threads > 0 else len(os.sched_getaffinity(0))
     n_threads_batch = settings.threads_batch if settings.threads_batch > 0 else n_threads
     is_unified = not settings.reproducible
+    # The last digits of logits depend on how many tokens a call reads, and so may a reply where two tokens are close.
+    drafter = TreeDrafter() if settings.drafts_from_tree and is_unified else None
     rope = _rope_params(settings)
 
     def params(n_cells: int, n_seq_max: int) -> ContextParams:
@@ -93,6 +97,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
             n_seq_max=n_seq_max,
             n_batch=settings.batch_size,
             n_ubatch=settings.ubatch_size,
+            n_rows=N_ROWS_DRAFTED if drafter is not None else 0,
             n_threads=n_threads,
             n_threads_batch=n_threads_batch,
             is_unified=is_unified,
@@ -106,12 +111,14 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
 
     n_ctx_slot = settings.kv_unified_per_slot
     shape = measure(model, params(256, 1))
+    n_shadows = settings.parallel if drafter is not None and shape.kind.has_recurrent else 0
     sizes = choose_sizes(
         shape,
         n_ctx=settings.ctx_size or settings.parallel * n_ctx_slot,
         n_ctx_train=model.n_ctx_train,
         n_ctx_most=max(model.n_ctx_most, rope.n_ctx(model.n_ctx_train)),
         n_slots=settings.parallel,
+        n_shadows=n_shadows,
         parked_mib=settings.cache_parked,
         host_mib=settings.cache_ram,
         free_bytes=psutil.virtual_memory().available,
@@ -124,7 +131,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
             settings.ctx_size,
             sizes.n_ctx,
         )
-    n_seq_max = settings.parallel + (1 + sizes.n_parked if is_unified else 0)
+    n_seq_max = settings.parallel + (1 + sizes.n_parked + n_shadows if is_unified else 0)
     engine_params = params(sizes.n_cells, n_seq_max)
     engine = Context(model, engine_params, shape)
     cache = StateCache(
@@ -141,6 +148,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         n_slots=settings.parallel,
         n_ctx=min(sizes.n_ctx, engine.n_cells, n_ctx_slot or engine.n_cells),
         is_reproducible=settings.reproducible,
+        drafter=drafter,
         on_end=on_end,
     )
     if settings.cache_dir is not None:

@@ -28,7 +28,11 @@ def choose_lengths(prospects: Sequence[Prospect], costs: RowCosts, *, are_equal:
     reads at most `n_tokens_most` in all.
     """
     n_base = sum(one.n_unread for one in prospects)
-    return _equal(prospects, costs, n_base, n_tokens_most) if are_equal else _unlike(prospects, costs, n_base, n_tokens_most)
+    return (
+        _equal(prospects, costs, n_base, n_tokens_most)
+        if are_equal
+        else _unlike(prospects, costs, n_base, n_tokens_most)
+    )
 
 
 def _equal(prospects: Sequence[Prospect], costs: RowCosts, n_base: int, n_tokens_most: int) -> list[int]:

@@ -36,7 +36,7 @@ class RowCosts:
         if not self._sizes:
             return 0.0
         i = bisect_left(self._sizes, n_tokens)
-        if i == len(self._sizes) or i == 0 and self._sizes[0] > n_tokens:
+        if i == len(self._sizes) or (i == 0 and self._sizes[0] > n_tokens):
             return self._beyond(n_tokens, min(i, len(self._sizes) - 1))
         if self._sizes[i] == n_tokens:
             return self._seconds[i]

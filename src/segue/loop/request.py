@@ -119,6 +119,8 @@ class Request:
             prompt_ms=1000 * (read_until - self.started),
             predicted_n=self.n_generated,
             predicted_ms=1000 * (self.last_token - self.first_token),
+            draft_n=self.drafts.n_drafted if self.drafts is not None else 0,
+            draft_n_accepted=self.drafts.n_accepted if self.drafts is not None else 0,
         )
 
     def end(self) -> None:

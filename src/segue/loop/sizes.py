@@ -37,6 +37,7 @@ def choose_sizes(
     n_ctx_train: int,
     n_ctx_most: int,
     n_slots: int,
+    n_shadows: int = 0,
     parked_mib: int | None,
     host_mib: int | None,
     free_bytes: int,
@@ -50,8 +51,8 @@ def choose_sizes(
     chooses a share of the free memory; `host_mib` -1 takes all of it. `active_bytes` counts the weights that one token
     uses. Raises ModelError if the context does not fit.
     """
-    n_parked, n_extra = _parked(shape, n_slots, parked_mib, free_bytes) if is_unified else (0, 0)
-    n_seq = n_slots + (1 + n_parked if is_unified else 0)
+    n_parked, n_extra = _parked(shape, n_slots + n_shadows, parked_mib, free_bytes) if is_unified else (0, 0)
+    n_seq = n_slots + (1 + n_parked + n_shadows if is_unified else 0)
     n_bytes_cell = max(1, shape.n_bytes_cell) * (1 if is_unified else n_slots)
     # Cells are first joined in a separate buffer before they are loaded.
     free_bytes -= shape.n_bytes_cells_most + shape.n_bytes_state if is_unified and shape.kind.shares_cells else 0

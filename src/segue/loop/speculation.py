@@ -12,7 +12,8 @@ from segue.engine.errors import EngineError, NoRoomError
 from segue.loop.reply_drafts import ReplyDrafts, Verification
 from segue.loop.request import Request
 
-_N_DRAFTED_MOST: Final = 16
+N_ROWS_DRAFTED: Final = 64
+"""Rows of logits that a call with drafts may have; each takes memory for the whole vocabulary."""
 _N_UNREAD_MOST: Final = 9
 """A reply that must read more tokens than these gets no drafts, so that what is read again stays little."""
 _N_CALLS_UNTIL_RETRY: Final = 32
@@ -130,11 +131,14 @@ class Speculation:
         self.settle(request)
         if self.n_unread(request) > _N_UNREAD_MOST:
             return NO_DRAFT
-        n_most = min(_N_DRAFTED_MOST, self._n_ctx - request.n_tokens - 1)
+        limits = job.draft_limits
+        n_most = min(limits.n_max, self._n_ctx - request.n_tokens - 1)
         if job.n_predict >= 0:
             n_most = min(n_most, job.n_predict - request.n_generated - 1)
         draft = drafts.drafter.propose(n_most) if n_most > 0 else NO_DRAFT
         drafts.n_calls_without += 1
+        if draft.probability < limits.p_min or len(draft.tokens) < limits.n_min:
+            return NO_DRAFT
         if draft.tokens and drafts.n_calls_without > _N_CALLS_UNTIL_RETRY:
             return Draft(draft.tokens[:1], 1.0)
         return draft
