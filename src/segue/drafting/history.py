@@ -39,7 +39,7 @@ class Continuation:
 class History:
     """The runs of all namespaces, at most `n_tokens_most` tokens in all: the oldest run is forgotten first.
 
-    Memory: about 20 bytes a token, allocated at once for the table. Belongs to one thread. A hash finds a place; the
+    Memory: 36 bytes a token, all but 4 of them allocated at once. Belongs to one thread. A hash finds a place; the
     tokens there prove it, and only runs of the same namespace are searched.
     """
 
@@ -48,7 +48,7 @@ class History:
         self._n_tokens = 0
         self._next_id = 1
         self._runs: OrderedDict[int, Run] = OrderedDict()
-        n_slots = 1 << max(10, (2 * n_tokens_most - 1).bit_length())
+        n_slots = 1 << max(10, (4 * n_tokens_most - 1).bit_length())
         self._shift = 64 - (n_slots - 1).bit_length()
         self._table = np.zeros(n_slots, np.int64)
 

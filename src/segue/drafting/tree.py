@@ -8,7 +8,7 @@ from segue.drafting.acceptance import Acceptance
 from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, ReplyDrafter, Tokens
 from segue.drafting.history import History, Run
 
-_N_TOKENS_MOST: Final = 1 << 21
+_N_TOKENS_MOST: Final = 1 << 20
 _N_OVERLAP: Final = 8
 
 

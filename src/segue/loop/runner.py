@@ -119,7 +119,7 @@ class Runner:
 
     def refuse(self, submission: Submission, reason: EndReason, error: JobError | None = None) -> None:
         """End a request that never got a slot."""
-        self.tell_end(submission, JobEnd(reason, Timings(0, 0, 0.0, 0, 0.0), None, -1, error=error))
+        self.tell_end(submission, JobEnd(reason, Timings(), None, -1, error=error))
 
     def preempt(self) -> None:
         """Free cells that running requests fill: let the youngest wait for another one to end, or end it if alone."""
