@@ -12,6 +12,7 @@ from pathlib import Path
 
 from segue.cache.state_cache import StateCache
 from segue.cache.tiers.disk.shared import SharedDisk
+from segue.drafting.tree import TreeDrafter
 from segue.engine import libllama
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
@@ -35,6 +36,7 @@ from segue.fit.table import fit_text
 from segue.grammar.compiler import Compiler
 from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
+from segue.loop.speculation import N_ROWS_DRAFTED
 from segue.settings import Settings
 from segue.storage.directory import Directory
 from segue.storage.errors import DiskError
@@ -88,6 +90,8 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     n_threads = settings.threads if settings.threads > 0 else len(os.sched_getaffinity(0))
     n_threads_batch = settings.threads_batch if settings.threads_batch > 0 else n_threads
     is_unified = not settings.reproducible
+    # The last digits of logits depend on how many tokens a call reads, and so may a reply where two tokens are close.
+    drafter = TreeDrafter() if settings.drafts_from_tree and is_unified else None
     rope = _rope_params(settings)
 
     def params(n_cells: int, n_seq_max: int) -> ContextParams:
@@ -96,6 +100,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
             n_seq_max=n_seq_max,
             n_batch=settings.batch_size,
             n_ubatch=settings.ubatch_size,
+            n_rows=N_ROWS_DRAFTED if drafter is not None else 0,
             n_threads=n_threads,
             n_threads_batch=n_threads_batch,
             is_unified=is_unified,
@@ -109,7 +114,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
 
     model_params = _model_params(settings)
     with closing(Fitting(path, model_params, params)) as fitting:
-        asked = _asked(settings, fitting, rope)
+        asked = _asked(settings, fitting, rope, has_drafts=drafter is not None)
         if fitting.has_devices:
             model_params, choice = _fit(fitting, asked, settings)
         model = Model(path, model_params, on_progress)
@@ -142,6 +147,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         n_slots=settings.parallel,
         n_ctx=min(sizes.n_ctx, engine.n_cells, settings.kv_unified_per_slot or engine.n_cells),
         is_reproducible=settings.reproducible,
+        drafter=drafter,
         on_end=on_end,
     )
     if settings.cache_dir is not None:
@@ -179,7 +185,7 @@ def _fit(
     return fitting.params(choice.placement), choice
 
 
-def _asked(settings: Settings, fitting: Fitting, rope: RopeParams) -> Asked:
+def _asked(settings: Settings, fitting: Fitting, rope: RopeParams, *, has_drafts: bool) -> Asked:
     """What the settings ask for of this model."""
     model, params = fitting.model, fitting.model_params
     all_layers = fitting.n_layers + 1
@@ -192,6 +198,8 @@ def _asked(settings: Settings, fitting: Fitting, rope: RopeParams) -> Asked:
     is_all_asked = "ctx_size" in settings.model_fields_set and not settings.ctx_size
     return Asked(
         n_slots=settings.parallel,
+        n_shadows=settings.parallel if has_drafts and model.kind.has_recurrent else 0,
+        n_rows=N_ROWS_DRAFTED if has_drafts else 1,
         n_ctx_train=model.n_ctx_train,
         n_ctx_most=max(model.n_ctx_most, rope.n_ctx(model.n_ctx_train)),
         n_ctx=settings.ctx_size or settings.parallel * settings.kv_unified_per_slot,

@@ -135,12 +135,14 @@ class FakeLoop:
         if job.wants_progress:
             for n_done in (report.n_reused, report.n_prompt):
                 n_read = n_done - report.n_reused
-                timings = Timings(report.n_reused, n_read, 1.5, 0, 0.0) if job.wants_timings else None
+                timings = (
+                    Timings(cache_n=report.n_reused, prompt_n=n_read, prompt_ms=1.5) if job.wants_timings else None
+                )
                 listener.on_progress(Progress(report.n_prompt, report.n_reused, n_done, 1.5, timings))
         reason, n_predicted = EndReason.LIMIT, 0
         tokens = iter(self.reply(job))
         forcer = None if job.make_forcer is None else job.make_forcer()
-        timings = Timings(report.n_reused, report.n_read, 2.0 * report.n_read, 0, 0.0)
+        timings = Timings(cache_n=report.n_reused, prompt_n=report.n_read, prompt_ms=2.0 * report.n_read)
         while not (self.gate.wait(0.005) or ticket.is_cancelled.is_set()):
             pass
         while n_predicted != job.n_predict or self.error is not None:
@@ -155,7 +157,13 @@ class FakeLoop:
             forced = None if forcer is None else forcer.forced()
             token = next(tokens, EOS) if forced is None else forced
             n_predicted += 1
-            timings = Timings(report.n_reused, report.n_read, 2.0 * report.n_read, n_predicted, 4.0 * (n_predicted - 1))
+            timings = Timings(
+                cache_n=report.n_reused,
+                prompt_n=report.n_read,
+                prompt_ms=2.0 * report.n_read,
+                predicted_n=n_predicted,
+                predicted_ms=4.0 * (n_predicted - 1),
+            )
             if listener.on_token(self._token(job, token, timings)):
                 reason = EndReason.WORD
                 break

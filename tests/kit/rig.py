@@ -13,6 +13,7 @@ from segue.cache.eviction import Evictor
 from segue.cache.state_cache import StateCache
 from segue.cache.tiers.disk.shared import SharedDisk
 from segue.cache.tiers.lower import LowerTier
+from segue.drafting.drafter import Drafter
 from segue.engine.base import Engine
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
@@ -27,13 +28,14 @@ from segue.loop.job import Job, Tokens
 from segue.loop.loop import Loop
 from segue.policy.prompt_marks import PromptMarks
 from segue.storage.directory import Directory
-from tests.kit.unmeasured import Unmeasured
+from tests.kit.unmeasured import FreeRows, Unmeasured
 from tests.kit.waiting import PATIENCE_S, wait_until
 
 # Flash attention and 16-bit cells would let logits move so far with batch sizes that equality meant little.
 EXACT: Final[dict[str, Any]] = {"flash_attention": "off", "type_k": "f32", "type_v": "f32", "n_threads": 1}
 MakeLower = Callable[[Evictor, Callable[[], None]], LowerTier]
 
+_N_ROWS = 64
 GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
 
 
@@ -103,13 +105,15 @@ class Rig:
         cache_dir: Path | None = None,
         n_disk_bytes: int = 1 << 30,
         make_lower: MakeLower | None = None,
+        drafter: Drafter | None = None,
         **params: Any,
     ) -> None:
         context = ContextParams(
             n_cells=n_ctx if reproducible else n_cells,
-            n_seq_max=n_slots if reproducible else n_slots + 1 + n_parked,
+            n_seq_max=n_slots if reproducible else (2 * n_slots if drafter else n_slots) + 1 + n_parked,
             n_batch=n_batch,
             n_ubatch=n_ubatch,
+            n_rows=_N_ROWS if drafter else 0,
             is_unified=not reproducible,
             **(EXACT | {"flash_attention": flash_attention} | params),
         )
@@ -123,7 +127,10 @@ class Rig:
             n_idle_cells,
             fingerprint=found,
         )
-        with patch("segue.loop.loop.CheckpointCost", Unmeasured):
+        with (
+            patch("segue.loop.loop.CheckpointCost", Unmeasured),
+            patch("segue.loop.speculation.RowCosts", FreeRows),
+        ):
             self.loop = Loop(
                 self.engine,
                 self.cache,
@@ -131,6 +138,7 @@ class Rig:
                 n_ctx=n_ctx,
                 is_reproducible=reproducible,
                 idle_s=idle_s,
+                drafter=drafter,
             )
         if make_lower is not None:
             self.cache.evictor.lower = make_lower(self.cache.evictor, self.loop.wake)

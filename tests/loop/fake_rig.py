@@ -10,6 +10,7 @@ import numpy as np
 
 from segue.cache.entries.entry import NO_SEQ
 from segue.cache.state_cache import StateCache
+from segue.drafting.drafter import Drafter
 from segue.engine.sampling import SamplingParams
 from segue.loop.end import EndReason
 from segue.loop.job import Job
@@ -21,9 +22,10 @@ from tests.kit.fake_engine.engine import FakeEngine
 from tests.kit.fake_engine.numbers import N_VOCAB
 from tests.kit.fake_engine.reading import expected_reply
 from tests.kit.rig import Heard
-from tests.kit.unmeasured import Unmeasured
+from tests.kit.unmeasured import FreeRows, Unmeasured
 from tests.kit.waiting import PATIENCE_S
 
+_N_ROWS = 32
 GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
 
 
@@ -51,6 +53,7 @@ class FakeRig:
         *,
         reproducible: bool = False,
         idle_s: float | None = None,
+        drafter: Drafter | None = None,
         on_end: OnEnd = lambda _id, _end: None,
     ) -> None:
         self.kind = kind
@@ -59,13 +62,17 @@ class FakeRig:
         self.engine = FakeEngine(
             kind,
             n_cells=sizes.n_ctx if reproducible else sizes.n_cells,
-            n_seq_max=sizes.n_slots + (0 if reproducible else 1 + n_parked),
+            n_seq_max=sizes.n_slots + (0 if reproducible else 1 + n_parked) + (sizes.n_slots if drafter else 0),
             n_batch=sizes.n_batch,
             n_ubatch=sizes.n_ubatch,
+            n_rows=_N_ROWS if drafter else 0,
             is_unified=not reproducible,
         )
         self.cache = StateCache(self.engine, sizes.n_slots, n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
-        with patch("segue.loop.loop.CheckpointCost", Unmeasured):
+        with (
+            patch("segue.loop.loop.CheckpointCost", Unmeasured),
+            patch("segue.loop.speculation.RowCosts", FreeRows),
+        ):
             self.loop = Loop(
                 self.engine,
                 self.cache,
@@ -73,6 +80,7 @@ class FakeRig:
                 n_ctx=sizes.n_ctx,
                 is_reproducible=reproducible,
                 idle_s=idle_s,
+                drafter=drafter,
                 on_end=on_end,
             )
         self.loop.start()

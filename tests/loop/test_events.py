@@ -13,15 +13,15 @@ def test_rates_divide_by_the_intervals_that_were_measured() -> None:
 
 @pytest.mark.parametrize("n_predicted", [0, 1])
 def test_less_than_two_tokens_have_no_rate(n_predicted: int) -> None:
-    timings = Timings(0, 10, 5.0, n_predicted, 0.016)
+    timings = Timings(prompt_n=10, prompt_ms=5.0, predicted_n=n_predicted, predicted_ms=0.016)
     assert (timings.predicted_per_token_ms, timings.predicted_per_second) == (0, 0)
 
 
 def test_a_prompt_that_was_all_cached_has_no_rate() -> None:
-    timings = Timings(100, 0, 0.7, 2, 10.0)
+    timings = Timings(cache_n=100, prompt_ms=0.7, predicted_n=2, predicted_ms=10.0)
     assert (timings.prompt_per_token_ms, timings.prompt_per_second) == (0, 0)
 
 
 def test_a_clock_too_coarse_gives_no_rate() -> None:
-    timings = Timings(0, 3, 0.0, 4, 0.0)
+    timings = Timings(prompt_n=3, predicted_n=4)
     assert (timings.prompt_per_second, timings.predicted_per_second) == (0, 0)

@@ -43,7 +43,7 @@ def test_a_request_in_a_line() -> None:
 
 
 def test_nothing_reused_nothing_generated() -> None:
-    timings = Timings(0, 10, 5.0, 0, 0.0)
+    timings = Timings(prompt_n=10, prompt_ms=5.0)
     cold = report(n_prompt=10, n_reused=0, n_read=10, new=10, no_checkpoint_here=0, from_origin="", from_tier="")
     line = request_line(1, JobEnd(EndReason.LIMIT, timings, cold, 0, truncated=True))
     assert line == "request 1 on slot 0, prompt 10: 0 reused, 10 read in 5 ms (10 new), context full"
@@ -51,7 +51,7 @@ def test_nothing_reused_nothing_generated() -> None:
 
 def test_a_request_that_never_ran() -> None:
     error = JobError(ErrorType.EXCEED_CONTEXT, "some text of the error")
-    line = request_line(2, JobEnd(EndReason.ERROR, Timings(0, 0, 0.0, 0, 0.0), None, -1, error=error))
+    line = request_line(2, JobEnd(EndReason.ERROR, Timings(), None, -1, error=error))
     assert line == "request 2, error: exceed_context_size_error"
 
 

@@ -98,7 +98,7 @@ class Demand:
     def compute(self, name: str, n_cells: int, n_seq: int) -> int:
         """The buffers for computing on a device, or the host. The last device has the logits of each sequence."""
         has_logits = name == (self.devices[-1].name if self.devices else HOST)
-        rows = (n_seq - 1) * self.figures.n_bytes_row if has_logits else 0
+        rows = max(0, n_seq - self.asked.n_rows) * self.figures.n_bytes_row if has_logits else 0
         return self._buffers.at(name, n_cells) + rows
 
     def layer_weights(self, layer: int, *, has_experts: bool = True) -> int:

@@ -38,13 +38,13 @@ class Sizes:
 
 
 def n_seq_max(asked: Asked, n_parked: int) -> int:
-    """Sequences in all: one for each slot, and where they share cells, one for copies and the parked ones."""
-    return asked.n_slots + (1 + n_parked if asked.is_unified else 0)
+    """Sequences in all: one for each slot, and where they share cells, one for copies, and parked and shadow ones."""
+    return asked.n_slots + (1 + n_parked + asked.n_shadows if asked.is_unified else 0)
 
 
 def n_parked_most(asked: Asked) -> int:
     """How many sequences may be parked at most."""
-    return max(0, min(N_PARKED_MOST, N_SEQ_MOST - asked.n_slots - 1)) if asked.is_unified else 0
+    return max(0, min(N_PARKED_MOST, N_SEQ_MOST - asked.n_slots - asked.n_shadows - 1)) if asked.is_unified else 0
 
 
 def n_parked_in(n_bytes: int, n_most: int, figures: ContextFigures) -> tuple[int, int]:

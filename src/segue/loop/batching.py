@@ -1,9 +1,11 @@
 """Fills batches: one token of every reply, and as many prompt tokens as fit beside them."""
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 from segue.engine.base import LAST_ROW, Chunk, Engine
 from segue.loop.request import Phase, Request
+from segue.loop.speculation import Speculation
 
 _N_SMALL = 128
 
@@ -18,8 +20,9 @@ class Batching:
     different lengths make many small batches. Such prompts share a call only while they have few tokens.
     """
 
-    def __init__(self, engine: Engine, *, is_reproducible: bool) -> None:
+    def __init__(self, engine: Engine, speculation: Speculation, *, is_reproducible: bool) -> None:
         self._engine = engine
+        self._speculation = speculation
         self._is_reproducible = is_reproducible
 
     def fill(self, requests: list[Request]) -> Iterator[tuple[list[Chunk], list[Request]]]:
@@ -35,7 +38,8 @@ class Batching:
             yield from self._replies(replies)
             return
         has_window = self._engine.shape.kind.has_window
-        room = (self._engine.n_ubatch if replies else self._engine.n_batch) - len(replies)
+        n_of_replies = sum(map(self._speculation.n_unread, replies))
+        room = (self._engine.n_ubatch if replies else self._engine.n_batch) - n_of_replies
         if has_window or room < 1:
             yield from self._one_by_one(replies, prompts, room if room > 0 else self._engine.n_ubatch)
             return
@@ -56,10 +60,11 @@ class Batching:
 
     def _replies(self, replies: list[Request]) -> Iterator[tuple[list[Chunk], list[Request]]]:
         """The next token of each reply, without the replies that an earlier call of this turn ended."""
-        n_most = self._engine.n_batch
         while replies := sorted((request for request in replies if request.phase is Phase.DECODE), key=_seq):
-            members, replies = replies[:n_most], replies[n_most:]
-            yield [self._chunk(request, 1) for request in members], members
+            n_read = accumulate(map(self._speculation.n_unread, replies))
+            n_members = sum(n <= self._engine.n_batch for n in n_read)
+            members, replies = replies[:n_members], replies[n_members:]
+            yield self._speculation.chunks(members), members
 
     def _one_by_one(
         self, replies: list[Request], prompts: list[Request], room: int
@@ -80,7 +85,7 @@ class Batching:
         """The next tokens of a request, up to its next checkpoint position."""
         n_read = self._engine.length(request.seq)
         if request.phase is Phase.DECODE:
-            return Chunk(request.seq, request.unread(n_read), LAST_ROW)
+            return self._speculation.plain(request)
         end = min(
             request.positions[0].n_tokens if request.positions else request.n_target, request.n_target, n_read + n_max
         )

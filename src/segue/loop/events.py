@@ -3,19 +3,21 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
     """The timings of a request in llama-server's terms: `cache_n` reused, `prompt_n` read, `predicted_n` generated.
 
     Reading ends with the first generated token, drawn from the prompt's last logits; `predicted_ms` is the time from
-    that token to the last one.
+    that token to the last one. Of `draft_n` tokens that were drafted, `draft_n_accepted` held.
     """
 
-    cache_n: int
-    prompt_n: int
-    prompt_ms: float
-    predicted_n: int
-    predicted_ms: float
+    cache_n: int = 0
+    prompt_n: int = 0
+    prompt_ms: float = 0.0
+    predicted_n: int = 0
+    predicted_ms: float = 0.0
+    draft_n: int = 0
+    draft_n_accepted: int = 0
 
     @property
     def prompt_per_token_ms(self) -> float:

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.drafting.limits import NO_LIMITS, DraftLimits
 from segue.engine.base import MakeMask
 from segue.engine.sampling import SamplingParams
 from segue.policy.prompt_marks import PromptMarks
@@ -40,7 +41,8 @@ class Job:
     whole prompt again, with the same checkpoint positions. `n_probs`: how many of the best tokens to report with each
     generated one, 0 for none (the sampled token's probability is then not reported either). `wants_timings`: report
     timings with each token and all progress too, not only at the end. `may_be_interrupted`: the client streams the
-    reply, or stop strings end it, so the next prompt may continue from inside it. `make_mask`: makes the mask that the
+    reply, or stop strings end it, so the next prompt may continue from inside it. `draft_limits`: what may be drafted
+    where the server drafts. `make_mask`: makes the mask that the
     reply must follow, None for none; it runs on the engine's thread, so it must be quick. `make_forcer`: makes the
     forcer of the reply under the same conditions.
     """
@@ -58,5 +60,6 @@ class Job:
     wants_progress: bool = False
     wants_timings: bool = False
     may_be_interrupted: bool = False
+    draft_limits: DraftLimits = NO_LIMITS
     make_mask: MakeMask | None = None
     make_forcer: MakeForcer | None = None

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from segue.cache.snapshot import SlotSnapshot
 from segue.cache.state_cache import StateCache
+from segue.drafting.drafter import Drafter
 from segue.engine.base import Chunk, Engine, Tokens
 from segue.engine.errors import EngineError, NoRoomError
 from segue.engine.state import Bytes
@@ -24,6 +25,7 @@ from segue.loop.job import Job
 from segue.loop.request import Phase, Request
 from segue.loop.runner import OnEnd, Runner
 from segue.loop.slot import Slot
+from segue.loop.speculation import Speculation
 from segue.loop.totals import LoopTotals
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,8 @@ _PENDING = (Phase.RESTORING, Phase.WAITING)
 class Loop:
     """The LoopFront over an engine. `start` begins the thread, `close` ends it and waits for it.
 
-    After `idle_s` seconds without a request, idle time is used for background work; None disables it.
+    After `idle_s` seconds without a request, idle time is used for background work; None disables it. With a
+    `drafter`, the engine's last `n_slots` sequences are those that Speculation needs, and none of the cache's.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Loop:
         n_ctx: int,
         is_reproducible: bool = False,
         idle_s: float | None = _IDLE_S,
+        drafter: Drafter | None = None,
         on_end: OnEnd = lambda _id, _end: None,
     ) -> None:
         self.engine = engine
@@ -63,7 +67,8 @@ class Loop:
         self._inbox = Inbox()
         self._queue: deque[Submission] = deque()
         self._slots = [Slot(i) for i in range(n_slots)]
-        self._batching = Batching(engine, is_reproducible=is_reproducible)
+        self._speculation = Speculation(engine, drafter, first_shadow=engine.n_seq_max - n_slots, n_ctx=n_ctx)
+        self._batching = Batching(engine, self._speculation, is_reproducible=is_reproducible)
         self._idle_s = idle_s or 0.0
         self.idle_checkpoints = IdleCheckpoints(engine, cache, is_off=is_reproducible or idle_s is None)
         self._runner = Runner(
@@ -73,6 +78,7 @@ class Loop:
             n_ctx=n_ctx,
             is_reproducible=is_reproducible,
             cost=self.cost,
+            speculation=self._speculation,
             idle_checkpoints=self.idle_checkpoints,
             on_end=self._count_end,
         )
@@ -146,8 +152,9 @@ class Loop:
                 self._maintain()
                 self._use_idle_time()
                 for chunks, requests in self._batching.fill(self._runner.requests):
-                    for request, rows in zip(requests, self._decode(chunks, requests), strict=False):
-                        self._runner.settle(request, rows[-1] if rows else -1)
+                    rows = self._decode(chunks, requests)
+                    if rows:
+                        self._runner.settle(requests, rows)
             except Exception:
                 log.exception("a turn of the loop failed")
                 self._finish(self._runner.requests, EndReason.ERROR, INTERNAL_ERROR)
@@ -244,7 +251,10 @@ class Loop:
                 rows = self.engine.decode(chunks)
                 break
             except NoRoomError:
-                if not self.cache.make_room():
+                without = self._speculation.withdraw(requests)
+                if without is not None:
+                    chunks = without
+                elif not self.cache.make_room():
                     self._runner.preempt()
                     return []
             except EngineError:
@@ -255,9 +265,13 @@ class Loop:
         # Two numbers, since this comes with every token; `totals` puts them with the rest.
         self._n_calls += 1
         self._n_served += len(self._runner.requests)
-        if all(request.phase is Phase.PREFILL for request in requests):
-            self.cost.record_read(sum(len(chunk.inputs) for chunk in chunks), self._decoded - started)
+        n_tokens, seconds = sum(len(chunk.inputs) for chunk in chunks), self._decoded - started
+        phases = {request.phase for request in requests}
+        if phases == {Phase.PREFILL}:
+            self.cost.record_read(n_tokens, seconds)
             self.cache.prices.token_s = self.cost.token_s
+        elif phases == {Phase.DECODE}:
+            self._speculation.record(n_tokens, seconds)
         return rows
 
     def _count_end(self, job_id: int, end: JobEnd) -> None:

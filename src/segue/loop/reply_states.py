@@ -26,6 +26,7 @@ class ReplyStates:
         self._is_off = is_reproducible or engine.shape.kind.rewinds
         self._states: dict[int, deque[Entry]] = {}
         self._over: dict[int, deque[Entry]] = {}
+        self._n_saved: dict[int, int] = {}
 
     def update(self, request: Request) -> None:
         """Save a state of a reply if one is due, and drop one that is no longer needed; call after each token."""
@@ -37,7 +38,10 @@ class ReplyStates:
         states = self._states.get(request.id_slot)
         if states and len(states) > 1 and states[1].n_tokens <= n_read - _N_COVERED:
             self._cache.temporary.remove(states.popleft())
-        if n_reply > 0 and n_reply % _N_SPACING == 0:
+        # A call may have read several tokens of the reply.
+        n_due = n_reply // _N_SPACING
+        if n_due > self._n_saved.get(request.id, 0):
+            self._n_saved[request.id] = n_due
             saved = self._cache.save(request.seq, request.tokens[:n_read], Origin.STRIDE, is_temporary=True)
             if saved is not None:
                 self._states.setdefault(request.id_slot, deque()).append(saved)
@@ -49,6 +53,7 @@ class ReplyStates:
 
     def end(self, request: Request, *, is_interrupted: bool) -> None:
         """End the reply of a slot: keep its states permanently if its client certainly lacks the reply's end."""
+        self._n_saved.pop(request.id, None)
         states = self._states.pop(request.id_slot, None)
         if states and is_interrupted:
             for checkpoint in states:

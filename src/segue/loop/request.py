@@ -15,6 +15,7 @@ from segue.loop.events import Timings
 from segue.loop.front import Listener
 from segue.loop.inbox import Submission
 from segue.loop.job import Forcer, Job, Tokens
+from segue.loop.reply_drafts import ReplyDrafts
 from segue.policy.checkpoint_positions import Position
 from segue.policy.reasons import CacheReport
 
@@ -64,6 +65,7 @@ class Request:
     has_fetched: bool = False
     sampler: Sampler | None = None
     forcer: Forcer | None = None
+    drafts: ReplyDrafts | None = None
     report: CacheReport | None = None
     started: float = 0.0
     first_token: float = 0.0
@@ -117,12 +119,14 @@ class Request:
             prompt_ms=1000 * (read_until - self.started),
             predicted_n=self.n_generated,
             predicted_ms=1000 * (self.last_token - self.first_token),
+            draft_n=self.drafts.n_drafted if self.drafts is not None else 0,
+            draft_n_accepted=self.drafts.n_accepted if self.drafts is not None else 0,
         )
 
     def end(self) -> None:
         """Free the resources that the request holds besides its sequence."""
         self.phase, self.seq = Phase.ENDED, NO_SEQ
-        self.wait = self.plan = self.restoration = None
+        self.wait = self.plan = self.restoration = self.drafts = None
         if self.sampler is not None:
             self.sampler.close()
             self.sampler = None

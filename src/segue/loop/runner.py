@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from segue.cache.planner import Plan
@@ -20,6 +20,7 @@ from segue.loop.reply_states import ReplyStates
 from segue.loop.request import NO_SEQ, Phase, Request
 from segue.loop.sequences import SequencePool
 from segue.loop.slot import Slot
+from segue.loop.speculation import Speculation
 from segue.prefix.checkpoint import Origin
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Runner:
         n_ctx: int,
         is_reproducible: bool,
         cost: CheckpointCost,
+        speculation: Speculation,
         idle_checkpoints: IdleCheckpoints,
         on_end: OnEnd,
     ) -> None:
@@ -51,6 +53,7 @@ class Runner:
         self._n_ctx = n_ctx
         self._is_reproducible = is_reproducible
         self._cost = cost
+        self._speculation = speculation
         self._idle_checkpoints = idle_checkpoints
         self._on_end = on_end
         self._sequences = SequencePool(len(slots), cache.running, can_move=engine.is_unified)
@@ -71,9 +74,19 @@ class Runner:
         """Restore a request's sequence by one step, short enough not to delay others."""
         self._guard(request, self._restore)
 
-    def settle(self, request: Request, row: int) -> None:
-        """Process a request after a batch: save a checkpoint if one is due, draw a token if one is next."""
-        self._guard(request, self._settle, row)
+    def settle(self, requests: Sequence[Request], rows: Sequence[tuple[int, ...]]) -> None:
+        """Process the requests of a batch with the rows of each: draw the tokens that are next, save what is due.
+
+        First all replies draw and take back drafts that did not hold: whatever is read, saved or moved before that
+        could overwrite logits, or cells of a window that come back.
+        """
+        drawn = [self._draw(request, own) for request, own in zip(requests, rows, strict=True)]
+        for request, own, reason in zip(requests, rows, drawn, strict=True):
+            if reason is None:
+                self._guard(request, self._settle, own)
+        for request, reason in zip(requests, drawn, strict=True):
+            if reason is not None:
+                self._guard(request, self._end, reason)
 
     def finish(
         self, request: Request, reason: EndReason, error: JobError | None = None, *, is_full: bool = False
@@ -84,8 +97,10 @@ class Runner:
         try:
             self._reply_states.end(request, is_interrupted=reason in (EndReason.CANCELLED, EndReason.WORD))
             if request.seq != NO_SEQ:
-                is_whole = request.phase is not Phase.RESTORING
-                self._release(request, keep=is_whole and error is None and not self._is_reproducible)
+                keep = request.phase is not Phase.RESTORING and error is None and not self._is_reproducible
+                if keep:
+                    self._speculation.read_owed(request)
+                self._release(request, keep=keep)
                 self._cache.sessions.end_request(request.job.namespace, request.job.session, request.tokens)
         finally:
             self._slots[request.id_slot].clear()
@@ -104,7 +119,7 @@ class Runner:
 
     def refuse(self, submission: Submission, reason: EndReason, error: JobError | None = None) -> None:
         """End a request that never got a slot."""
-        self.tell_end(submission, JobEnd(reason, Timings(0, 0, 0.0, 0, 0.0), None, -1, error=error))
+        self.tell_end(submission, JobEnd(reason, Timings(), None, -1, error=error))
 
     def preempt(self) -> None:
         """Free cells that running requests fill: let the youngest wait for another one to end, or end it if alone."""
@@ -117,7 +132,7 @@ class Runner:
         else:
             self.finish(youngest, EndReason.ERROR, context_exceeded(youngest.n_target, self._engine.n_cells))
 
-    def _guard(self, request: Request, step: Callable[..., None], *arguments: int) -> None:
+    def _guard(self, request: Request, step: Callable[..., None], *arguments: object) -> None:
         """Do one step of a request; an exception ends that request."""
         try:
             step(request, *arguments)
@@ -197,22 +212,39 @@ class Runner:
             return True
         return until is not None and self._engine.length(other.seq) >= until
 
-    def _settle(self, request: Request, row: int) -> None:
+    def _settle(self, request: Request, rows: Sequence[int]) -> None:
         if request.phase is Phase.DECODE:
-            reason = self._reply.next(request, row)
-            if reason is not None:
-                self.finish(request, reason)
-            else:
-                self._reply_states.update(request)
+            self._reply_states.update(request)
             return
         n_read = self._engine.length(request.seq)
         if request.n_generated == 0:
             request.n_read = request.n_read_before + n_read
             self._tell_progress(request)
         if n_read == request.n_target:
-            self._begin_reply(request, row, None)
+            self._begin_reply(request, rows[-1], None)
         elif request.positions and request.positions[0].n_tokens == n_read:
             self._save(request, request.positions.popleft().origin)
+
+    def _draw(self, request: Request, rows: Sequence[int]) -> EndReason | Exception | None:
+        """Draw tokens from the rows of a reply, as long as the drafts behind them hold; why it ends, if it does."""
+        if request.phase is not Phase.DECODE:
+            return None
+        drafts = self._speculation.drafts(request)
+        reason: EndReason | Exception | None = None
+        try:
+            for i, row in enumerate(rows):
+                reason = self._reply.next(request, row)
+                if reason is not None or i == len(drafts) or request.tokens[-1] != drafts[i]:
+                    break
+            self._speculation.settle(request)
+        except Exception as error:
+            reason = error
+        return reason
+
+    def _end(self, request: Request, reason: EndReason | Exception) -> None:
+        if isinstance(reason, Exception):
+            raise reason
+        self.finish(request, reason)
 
     def _tell_progress(self, request: Request) -> None:
         if request.job.wants_progress and request.n_generated == 0:
@@ -244,6 +276,8 @@ class Runner:
         request.phase = Phase.DECODE
         if reason is not None:
             self.finish(request, reason)
+        else:
+            self._speculation.begin(request)
 
     def _save(self, request: Request, origin: Origin, logits: Logits | None = None) -> None:
         started = time.perf_counter()
@@ -261,9 +295,10 @@ class Runner:
 
     def _release(self, request: Request, *, keep: bool) -> None:
         """Empty the request's sequence, keeping its state as a checkpoint or not."""
+        self._speculation.settle(request)
         n_read = self._engine.length(request.seq)
         try:
-            self._cache.release(request.seq, keep=request.tokens[:n_read] if keep else None)
+            self._cache.release(request.seq, keep=request.tokens[:n_read] if keep and n_read else None)
         except Exception:
             log.exception("the state of request %d could not be kept", request.id)
             self._cache.release(request.seq)

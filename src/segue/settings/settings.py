@@ -6,6 +6,7 @@ from pydantic import model_validator
 
 from segue.settings.cache import CacheSettings
 from segue.settings.context import ContextSettings
+from segue.settings.drafts import DraftSettings
 from segue.settings.log import LogSettings
 from segue.settings.model import ModelSettings
 from segue.settings.sampling import SamplingSettings
@@ -16,6 +17,7 @@ from segue.settings.template import TemplateSettings
 class Settings(
     LogSettings,
     SamplingSettings,
+    DraftSettings,
     TemplateSettings,
     ServerSettings,
     CacheSettings,

@@ -65,7 +65,8 @@ def request_line(job_id: int, end: JobEnd) -> str:
         parts.append(_prompt(end.report, timings.prompt_ms))
     if timings.predicted_n:
         rate = f" ({timings.predicted_per_second:.1f}/s)" if timings.predicted_per_second else ""
-        parts.append(f"{timings.predicted_n} generated in {timings.predicted_ms:.0f} ms{rate}")
+        drafts = f", {timings.draft_n_accepted} of {timings.draft_n} drafted held" if timings.draft_n else ""
+        parts.append(f"{timings.predicted_n} generated in {timings.predicted_ms:.0f} ms{rate}{drafts}")
     parts.append("context full" if end.truncated else end.reason.value)
     line = ", ".join(parts)
     return f"{line}: {end.error.type.value}" if end.reason is EndReason.ERROR and end.error is not None else line

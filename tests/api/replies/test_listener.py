@@ -18,7 +18,7 @@ from segue.serving.reports import Reports
 from tests.kit.byte_vocabulary import EOS, ByteVocabulary
 from tests.kit.fake_loop import FakeTicket
 
-NOTHING = Timings(0, 0, 0.0, 0, 0.0)
+NOTHING = Timings()
 JOB = Job(tokens=np.array([1], np.int32), sampling=SamplingParams(), marks=PromptMarks(), namespace="mine")
 
 

@@ -21,14 +21,14 @@ def reply(timings: Timings, index: int = 0) -> FinishedReply:
 
 
 def test_timings_of_one_token_are_plain_numbers() -> None:
-    told = timings_json(Timings(5, 0, 0.4, 1, 0.0))
+    told = timings_json(Timings(cache_n=5, prompt_ms=0.4, predicted_n=1))
     assert told["predicted_per_second"] == told["predicted_per_token_ms"] == told["prompt_per_second"] == 0
     assert "NaN" not in encode(told)
     assert "Infinity" not in encode(told)
 
 
 def test_what_is_read_twice_is_in_the_prompt_once() -> None:
-    gave_way = reply(Timings(60, 70, 9.0, 3, 2.0))
+    gave_way = reply(Timings(cache_n=60, prompt_n=70, prompt_ms=9.0, predicted_n=3, predicted_ms=2.0))
     usage = usage_json([gave_way, dataclasses.replace(gave_way, index=1)], n_choices=2)
     assert usage == {
         "completion_tokens": 6,

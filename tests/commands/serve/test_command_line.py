@@ -114,7 +114,7 @@ def test_what_a_line_sets(line: str, name: str, value: object) -> None:
     [
         "--jinja -cb -nocb -kvu -no-kvu --no-context-shift --perf --no-warmup --ui-config {}",
         "--no-mmproj --prio 3 --poll 50 --log-timestamps --log-colors on --log-disable --no-log-prefix -bs --keep -1",
-        "--defrag-thold 0.1 --cache-reuse 0 --spec-type none --ctx-checkpoints 0 --no-cache-idle-slots",
+        "--defrag-thold 0.1 --cache-reuse 0 --ctx-checkpoints 0 --no-cache-idle-slots",
         "--models-max 2 --no-models-autoload --control-vector-layer-range 1 5 --lora-init-without-apply",
     ],
 )
@@ -131,7 +131,7 @@ def test_what_is_passed_over_in_silence(line: str) -> None:
             "-ctxcp, -cms, -cpent, --swa-checkpoints",
             "--cache-ram",
         ),
-        ("-md d.gguf --draft-max 16 --draft-max 8 -ngld 99", "-md, --draft-max, -ngld", "drafting is not supported"),
+        ("-md d.gguf --draft-max 16 --draft-max 8 -ngld 99", "-md, --draft-max, -ngld", "drafting with a model"),
         ("--mmproj m.gguf --image-min-tokens 1024", "--mmproj, --image-min-tokens", "requests with them are refused"),
         ("--swa-full", "--swa-full", "checkpoints"),
         ("-sps 0.5", "-sps", "longest prefix"),

@@ -51,8 +51,8 @@ class _Meter:
                 tokens_predicted_seconds_total=("Seconds in which they were generated", loop.generated_ms / 1000),
                 n_decode_total=("Calls that read a batch of tokens", n_calls),
                 n_tokens_max=("Most tokens of a prompt with its reply", loop.n_longest),
-                spec_decode_num_draft_tokens_total=("Tokens drafted", 0),
-                spec_decode_num_accepted_tokens_total=("Drafted tokens that were accepted", 0),
+                spec_decode_num_draft_tokens_total=("Tokens drafted", loop.n_drafted),
+                spec_decode_num_accepted_tokens_total=("Drafted tokens that were accepted", loop.n_accepted),
                 spec_decode_num_drafts_total=("Drafts that were verified", 0),
             ),
             *_gauges(

@@ -57,6 +57,7 @@ def make_plan(
             wants_progress=bool(request.return_progress and request.stream),
             wants_timings=bool(request.timings_per_token or (request.t_max_predict_ms or 0) > 0),
             may_be_interrupted=bool(request.stream or stops),
+            draft_limits=request.draft_limits(settings.draft_limits),
             make_mask=mask,
             make_forcer=make_forcer,
         )

@@ -5,8 +5,21 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, model_validator
 
 from segue.api.intake.custom_calls import as_functions
-from segue.api.intake.fields import Count, CountOrAll, Flag, Int, Items, MessageList, ProbCount, StopWord, Text, Words
+from segue.api.intake.fields import (
+    Count,
+    CountOrAll,
+    Flag,
+    Fraction,
+    Int,
+    Items,
+    MessageList,
+    ProbCount,
+    StopWord,
+    Text,
+    Words,
+)
 from segue.api.intake.sampling import SamplingFields
+from segue.drafting.limits import DraftLimits
 from segue.serving.errors import not_supported
 
 _UNSUPPORTED = {
@@ -54,6 +67,9 @@ class GenerationFields(SamplingFields):
     reasoning_budget_tokens: CountOrAll | None = None
     thinking_budget_tokens: CountOrAll | None = None
     reasoning_budget_message: Text | None = None
+    n_drafted_most: Count | None = Field(None, alias="speculative.n_max")
+    n_drafted_least: Count | None = Field(None, alias="speculative.n_min")
+    p_drafted_least: Fraction | None = Field(None, alias="speculative.p_min")
     _format_field: str = PrivateAttr("response_format")
 
     @model_validator(mode="before")
@@ -88,6 +104,14 @@ class GenerationFields(SamplingFields):
             if value is not None:
                 return default if value == -1 else value
         return default
+
+    def draft_limits(self, default: DraftLimits) -> DraftLimits:
+        """What may be drafted; a server that drafts nothing by default drafts nothing at all."""
+        return DraftLimits(
+            default.n_max if self.n_drafted_most is None else min(self.n_drafted_most, default.n_max),
+            default.n_min if self.n_drafted_least is None else self.n_drafted_least,
+            default.p_min if self.p_drafted_least is None else self.p_drafted_least,
+        )
 
     @property
     def n_top_logprobs(self) -> int | None:

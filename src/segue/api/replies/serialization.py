@@ -30,7 +30,7 @@ def event_bytes(value: JsonObject, *, is_named: bool) -> bytes:
 
 def timings_json(timings: Timings) -> JsonObject:
     """`timings`, with the rates that follow from the counts; 0 where nothing was done."""
-    return {
+    told: JsonObject = {
         "cache_n": timings.cache_n,
         "prompt_n": timings.prompt_n,
         "prompt_ms": timings.prompt_ms,
@@ -41,6 +41,9 @@ def timings_json(timings: Timings) -> JsonObject:
         "predicted_per_token_ms": timings.predicted_per_token_ms,
         "predicted_per_second": timings.predicted_per_second,
     }
+    if timings.draft_n:
+        told |= {"draft_n": timings.draft_n, "draft_n_accepted": timings.draft_n_accepted}
+    return told
 
 
 def progress_json(progress: Progress, *, with_timings: bool | None) -> JsonObject:

@@ -49,7 +49,8 @@ def _short(text: str, **settings: str) -> Answer:
 
 
 _CHECKPOINTS = _warned("Segue keeps checkpoints as long as their memory lasts: see --cache-ram and --cache-parked")
-_DRAFTS = _warned("drafting is not supported yet; replies are the same, and take longer")
+_DRAFTS = _warned("drafting with a model is not supported yet; Segue drafts from what it has read before")
+_NGRAMS = _silent("Segue finds by itself how long the sequences are that it looks up, and how much it drafts")
 _IMAGES = _warned("images, audio and video are not supported yet; requests with them are refused")
 _CORES = _warned("Segue leaves to the system which cores its threads run on; taskset and numactl can limit them")
 _TOOLS = _warned("Segue runs no tools itself; clients do, with the calls that replies carry")
@@ -127,7 +128,9 @@ ANSWERS: dict[str, Answer] = {
     "--no-jinja": _warned("Segue always renders the model's own Jinja template; --chat-template replaces it"),
     "--jinja": _silent("Segue always renders Jinja templates"),
     "--sleep-idle-seconds": _warned("Segue keeps the model loaded"),
-    "--lookup-cache-*": _DRAFTS,
+    "--lookup-cache-*": _warned("Segue drafts from what it has read since it started, and keeps no file of it"),
+    "--spec-ngram-*": _NGRAMS,
+    "--spec-draft-p-split": _NGRAMS,
     "--spec-*": _DRAFTS,
     "--draft*": _DRAFTS,
     "--ctx-size-draft": _DRAFTS,

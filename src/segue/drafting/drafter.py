@@ -1,0 +1,41 @@
+"""What proposes the next tokens of a reply."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tokens = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Proposed tokens, the next one first, and how likely each is to hold if those before it do."""
+
+    tokens: Sequence[int] = field(repr=False)
+    probability: float = 0.0
+
+
+NO_DRAFT = Draft(())
+
+
+class ReplyDrafter(Protocol):
+    """Drafts one reply. Belongs to the engine's thread."""
+
+    def propose(self, n_most: int) -> Draft:
+        """Up to `n_most` tokens that may come next."""
+
+    def accept(self, token: int) -> None:
+        """Follow the reply by one token, whether it was proposed or not."""
+
+    def verified(self, n_drafted: int, n_accepted: int) -> None:
+        """Of the last proposal, `n_drafted` tokens were verified; the first `n_accepted` of them held."""
+
+
+class Drafter(Protocol):
+    """Starts drafting replies. Belongs to the engine's thread."""
+
+    def begin(self, namespace: str, prompt: Tokens, n_known: int) -> ReplyDrafter:
+        """Draft the reply to a prompt of a namespace, whose first `n_known` tokens earlier requests had as well."""

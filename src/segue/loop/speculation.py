@@ -1,0 +1,172 @@
+"""Drafts tokens for replies, has them verified in the call that reads the last one, and takes back what was wrong."""
+
+from typing import Final
+
+import numpy as np
+
+from segue.drafting.drafter import NO_DRAFT, Draft, Drafter
+from segue.drafting.lengths import Prospect, choose_lengths
+from segue.drafting.row_costs import RowCosts
+from segue.engine.base import LAST_ROW, Chunk, Engine, Tokens
+from segue.engine.errors import EngineError, NoRoomError
+from segue.loop.reply_drafts import ReplyDrafts, Verification
+from segue.loop.request import Request
+
+N_ROWS_DRAFTED: Final = 64
+"""Rows of logits that a call with drafts may have; each takes memory for the whole vocabulary."""
+_N_UNREAD_MOST: Final = 9
+"""A reply that must read more tokens than these gets no drafts, so that what is read again stays little."""
+_N_CALLS_UNTIL_RETRY: Final = 32
+
+
+class Speculation:
+    """Verifies several tokens of a reply in one call of the engine. Belongs to the engine's thread.
+
+    Between two calls, a sequence has read a prefix of its path, as without drafts; where a draft did not hold, it may
+    lack more than the last token. Sequences from `first_shadow` on, one for each slot, hold what is rolled back to.
+    """
+
+    def __init__(self, engine: Engine, drafter: Drafter | None, *, first_shadow: int, n_ctx: int) -> None:
+        self._engine = engine
+        self._drafter = drafter
+        self._first_shadow = first_shadow
+        self._n_ctx = n_ctx
+        self._has_recurrent = engine.shape.kind.has_recurrent
+        self._costs = RowCosts()
+
+    def begin(self, request: Request) -> None:
+        """Begin to draft a reply, whose prompt has been read."""
+        if self._drafter is not None:
+            prompt, report = request.job.tokens, request.report
+            reply = self._drafter.begin(request.job.namespace, prompt, report.n_known if report is not None else 0)
+            request.drafts = ReplyDrafts(reply, len(prompt))
+
+    def chunks(self, replies: list[Request]) -> list[Chunk]:
+        """The next call for these replies: what each has not read yet, and drafts where they are worth their cost."""
+        proposals = [self._propose(request) for request in replies]
+        prospects = [
+            Prospect(self.n_unread(request), len(draft.tokens), draft.probability)
+            for request, draft in zip(replies, proposals, strict=True)
+        ]
+        if not any(draft.tokens for draft in proposals):
+            return [self.plain(request) for request in replies]
+        # In a second physical batch, a window would overwrite what may have to come back.
+        n_most = min(self._engine.n_rows_max, self._engine.n_ubatch)
+        lengths = choose_lengths(prospects, self._costs, are_equal=self._has_recurrent, n_tokens_most=n_most)
+        return [
+            self._chunk(request, draft, n_drafts)
+            for request, draft, n_drafts in zip(replies, proposals, lengths, strict=True)
+        ]
+
+    def plain(self, request: Request) -> Chunk:
+        """The chunk of a reply without drafts."""
+        return Chunk(request.seq, request.unread(self._engine.length(request.seq)), LAST_ROW)
+
+    def withdraw(self, requests: list[Request]) -> list[Chunk] | None:
+        """The chunks of a call that could not be read, without drafts; None if it had none."""
+        if not any(request.drafts is not None and request.drafts.verification for request in requests):
+            return None
+        for request in requests:
+            self.settle(request)
+        return [self.plain(request) for request in requests]
+
+    def drafts(self, request: Request) -> Tokens:
+        """The tokens that the last call has verified for a reply; the reply may go on with them, one by one."""
+        found = request.drafts.verification if request.drafts is not None else None
+        return found.drafts if found is not None else _NOTHING
+
+    def settle(self, request: Request) -> None:
+        """Take back the drafts that are not in the path; call it whenever the path has grown, or a call has failed."""
+        drafts = request.drafts
+        if drafts is None:
+            return
+        for token in request.tokens[drafts.n_followed :].tolist():
+            drafts.drafter.accept(token)
+        drafts.n_followed = request.n_tokens
+        verification, drafts.verification = drafts.verification, None
+        if verification is None:
+            return
+        n_read, n_certain = self._engine.length(request.seq), verification.n_certain
+        n_valid = n_certain + _n_equal(request.tokens[n_certain:], verification.drafts)
+        if n_read > n_valid:
+            if verification.mark is None:
+                self._engine.rewind(request.seq, n_valid)
+            else:
+                self._engine.roll_back(request.seq, verification.mark)
+        if verification.mark is not None:
+            self._engine.release(verification.mark)
+        if n_read >= n_certain and verification.n_proposed:
+            n_accepted = min(n_valid - n_certain, verification.n_proposed)
+            drafts.n_drafted += verification.n_proposed
+            drafts.n_accepted += n_accepted
+            drafts.drafter.verified(verification.n_proposed, n_accepted)
+
+    def read_owed(self, request: Request) -> None:
+        """Read what a reply owes at its end, so that its state is kept where it would stand without drafts."""
+        self.settle(request)
+        if request.drafts is None:
+            return
+        owed = request.unread(self._engine.length(request.seq))[:-1]
+        if len(owed):
+            try:
+                self._engine.decode([Chunk(request.seq, owed)])
+            except (NoRoomError, EngineError):
+                # The state is kept where it stands, or not at all: that costs tokens later, and is never wrong.
+                return
+
+    def record(self, n_tokens: int, seconds: float) -> None:
+        """Record how long a call with nothing but replies took."""
+        if self._drafter is not None:
+            self._costs.record(n_tokens, seconds)
+
+    def n_unread(self, request: Request) -> int:
+        """How many tokens of its path a reply has not read yet; one, unless a draft did not hold."""
+        return request.n_tokens - self._engine.length(request.seq)
+
+    def _propose(self, request: Request) -> Draft:
+        """A draft as long as may be of use; none for a while once none was worth its cost."""
+        drafts, job = request.drafts, request.job
+        if drafts is None:
+            return NO_DRAFT
+        self.settle(request)
+        if self.n_unread(request) > _N_UNREAD_MOST:
+            return NO_DRAFT
+        limits = job.draft_limits
+        n_most = min(limits.n_max, self._n_ctx - request.n_tokens - 1)
+        if job.n_predict >= 0:
+            n_most = min(n_most, job.n_predict - request.n_generated - 1)
+        draft = drafts.drafter.propose(n_most) if n_most > 0 else NO_DRAFT
+        drafts.n_calls_without += 1
+        if draft.probability < limits.p_min or len(draft.tokens) < limits.n_min:
+            return NO_DRAFT
+        if draft.tokens and drafts.n_calls_without > _N_CALLS_UNTIL_RETRY:
+            return Draft(draft.tokens[:1], 1.0)
+        return draft
+
+    def _chunk(self, request: Request, draft: Draft, n_drafts: int) -> Chunk:
+        if request.drafts is None or n_drafts <= 0:
+            return self.plain(request)
+        seq, mark = request.seq, None
+        if self._has_recurrent:
+            try:
+                mark = self._engine.mark(seq, self._first_shadow + seq)
+            except NoRoomError:
+                return self.plain(request)
+        unread = request.unread(self._engine.length(seq))
+        proposed = draft.tokens[:n_drafts]
+        drafts = np.full(n_drafts, unread[-1], np.int32)
+        drafts[: len(proposed)] = proposed
+        request.drafts.verification = Verification(request.n_tokens, drafts, len(proposed), mark)
+        request.drafts.n_calls_without = 0
+        inputs = np.concatenate([unread, drafts])
+        return Chunk(seq, inputs, tuple(range(len(unread) - 1, len(inputs))))
+
+
+_NOTHING: Final = np.empty(0, np.int32)
+
+
+def _n_equal(tokens: Tokens, drafts: Tokens) -> int:
+    """How many of the drafts the tokens start with."""
+    n = min(len(tokens), len(drafts))
+    unlike = np.flatnonzero(tokens[:n] != drafts[:n])
+    return int(unlike[0]) if len(unlike) else n
