@@ -13,6 +13,7 @@ from segue.api.middleware.gate import Gate
 from segue.api.middleware.prefix import Prefix
 from segue.api.middleware.timeouts import Timeouts
 from segue.api.middleware.vertex import VertexPaths
+from segue.api.middleware.wake import Wake
 from segue.api.openai import chat, completions, embeddings
 from segue.api.responses import routes as responses
 from segue.serving.service import Service
@@ -51,6 +52,8 @@ def create_app(service: Service) -> FastAPI:
     # The last one added hears a request first.
     if settings.timeout:
         app.add_middleware(Timeouts, seconds=settings.timeout)
+    if settings.sleep_idle_seconds > 0:
+        app.add_middleware(Wake, service=service)
     app.add_middleware(Auth, keys=service.keys)
     app.add_middleware(Gate, service=service)
     app.add_middleware(Guard)

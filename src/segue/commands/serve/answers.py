@@ -128,7 +128,6 @@ ANSWERS: dict[str, Answer] = {
     "--keep": _silent("Segue drops nothing of a full context"),
     "--no-jinja": _warned("Segue always renders the model's own Jinja template; --chat-template replaces it"),
     "--jinja": _silent("Segue always renders Jinja templates"),
-    "--sleep-idle-seconds": _warned("Segue keeps the model loaded"),
     "--lookup-cache-*": _DRAFTS,
     "--spec-*": _DRAFTS,
     "--draft*": _DRAFTS,
