@@ -277,8 +277,7 @@ class Context(Engine):
 
     @override
     def sampler(self, params: SamplingParams, prompt: Tokens, mask: Mask | None = None) -> Chain:
-        self._require(0)
-        chain = Chain(self._handle, self.model.vocabulary, params, n_ctx=self.n_cells, mask=mask)
+        chain = Chain(self._loaded(), self.model.vocabulary, params, n_ctx=self.n_cells, mask=mask)
         chain.remember(prompt)
         return chain
 
@@ -286,13 +285,18 @@ class Context(Engine):
     def is_eog(self, token: int) -> bool:
         return self.model.vocabulary.is_eog(token)
 
+    def _loaded(self) -> int:
+        """libllama's context. Raises EngineError while there is none."""
+        if self._handle is None:
+            raise EngineError("the model is not loaded")
+        return self._handle
+
     def _require(self, seq: int) -> None:
         """Raise ValueError for an id at which libllama would abort, or which it would read as all sequences.
 
         Raises EngineError while there is no context.
         """
-        if self._handle is None:
-            raise EngineError("the model is not loaded")
+        self._loaded()
         if not 0 <= seq < self.n_seq_max:
             raise ValueError(f"there is no sequence {seq}; ids run from 0 to {self.n_seq_max - 1}")
 
