@@ -1,30 +1,34 @@
 """From settings to a running loop."""
 
 import logging
+import shutil
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from llguidance import LLTokenizer
+from numpy.typing import NDArray
 
 from segue.api.replies.normalization import normalized
-from segue.build import build
+from segue.build import Built, build
 from segue.engine import libllama
+from segue.engine.base import Chunk
 from segue.engine.devices import Device, DeviceKind, list_devices
-from segue.engine.errors import ModelError
+from segue.engine.errors import EngineError, ModelError
 from segue.engine.model import Model, ModelParams
 from segue.engine.placement import TensorPlace, dense_on_host, experts_on_host
 from segue.grammar.constraint import from_regex
 from segue.grammar.tokenizer import GrammarVocabulary, make_tokenizer
-from segue.loop.job import Job
+from segue.loop.job import Job, Tokens
 from segue.policy.prompt_marks import PromptMarks
 from segue.settings import Settings
 from tests.kit.conversation import text
 from tests.kit.models import N_CTX_BERT, bert_path, model_path
 from tests.kit.rig import GREEDY, Heard
-from tests.kit.waiting import PATIENCE_S
+from tests.kit.waiting import PATIENCE_S, wait_until
 
 
 def test_the_first_grammar_finds_the_vocabulary_taken_in_and_loading_does_not_wait_for_that(
@@ -220,6 +224,97 @@ def test_metadata_that_libllama_cannot_use_is_told() -> None:
     settings = Settings(model=str(model_path("llama")), override_kv=[("llama.block_count", -1)])
     with pytest.raises(ModelError, match="--override-kv: libllama cannot load"):
         build(settings, lambda _: None, lambda *_: None)
+
+
+@pytest.mark.parametrize("cache_ram", [64, 0])
+@pytest.mark.parametrize("reproducible", [False, True])
+def test_what_was_read_outlives_the_weights(model_name: str, reproducible: bool, cache_ram: int) -> None:
+    settings = Settings(
+        model=str(model_path(model_name)),
+        ctx_size=1024,
+        parallel=2,
+        threads=1,
+        cache_ram=cache_ram,
+        reproducible=reproducible,
+        sleep_idle_seconds=1,
+    )
+    prompts = [text(1, 300), np.concatenate((text(1, 200), text(2, 150))), text(3, 250)]
+    built = build(settings, lambda _: None, lambda *_: None)
+
+    def ask(prompt: Tokens) -> Heard:
+        heard = Heard()
+        job = Job(tokens=prompt, sampling=GREEDY, marks=PromptMarks(), n_predict=6)
+        built.loop.submit(job, heard)
+        assert heard.wait().error is None
+        return heard
+
+    def embed() -> NDArray[np.float32]:
+        return built.embeddings.embed(prompts[0]).result(PATIENCE_S)
+
+    try:
+        for prompt in prompts:
+            ask(prompt)
+        first, vectors = [ask(prompt) for prompt in prompts], embed()
+        for _ in range(2):
+            wait_until(built.unload, "a model without work")
+            built.loop.call(built.loop.cache.check_integrity).result(PATIENCE_S)
+            assert built.model.handle is None
+            assert built.vocabulary.tokenize("a text", add_special=True, parse_special=True).size
+            assert isinstance(ask_for_nothing(built), EngineError)
+            built.load()
+            again = [ask(prompt) for prompt in prompts]
+            built.loop.call(built.loop.cache.check_integrity).result(PATIENCE_S)
+            if cache_ram:
+                assert [heard.n_read for heard in again] == [heard.n_read for heard in first]
+            assert [heard.tokens for heard in again] == [heard.tokens for heard in first]
+            assert np.array_equal(embed(), vectors)
+    finally:
+        built.close()
+
+
+def ask_for_nothing(built: Built) -> BaseException | None:
+    """What the engine says to a job, with no weights."""
+    return built.loop.call(lambda: built.engine.decode([Chunk(0, np.zeros(1, np.int32))])).exception(PATIENCE_S)
+
+
+def test_a_model_at_work_is_not_unloaded() -> None:
+    settings = Settings(model=str(model_path("llama")), ctx_size=512, threads=1, sleep_idle_seconds=1)
+    built = build(settings, lambda _: None, lambda *_: None)
+    unloaded: list[Future[bool]] = []
+    heard = Heard(on_each=lambda: unloaded.append(built.loop.vacate(built.engine.unload_context)))
+    try:
+        job = Job(tokens=text(1, 20), sampling=GREEDY, marks=PromptMarks(), n_predict=6)
+        built.loop.submit(job, heard)
+        assert heard.wait().error is None
+        assert [one.result(PATIENCE_S) for one in unloaded[:-1]] == [False] * 5
+    finally:
+        built.close()
+
+
+def test_a_file_that_changed_meanwhile_is_refused_until_it_is_back(tmp_path: Path) -> None:
+    path, other = tmp_path / "model.gguf", tmp_path / "aside.gguf"
+    shutil.copy(model_path("llama"), path)
+    built = build(
+        Settings(model=str(path), ctx_size=512, threads=1, sleep_idle_seconds=1), lambda _: None, lambda *_: None
+    )
+    try:
+        wait_until(built.unload, "a model without work")
+        path.rename(other)
+        with pytest.raises(ModelError, match="cannot load"):
+            built.load()
+        shutil.copy(model_path("mamba2"), path)
+        with pytest.raises(ModelError, match="changed"):
+            built.load()
+        assert built.model.handle is None
+        other.replace(path)
+        built.load()
+        heard = Heard()
+        built.loop.submit(Job(tokens=text(1, 20), sampling=GREEDY, marks=PromptMarks(), n_predict=6), heard)
+        assert heard.wait().error is None
+        wait_until(built.unload, "a model without work")
+    finally:
+        # It ends as well while it is unloaded.
+        built.close()
 
 
 def test_replies_that_outnumber_a_batch_are_the_same(model_name: str) -> None:

@@ -13,6 +13,7 @@ from tests.kit.families import FAMILIES
 from tests.kit.family_models import family_model_path, misfit_model_path
 from tests.kit.models import bert_path, gemma3_270m_path, model_path
 from tests.kit.served import Served, said, served
+from tests.kit.waiting import wait_until
 
 SYSTEM = {"role": "system", "content": "You are a careful engineer. " * 20}
 QUESTION = {"role": "user", "content": "What does this function do?"}
@@ -101,6 +102,23 @@ def test_responses_go_on_where_they_ended(server: Served) -> None:
     stateless = ask(input=[SYSTEM, QUESTION, *first["output"], {"role": "user", "content": "And then?"}])
     assert n_read(stateless) == 0
     assert stateless["output_text"] == second["output_text"]
+
+
+def test_a_model_that_slept_knows_what_it_has_read() -> None:
+    with served(model_path("qwen35"), "-c", "8192", "-np", "2", "--sleep-idle-seconds", "1") as server:
+
+        def is_asleep() -> bool:
+            return bool(server.client.get("/props").json()["is_sleeping"])
+
+        first = server.chat([SYSTEM, QUESTION])
+        wait_until(is_asleep, "sleep")
+        assert server.client.get("/health").json() == {"status": "ok"}
+        again = server.chat([SYSTEM, QUESTION])
+        assert not is_asleep()
+        assert n_read(again) == 0
+        assert content(again) == content(first)
+        wait_until(is_asleep, "sleep")
+        assert server.stop(signal.SIGTERM) == 0
 
 
 def test_embeddings_beside_replies(server: Served) -> None:

@@ -65,6 +65,26 @@ class Built:
         """Whether the model can generate replies."""
         return self.engine.can_generate
 
+    def unload(self) -> bool:
+        """Free the weights and all contexts; False, with nothing done, while there is work. Blocks until it is done.
+
+        No request may be served until `load` has returned. The vocabulary and all saved states stay.
+        """
+        if not self.loop.vacate(self.engine.unload_context).result():
+            return False
+        self.embeddings.unload().result()
+        self.model.unload()
+        return True
+
+    def load(self) -> None:
+        """Load again what was unloaded. Raises ModelError, with everything still unloaded."""
+        self.model.load()
+        try:
+            self.loop.call(self.engine.load_context).result()
+        except ModelError:
+            self.model.unload()
+            raise
+
     def close(self) -> None:
         """End the loop and free the model."""
         self.loop.close()
@@ -254,6 +274,7 @@ def _model_params(settings: Settings) -> ModelParams:
         avoids_host_buffers=settings.no_host,
         checks_tensors=settings.check_tensors,
         overrides=tuple(settings.override_kv),
+        may_unload=settings.sleep_idle_seconds > 0,
     )
 
 

@@ -87,6 +87,12 @@ class StateCacheMachine(RuleBasedStateMachine):
     def tidy(self) -> None:
         self.desk.cache.maintain(0.0)
 
+    @precondition(lambda self: not self.desk.paths)
+    @rule()
+    def vacate(self) -> None:
+        self.desk.cache.vacate()
+        assert not any(self.desk.engine.length(seq) for seq in range(self.desk.engine.n_seq_max))
+
     @invariant()
     def is_whole(self) -> None:
         if hasattr(self, "desk"):

@@ -48,6 +48,12 @@ class FakeBuilt:
     def __post_init__(self) -> None:
         self.compiler = Compiler(self.vocabulary)
 
+    def unload(self) -> bool:
+        return True
+
+    def load(self) -> None:
+        """Nothing was unloaded."""
+
     def close(self) -> None:
         self.loop.close()
 

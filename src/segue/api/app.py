@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from segue import __version__
-from segue.api.admin import metrics, page, predict, slots, status
+from segue.api.admin import metrics, page, predict, slots, status, streams
 from segue.api.anthropic import routes as anthropic
 from segue.api.llama import completion, infill, rerank, text
 from segue.api.middleware.auth import Auth
@@ -11,9 +11,12 @@ from segue.api.middleware.cors import Cors
 from segue.api.middleware.errors import Guard, install
 from segue.api.middleware.gate import Gate
 from segue.api.middleware.prefix import Prefix
+from segue.api.middleware.resumable import Resumable
 from segue.api.middleware.timeouts import Timeouts
 from segue.api.middleware.vertex import VertexPaths
+from segue.api.middleware.wake import Wake
 from segue.api.openai import chat, completions, embeddings
+from segue.api.replies.kept_streams import KeptStreams
 from segue.api.responses import routes as responses
 from segue.serving.service import Service
 from segue.settings.vertex import VertexSettings
@@ -48,9 +51,14 @@ def create_app(service: Service) -> FastAPI:
         app.include_router(proxy.router())
     if vertex.is_on:
         app.include_router(predict.router(service))
+    kept = KeptStreams()
+    app.include_router(streams.router(kept))
     # The last one added hears a request first.
+    app.add_middleware(Resumable, streams=kept)
     if settings.timeout:
         app.add_middleware(Timeouts, seconds=settings.timeout)
+    if settings.sleep_idle_seconds > 0:
+        app.add_middleware(Wake, service=service)
     app.add_middleware(Auth, keys=service.keys)
     app.add_middleware(Gate, service=service)
     app.add_middleware(Guard)

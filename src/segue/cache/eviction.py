@@ -133,6 +133,13 @@ class Evictor:
         """Remove a checkpoint for want of room."""
         self.remove(entry, Loss.EVICTED)
 
+    def abandon(self, entry: Entry) -> None:
+        """Free the sequence of a checkpoint that finds no room on the host; it is lost unless it is also stored."""
+        if entry.is_stored:
+            self.unpark(entry)
+        else:
+            self.evict(entry)
+
     def remove(self, entry: Entry, loss: Loss | None) -> None:
         """Drop a checkpoint from all tiers and from its tree, and those that depend on its cells; paths stay known.
 

@@ -196,6 +196,13 @@ class StateCache:
         """Free attention cells of parked checkpoints for a batch that found too few; False if none can be freed."""
         return self.evictor.free_cells()
 
+    def vacate(self) -> None:
+        """Empty the sequences of parked checkpoints, which move to the host as far as there is room. None may run."""
+        while parked := self.device.parked():
+            entry = parked[0]
+            if not self.evictor.demote(entry, self.evictor.host_room):
+                self.evictor.abandon(entry)
+
     def collect(self) -> None:
         """Take over what the lower tier has read and written since the last call."""
         self.evictor.lower.collect()

@@ -39,8 +39,8 @@ class Context(Engine):
     def __init__(self, model: Model, params: ContextParams, shape: MemoryShape) -> None:
         self.model = model
         self.shape = shape
-        self._handle = create_context(model, params)
-        self._memory = llama_cpp.llama_get_memory(self._handle)
+        self._params = params
+        self.load_context()
         self.n_seq_max = params.n_seq_max
         self.is_unified = params.is_unified
         self.n_cells = int(llama_cpp.llama_n_ctx(self._handle))
@@ -55,14 +55,24 @@ class Context(Engine):
         self._batch = Batch(self.n_batch, self.n_rows_max, self.n_embd, 4 if model.has_sections else 1)
         self._scratch = np.empty(0, np.uint8)
 
+    def load_context(self) -> None:
+        """Create libllama's context, at first or after `unload_context`, of a loaded model. Raises ModelError."""
+        self._handle: int | None = create_context(self.model, self._params)
+        self._memory = llama_cpp.llama_get_memory(self._handle)
+        # An encoder has no memory and no logits, and must not decode.
+        self.can_generate = self._memory is not None
+
+    def unload_context(self) -> None:
+        """Free libllama's context, if it is loaded. All sequences must be empty, and no chain in use."""
+        for seq in range(self.n_seq_max):
+            self._require_empty(seq)
+        self.close()
+
     def close(self) -> None:
         """Free the context."""
-        llama_cpp.llama_free(self._handle)
-
-    @property
-    def can_generate(self) -> bool:
-        """Whether replies can be generated; an encoder has no memory and no logits, and must not decode."""
-        return self._memory is not None
+        if self._handle is not None:
+            llama_cpp.llama_free(self._handle)
+        self._handle = self._memory = None
 
     def has_flash_attention(self) -> bool | None:
         """Whether libllama chose flash attention, which decides how states lay out values; None if states do not tell.
@@ -267,7 +277,7 @@ class Context(Engine):
 
     @override
     def sampler(self, params: SamplingParams, prompt: Tokens, mask: Mask | None = None) -> Chain:
-        chain = Chain(self._handle, self.model.vocabulary, params, n_ctx=self.n_cells, mask=mask)
+        chain = Chain(self._loaded(), self.model.vocabulary, params, n_ctx=self.n_cells, mask=mask)
         chain.remember(prompt)
         return chain
 
@@ -275,8 +285,18 @@ class Context(Engine):
     def is_eog(self, token: int) -> bool:
         return self.model.vocabulary.is_eog(token)
 
+    def _loaded(self) -> int:
+        """libllama's context. Raises EngineError while there is none."""
+        if self._handle is None:
+            raise EngineError("the model is not loaded")
+        return self._handle
+
     def _require(self, seq: int) -> None:
-        """Raise ValueError for an id at which libllama would abort, or which it would read as all sequences."""
+        """Raise ValueError for an id at which libllama would abort, or which it would read as all sequences.
+
+        Raises EngineError while there is no context.
+        """
+        self._loaded()
         if not 0 <= seq < self.n_seq_max:
             raise ValueError(f"there is no sequence {seq}; ids run from 0 to {self.n_seq_max - 1}")
 

@@ -31,11 +31,19 @@ class EmbeddingThread:
         """
         return self._thread.submit(self._embed, tokens)
 
+    def unload(self) -> "Future[None]":
+        """Free the context behind the texts that are queued; the next text makes another one."""
+        return self._thread.submit(self._unload)
+
     def close(self) -> None:
         """Finish the current text, drop the queued ones and free the context."""
         self._thread.shutdown(cancel_futures=True)
+        self._unload()
+
+    def _unload(self) -> None:
         if self._embedder is not None:
             self._embedder.close()
+        self._embedder = None
 
     def _embed(self, tokens: Tokens) -> Embeddings:
         if self._embedder is None:

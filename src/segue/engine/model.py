@@ -31,6 +31,7 @@ class ModelParams:
     libllama chooses the `devices` if they are None; none at all keep the model and all computing on the CPU.
     `tensor_places` are patterns for single tensors, with the buffers to hold them; the first that matches counts.
     One that `is_dry` has no weights: its contexts tell what they would take, and cannot compute.
+    If it `may_unload`, its vocabulary is loaded a second time, and outlives its weights.
     """
 
     n_gpu_layers: int = -1
@@ -46,6 +47,7 @@ class ModelParams:
     checks_tensors: bool = False
     is_dry: bool = False
     overrides: tuple[tuple[str, Value], ...] = ()
+    may_unload: bool = False
 
 
 class Model:
@@ -65,18 +67,17 @@ class Model:
         self.path = path
         with _reading(path):
             self.digest = digest(path)
-        params = params or ModelParams()
-        self.overrides = params.overrides
-        self.handle = _load(path, params, on_progress)
+        self._params = params or ModelParams()
+        self.overrides = self._params.overrides
         with _reading(path):
             has_rope_factors = has_tensor(path, *_ROPE_FACTORS)
-            is_same = digest(path) == self.digest
-        # States computed with other weights must never be stored under the digest of this file.
-        if not is_same:
-            llama_cpp.llama_model_free(self.handle)
-            raise ModelError(f"{path} changed while it was loaded; start again once it is whole")
-        self.vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(self.handle))
-        self.meta: Mapping[str, str] = replaced(self._read_meta(), params.overrides)
+        self.handle: int | None = None
+        self.load(on_progress)
+        self._words = self.handle
+        if self._params.may_unload:
+            self._words = _load(path, ModelParams(overrides=self.overrides), None, vocab_only=True)
+        self.vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(self._words))
+        self.meta: Mapping[str, str] = replaced(self._read_meta(), self.overrides)
         if llama_cpp.llama_model_has_encoder(self.handle) or not llama_cpp.llama_model_has_decoder(self.handle):
             raise ModelError(f"{path.name} is not a decoder-only language model; Segue cannot serve it")
         self.n_swa = int(llama_cpp.llama_model_n_swa(self.handle))
@@ -94,9 +95,27 @@ class Model:
         template = llama_cpp.llama_model_chat_template(self.handle, None)
         self.chat_template: str | None = template.decode("utf-8", "replace") if template else None
 
+    def load(self, on_progress: Callable[[float], None] | None = None) -> None:
+        """Load the weights, at first or after `unload`. Raises ModelError, also for a file that is not the same."""
+        self.handle = _load(self.path, self._params, on_progress)
+        # States computed with other weights must never be stored under the digest of this file.
+        with _reading(self.path):
+            is_same = digest(self.path) == self.digest
+        if not is_same:
+            self.unload()
+            raise ModelError(f"{self.path} changed while it was loaded; start again once it is whole")
+
+    def unload(self) -> None:
+        """Free the weights, if they are loaded; all contexts of this model must be unloaded before."""
+        if self.handle is not None:
+            llama_cpp.llama_model_free(self.handle)
+        self.handle = None
+
     def close(self) -> None:
-        """Free the weights; all contexts of this model must be closed before."""
-        llama_cpp.llama_model_free(self.handle)
+        """Free the weights and the vocabulary; all contexts of this model must be closed before."""
+        if self._words != self.handle:
+            llama_cpp.llama_model_free(self._words)
+        self.unload()
 
     def _kind(self) -> MemoryKind:
         if llama_cpp.llama_model_is_recurrent(self.handle):

@@ -104,6 +104,21 @@ class Loop:
         """Run a function on the engine's thread between two batches; any thread."""
         return self._inbox.call(function)
 
+    def vacate(self, unload: Callable[[], None]) -> "Future[bool]":
+        """Empty all sequences, then `unload` on the engine's thread; False, with nothing done, while there is work.
+
+        No job may be submitted until the engine can be used again.
+        """
+
+        def vacate() -> bool:
+            if not self._is_idle or self.idle_checkpoints.has_work:
+                return False
+            self.cache.vacate()
+            unload()
+            return True
+
+        return self.call(vacate)
+
     def wake(self) -> None:
         """Wake the engine's thread, because there may be work; any thread."""
         self._inbox.wake()

@@ -10,6 +10,7 @@ from segue.serving.errors import UNAVAILABLE, ApiError
 from segue.serving.farewells import Farewells
 from segue.serving.keys import KeyRing
 from segue.serving.reports import Reports
+from segue.serving.sleeper import Sleeper
 from segue.settings import Settings
 
 
@@ -34,11 +35,13 @@ class Service:
     progress: float = 0.0
     phase: LoadingPhase = LoadingPhase.LOADING
     failure: str = ""
+    sleeper: Sleeper | None = None
     _backend: Backend | None = None
 
-    def attach(self, backend: Backend) -> None:
-        """Start to serve a model."""
+    def attach(self, backend: Backend, sleeper: Sleeper | None = None) -> None:
+        """Start to serve a model, which sleeps between requests if there is a `sleeper`."""
         self._backend = backend
+        self.sleeper = sleeper
         self.progress = 1.0
         self.phase = LoadingPhase.READY
 
@@ -53,6 +56,11 @@ class Service:
         if self._backend is None:
             raise self.unavailable()
         return self._backend
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether the model is unloaded until the next request."""
+        return self.sleeper is not None and self.sleeper.is_asleep
 
     def unavailable(self, **details: object) -> ApiError:
         """Say why no model is there, with further fields for the error object."""

@@ -54,6 +54,12 @@ class ServerSettings(SettingsGroup):
         ge=-1,
         le=INT32_MAX,
     )
+    sleep_idle_seconds: Annotated[int, flag(_SERVER, "--sleep-idle-seconds")] = own(
+        -1,
+        "Seconds without a request after which the model is unloaded until the next one; -1 means never.",
+        ge=-1,
+        le=INT32_MAX,
+    )
     slot_save_path: Annotated[PathText | None, path_flag(_SERVER, "--slot-save-path")] = own(
         None, "A directory for POST /slots/{id}?action=save and restore; needed for both."
     )
@@ -123,6 +129,13 @@ class ServerSettings(SettingsGroup):
     def _check_header(cls, value: str) -> str:
         if not (value.isascii() and value.isprintable()):
             raise ValueError("a header of HTTP holds printable ASCII characters only")
+        return value
+
+    @field_validator("sleep_idle_seconds")
+    @classmethod
+    def _check_sleep(cls, value: int) -> int:
+        if value == 0:
+            raise ValueError("pass seconds, or -1 to keep the model loaded")
         return value
 
     @field_validator("host")

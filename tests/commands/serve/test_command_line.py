@@ -138,7 +138,6 @@ def test_what_is_passed_over_in_silence(line: str) -> None:
         ("--context-shift", "--context-shift", "a reply ends there"),
         ("--no-jinja", "--no-jinja", "--chat-template"),
         ("--models-dir d --models-preset m.ini --models-max 1", "--models-dir, --models-preset", "start one for each"),
-        ("--sleep-idle-seconds 60", "--sleep-idle-seconds", "loaded"),
     ],
 )
 def test_what_is_passed_over_with_one_warning(line: str, names: str, part: str) -> None:

@@ -116,7 +116,7 @@ def _props(service: Service) -> JsonObject:
         "bos_token": backend.vocabulary.text(backend.vocabulary.bos),
         "eos_token": backend.vocabulary.text(backend.vocabulary.eos),
         "build_info": FINGERPRINT,
-        "is_sleeping": False,
+        "is_sleeping": service.is_asleep,
     }
 
 

@@ -127,7 +127,6 @@ ANSWERS: dict[str, Answer] = {
     "--keep": _silent("Segue drops nothing of a full context"),
     "--no-jinja": _warned("Segue always renders the model's own Jinja template; --chat-template replaces it"),
     "--jinja": _silent("Segue always renders Jinja templates"),
-    "--sleep-idle-seconds": _warned("Segue keeps the model loaded"),
     "--lookup-cache-*": _warned("Segue drafts from what it has read since it started, and keeps no file of it"),
     "--spec-ngram-*": _NGRAMS,
     "--spec-draft-p-split": _NGRAMS,

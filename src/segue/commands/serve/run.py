@@ -33,6 +33,7 @@ from segue.commands.serve.start import (
 from segue.engine.errors import EngineError
 from segue.loop.end import JobEnd
 from segue.serving.service import LoadingPhase, Service
+from segue.serving.sleeper import Sleeper
 from segue.settings import Settings
 from segue.watch.log import log_request
 
@@ -160,6 +161,8 @@ class _Loader:
             sys.stderr.flush()
             os._exit(exit_code)
         self._thread.join()
+        if self._service.sleeper is not None:
+            self._service.sleeper.close()
         if self._built is not None:
             self._built.close()
         if self._service.phase is LoadingPhase.READY:
@@ -177,7 +180,8 @@ class _Loader:
             log.exception("loading failed")
             self._fail(f"loading failed: {type(error).__name__}")
         else:
-            self._service.attach(backend)
+            idle_s = self._service.settings.sleep_idle_seconds
+            self._service.attach(backend, Sleeper(self._built, idle_s) if idle_s > 0 else None)
             self._announce(time.perf_counter() - started)
 
     def _fail(self, message: str) -> None:

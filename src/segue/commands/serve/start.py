@@ -69,6 +69,12 @@ class LoadedModel(Protocol):
     def can_generate(self) -> bool:
         """Whether the model can generate replies."""
 
+    def unload(self) -> bool:
+        """Free the weights and all contexts; False while there is work. No request may be served until `load`."""
+
+    def load(self) -> None:
+        """Load again what was unloaded. Raises EngineError."""
+
     def close(self) -> None:
         """End the loop and free the model."""
 
