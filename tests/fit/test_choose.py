@@ -1,5 +1,6 @@
 """Placement and sizes on small made-up devices: what was asked for is kept or refused, and the rest is shared."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -120,3 +121,31 @@ def test_buffers_that_turn_out_larger_are_made_room_for() -> None:
     assert choice.usages[0].compute == 2 * MIB
     assert 0 <= choice.usages[0].left < MIB
     assert len(tries) <= 4 + 2
+
+
+@pytest.mark.parametrize("state_mib", [0.01, 0.1, 0.5])
+def test_a_parked_sequence_is_worth_a_little_of_the_context(state_mib: float) -> None:
+    """No device is too small for it by less than its price, and more memory never gives less context."""
+    wide = {"n_ctx_train": 1 << 20, "n_ctx_most": 1 << 20}
+    memory = figures(state=state_mib * MIB)
+    price = state_mib * MIB / 1000
+    # With 20 MiB the whole model lies on the device, and no other placement is chosen from there on.
+    sizes = [on([device(size * MIB)], memory=memory, **wide).sizes for size in range(20, 130, 2)]
+    for before, after in pairwise(sizes):
+        assert after.n_ctx >= before.n_ctx
+    for each in sizes:
+        assert each.n_ctx >= 32 * price * min(each.n_parked, 4) - 256
+    assert sizes[-1].n_parked >= min(4, int(100 * MIB / 1000 / 32 / price))
+
+
+def test_cells_that_were_asked_for_stay_beside_a_context_that_was_not() -> None:
+    choice = on([device(100 * MIB)], n_ctx_train=1 << 20, n_ctx_most=1 << 20, parked_mib=10)
+    assert choice.sizes.n_cells - choice.sizes.n_ctx == 10 * MIB // 1000
+    assert choice.usages[0].left < MIB
+
+
+def test_the_host_keeps_a_tier_beside_experts_that_fill_its_memory() -> None:
+    shape = layout(n_expert_bytes=100 * MIB)
+    choice = on([device(20 * MIB)], shape, host=HostMemory(300 * MIB, 300 * MIB), n_ctx=4096)
+    assert choice.placement.n_host_experts == 4
+    assert choice.sizes.n_host_bytes == pytest.approx(300 * MIB / 16, rel=0.01)

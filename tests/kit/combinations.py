@@ -121,7 +121,7 @@ def run_apart(numbers: range) -> list[Outcome]:
 
 def main(arguments: Sequence[str]) -> None:
     """Print each combination and what came of it, two lines each."""
-    with patch("psutil.virtual_memory", return_value=Mock(available=_FREE_BYTES)):
+    with patch("psutil.virtual_memory", return_value=Mock(available=_FREE_BYTES, total=2 * _FREE_BYTES)):
         for number in range(*map(int, arguments)):
             print(json.dumps({"number": number} | draw(number)), flush=True)
             line = start(number)

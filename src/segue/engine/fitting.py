@@ -37,7 +37,8 @@ class Fitting:
         self._path = path
         self.model_params = params
         self._context = context
-        self._contexts: dict[tuple[ModelParams, int, int], DryContext] = {}
+        self._contexts: dict[tuple[ModelParams, ContextParams], DryContext] = {}
+        self._n_batch_most = 1
         self._gpus = _used(list_devices(), params)
         self.model = self._dry(params)
         self._models = {params: self.model}
@@ -53,25 +54,23 @@ class Fitting:
 
         `target_mib` shall stay free on each device; a single number stands for all.
         """
+        # A context is no smaller for being tried as a larger one, but its batches would be larger.
+        self._n_batch_most = (1 + asked.n_slots) * asked.n_ctx or asked.n_ctx_train
         small, large = (self._try(self.model_params, n_cells, 1) for n_cells in N_CELLS_MEASURED)
-        memory = figures(self.model, self._context(1, 1).n_ubatch, small, large)
+        memory = figures(self.model, self._params(1, 1).n_ubatch, small, large)
         cpu = next(device for device in list_devices() if device.kind is DeviceKind.CPU)
-        host = HostMemory(cpu.free_bytes, cpu.total_bytes, self.model_params.load_mode in _MAPPED, are_weights_loaded)
-        copied = max(_COPIED_LEAST, 2 * int(memory.n_bytes_state)) + int(memory.n_bytes_state)
+        # Cells are first joined in a separate buffer before they are loaded.
         has_copies = asked.is_unified and memory.n_bytes_cell > 0
-        return choose(
-            self._memories(target_mib),
-            host,
-            self._layout,
-            memory,
-            asked,
-            self._compute,
-            copy_bytes=copied if has_copies else 0,
+        copied = max(_COPIED_LEAST, 2 * int(memory.n_bytes_state)) + int(memory.n_bytes_state) if has_copies else 0
+        host = HostMemory(
+            max(0, cpu.free_bytes - copied), cpu.total_bytes, self.model_params.load_mode in _MAPPED, are_weights_loaded
         )
+        return choose(self._memories(target_mib), host, self._layout, memory, asked, self._compute)
 
     def params(self, placement: Placement) -> ModelParams:
         """The parameters that load the model so placed."""
-        if not self._gpus or self._is_pooled:
+        is_usual = len(self._gpus) == 1 and placement.n_on_devices > self.n_layers and not placement.override
+        if not self._gpus or self._is_pooled or is_usual:
             return self.model_params
         places = self.model_params.tensor_places
         if placement.override:
@@ -124,12 +123,17 @@ class Fitting:
         return {"+".join(names): most * len(names), **{n: size for n, size in buffers.items() if n not in names}}
 
     def _try(self, params: ModelParams, n_cells: int, n_seq_max: int) -> DryContext:
-        key = (params, n_cells, n_seq_max)
+        context = self._params(n_cells, n_seq_max)
+        key = (params, context)
         if key not in self._contexts:
             if params not in self._models:
                 self._models[params] = self._dry(params)
-            self._contexts[key] = dry_context(self._models[params], self._context(n_cells, n_seq_max))
+            self._contexts[key] = dry_context(self._models[params], context)
         return self._contexts[key]
+
+    def _params(self, n_cells: int, n_seq_max: int) -> ContextParams:
+        params = self._context(n_cells, n_seq_max)
+        return replace(params, n_ubatch=max(1, min(params.n_ubatch, params.n_batch, self._n_batch_most)))
 
     def _dry(self, params: ModelParams) -> Model:
         return Model(self._path, replace(params, is_dry=True))

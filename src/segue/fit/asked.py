@@ -33,3 +33,13 @@ class Asked:
     def is_placed(self) -> bool:
         """Whether the user has placed the model, so that only sizes are left to choose."""
         return not self.is_fitted or self.n_on_devices is not None or bool(self.shares) or bool(self.overrides)
+
+    @property
+    def parked_bytes(self) -> int | None:
+        """What parked checkpoints may take; None if that is left to the server."""
+        return None if self.parked_mib is None else self.parked_mib << 20
+
+    @property
+    def parks_freely(self) -> bool:
+        """Whether the server chooses what is parked."""
+        return self.is_unified and self.parked_mib is None

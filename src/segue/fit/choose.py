@@ -8,14 +8,14 @@ from segue.fit.choice import FitChoice
 from segue.fit.demand import ComputeBuffers, Demand
 from segue.fit.errors import FitError
 from segue.fit.figures import ContextFigures
-from segue.fit.growth import grown
+from segue.fit.growth import Growth
 from segue.fit.layout import ModelLayout
 from segue.fit.memory_devices import DeviceMemory, HostMemory
 from segue.fit.on_host import choose_on_host
 from segue.fit.placement import Placement
 from segue.fit.places import Place, Places
 from segue.fit.refusal import refusal
-from segue.fit.sizes import MIB, Sizes, n_idle_cells, n_parked_in, n_parked_most, n_seq_max
+from segue.fit.sizes import Sizes, n_parked_in, n_parked_most
 
 _N_TRIES = 4
 _N_PARKED_BLIND = 4
@@ -29,18 +29,15 @@ def choose(
     figures: ContextFigures,
     asked: Asked,
     compute: ComputeBuffers,
-    *,
-    copy_bytes: int = 0,
 ) -> FitChoice:
     """Choose placement and sizes. Raises FitError where something that was asked for does not fit.
 
     The context that was asked for comes before anything parked, and what is left is shared. Where the model does not
-    fit on the devices, an unasked context is reduced first, then experts go to the host, then layers. `copy_bytes` are
-    needed on the host while cells are copied.
+    fit on the devices, an unasked context is reduced first, then experts go to the host, then layers.
     """
     demand = Demand(devices, host, layout, figures, asked, compute)
     if not devices:
-        return choose_on_host(demand, copy_bytes)
+        return choose_on_host(demand)
     blind = next((device.name for device in devices if not device.is_known), None)
     if blind and not asked.n_ctx:
         raise FitError(f"{blind} does not tell how much of its memory is free; say what it can hold with --ctx-size")
@@ -48,7 +45,7 @@ def choose(
     sizes = _least(demand, is_blind=bool(blind))
     demand.measure(places.usual())
     for _ in range(_N_TRIES):
-        choice = _choose(demand, places, sizes, copy_bytes, is_blind=bool(blind))
+        choice = _choose(demand, places, sizes, is_blind=bool(blind))
         demand.correct(choice.placement, choice.sizes.n_cells, choice.sizes.n_seq_max)
         if not asked.is_fitted or demand.fits(choice.placement, choice.sizes.n_cells, choice.sizes.n_seq_max):
             break
@@ -64,17 +61,13 @@ def _least(demand: Demand, *, is_blind: bool) -> Sizes:
     n_most = asked.n_slots * asked.n_ctx_most if has_shared_cells else asked.n_ctx_most
     least = asked.n_ctx_least if asked.is_fitted and figures.n_bytes_cell else asked.n_ctx_train
     n_ctx = min(asked.n_ctx, n_most) if asked.n_ctx else min(least, asked.n_ctx_train)
-    n_parked = n_extra = 0
-    if asked.parked_mib:
-        n_parked, n_extra = n_parked_in(asked.parked_mib * MIB, n_parked_most(asked), figures)
-    elif asked.parked_mib is None and is_blind:
-        n_parked = min(_N_PARKED_BLIND, n_parked_most(asked))
-    n_idle = n_idle_cells(demand.layout.active_bytes, figures)
-    n_extra = min(n_extra, min(n_ctx, asked.n_ctx_most) + n_idle)
-    return Sizes(min(n_ctx, asked.n_ctx_most), n_ctx + n_extra, n_parked, n_seq_max(asked, n_parked), n_idle)
+    n_parked = min(_N_PARKED_BLIND, n_parked_most(asked)) if asked.parks_freely and is_blind else 0
+    if asked.parked_bytes:
+        n_parked = n_parked_in(asked.parked_bytes, n_parked_most(asked), figures)[0]
+    return Growth(lambda *_: None, demand).least(n_ctx, n_parked)
 
 
-def _choose(demand: Demand, places: Places, sizes: Sizes, copy_bytes: int, *, is_blind: bool) -> FitChoice:
+def _choose(demand: Demand, places: Places, sizes: Sizes, *, is_blind: bool) -> FitChoice:
     place, is_whole = _place(demand, places, sizes)
     if place is None:
         if demand.asked.is_fitted:
@@ -82,13 +75,10 @@ def _choose(demand: Demand, places: Places, sizes: Sizes, copy_bytes: int, *, is
         placement = places.usual()
     else:
         if not is_blind:
-            sizes = grown(sizes, place, demand, is_whole=is_whole)
+            sizes = Growth(place, demand).grown(sizes, is_whole=is_whole)
         placement = place(sizes.n_cells, sizes.n_seq_max) or places.usual()
     usages = demand.usages(placement, sizes.n_cells, sizes.n_seq_max)
-    shared = sum(u.used for u, device in zip(usages, demand.devices, strict=False) if device.is_shared)
-    weights = 0 if demand.host.are_weights_loaded and not demand.host.maps_weights else usages[-1].weights
-    rest = demand.host.free_bytes - copy_bytes - shared - (usages[-1].used - usages[-1].weights) - weights
-    return FitChoice(placement, sizes.with_host(rest, demand.asked.host_mib), usages)
+    return FitChoice(placement, sizes.with_host(demand.spare_host(usages), demand.asked.host_mib), usages)
 
 
 def _place(demand: Demand, places: Places, sizes: Sizes) -> tuple[Place | None, bool]:

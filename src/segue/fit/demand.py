@@ -9,6 +9,7 @@ from segue.fit.figures import ContextFigures, LayerMemory
 from segue.fit.layout import ModelLayout
 from segue.fit.memory_devices import DeviceMemory, HostMemory
 from segue.fit.placement import Placement, matches
+from segue.fit.sizes import rounded
 from segue.fit.usage import MemoryUsage
 
 HOST: Final = "host"
@@ -109,7 +110,11 @@ class Demand:
     def layer_memory(self, layer: int, n_cells: int, n_seq: int) -> float:
         """The cells and states that lie with a layer."""
         memory = self._memory(layer)
-        return memory.n_bytes_cell * n_cells * self.n_streams + memory.n_bytes_state * n_seq + memory.n_bytes_batch
+        return (
+            memory.n_bytes_cell * rounded(n_cells) * self.n_streams
+            + memory.n_bytes_state * n_seq
+            + memory.n_bytes_batch
+        )
 
     @property
     def n_streams(self) -> int:
@@ -145,7 +150,7 @@ class Demand:
             if not (is_output and name == HOST and self.layout.is_tied):
                 weights[name] += layer_weights.rest
             weights[HOST if has_host_experts else name] += layer_weights.experts
-            cells[with_memory] += memory.n_bytes_cell * n_cells * self.n_streams
+            cells[with_memory] += memory.n_bytes_cell * rounded(n_cells) * self.n_streams
             states[with_memory] += memory.n_bytes_state * n_seq + memory.n_bytes_batch
             n_layers[name] += not is_output
             n_experts[name] += bool(layer_weights.experts) and not has_host_experts
@@ -164,6 +169,14 @@ class Demand:
             )
             for name, (free, target) in zip(names, memories, strict=True)
         )
+
+    def spare_host(self, usages: Sequence[MemoryUsage]) -> int:
+        """What is left of the host's memory for its tier, with room for mapped weights, if there can be."""
+        host = usages[-1]
+        shared = sum(usage.used for usage, device in zip(usages, self.devices, strict=False) if device.is_shared)
+        is_counted = self.host.are_weights_loaded and not self.host.maps_weights
+        left = self.host.free_bytes - shared - (host.used - host.weights)
+        return max(left - (0 if is_counted else host.weights), left // 4)
 
     def _memory(self, layer: int) -> LayerMemory:
         return self.figures.layers[layer] if layer < len(self.figures.layers) else LayerMemory()

@@ -4,29 +4,30 @@ from segue.fit.choice import FitChoice
 from segue.fit.demand import HOST, Demand
 from segue.fit.errors import FitError
 from segue.fit.placement import Placement
-from segue.fit.sizes import MIB, Sizes, n_cells_in, n_idle_cells, n_parked_in, n_parked_most, n_seq_max
+from segue.fit.sizes import Sizes, n_cells_in, n_idle_cells, n_parked_in, n_parked_most, n_seq_max, useful_cells
 
 _DEFAULT_PARKED_BYTES = 1 << 30
 _N_PARKED_LEAST = 4
 _N_CTX_LEAST = 256
 
 
-def choose_on_host(demand: Demand, copy_bytes: int) -> FitChoice:
+def choose_on_host(demand: Demand) -> FitChoice:
     """Choose sizes for the free host memory; raises FitError if what was asked for does not fit.
 
-    By default the context takes up to half of what is free beside the weights. `copy_bytes` are needed for copies.
+    By default the context takes up to half of what is free beside the weights.
     """
     asked, figures = demand.asked, demand.figures
     placement = Placement(demand.layout.n_layers)
     demand.measure(placement)
-    free, spare = _free(demand, copy_bytes)
+    free, spare = _free(demand)
     n_parked, n_extra = _parked(demand, free)
     n_seq = n_seq_max(asked, n_parked)
     has_cells = figures.n_bytes_cell > 0
     per_cell = figures.n_bytes_cell * demand.n_streams
 
     n_asked = min(asked.n_ctx, asked.n_slots * asked.n_ctx_most if asked.is_unified and has_cells else asked.n_ctx_most)
-    n_extra = _useful(demand, n_extra, n_asked or asked.n_ctx_train)
+    n_idle = n_idle_cells(demand.layout.active_bytes, figures)
+    n_extra = useful_cells(n_extra, n_asked or asked.n_ctx_train, asked, n_idle)
 
     def n_fitting(n_bytes: float) -> int:
         left = n_bytes - n_seq * figures.n_bytes_state - figures.n_bytes_batch - n_extra * figures.n_bytes_cell
@@ -42,20 +43,14 @@ def choose_on_host(demand: Demand, copy_bytes: int) -> FitChoice:
     n_ctx = n_asked or asked.n_ctx_train
     if not n_asked and has_cells:
         n_ctx = min(asked.n_ctx_train, max(_N_CTX_LEAST, n_fitting(spare) // 2))
-    n_cells = n_ctx + _useful(demand, n_extra, n_ctx)
-    sizes = Sizes(
-        min(n_ctx, asked.n_ctx_most),
-        n_cells,
-        n_parked,
-        n_seq,
-        n_idle_cells(demand.layout.active_bytes, figures),
-    )
+    n_cells = n_ctx + useful_cells(n_extra, n_ctx, asked, n_idle)
+    sizes = Sizes(min(n_ctx, asked.n_ctx_most), n_cells, n_parked, n_seq, n_idle)
     usages = demand.usages(placement, n_cells, n_seq)
     rest = spare - usages[-1].cells - usages[-1].states - usages[-1].compute
     return FitChoice(placement, sizes.with_host(rest, asked.host_mib), usages)
 
 
-def _free(demand: Demand, copy_bytes: int) -> tuple[int, int]:
+def _free(demand: Demand) -> tuple[int, int]:
     """What a context that was asked for may take, and of that what the weights do not need as well.
 
     Mapped weights can leave memory, so they refuse no context; but it is best to leave room for them.
@@ -63,15 +58,9 @@ def _free(demand: Demand, copy_bytes: int) -> tuple[int, int]:
     host = demand.host
     weights = demand.usages(Placement(demand.layout.n_layers), 0, 0)[-1].weights
     is_counted = host.maps_weights or host.are_weights_loaded
-    free = host.free_bytes - copy_bytes - (0 if is_counted else weights)
+    free = host.free_bytes - (0 if is_counted else weights)
     spare = free - (weights if host.maps_weights else 0)
     return free, max(spare, free // 4)
-
-
-def _useful(demand: Demand, n_extra: int, n_ctx: int) -> int:
-    """Cells beyond the context, as far as they are of use: for the path used last and the idle ones."""
-    n_idle = n_idle_cells(demand.layout.active_bytes, demand.figures)
-    return min(n_extra, min(n_ctx, demand.asked.n_ctx_most) + n_idle)
 
 
 def _parked(demand: Demand, free: int) -> tuple[int, int]:
@@ -79,7 +68,8 @@ def _parked(demand: Demand, free: int) -> tuple[int, int]:
     n_most = n_parked_most(asked)
     if asked.parked_mib == 0 or not n_most:
         return 0, 0
-    n_bytes = min(max(0, free) // 8, _DEFAULT_PARKED_BYTES) if asked.parked_mib is None else asked.parked_mib * MIB
+    usual = min(max(0, free) // 8, _DEFAULT_PARKED_BYTES)
+    n_bytes = usual if asked.parked_bytes is None else asked.parked_bytes
     n_parked, n_cells = n_parked_in(n_bytes, n_most, figures)
     if asked.parked_mib is None and n_parked < _N_PARKED_LEAST:
         n_parked = min(_N_PARKED_LEAST, n_most)

@@ -66,6 +66,11 @@ def n_idle_cells(active_bytes: int, figures: ContextFigures) -> int:
     return int(_IDLE_SHARE * active_bytes / _CELL_COST / max(1, figures.n_bytes_cell))
 
 
+def useful_cells(n_cells: int, n_ctx: int, asked: Asked, n_idle: int) -> int:
+    """Of cells beyond the context, those of use: the path used last and the idle ones keep no more."""
+    return min(n_cells, min(n_ctx, asked.n_ctx_most) + n_idle)
+
+
 def rounded(n_cells: int) -> int:
     """As many cells, as libllama counts them."""
     return -(-n_cells // _N_CELLS_STEP) * _N_CELLS_STEP
