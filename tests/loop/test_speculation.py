@@ -2,9 +2,12 @@
 
 import pytest
 
+from segue.engine.errors import EngineError
+from segue.loop.end import EndReason
 from segue.memory import MemoryKind
 from tests.kit.fake_engine.reading import expected_reply
 from tests.kit.guesser import Guesser
+from tests.kit.rig import Heard
 from tests.loop.fake_rig import FakeRig, Sizes, text
 
 _N_REPLY = 60
@@ -26,6 +29,72 @@ def test_a_reply_is_the_same_with_drafts(kind: MemoryKind, share: float) -> None
     assert len(rig.engine.decoded) < 20 or share < 1
     # What is kept at the end of the reply is what is kept without drafts.
     assert rig.ask(prompt + first.tokens + text(2, 20), _N_REPLY).n_read == 21
+    rig.close()
+
+
+@pytest.mark.parametrize("stop_after", range(20, 30))
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_a_reply_that_a_stop_string_ends_is_kept_to_its_end(kind: MemoryKind, stop_after: int) -> None:
+    rig = FakeRig(kind, drafter=_guesser(kind, 0.5))
+    prompt = text(1, 50)
+    heard = rig.send(prompt, _N_REPLY, heard=Heard(stop_after=stop_after))
+    assert heard.wait().reason is EndReason.WORD
+    assert heard.tokens == expected_reply(kind, prompt, stop_after)
+    # Without drafts it is 21; a draft that held may have been read already.
+    assert rig.ask(prompt + heard.tokens + text(2, 20)).n_read in (20, 21)
+    rig.close()
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_a_call_that_fails_takes_nothing_but_its_replies(kind: MemoryKind) -> None:
+    rig = FakeRig(kind, drafter=_guesser(kind, 0.7))
+    prompts = [text(seed, 30) for seed in range(4)]
+    with rig.held():
+        heard = [rig.send(prompt, _N_REPLY) for prompt in prompts]
+    heard[0].on_each = lambda: (
+        rig.engine.failures.append(EngineError("injected")) if len(heard[0].tokens) == 9 else None
+    )
+    reasons = [one.wait().reason for one in heard]
+    assert EndReason.ERROR in reasons
+    for prompt in prompts:
+        rig.ask(prompt, _N_REPLY)
+    rig.close()
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_a_reply_cancelled_between_its_drafts_leaves_a_whole_cache(kind: MemoryKind) -> None:
+    rig = FakeRig(kind, drafter=_guesser(kind, 0.6))
+    prompts = [text(seed, 30 + seed) for seed in range(4)]
+    with rig.held():
+        heard = [rig.send(prompt, 200) for prompt in prompts]
+
+    def cancel() -> None:
+        if len(heard[1].tokens) == 17 and heard[1].submission is not None:
+            heard[1].submission.cancel()
+
+    heard[1].on_each = cancel
+    assert heard[1].wait().reason is EndReason.CANCELLED
+    for one, prompt in zip(heard, prompts, strict=True):
+        one.wait()
+        assert one.tokens == expected_reply(kind, prompt, len(one.tokens))
+    rig.check()
+    path = prompts[1] + heard[1].tokens
+    assert rig.ask(path, 5).tokens == expected_reply(kind, path, 5)
+    rig.close()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MemoryKind if kind.shares_cells])
+def test_full_cells_take_drafts_before_they_take_replies(kind: MemoryKind) -> None:
+    rig = FakeRig(
+        kind, Sizes(n_slots=2, n_ctx=120, n_cells=130, n_parked=0, n_host_bytes=0), drafter=_guesser(kind, 0.5)
+    )
+    prompts = [text(seed, 60) for seed in range(2)]
+    with rig.held():
+        heard = [rig.send(prompt, 40) for prompt in prompts]
+    for one, prompt in zip(heard, prompts, strict=True):
+        assert one.wait().reason is EndReason.LIMIT
+        assert one.tokens == expected_reply(kind, prompt, 40)
+    rig.check()
     rig.close()
 
 
