@@ -176,11 +176,11 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     loop.start()
     pooling = pooling_of(model.meta, settings.pooling)
     embedder_params = EmbedderParams(
-        min(settings.ubatch_size, loop.n_ctx),
-        pooling,
-        n_threads_batch,
-        settings.flash_attn,
-        rope,
+        n_tokens=min(settings.ubatch_size, loop.n_ctx),
+        pooling=pooling,
+        n_threads=n_threads_batch,
+        flash_attention=settings.flash_attn,
+        rope=rope,
         is_kv_offloaded=settings.kv_offload,
         offloads_operations=settings.op_offload,
     )

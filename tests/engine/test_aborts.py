@@ -114,7 +114,7 @@ print(context.n_batch)
 
 
 @pytest.mark.parametrize(
-    "made", ["make(path, n_cells=n, n_batch=n, n_ubatch=n)", "Embedder(Model(path), EmbedderParams(n))"]
+    "made", ["make(path, n_cells=n, n_batch=n, n_ubatch=n)", "Embedder(Model(path), EmbedderParams(n_tokens=n))"]
 )
 def test_a_graph_too_large_for_the_memory_is_refused(made: str) -> None:
     """For some architectures libllama takes up to 3 MB a token, and does not look whether it got them."""
@@ -137,8 +137,8 @@ def test_a_pooling_that_is_not_known_is_the_mean(tmp_path: Path) -> None:
     path = _llama(tmp_path / "pooled.gguf", pooling_type=7)
     apart(
         """
-embedder = Embedder(Model(Path(sys.argv[1])), EmbedderParams(64, 1))
-expected = Embedder(Model(model_path("llama")), EmbedderParams(64, 1))
+embedder = Embedder(Model(Path(sys.argv[1])), EmbedderParams(n_tokens=64, n_threads=1))
+expected = Embedder(Model(model_path("llama")), EmbedderParams(n_tokens=64, n_threads=1))
 assert np.array_equal(embedder.embed(text(1, 64)), expected.embed(text(1, 64)))
 """,
         str(path),

@@ -77,7 +77,7 @@ def test_poolings() -> None:
     tokens = model.vocabulary.tokenize("ab cd", add_special=True, parse_special=False)
     vectors: dict[Pooling, Embeddings] = {}
     for pooling in Pooling:
-        embedder = Embedder(model, EmbedderParams(N_CTX_BERT, pooling, n_threads=1))
+        embedder = Embedder(model, EmbedderParams(n_tokens=N_CTX_BERT, pooling=pooling, n_threads=1))
         vectors[pooling] = embedder.embed(tokens)
         embedder.close()
     each = vectors[Pooling.NONE]
@@ -125,7 +125,7 @@ def test_the_flags_that_keep_devices_out_reach_libllama(is_kept_off: bool, monke
     monkeypatch.setattr("segue.engine.embedder.create", note)
     model = Model(model_path("llama"))
     is_on = not is_kept_off
-    Embedder(model, EmbedderParams(64, is_kv_offloaded=is_on, offloads_operations=is_on)).close()
+    Embedder(model, EmbedderParams(n_tokens=64, is_kv_offloaded=is_on, offloads_operations=is_on)).close()
     model.close()
     assert made == [(is_on, is_on)]
 

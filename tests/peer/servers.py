@@ -32,7 +32,7 @@ def both(model: Path, flags: Sequence[str]) -> Iterator[Servers]:
     """Start both; skips the test where llama-server's engine is not installed."""
     llama = [PEER.python, str(_LLAMA_SERVER)]
     segue = [sys.executable, "-m", "segue", "serve"]
-    arguments = ["--model", str(model), "--threads", "1", "--seed", "1", *flags]
+    arguments = ["--model", str(model), "--threads", "1", "--seed", "1", "--spec-type", "none", *flags]
     with _running([*segue, *arguments]) as one, _running([*llama, *arguments]) as other:
         yield Servers(one, other)
 

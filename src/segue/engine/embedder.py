@@ -15,7 +15,7 @@ from segue.engine.pooling import Pooling
 from segue.engine.rope import ROPE_OF_FILE, RopeParams
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedderParams:
     """`n_tokens` is the longest text: all of it is computed at once, since pooling sees only one physical batch.
 
