@@ -25,6 +25,8 @@ def measure(model: Model, params: ContextParams) -> MemoryShape:
         flash_attention=params.flash_attention,
         type_k=params.type_k,
         type_v=params.type_v,
+        is_kv_offloaded=params.is_kv_offloaded,
+        offloads_operations=params.offloads_operations,
     )
     n_bytes_logits = 4 * model.vocabulary.n_tokens
     context = Context(model, small, MemoryShape(model.kind, model.n_swa, 0, 0, n_bytes_logits))
