@@ -7,6 +7,7 @@ from typing import Any, Final
 import llama_cpp
 
 from segue.engine import libllama
+from segue.engine.cell_tensors import require_tensors
 from segue.engine.errors import ModelError
 from segue.engine.model import Model
 
@@ -45,6 +46,7 @@ def create(model: Model, native: Any) -> int:
     _require_graph(model, min(native.n_ubatch, native.n_ctx))
     if native.flash_attn_type == FLASH_ATTENTION["off"] and native.type_k not in _PLAIN_TYPES:
         _require_whole_blocks(model, native.type_k)
+    require_tensors(model.handle, native)
     libllama.pop_errors()
     handle = llama_cpp.llama_init_from_model(model.handle, native)
     if not handle:

@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 
 _ERROR = 4
 _CPU = 0
+_F16 = 1
+# More than what ggml keeps of a tensor besides its data.
+_N_BYTES_TENSOR = 4096
 # Graphics cards, and graphics that are part of a processor.
 _GPUS = (1, 2)
 _NUMA = {"distribute": 1, "isolate": 2, "numactl": 3}
@@ -33,6 +36,10 @@ class _Lines(threading.local):
 
 
 _lines = _Lines()
+
+
+class _InitParams(ctypes.Structure):
+    _fields_ = (("mem_size", ctypes.c_size_t), ("mem_buffer", ctypes.c_void_p), ("no_alloc", ctypes.c_bool))
 
 
 class _GgufParams(ctypes.Structure):
@@ -77,14 +84,17 @@ def pop_errors() -> list[str]:
 
 @contextmanager
 def recorded() -> Iterator[list[str]]:
-    """All lines that libllama logs on this thread until the block ends; lines of debugging among them."""
+    """All lines that libllama logs on this thread until the block ends; lines of debugging among them.
+
+    A block within has its lines for itself.
+    """
     start()
-    lines: list[str] = []
+    outer, lines = _lines.recorded, list[str]()
     _lines.recorded = lines
     try:
         yield lines
     finally:
-        _lines.recorded = None
+        _lines.recorded = outer
 
 
 def has_tensor(path: Path, names: Iterable[str]) -> bool:
@@ -172,6 +182,17 @@ def buffer_types() -> dict[str, int]:
     return {ggml.ggml_backend_buft_name(handle).decode(): handle for handle in handles if handle}
 
 
+def holds_tensor(device: str, n_bytes: int) -> bool:
+    """Whether a device can compute with a tensor of this size, if it has the memory: some APIs limit it."""
+    ggml = _ggml()
+    context = ggml.ggml_init(_InitParams(_N_BYTES_TENSOR, None, True))
+    try:
+        tensor = ggml.ggml_new_tensor_1d(context, _F16, -(-n_bytes // 2))
+        return bool(ggml.ggml_backend_dev_supports_op(ggml.ggml_backend_dev_by_name(device.encode()), tensor))
+    finally:
+        ggml.ggml_free(context)
+
+
 def has_gpu() -> bool:
     """Whether this build of libllama finds a GPU."""
     return any(device_type(index) in _GPUS for index in range(n_devices()))
@@ -196,6 +217,10 @@ def _ggml() -> ctypes.CDLL:
         "ggml_backend_dev_memory": (None, [ctypes.c_void_p, _SizePointer, _SizePointer]),
         "ggml_backend_dev_buffer_type": (ctypes.c_void_p, [ctypes.c_void_p]),
         "ggml_backend_buft_name": (ctypes.c_char_p, [ctypes.c_void_p]),
+        "ggml_init": (ctypes.c_void_p, [_InitParams]),
+        "ggml_new_tensor_1d": (ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_int, ctypes.c_int64]),
+        "ggml_free": (None, [ctypes.c_void_p]),
+        "ggml_backend_dev_supports_op": (ctypes.c_bool, [ctypes.c_void_p, ctypes.c_void_p]),
         "ggml_version": (ctypes.c_char_p, []),
         "gguf_init_from_file": (ctypes.c_void_p, [ctypes.c_char_p, _GgufParams]),
         "gguf_find_tensor": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p]),
