@@ -25,6 +25,7 @@ from tools.structure import Graph, depths, imports, modules, rooms  # noqa: E402
 SOURCE = ROOT / "src" / "segue"
 COMMANDS = (
     "serve",
+    "doctor",
     "demo",
     "warm",
     "cache",

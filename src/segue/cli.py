@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError
 from segue import __version__
 from segue.commands.cache.command import cache
 from segue.commands.demo import demo
+from segue.commands.doctor.command import doctor, run_doctor
 from segue.commands.serve.command import run_line, serve
 from segue.commands.serve.errors import FlagError
 from segue.commands.sim.command import sim
@@ -25,6 +26,7 @@ app = App(
     result_action="return_value",
 )
 app.command(serve)
+app.command(doctor)
 app.command(demo)
 app.command(cache)
 app.command(warm)
@@ -43,10 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if tokens[:1] == ["serve"] and not _HELP.intersection(tokens):
             return run_line(tokens[1:])
+        if tokens[:1] == ["doctor"] and not _HELP.intersection(tokens):
+            return run_doctor(tokens[1:])
         if tokens and tokens[0] in setting_flags():
             raise FlagError(f"{tokens[0]} is a flag of segue serve: put serve before it")
         # Its flags are read otherwise, so that cyclopts only shows them.
-        tokens = ["serve", "--help"] if tokens[:1] == ["serve"] else tokens
+        tokens = [tokens[0], "--help"] if tokens[:1] in (["serve"], ["doctor"]) else tokens
         result = app(tokens, exit_on_error=False, print_error=False)
     except (CycloptsError, FlagError) as error:
         print(f"segue: {' '.join(str(error).split())}", file=sys.stderr)

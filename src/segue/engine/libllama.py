@@ -64,6 +64,12 @@ def start() -> None:
     llama_cpp.llama_backend_init()
 
 
+def system_info() -> str:
+    """What libllama was built with, by backend: `CPU : AVX2 = 1 | FMA = 1 | `."""
+    start()
+    return llama_cpp.llama_print_system_info().decode()  # type: ignore[no-any-return]
+
+
 def use_numa(strategy: str) -> None:
     """Prepare for a machine with several NUMA nodes, before a model is loaded; one of llama-server's `--numa`."""
     start()
@@ -111,6 +117,15 @@ def tensor_sizes(path: Path) -> list[tuple[str, int]]:
         return [
             (ggml.gguf_get_tensor_name(handle, i).decode(), int(ggml.gguf_get_tensor_size(handle, i))) for i in count
         ]
+
+
+def complete_bytes(path: Path) -> int:
+    """How many bytes a GGUF file has by its header. Raises OSError."""
+    ggml = _ggml()
+    with _gguf(path) as handle:
+        count = range(ggml.gguf_get_n_tensors(handle))
+        ends = [ggml.gguf_get_tensor_offset(handle, i) + ggml.gguf_get_tensor_size(handle, i) for i in count]
+        return int(ggml.gguf_get_data_offset(handle)) + max(ends) if ends else 0
 
 
 @contextmanager
@@ -182,6 +197,36 @@ def buffer_types() -> dict[str, int]:
     return {ggml.ggml_backend_buft_name(handle).decode(): handle for handle in handles if handle}
 
 
+@contextmanager
+def device_tensor(device: str, n_bytes: int) -> Iterator[int]:
+    """The handle of a tensor in a device's memory until the block ends. Raises MemoryError if there is no room."""
+    ggml = _ggml()
+    backend = ggml.ggml_backend_dev_init(ggml.ggml_backend_dev_by_name(device.encode()), None)
+    context = ggml.ggml_init(_InitParams(_N_BYTES_TENSOR, None, True))
+    tensor = ggml.ggml_new_tensor_1d(context, _F16, -(-n_bytes // 2))
+    buffer = ggml.ggml_backend_alloc_ctx_tensors(context, backend) if backend else None
+    try:
+        if not buffer:
+            raise MemoryError(f"{device} has no room for {n_bytes} bytes")
+        yield tensor
+    finally:
+        if buffer:
+            ggml.ggml_backend_buffer_free(buffer)
+        ggml.ggml_free(context)
+        if backend:
+            ggml.ggml_backend_free(backend)
+
+
+def copy_in(tensor: int, data: "ctypes.Array[ctypes.c_char]") -> None:
+    """Copy host memory into a tensor of its size."""
+    _ggml().ggml_backend_tensor_set(tensor, data, 0, len(data))
+
+
+def copy_out(tensor: int, data: "ctypes.Array[ctypes.c_char]") -> None:
+    """Copy a tensor into host memory of its size."""
+    _ggml().ggml_backend_tensor_get(tensor, data, 0, len(data))
+
+
 def holds_tensor(device: str, n_bytes: int) -> bool:
     """Whether a device can compute with a tensor of this size, if it has the memory: some APIs limit it."""
     ggml = _ggml()
@@ -220,6 +265,18 @@ def _ggml() -> ctypes.CDLL:
         "ggml_init": (ctypes.c_void_p, [_InitParams]),
         "ggml_new_tensor_1d": (ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_int, ctypes.c_int64]),
         "ggml_free": (None, [ctypes.c_void_p]),
+        "ggml_backend_dev_init": (ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_char_p]),
+        "ggml_backend_free": (None, [ctypes.c_void_p]),
+        "ggml_backend_alloc_ctx_tensors": (ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_void_p]),
+        "ggml_backend_buffer_free": (None, [ctypes.c_void_p]),
+        "ggml_backend_tensor_set": (
+            None,
+            [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t],
+        ),
+        "ggml_backend_tensor_get": (
+            None,
+            [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t],
+        ),
         "ggml_backend_dev_supports_op": (ctypes.c_bool, [ctypes.c_void_p, ctypes.c_void_p]),
         "ggml_version": (ctypes.c_char_p, []),
         "gguf_init_from_file": (ctypes.c_void_p, [ctypes.c_char_p, _GgufParams]),
@@ -227,6 +284,8 @@ def _ggml() -> ctypes.CDLL:
         "gguf_get_n_tensors": (ctypes.c_int64, [ctypes.c_void_p]),
         "gguf_get_tensor_name": (ctypes.c_char_p, [ctypes.c_void_p, ctypes.c_int64]),
         "gguf_get_tensor_size": (ctypes.c_size_t, [ctypes.c_void_p, ctypes.c_int64]),
+        "gguf_get_data_offset": (ctypes.c_size_t, [ctypes.c_void_p]),
+        "gguf_get_tensor_offset": (ctypes.c_size_t, [ctypes.c_void_p, ctypes.c_int64]),
         "gguf_free": (None, [ctypes.c_void_p]),
     }
     for name, (result, arguments) in signatures.items():

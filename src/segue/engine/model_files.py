@@ -13,6 +13,15 @@ _N_END_BYTES = 1 << 20
 _PART = re.compile(r"-00001-of-(\d{5})\.gguf$")
 
 
+def model_parts(model: Path) -> list[Path]:
+    """The file of a model, or all parts of a split one, whether they are there or not."""
+    found = _PART.search(model.name)
+    if found is None:
+        return [model]
+    n_parts = int(found[1])
+    return [model.with_name(_PART.sub(f"-{i:05}-of-{n_parts:05}.gguf", model.name)) for i in range(1, n_parts + 1)]
+
+
 def digest(model: Path) -> str:
     """A digest of a model's file, or of all parts of a split one. Raises OSError; reads a few MiB.
 
@@ -20,7 +29,7 @@ def digest(model: Path) -> str:
     between them, which hit every large tensor.
     """
     hashed = blake3.blake3()
-    for path in _files(model):
+    for path in model_parts(model):
         n_bytes = path.stat().st_size
         hashed.update(n_bytes.to_bytes(8, "little"))
         with path.open("rb") as file:
@@ -35,17 +44,9 @@ def digest(model: Path) -> str:
 
 def has_tensor(model: Path, *names: str) -> bool:
     """Whether a model's file, or one of its parts, has a tensor of one of these names. Raises OSError."""
-    return any(libllama.has_tensor(path, names) for path in _files(model))
+    return any(libllama.has_tensor(path, names) for path in model_parts(model))
 
 
 def tensor_sizes(model: Path) -> list[tuple[str, int]]:
     """The tensors of a model's file, or of all its parts, with their bytes. Raises OSError."""
-    return [size for path in _files(model) for size in libllama.tensor_sizes(path)]
-
-
-def _files(model: Path) -> list[Path]:
-    found = _PART.search(model.name)
-    if found is None:
-        return [model]
-    n_parts = int(found[1])
-    return [model.with_name(_PART.sub(f"-{i:05}-of-{n_parts:05}.gguf", model.name)) for i in range(1, n_parts + 1)]
+    return [size for path in model_parts(model) for size in libllama.tensor_sizes(path)]

@@ -49,8 +49,3 @@ class DraftSettings(SettingsGroup):
     def draft_limits(self) -> DraftLimits:
         """What requests may draft that do not say it themselves."""
         return DraftLimits(self.spec_draft_n_max, self.spec_draft_n_min, self.spec_draft_p_min)
-
-    @property
-    def drafts_from_tree(self) -> bool:
-        """Whether replies are drafted from what was read before; a type that needs a model does not exclude that."""
-        return "none" not in self.spec_type and self.spec_draft_n_max > 0

@@ -39,6 +39,14 @@ class Settings(
         return self
 
     @property
+    def has_drafts(self) -> bool:
+        """Whether replies are drafted.
+
+        With drafts a call reads more tokens, and on that the last digits of logits depend.
+        """
+        return "none" not in self.spec_type and self.spec_draft_n_max > 0 and not self.reproducible
+
+    @property
     def model_name(self) -> str:
         """The name that responses give the model: the alias that sorts first, or the repository, or the file's name."""
         return min(self.alias) if self.alias else self.hf_repo or Path(self.model).name

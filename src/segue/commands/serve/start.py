@@ -96,7 +96,7 @@ def make_service(settings: Settings) -> Service:
         raise StartError(f"--samplers: {error}") from error
     try:
         # With the model's own tokens it is compiled again; a wrong one should not cost the loading of a model.
-        ChatTemplate(_template_source(settings), "", "")
+        ChatTemplate(template_source(settings), "", "")
     except TemplateError as error:
         raise StartError(f"{error}; pass another one with --chat-template-file") from error
     if unknown:
@@ -114,14 +114,16 @@ def make_backend(built: LoadedModel, settings: Settings) -> Backend:
     unknown = [token for token, _ in settings.logit_bias if token >= vocabulary.n_tokens]
     if unknown:
         raise StartError(f"--logit-bias: token {unknown[0]} is not in the vocabulary of {vocabulary.n_tokens}")
-    source = _template_source(settings) or built.model.chat_template
+    source = template_source(settings) or built.model.chat_template
     try:
         template = ChatTemplate(source, vocabulary.text(vocabulary.bos), vocabulary.text(vocabulary.eos))
     except TemplateError as error:
         raise StartError(f"{error}; pass another one with --chat-template-file") from error
     if built.can_generate:
         unknown_piece = unknown_mark(template, vocabulary.special_pieces())
-        _warn(is_missing=not source, is_constant=bool(source and "{" not in source), unknown=unknown_piece)
+        wrong = template_fault(source, unknown_piece)
+        if wrong:
+            log.warning("%s; pass the model's own template with --chat-template-file", wrong)
     else:
         log.warning("the model has no logits, as an encoder: chats and completions are refused, embeddings are served")
     family = find_family(template.source)
@@ -192,7 +194,8 @@ def _file_keys(path: Path | None) -> list[str]:
     return keys
 
 
-def _template_source(settings: Settings) -> str:
+def template_source(settings: Settings) -> str:
+    """The chat template that flags name, empty if the model's own counts. Raises StartError."""
     if settings.chat_template_file is not None:
         return _read(settings.chat_template_file, "--chat-template-file")
     if settings.chat_template in BUILTIN:
@@ -206,15 +209,14 @@ def _template_source(settings: Settings) -> str:
     return settings.chat_template
 
 
-def _warn(*, is_missing: bool, is_constant: bool, unknown: str) -> None:
-    """Say what is wrong with the chat template; `unknown` is its mark that is no token."""
-    wrong = "the model has no chat template, and ChatML stands in" if is_missing else ""
+def template_fault(source: str | None, unknown: str) -> str:
+    """What is wrong with the source of a chat template, or nothing; `unknown` is its mark that is no token."""
+    if source and "{" not in source:
+        return "the chat template is plain text, so that the model sees no message of any chat"
+    wrong = "" if source else "the model has no chat template, and ChatML stands in"
     if unknown:
         wrong = f"{wrong or 'the chat template does not suit the model'}: replies may not end, {unknown} is no token"
-    if is_constant:
-        wrong = "the chat template is plain text, so that the model sees no message of any chat"
-    if wrong:
-        log.warning("%s; pass the model's own template with --chat-template-file", wrong)
+    return wrong
 
 
 def _read(path: Path, flag: str) -> str:
