@@ -234,16 +234,28 @@ def test_progress_and_timings_on_demand(server: Live) -> None:
     assert all({"timings", "prompt_progress"} <= json.loads(event).keys() for event in both[:2])
 
 
-# Signs of gpt-oss, Gemma 4 and Llama 4, whose calls no grammar can prescribe, and of Qwen3.
+# Signs of gpt-oss, FunctionGemma, Gemma 4, Llama 4, and of Qwen3.
 @pytest.mark.parametrize(
-    ("signs", "status"), [("<|channel|><|message|>", 400), ("<|tool_call>", 400), ("<|header_start|>", 400), ("", 200)]
+    "signs", ["<|channel|><|message|>", "<start_function_call>", "<|tool_call>", "<|header_start|>", ""]
 )
-def test_a_strict_tool_is_no_error_where_its_calls_cannot_be_prescribed(signs: str, status: int) -> None:
+def test_calls_can_be_required_whatever_form_they_have(signs: str) -> None:
     schema = {"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"]}
     tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": schema}}
+    named = {"type": "function", "function": {"name": "f"}}
+    with live(says("Hi"), chat_template=CHATML + f"{{# {signs} #}}") as running:
+        for choice in (None, "auto", "required", named):
+            assert running.post(PATH, messages=HELLO, tools=[tool], tool_choice=choice).status_code == 200
+
+
+# A name that Python has not, and one with a blank.
+@pytest.mark.parametrize(("signs", "name"), [("<|header_start|>", "a-b"), ("<|channel|><|message|>", "a b")])
+def test_a_strict_tool_is_no_error_where_its_calls_cannot_be_prescribed(signs: str, name: str) -> None:
+    tool = {"type": "function", "function": {"name": name, "strict": True, "parameters": {"type": "object"}}}
     with live(says("Hi"), chat_template=CHATML + f"{{# {signs} #}}") as running:
         assert running.post(PATH, messages=HELLO, tools=[tool]).status_code == 200
-        assert running.post(PATH, messages=HELLO, tools=[tool], tool_choice="required").status_code == status
+        refused = running.post(PATH, messages=HELLO, tools=[tool], tool_choice="required")
+        assert refused.status_code == 400
+        assert f"tool {name}" in refused.json()["error"]["message"]
 
 
 def test_a_format_goes_before_the_strictness_of_a_tool() -> None:
