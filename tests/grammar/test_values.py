@@ -167,6 +167,9 @@ def test_calls_as_models_write_them() -> None:
         assert follow(pythonic(place), f"<|python_start|>{said}<|python_end|>") == "whole"
     for said in ("[f(1)]", "[g()]", "[]", "f()", "[f(days=3), now()]"):
         assert follow(pythonic(place), said) != "whole"
+    # Python's strings end with their line, and know fewer escapes than JSON's.
+    for string in ("a\nb", "a\\/b", "a\\ud83d", "a\x00b"):
+        assert follow(pythonic(place), f'[f(city="{string}")]').startswith("stuck")
     assert follow(pythonic(place, allows_several=True), "[f(days=3), now()]") == "whole"
 
 
