@@ -39,12 +39,13 @@ def walk(constraint: Constraint, seed: int, n_most: int = 2000) -> str:
     raise AssertionError(f"no end in {n_most} tokens: {said[-200:]!r}")
 
 
-def follow(constraint: Constraint, text: str) -> str:
+def follow(constraint: Constraint, text: str, vocabulary: ByteVocabulary = VOCABULARY) -> str:
     """What becomes of a text: "whole" if a reply can end with it, "open" if it must go on, else where it is stuck."""
-    mask = matcher(constraint)
-    tokens = VOCABULARY.tokenize(text, add_special=False, parse_special=True).tolist()
+    mask = (COMPILER if vocabulary is VOCABULARY else Compiler(vocabulary)).compile(constraint)()
+    tokens = vocabulary.tokenize(text, add_special=False, parse_special=True).tolist()
     for i, token in enumerate(tokens):
-        if token not in allowed(mask):
+        if token not in mask.choice().tokens(vocabulary.n_tokens):
             return f"stuck after {i}"
         mask.accept(token)
-    return "whole" if any(map(VOCABULARY.is_eog, allowed(mask))) else "open"
+    ends = filter(vocabulary.is_eog, mask.choice().tokens(vocabulary.n_tokens).tolist())
+    return "whole" if any(ends) else "open"

@@ -8,7 +8,7 @@ import llguidance
 
 from segue.grammar.errors import ConstraintError
 from segue.grammar.gbnf import gbnf_to_lark
-from segue.grammar.marks import LINES, TEXT, text_until_rule
+from segue.grammar.marks import LINES, TEXT, atoms, mark_rule, text_until_rule
 from segue.grammar.schema import checked_schema
 
 MAX_GRAMMAR_BYTES = 1 << 20
@@ -42,6 +42,22 @@ class Constraint:
         `controls`: the control tokens of the vocabulary by their text, of which `end` may be one.
         """
         rules = ("start: lead _LINES? @reply", text_until_rule("lead", end, controls), LINES, TEXT)
+        return replace(self, lead="\n".join(rules))
+
+    def after_thoughts(self, opening: str, end: str, controls: Mapping[str, int]) -> "Constraint":
+        """The same, also after a text between `opening` and `end` that the reply begins with, if it likes.
+
+        Only where both begin with control tokens, which no other text can be taken for; else the same as it was.
+        """
+        if self.lead or not all(atoms(mark, controls)[0].startswith("<[") for mark in (opening, end)):
+            return self
+        rules = (
+            "start: (opening thoughts _LINES?)? @reply",
+            mark_rule("opening", opening, controls),
+            text_until_rule("thoughts", end, controls),
+            LINES,
+            TEXT,
+        )
         return replace(self, lead="\n".join(rules))
 
 

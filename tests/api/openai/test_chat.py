@@ -234,16 +234,59 @@ def test_progress_and_timings_on_demand(server: Live) -> None:
     assert all({"timings", "prompt_progress"} <= json.loads(event).keys() for event in both[:2])
 
 
-# Signs of gpt-oss, Gemma 4 and Llama 4, whose calls no grammar can prescribe, and of Qwen3.
+# Signs of gpt-oss, FunctionGemma, Gemma 4, Llama 4, and of Qwen3.
 @pytest.mark.parametrize(
-    ("signs", "status"), [("<|channel|><|message|>", 400), ("<|tool_call>", 400), ("<|header_start|>", 400), ("", 200)]
+    "signs", ["<|channel|><|message|>", "<start_function_call>", "<|tool_call>", "<|header_start|>", ""]
 )
-def test_a_strict_tool_is_no_error_where_its_calls_cannot_be_prescribed(signs: str, status: int) -> None:
+def test_calls_can_be_required_whatever_form_they_have(signs: str) -> None:
     schema = {"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"]}
     tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": schema}}
+    named = {"type": "function", "function": {"name": "f"}}
+    with live(says("Hi"), chat_template=CHATML + f"{{# {signs} #}}") as running:
+        for choice in (None, "auto", "required", named):
+            assert running.post(PATH, messages=HELLO, tools=[tool], tool_choice=choice).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("signs", "call"),
+    [
+        (
+            "<|channel|><|message|>",
+            "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant"
+            '<|channel|>commentary to=functions.f <|constrain|>json<|message|>{"x": "a"}<|call|>',
+        ),
+        ("<start_function_call>", "<start_function_call>call:f{x:<escape>a<escape>}<end_function_call>"),
+        ("<|tool_call>", '<|tool_call>call:f{x:<|"|>a<|"|>}<tool_call|>'),
+        ("<|header_start|>", '[f(x="a")]'),
+        ("", '<tool_call>{"name": "f", "arguments": {"x": "a"}}</tool_call>'),
+    ],
+)
+def test_a_required_call_is_what_the_family_writes(signs: str, call: str) -> None:
+    schema = {"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"]}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    with live(says(call), chat_template=CHATML + f"{{# {signs} #}}") as running:
+        reply = running.post(PATH, messages=HELLO, tools=[tool], tool_choice="required", max_tokens=300).json()
+        make = running.loop.jobs[-1].make_mask
+        assert make is not None
+        mask = make()
+        for byte in call.encode():
+            assert byte in mask.choice().tokens(260)
+            mask.accept(byte)
+        assert EOS in mask.choice().tokens(260)
+    assert reply["choices"][0]["finish_reason"] == "tool_calls"
+    (made,) = reply["choices"][0]["message"]["tool_calls"]
+    assert (made["function"]["name"], json.loads(made["function"]["arguments"])) == ("f", {"x": "a"})
+
+
+# A name that Python has not, and one with a blank.
+@pytest.mark.parametrize(("signs", "name"), [("<|header_start|>", "a-b"), ("<|channel|><|message|>", "a b")])
+def test_a_strict_tool_is_no_error_where_its_calls_cannot_be_prescribed(signs: str, name: str) -> None:
+    tool = {"type": "function", "function": {"name": name, "strict": True, "parameters": {"type": "object"}}}
     with live(says("Hi"), chat_template=CHATML + f"{{# {signs} #}}") as running:
         assert running.post(PATH, messages=HELLO, tools=[tool]).status_code == 200
-        assert running.post(PATH, messages=HELLO, tools=[tool], tool_choice="required").status_code == status
+        refused = running.post(PATH, messages=HELLO, tools=[tool], tool_choice="required")
+        assert refused.status_code == 400
+        assert f"tool {name}" in refused.json()["error"]["message"]
 
 
 def test_a_format_goes_before_the_strictness_of_a_tool() -> None:

@@ -5,8 +5,11 @@ from typing import Any
 
 from segue.api.intake.constraints import Wanted, wanted_by
 from segue.api.intake.requests import ChatRequest
+from segue.chat.reply.family import Family
 from segue.chat.reply.reply_format import ReplyFormat
 from segue.grammar.calls import CallableTool, Controls, calls_grammar
+from segue.grammar.channel_calls import channel_call_grammar
+from segue.grammar.constraint import Constraint
 from segue.grammar.errors import ConstraintError
 from segue.serving.errors import invalid
 
@@ -43,8 +46,21 @@ def wanted_of_chat(request: ChatRequest, reply_format: ReplyFormat, controls: Co
     wanted = wanted or calls
     if wanted is None:
         return None
-    end = _FINAL if reply_format.family.has_channels else reply_format.reasoning_end
-    return wanted._replace(constraint=wanted.constraint.after_text(end, controls)) if end else wanted
+    return wanted._replace(constraint=_behind_reasoning(wanted.constraint, reply_format, controls, wanted is calls))
+
+
+def _behind_reasoning(
+    constraint: Constraint, reply_format: ReplyFormat, controls: Controls, is_calls: bool
+) -> Constraint:
+    """The constraint for a whole reply, which may begin with reasoning or begin in it."""
+    family = reply_format.family
+    if family.has_channels:
+        return constraint if is_calls else constraint.after_text(_FINAL, controls)
+    if reply_format.reasoning_end:
+        return constraint.after_text(reply_format.reasoning_end, controls)
+    for opening, end in family.reasoning:
+        constraint = constraint.after_thoughts(opening, end, controls)
+    return constraint
 
 
 def _calls(request: ChatRequest, reply_format: ReplyFormat, controls: Controls) -> Wanted | None:
@@ -54,13 +70,11 @@ def _calls(request: ChatRequest, reply_format: ReplyFormat, controls: Controls) 
         return None
     named = [tool for tool in tools if not isinstance(choice, Mapping) or _name(tool) == _name(choice)]
     field = _CHOICE if is_required else "tools"
-    form = reply_format.family.own_form
+    callables = [CallableTool(_name(tool), _function(tool).get("parameters")) for tool in named]
     try:
-        if form is None:
-            raise ConstraintError("the calls that this model writes cannot be prescribed")
-        grammar = calls_grammar(
-            form,
-            [CallableTool(_name(tool), _function(tool).get("parameters")) for tool in named],
+        grammar = _grammar(
+            reply_format.family,
+            callables,
             controls,
             is_required=is_required,
             allows_several=request.parallel_tool_calls is not False and not isinstance(choice, Mapping),
@@ -71,6 +85,16 @@ def _calls(request: ChatRequest, reply_format: ReplyFormat, controls: Controls) 
             return None
         raise invalid(f"Field '{field}': {error}") from error
     return Wanted(field, grammar)
+
+
+def _grammar(
+    family: Family, tools: Sequence[CallableTool], controls: Controls, *, is_required: bool, allows_several: bool
+) -> Constraint:
+    if family.has_channels and is_required:
+        return channel_call_grammar(tools, controls)
+    if family.own_form is None:
+        raise ConstraintError("the calls that this model writes cannot be prescribed")
+    return calls_grammar(family.own_form, tools, controls, is_required=is_required, allows_several=allows_several)
 
 
 def _is_strict(tool: Mapping[str, Any]) -> bool:
