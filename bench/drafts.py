@@ -101,9 +101,13 @@ def _texts(model: Path, n_reply_tokens: int) -> Iterator[tuple[str, Conversation
                 if sum(len(reply) for _, reply in requests) > n_reply_tokens:
                     break
             yield name.rpartition("/")[2], requests
-        rng = np.random.default_rng(5)
-        draw = lambda n: rng.integers(1000, vocabulary.n_tokens, n).astype(np.int32)  # noqa: E731
-        yield _RANDOM, [(draw(300), draw(300)) for _ in range(max(1, n_reply_tokens // 300))]
+        yield _RANDOM, _random(vocabulary.n_tokens, n_reply_tokens)
+
+
+def _random(n_vocab: int, n_reply_tokens: int) -> Conversation:
+    """A text in which nothing comes twice."""
+    texts = np.random.default_rng(5).integers(1000, n_vocab, (max(1, n_reply_tokens // 300), 2, 300), np.int32)
+    return [(prompt, reply) for prompt, reply in texts]
 
 
 def _recorded(folder: Path) -> Iterator[tuple[str, str]]:

@@ -126,7 +126,7 @@ def test_buffers_that_turn_out_larger_are_made_room_for() -> None:
 @pytest.mark.parametrize("state_mib", [0.01, 0.1, 0.5])
 def test_a_parked_sequence_is_worth_a_little_of_the_context(state_mib: float) -> None:
     """No device is too small for it by less than its price, and more memory never gives less context."""
-    wide = {"n_ctx_train": 1 << 20, "n_ctx_most": 1 << 20}
+    wide: dict[str, Any] = {"n_ctx_train": 1 << 20, "n_ctx_most": 1 << 20}
     memory = figures(state=state_mib * MIB)
     price = state_mib * MIB / 1000
     # With 20 MiB the whole model lies on the device, and no other placement is chosen from there on.

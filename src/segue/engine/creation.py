@@ -46,6 +46,7 @@ def create(model: Model, native: Any) -> int:
     _require_graph(model, min(native.n_ubatch, native.n_ctx))
     if native.flash_attn_type == FLASH_ATTENTION["off"] and native.type_k not in _PLAIN_TYPES:
         _require_whole_blocks(model, native.type_k)
+    assert model.handle is not None, "the model is unloaded"
     require_tensors(model.handle, native)
     libllama.pop_errors()
     handle = llama_cpp.llama_init_from_model(model.handle, native)

@@ -67,9 +67,9 @@ class GenerationFields(SamplingFields):
     reasoning_budget_tokens: CountOrAll | None = None
     thinking_budget_tokens: CountOrAll | None = None
     reasoning_budget_message: Text | None = None
-    n_drafted_most: Count | None = Field(None, alias="speculative.n_max")
-    n_drafted_least: Count | None = Field(None, alias="speculative.n_min")
-    p_drafted_least: Fraction | None = Field(None, alias="speculative.p_min")
+    n_drafted_most: Count | None = Field(default=None, alias="speculative.n_max")
+    n_drafted_least: Count | None = Field(default=None, alias="speculative.n_min")
+    p_drafted_least: Fraction | None = Field(default=None, alias="speculative.p_min")
     _format_field: str = PrivateAttr("response_format")
 
     @model_validator(mode="before")
