@@ -109,7 +109,6 @@ def asked_of(settings: Settings, fitting: Fitting) -> Asked:
     return Asked(
         n_slots=settings.parallel,
         n_shadows=settings.parallel if settings.has_drafts and model.kind.has_recurrent else 0,
-        n_rows=N_ROWS_DRAFTED if settings.has_drafts else 1,
         n_ctx_train=model.n_ctx_train,
         n_ctx_most=max(model.n_ctx_most, rope.n_ctx(model.n_ctx_train)),
         n_ctx=settings.ctx_size or settings.parallel * settings.kv_unified_per_slot,

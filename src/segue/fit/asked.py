@@ -9,7 +9,7 @@ class Asked:
 
     `n_ctx` counts the tokens that all slots share, `n_ctx_most` those of one request at most, and `n_ctx_least` those
     that a context keeps while the model is made to fit. `n_on_devices` counts layers as `--n-gpu-layers` does.
-    `n_shadows` sequences are what drafts roll back to, and every call may have `n_rows` rows of logits.
+    `n_shadows` sequences are what drafts roll back to.
     `overrides` are patterns of tensors with the names of devices; other names mean host memory.
     """
 
@@ -19,7 +19,6 @@ class Asked:
     n_ctx: int = 0
     n_ctx_least: int = 4096
     n_shadows: int = 0
-    n_rows: int = 1
     parked_mib: int | None = None
     host_mib: int | None = None
     is_fitted: bool = True
