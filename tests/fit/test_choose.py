@@ -129,7 +129,7 @@ def test_a_parked_sequence_is_worth_a_little_of_the_context(state_mib: float) ->
     memory = figures(state=state_mib * MIB)
     price = state_mib * MIB / 1000
     # With 20 MiB the whole model lies on the device, and no other placement is chosen from there on.
-    wide = {"n_ctx_train": 1 << 20, "n_ctx_most": 1 << 20}
+    wide: dict[str, Any] = {"n_ctx_train": 1 << 20, "n_ctx_most": 1 << 20}
     sizes = [on([device(20 * MIB + step * MIB // 4)], memory=memory, **wide).sizes for step in range(240)]
     for before, after in pairwise(sizes):
         assert after.n_ctx >= before.n_ctx
