@@ -143,7 +143,7 @@ def test_the_whole_context_comes_before_anything_parked() -> None:
     memory = figures(state=MIB)
     # Weights, four slots and the one for copies, and the cells, in steps of 256.
     just_fits = 5 * MIB + 5 * MIB + 200_192 * 1000
-    whole = {"n_ctx_train": 200_192, "n_ctx_most": 200_192}
+    whole: dict[str, Any] = {"n_ctx_train": 200_192, "n_ctx_most": 200_192}
     sizes = on([device(just_fits)], memory=memory, **whole).sizes
     assert (sizes.n_ctx, sizes.n_parked) == (200_192, 0)
     assert on([device(just_fits + 2 * MIB)], memory=memory, **whole).sizes.n_parked == 2
