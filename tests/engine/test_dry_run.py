@@ -13,11 +13,9 @@ from tests.kit.models import MODELS, bert_path, model_path
 N_ROUNDING = 12_000
 
 
-def tried(model: Model, n_ubatch: int = 512) -> ContextFigures:
-    small, large = (
-        dry_context(model, ContextParams(n_cells=n, n_seq_max=1, n_ubatch=n_ubatch)) for n in N_CELLS_MEASURED
-    )
-    return figures(model, n_ubatch, small, large)
+def tried(model: Model, n_seq_max: int = 1, *, is_unified: bool = True) -> ContextFigures:
+    small, large = (ContextParams(n_cells=n, n_seq_max=n_seq_max, is_unified=is_unified) for n in N_CELLS_MEASURED)
+    return figures(model, small, dry_context(model, small), dry_context(model, large))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -46,7 +44,7 @@ def test_cells_and_states_are_as_large_as_those_that_are_copied(name: str) -> No
         assert memory.n_bytes_cell == pytest.approx(shape.n_bytes_cell, abs=32)
         assert memory.n_bytes_state == pytest.approx(shape.n_bytes_state, rel=0.12, abs=N_ROUNDING)
         assert len(memory.layers) == int(dry.meta[f"{dry.meta['general.architecture']}.block_count"])
-        assert memory.has_recurrent == real.kind.has_recurrent
+        assert (memory.n_bytes_recurrent > 0) == real.kind.has_recurrent
     finally:
         dry.close()
         real.close()
@@ -69,5 +67,32 @@ def test_an_encoder_takes_no_memory_beside_its_buffers() -> None:
         assert context.caches == ()
         assert sum(context.buffers.values()) > 0
         assert tried(model).n_bytes_cell == 0
+    finally:
+        model.close()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_figures_are_the_same_for_any_number_of_sequences(name: str) -> None:
+    model = Model(model_path(name), ModelParams(is_dry=True))
+    try:
+        one = tried(model)
+        for n_seq_max, is_unified in ((3, True), (3, False)):
+            other = tried(model, n_seq_max, is_unified=is_unified)
+            assert other.n_bytes_cell == pytest.approx(one.n_bytes_cell, rel=0.01)
+            assert other.n_bytes_state == pytest.approx(one.n_bytes_state, rel=0.05, abs=N_ROUNDING)
+    finally:
+        model.close()
+
+
+@pytest.mark.parametrize("name", ["qwen35", "qwen35moe", "mamba2", "rwkv7", "falcon-h1"])
+def test_buffers_hold_three_recurrent_states_for_each_sequence_at_most(name: str) -> None:
+    """Fitting takes that for granted where states are large, since it tries few sequences then."""
+    model = Model(model_path(name), ModelParams(is_dry=True))
+    try:
+        memory = tried(model)
+        few, many = (
+            sum(dry_context(model, ContextParams(n_cells=4096, n_seq_max=n)).buffers.values()) for n in (5, 101)
+        )
+        assert many - few <= 96 * (3 * memory.n_bytes_recurrent + 2 * memory.n_bytes_row)
     finally:
         model.close()

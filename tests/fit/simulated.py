@@ -42,7 +42,7 @@ def measured(name: str) -> ShapeFigures:
     try:
         params = [ContextParams(n_cells=n_cells, n_seq_max=1) for n_cells in N_CELLS_MEASURED]
         small, large = (dry_context(model, one) for one in params)
-        memory = figures(model, params[0].n_ubatch, small, large)
+        memory = figures(model, params[0], small, large)
         buffers = (sum(small.buffers.values()), sum(large.buffers.values()))
         return ShapeFigures(memory, buffers, read_layout(path, model.meta), model.n_ctx_train)
     finally:
@@ -71,7 +71,8 @@ def buffers(name: str, memories: Sequence[DeviceMemory]) -> ComputeBuffers:
 
     def compute(_: Placement, n_cells: int, n_seq: int) -> Mapping[str, int]:
         size = low + (high - low) * (n_cells - least) // (most - least)
-        rows = (n_seq - 1) * measured(name).memory.n_bytes_row
+        # With recurrent states, more is held for a sequence than its logits.
+        rows = (n_seq - 1) * (measured(name).memory.n_bytes_row + 3 * measured(name).memory.n_bytes_recurrent)
         return {memory.name: size + rows * (memory is memories[-1]) for memory in memories}
 
     return compute

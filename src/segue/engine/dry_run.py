@@ -59,14 +59,15 @@ def dry_context(model: Model, params: ContextParams) -> DryContext:
     return DryContext(tuple(_caches(lines[last:])), buffers)
 
 
-def figures(model: Model, n_ubatch: int, small: DryContext, large: DryContext) -> ContextFigures:
-    """What each layer takes, from contexts of one sequence with the two sizes of `N_CELLS_MEASURED`."""
+def figures(model: Model, params: ContextParams, small: DryContext, large: DryContext) -> ContextFigures:
+    """What each layer takes, from contexts with the two sizes of `N_CELLS_MEASURED` and these other parameters."""
     n_heads = _heads(model)
     n_layers = max([len(n_heads), *(1 + layer for cache in small.caches for layer in cache.layers)])
     layers = [LayerMemory()] * n_layers
+    n_streams = 1 if params.is_unified else params.n_seq_max
     for first, second in zip(small.caches, large.caches, strict=True):
-        per_cell = (second.n_bytes - first.n_bytes) / (N_CELLS_MEASURED[1] - N_CELLS_MEASURED[0])
-        each = first.n_bytes / first.n_cells
+        per_cell = (second.n_bytes - first.n_bytes) / (N_CELLS_MEASURED[1] - N_CELLS_MEASURED[0]) / n_streams
+        each = first.n_bytes / first.n_cells / (1 if first.is_recurrent else n_streams)
         total = sum(n_heads.get(layer, 1) for layer in first.layers)
         for layer in first.layers:
             share = n_heads.get(layer, 1) / total
@@ -75,10 +76,11 @@ def figures(model: Model, n_ubatch: int, small: DryContext, large: DryContext) -
             elif per_cell:
                 added = LayerMemory(n_bytes_cell=per_cell * share)
             else:
-                added = LayerMemory(0, model.n_swa * each * share, (n_ubatch + _N_PAD) * each * share)
+                added = LayerMemory(0, model.n_swa * each * share, (params.n_ubatch + _N_PAD) * each * share)
             layers[layer] += added
-    has_recurrent = any(cache.is_recurrent for cache in small.caches)
-    return ContextFigures(tuple(layers), 4 * model.vocabulary.n_tokens, has_recurrent)
+    n_bytes_row = 4 * model.vocabulary.n_tokens
+    recurrent = [cache.n_bytes / cache.n_cells / len(cache.layers) for cache in small.caches if cache.is_recurrent]
+    return ContextFigures(tuple(layers), n_bytes_row, int(max(recurrent, default=0)))
 
 
 def _caches(lines: Iterable[str]) -> Iterable[DryCache]:

@@ -57,7 +57,7 @@ class Fitting:
         # A context is no smaller for being tried as a larger one, but its batches would be larger.
         self._n_batch_most = (1 + asked.n_slots) * asked.n_ctx or asked.n_ctx_train
         small, large = (self._try(self.model_params, n_cells, 1) for n_cells in N_CELLS_MEASURED)
-        memory = figures(self.model, self._params(1, 1).n_ubatch, small, large)
+        memory = figures(self.model, self._params(1, 1), small, large)
         cpu = next(device for device in list_devices() if device.kind is DeviceKind.CPU)
         # Cells are first joined in a separate buffer before they are loaded.
         has_copies = asked.is_unified and memory.n_bytes_cell > 0

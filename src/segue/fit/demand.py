@@ -1,7 +1,7 @@
 """What a model and its context take of each memory, for any placement and sizes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from segue.fit.asked import Asked
@@ -15,6 +15,10 @@ from segue.fit.usage import MemoryUsage
 HOST: Final = "host"
 N_CELLS_MEASURED: Final = (1 << 14, 1 << 17)
 """Sizes of contexts between which buffers for computing grow evenly."""
+_N_SEQ_MOST = 256
+_N_SEQ_LEAST = 8
+_N_SEQ_MORE = 16
+_STATES_TRIED_BYTES = 256 << 20
 ComputeBuffers = Callable[[Placement, int, int], Mapping[str, int]]
 """The buffers for computing with a placement, so many cells and sequences, by device; other names are the host's."""
 
@@ -29,16 +33,16 @@ class _Weights:
 
 @dataclass(slots=True)
 class _Buffers:
-    """Buffers for computing, which grow evenly with the cells, as measured at two sizes."""
+    """Buffers for computing on one device, as measured at two sizes."""
 
-    base: dict[str, float] = field(default_factory=dict)
-    slope: dict[str, float] = field(default_factory=dict)
-    missed: dict[str, int] = field(default_factory=dict)
+    base: float = 0.0
+    per_cell: float = 0.0
+    per_seq: float = 0.0
+    missed: int = 0
     """What larger contexts have shown to come on top."""
 
-    def at(self, name: str, n_cells: int) -> int:
-        grown = self.base.get(name, 0) + self.slope.get(name, 0) * n_cells
-        return max(0, int(grown)) + self.missed.get(name, 0)
+    def at(self, n_cells: int, n_seq: int) -> int:
+        return max(0, int(self.base + self.per_cell * n_cells + self.per_seq * n_seq)) + self.missed
 
 
 class Demand:
@@ -59,10 +63,10 @@ class Demand:
         self.figures = figures
         self.asked = asked
         self._compute = compute
-        self._buffers = _Buffers()
         self._layers = [_Weights() for _ in range(layout.n_layers + 1)]
         self._input = 0
         self._fixed = dict.fromkeys((device.name for device in devices), 0) | {HOST: 0}
+        self._buffers = {name: _Buffers() for name in self._fixed}
         self._add_weights()
 
     def _add_weights(self) -> None:
@@ -79,28 +83,45 @@ class Demand:
                 layer.rest += tensor.n_bytes
 
     def measure(self, placement: Placement) -> None:
-        """Measure the buffers for computing with a placement, at two sizes."""
-        low, high = (self._by_place(self._compute(placement, n_cells, 1)) for n_cells in N_CELLS_MEASURED)
+        """Measure the buffers for computing with a placement, at two sizes and two numbers of sequences."""
+        n_seq = min(self.asked.n_slots + 1, self._n_seq_tried)
         least, most = N_CELLS_MEASURED
-        for name in self._fixed:
-            slope = max(0.0, (high[name] - low[name]) / (most - least))
-            self._buffers.slope[name] = slope
-            self._buffers.base[name] = low[name] - slope * least
+        low, high = (self._by_place(self._compute(placement, n_cells, n_seq)) for n_cells in N_CELLS_MEASURED)
+        n_more = min(_N_SEQ_MORE, self._n_seq_tried - n_seq)
+        many = self._by_place(self._compute(placement, least, n_seq + n_more)) if n_more else low
+        for name, buffers in self._buffers.items():
+            buffers.per_cell = max(0.0, (high[name] - low[name]) / (most - least))
+            buffers.per_seq = max(0.0, (many[name] - low[name]) / n_more) if n_more else self._per_seq(placement, name)
+            buffers.base = low[name] - buffers.per_cell * least - buffers.per_seq * n_seq
 
     def correct(self, placement: Placement, n_cells: int, n_seq: int) -> None:
         """Measure the buffers again at the sizes that were chosen, and count what they are larger."""
-        # Trials allocate recurrent states.
-        n_seq = min(n_seq, self.asked.n_slots + 1) if self.figures.has_recurrent else n_seq
+        n_seq = min(n_seq, self._n_seq_tried)
         for name, n_bytes in self._by_place(self._compute(placement, n_cells, n_seq)).items():
-            missed = n_bytes - self.compute(name, n_cells, n_seq)
-            if missed > 0:
-                self._buffers.missed[name] = self._buffers.missed.get(name, 0) + missed
+            self._buffers[name].missed += max(0, n_bytes - self.compute(name, n_cells, n_seq))
+
+    @property
+    def _n_seq_tried(self) -> int:
+        """The most sequences of a trial, which allocates recurrent states."""
+        if not self.figures.n_bytes_recurrent:
+            return _N_SEQ_MOST
+        n_small = int(_STATES_TRIED_BYTES // max(1, self.figures.n_bytes_state))
+        return min(_N_SEQ_MOST, max(n_small, min(self.asked.n_slots + 1, _N_SEQ_LEAST)))
 
     def compute(self, name: str, n_cells: int, n_seq: int) -> int:
-        """The buffers for computing on a device, or the host. The last device has the logits of each sequence."""
-        has_logits = name == (self.devices[-1].name if self.devices else HOST)
-        rows = (n_seq - 1) * self.figures.n_bytes_row if has_logits else 0
-        return self._buffers.at(name, n_cells) + rows
+        """The buffers for computing on a device, or the host."""
+        return self._buffers[name].at(n_cells, n_seq)
+
+    def _per_seq(self, placement: Placement, name: str) -> int:
+        """What one more sequence adds where that is not tried: three copies of a layer's state, and a row of logits."""
+        names = [device.name for device in self.devices]
+        held = {
+            HOST if device is None else names[device] for device in map(placement.device, range(placement.n_layers))
+        }
+        last = placement.device(placement.n_layers)
+        has_row = name == HOST or (last is not None and name == names[last])
+        states = 3 * self.figures.n_bytes_recurrent if name in held else 0
+        return states + (self.figures.n_bytes_row if has_row else 0)
 
     def layer_weights(self, layer: int, *, has_experts: bool = True) -> int:
         """The weights that a device takes with a layer."""

@@ -27,12 +27,12 @@ class LayerMemory:
 class ContextFigures:
     """What a context takes: the memory of each layer, and `n_bytes_row` for each row of logits.
 
-    If it `has_recurrent` states, even a trial without weights allocates them.
+    `n_bytes_recurrent` is the recurrent state of one sequence in one layer, which buffers for computing hold as well.
     """
 
     layers: tuple[LayerMemory, ...]
     n_bytes_row: int = 0
-    has_recurrent: bool = False
+    n_bytes_recurrent: int = 0
 
     @property
     def n_bytes_cell(self) -> float:

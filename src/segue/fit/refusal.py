@@ -5,6 +5,7 @@ from segue.fit.places import Places
 from segue.fit.sizes import Sizes
 
 _N_CTX_LEAST = 256
+_HOST = "the host"
 
 
 def refusal(demand: Demand, places: Places, sizes: Sizes) -> str:
@@ -18,12 +19,13 @@ def refusal(demand: Demand, places: Places, sizes: Sizes) -> str:
     short = min(devices, key=lambda usage: usage.left)
     name, missing = short.name, -short.left
     if missing <= 0:
-        name, missing = "the host", host.used - (host.weights if demand.host.maps_weights else 0) - host.free_bytes
+        name, missing = _HOST, host.used - (host.weights if demand.host.maps_weights else 0) - host.free_bytes
     n_fits = _n_fitting(demand, places, sizes)
     ways = [f"--ctx-size {n_fits}"] if n_fits >= _N_CTX_LEAST else []
     ways += ["fewer --parallel"] if asked.n_slots > 1 else []
     ways += ["a smaller --cache-parked"] if asked.parked_mib else []
     ways += ["fewer --n-gpu-layers"] if asked.is_placed and placement.n_on_devices else []
+    ways += ["--device none"] if not asked.is_placed and name != _HOST else []
     ways += ["a smaller --fit-target"] if short.target_bytes and missing <= short.target_bytes else []
     return (
         f"a context of {sizes.n_cells} cells with {asked.n_slots} slots and {sizes.n_parked} parked checkpoints needs "
