@@ -16,6 +16,10 @@ _GUARDS: Final = {
     "ids": """\
 {%- for c in m.tool_calls or [] %}{% if c.id | length != 9 %}{{ raise_exception('id') }}{% endif %}{% endfor %}
 {%- if m.role == 'tool' and m.tool_call_id | length != 9 %}{{ raise_exception('id') }}{% endif %}""",
+    # Apriel, Solar
+    "missing-ids": """\
+{%- for c in m.tool_calls or [] %}{{ '' if c.id else raise_exception('id') }}{% endfor %}
+{%- if m.role == 'tool' and not m.tool_call_id %}{{ raise_exception('id') }}{% endif %}""",
     # Qwen 3 Coder, GLM, MiniMax
     "arguments": """\
 {%- for c in m.tool_calls or [] %}{% for k, v in c.function.arguments.items() %}{% endfor %}{% endfor %}""",

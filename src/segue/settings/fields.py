@@ -77,11 +77,18 @@ def _path(value: object) -> object:
 
 
 def _object(value: object) -> object:
-    """An object from JSON, which files of variables leave in the quotes of a shell."""
+    """An object from JSON, which files of variables leave in the quotes of a shell; of several, all members."""
+    if isinstance(value, list):
+        objects = [_object(one) for one in value]
+        return {key: one for each in objects for key, one in each.items()} if _are_objects(objects) else objects
     if not isinstance(value, str):
         return value
     text = value.strip()
     return json.loads(text[1:-1] if text[:1] == text[-1:] == "'" else text)
+
+
+def _are_objects(values: list[Any]) -> bool:
+    return all(isinstance(value, dict) for value in values)
 
 
 def _choice(value: object) -> object:

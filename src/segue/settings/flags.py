@@ -40,7 +40,7 @@ def setting_flags() -> dict[str, SettingFlag]:
     found = {}
     for setting, field in Settings.model_fields.items():
         implied = next((part.value for part in field.metadata if isinstance(part, Implied)), None)
-        adds = get_origin(field.annotation) is list
+        adds = get_origin(field.annotation) in (list, dict)
         for parameter in _parameters(field):
             on = "true" if isinstance(field.default, bool) else None
             for name in parameter.name or ():

@@ -27,7 +27,8 @@ REFUSED = {
     },
     "stray": {"takes_stray_results"},
     "several": {"takes_several_calls"},
-    "ids": {"takes_any_id"},
+    "ids": {"takes_any_id", "takes_missing_ids"},
+    "missing-ids": {"takes_missing_ids"},
     "arguments": {"takes_text_arguments"},
     "silence": {"takes_silence"},
     "tags": {"takes_channel_tags"},
@@ -160,6 +161,32 @@ def test_several_calls_become_several_messages_with_their_results() -> None:
     ]
     assert said("several", call("1", "2"), result("1", "a"), U) == [wrote[0], ("tool", "a"), wrote[1], ("user", "U")]
     assert said("several", call("1", "2"), result("9", "a")) == [*wrote, ("tool", "a")]
+
+
+def without_ids(*messages: Message) -> list[Message]:
+    told = []
+    for message in messages:
+        told.append({key: value for key, value in message.items() if key != "tool_call_id"})
+        if "tool_calls" in message:
+            told[-1]["tool_calls"] = [{"function": one["function"]} for one in message["tool_calls"]]
+    return told
+
+
+def test_missing_ids_are_made_in_the_order_of_the_calls() -> None:
+    turns = without_ids(U, call("1"), result("1", "first"), A, U, call("2", "3"), result("2"), result("3"), A)
+    source = """{%- for m in messages %}{% for c in m.tool_calls or [] %}({{ c.id }}){% endfor %}
+{%- if m.role == 'tool' %}[{{ m.tool_call_id }}]{% endif %}{% endfor %}"""
+    for name in ("ids", "missing-ids"):
+        both = ChatTemplate(STRICT[name] + source, "", "")
+        for n in range(2, len(turns) + 1):
+            text = both.render(turns[:n], add_generation_prompt=False).text
+            written = "(call00000)[call00000](call00001)(call00002)[call00001][call00002]"
+            assert written.startswith(text.rpartition("\n")[2])
+        assert text.endswith(written)
+    # A result with an id of its own, one that its call has, and one more than there are calls.
+    mixed = [U, call("123456789", "abcdefghi"), result("abcdefghi"), *without_ids(result("x"), result("y")), A]
+    text = ChatTemplate(STRICT["ids"] + source, "", "").render(mixed, add_generation_prompt=False).text
+    assert text.endswith("(123456789)(abcdefghi)[abcdefghi][123456789][call00002]")
 
 
 def test_ids_are_made_short() -> None:

@@ -24,6 +24,19 @@ TELLS_PARAMETERS = """\
 {% for t in tools or [] %}{% for name, about in t.function.parameters.properties | items %}
 {{- '[' + name + ': ' + about.description + ']' }}
 {%- endfor %}{% endfor %}"""
+# Command R+, Hermes 3
+TELLS_TYPES = """\
+{%- macro kind(about) -%}
+{%- set kinds = {"string": "str", "integer": "int"} -%}
+{%- if kinds[about.type] is defined -%}{{ kinds[about.type] }}
+{%- elif about.type == "array" -%}List[{{ kind(about['items']) }}]
+{%- elif about.type == "object" -%}Dict[{{ kind(about.additionalProperties) }}]
+{%- elif about.type is iterable -%}Union[{% for one in about.type %}{{ kind({"type": one}) }} {% endfor %}]
+{%- endif -%}
+{%- endmacro -%}
+{% for t in tools or [] %}{% for name, about in t.function.parameters.properties | items %}
+{{- '[' + name + ': ' + kind(about) + ']' }}
+{%- endfor %}{% endfor %}"""
 # Command R7B
 WRITES_PARAMETERS = "{% for t in tools or [] %}{{ t.function.parameters | tojson }}{% endfor %}"
 # Seed-OSS
@@ -45,6 +58,7 @@ def text(source: str, *tools: dict[str, Any]) -> str:
     [
         (TELLS_TOOLS, ToolForm(takes_bare_tools=False), "[f: ]"),
         (TELLS_PARAMETERS, ToolForm(takes_bare_parameters=False, no_parameters={}), "[x: ]"),
+        (TELLS_TYPES, ToolForm(takes_null_types=False, takes_open_objects=False, no_parameters={}), "[x: str]"),
         ("{% for t in tools or [] %}{{ t | tojson }}{% endfor %}", ToolForm(), json.dumps(BARE)),
     ],
 )
@@ -68,6 +82,28 @@ def test_a_tool_needs_no_parameters(source: str, empty: object, told: str, missi
     tool = {"type": "function", "function": {"name": "f", **missing}}
     assert text(source, tool).startswith(told)
     assert tool["function"] == {"name": "f", **missing}
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        ({"type": ["string", "null"]}, "str"),
+        ({"type": ["null"]}, "Union[]"),
+        ({"type": ["string", "null", "integer"]}, "Union[str int ]"),
+        ({"type": "object", "properties": {"y": {}}}, "Dict[Union[]]"),
+        ({"type": "object", "additionalProperties": False}, "Dict[Union[]]"),
+        ({"type": "object", "additionalProperties": {"type": ["integer", "null"]}}, "Dict[int]"),
+        ({"type": "array", "items": {"type": ["object", "null"]}}, "List[Dict[Union[]]]"),
+        ({}, "Union[]"),
+    ],
+)
+def test_types_are_told_as_the_template_can_read_them(schema: dict[str, Any], told: str) -> None:
+    parameters = {"type": "object", "properties": {"x": schema}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    before = json.dumps(tool)
+    assert text(TELLS_TYPES, tool) == f"[x: {told}]"
+    assert json.dumps(tool) == before
+    assert text("{% for t in tools or [] %}{{ t | tojson }}{% endfor %}", tool) == before
 
 
 def test_a_description_stays() -> None:

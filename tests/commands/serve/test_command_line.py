@@ -113,7 +113,7 @@ def test_what_a_line_sets(line: str, name: str, value: object) -> None:
     "line",
     [
         "--jinja -cb -nocb -kvu -no-kvu --no-context-shift --perf --no-warmup --ui-config {}",
-        "--no-mmproj --prio 3 --poll 50 --log-timestamps --log-colors on --log-disable --no-log-prefix -bs --keep -1",
+        "--no-mmproj --prio 3 --poll 50 --log-timestamps --log-colors on --no-log-prefix -bs --keep -1",
         "--defrag-thold 0.1 --cache-reuse 0 --ctx-checkpoints 0 --no-cache-idle-slots",
         "--models-max 2 --no-models-autoload --control-vector-layer-range 1 5 --lora-init-without-apply",
     ],
@@ -213,6 +213,16 @@ def test_a_flag_replaces_its_variable() -> None:
     assert settings("--cache-prompt", LLAMA_ARG_NO_CACHE_PROMPT="1").cache_prompt
     assert settings("-lm mmap", LLAMA_ARG_MLOCK="1").load_mode == "mmap"
     assert settings("--no-mmap", LLAMA_ARG_MLOCK="1").load_mode == "mlock"
+
+
+def test_variables_of_the_template_add_up() -> None:
+    two = """--chat-template-kwargs '{"a": 1, "b": 2}' --chat-template-kwargs '{"b": 3}'"""
+    assert settings(two).chat_template_kwargs == {"a": 1, "b": 3}
+    found = settings(two, LLAMA_ARG_CHAT_TEMPLATE_KWARGS='{"a": 0, "c": 4}')
+    assert found.chat_template_kwargs == {"a": 1, "b": 3, "c": 4}
+    for wrong in ("[1]", "{"):
+        with pytest.raises(ValidationError):
+            settings(f"{two} --chat-template-kwargs '{wrong}'")
 
 
 def test_variables_of_flags_that_are_no_settings() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from segue.chat.template.dialect import REASONING_FIELDS
-from segue.chat.template.exchanges import one_call_each, retold, with_short_ids, without_strays
+from segue.chat.template.exchanges import one_call_each, retold, with_ids, with_short_ids, without_strays
 from segue.chat.template.order import Order
 from segue.chat.template.turns import Turn, turn_by
 
@@ -24,7 +24,7 @@ def arranged(turns: Sequence[Turn], order: Order, *, needs_user: bool, n_told: i
 
     `needs_user`: they must begin with the user. `n_told` are all messages of the client.
     """
-    found = list(turns)
+    found = list(turns if order.takes_missing_ids else with_ids(turns))
     if not order.takes_results:
         found = [retold(turn) for turn in found]
     elif not order.takes_stray_results:

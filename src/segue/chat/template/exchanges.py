@@ -116,6 +116,32 @@ def _response(result: Turn, calls: Sequence[object], index: int) -> dict[str, An
     return {"name": name or number or "", "response": response}
 
 
+def with_ids(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """Calls and results without an id get one; results have those of the calls before them, in their order."""
+    n_calls = 0
+    waiting: list[object] = []
+    for turn in turns:
+        if turn.calls:
+            calls = [_with_id(call, n_calls + i) for i, call in enumerate(turn.calls)]
+            n_calls += len(calls)
+            waiting = [call["id"] for call in calls if isinstance(call, Mapping)]
+            yield replace(turn, message={**turn.message, "tool_calls": calls})
+        elif turn.role == "tool":
+            number = turn.message.get("tool_call_id") or (waiting[0] if waiting else _id(n_calls))
+            waiting = [one for one in waiting if one != number]
+            yield replace(turn, message={**turn.message, "tool_call_id": number})
+        else:
+            yield turn
+
+
+def _with_id(call: object, number: int) -> object:
+    return {**call, "id": call.get("id") or _id(number)} if isinstance(call, Mapping) else call
+
+
+def _id(number: int) -> str:
+    return f"call{number:0{_ID_CHARS - 4}d}"
+
+
 def with_short_ids(turn: Turn) -> Turn:
     """Ids of nine letters or digits, on which some templates insist."""
     message = dict(turn.message)

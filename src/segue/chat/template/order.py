@@ -25,9 +25,9 @@ class Order:
     `..._with_tools`, where some are on offer. `takes_reply_first`: the assistant may begin before the user.
     `takes_any_order`: two messages by one role may follow each other, and the assistant may begin. `takes_results`: it
     writes messages by tools; `takes_stray_results`: without a call before them, too. `takes_several_calls`: in one
-    message. `takes_any_id`: a call's id need not have nine letters or digits. `takes_text_arguments`: a call's
-    arguments need not be an object. `takes_silence`: an assistant's message may be empty. `takes_channel_tags`: an
-    assistant's text may hold the tags of gpt-oss.
+    message. `takes_any_id`: a call's id need not have nine letters or digits; `takes_missing_ids`: calls and results
+    need none. `takes_text_arguments`: a call's arguments need not be an object. `takes_silence`: an assistant's message
+    may be empty. `takes_channel_tags`: an assistant's text may hold the tags of gpt-oss.
     """
 
     takes_second_system: bool = True
@@ -41,6 +41,7 @@ class Order:
     takes_stray_results: bool = True
     takes_several_calls: bool = True
     takes_any_id: bool = True
+    takes_missing_ids: bool = True
     takes_text_arguments: bool = True
     takes_silence: bool = True
     takes_channel_tags: bool = True
@@ -89,6 +90,7 @@ def find_order(say: Speaker, writes: Writes, *, takes_system: bool) -> Order:
     if takes_system:
         first_replies.append([say("system"), *first_replies[0]])
     takes_results = takes_call(say.result(SECOND))
+    call = say.call(("call00001",), {"key": "x"})
     two, long_id = ("call00001", "call00002"), "call_segue_trial_01"
     order = Order(
         takes_second_system=not takes_system or writes([say("system", FIRST), say("system", SECOND), user]),
@@ -104,6 +106,8 @@ def find_order(say: Speaker, writes: Writes, *, takes_system: bool) -> Order:
         takes_stray_results=takes_results and writes([user, say.result(SECOND), reply, user]),
         takes_several_calls=not takes_results or takes_call(say.result(FIRST), say.result(SECOND, two[1]), ids=two),
         takes_any_id=not takes_results or takes_call(say.result(SECOND, long_id), ids=(long_id,)),
+        takes_missing_ids=not takes_results
+        or all(writes([user, *asked, reply, user]) for asked in _without_ids(call, say.result(SECOND))),
         takes_text_arguments=not takes_results
         or takes_call(say.result(SECOND), arguments=f"{FIRST} {{")
         # Some never write a call.
@@ -113,3 +117,10 @@ def find_order(say: Speaker, writes: Writes, *, takes_system: bool) -> Order:
     )
     # Where the time for trials ran out, nothing is known.
     return order if writes([say("user", SECOND)]) else Order()
+
+
+def _without_ids(call: Message, result: Message) -> list[list[Message]]:
+    """A call and its result without ids, and with one of the call alone."""
+    result = {key: value for key, value in result.items() if key != "tool_call_id"}
+    calls = [{key: value for key, value in one.items() if key != "id"} for one in call["tool_calls"]]
+    return [[{**call, "tool_calls": calls}, result], [call, result]]

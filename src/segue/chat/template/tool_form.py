@@ -11,6 +11,8 @@ _FUNCTIONS: Final = "functions"
 _PARAMETERS: Final = "parameters"
 _NO_PARAMETERS: Final[Sequence[Mapping[str, Any]]] = ({}, {"type": "object", "properties": {}})
 """What may stand for the parameters of a tool without any: as llama-server writes it, and what any template reads."""
+_OTHERS: Final = "additionalProperties"
+_INNER: Final = (_OTHERS, "items")
 _INDENT: Final = 4
 Tool = Mapping[str, Any]
 
@@ -19,13 +21,16 @@ Tool = Mapping[str, Any]
 class ToolForm:
     """How tools must be told to one template. The defaults suit one about which nothing was found.
 
-    `takes_bare_tools`, `takes_bare_parameters`: one without a description is no error. `no_parameters` stands for
-    those of a tool without parameters, None where they may be missing. `needs_functions`: the template refuses to
-    render without the tools as JSON text under that name.
+    `takes_bare_tools`, `takes_bare_parameters`: one without a description is no error. `takes_null_types`: null may be
+    among the types of a parameter; `takes_open_objects`: a parameter that is an object need not say what its members
+    are. `no_parameters` stands for those of a tool without parameters, None where they may be missing.
+    `needs_functions`: the template refuses to render without the tools as JSON text under that name.
     """
 
     takes_bare_tools: bool = True
     takes_bare_parameters: bool = True
+    takes_null_types: bool = True
+    takes_open_objects: bool = True
     no_parameters: Mapping[str, Any] | None = None
     needs_functions: bool = False
 
@@ -48,7 +53,36 @@ class ToolForm:
             tools = [_described(tool) for tool in tools]
         if not self.takes_bare_parameters:
             tools = [_with_function(tool, _with_described_parameters(_function(tool))) for tool in tools]
+        if not (self.takes_null_types and self.takes_open_objects):
+            tools = [_with_function(tool, self._with_plain_parameters(_function(tool))) for tool in tools]
         return list(tools)
+
+    def _with_plain_parameters(self, function: Mapping[str, Any]) -> Mapping[str, Any]:
+        parameters = function.get(_PARAMETERS)
+        properties = parameters.get("properties") if isinstance(parameters, Mapping) else None
+        if not isinstance(parameters, Mapping) or not isinstance(properties, Mapping):
+            return function
+        plain = {name: self._plain(about) for name, about in properties.items()}
+        return {**function, _PARAMETERS: {**parameters, "properties": plain}}
+
+    def _plain(self, schema: object) -> object:
+        """A schema, and all in it that the template may come to, as it can read them."""
+        if not isinstance(schema, Mapping):
+            return schema
+        plain = {key: self._plain(value) if key in _INNER else value for key, value in schema.items()}
+        kinds = plain.get("type")
+        if not self.takes_null_types and isinstance(kinds, list) and "null" in kinds:
+            kinds = [kind for kind in kinds if kind != "null"]
+            plain["type"] = kinds[0] if len(kinds) == 1 else kinds
+            if not kinds:
+                del plain["type"]
+        if (
+            not self.takes_open_objects
+            and plain.get("type") == "object"
+            and not isinstance(plain.get(_OTHERS), Mapping)
+        ):
+            plain[_OTHERS] = {}
+        return plain
 
 
 def find_tool_form(writes: Callable[[Sequence[Tool], Mapping[str, Any]], bool]) -> ToolForm:
@@ -66,6 +100,8 @@ def find_tool_form(writes: Callable[[Sequence[Tool], Mapping[str, Any]], bool]) 
     return ToolForm(
         takes_bare_tools=writes([_tool({}, described)], further),
         takes_bare_parameters=writes([_tool(described, {})], further),
+        takes_null_types=writes([_tool(described, {**described, "type": ["string", "null"]})], further),
+        takes_open_objects=writes([_tool(described, {**described, "type": "object"})], further),
         no_parameters=_find_no_parameters(writes, further),
         needs_functions=needs_functions,
     )

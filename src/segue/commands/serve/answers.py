@@ -89,6 +89,7 @@ ANSWERS: dict[str, Answer] = {
     "--version": _short("shows Segue's version, and ends", prints="version"),
     "--list-devices": _short("shows the devices that libllama has, and ends", prints="devices"),
     "--cache-list": _short("shows the models in the caches that --hf-repo looks in, and ends", prints="models"),
+    "--log-disable": _short("short for --verbosity 0: errors are logged all the same", verbosity="0"),
     "--verbose": _short("short for --verbosity 10", verbosity="10"),
     "--reranking": _short("short for --embeddings --pooling rank", embeddings="true", pooling="rank"),
     "--no-mmap": _short("short for --load-mode none", load_mode="none"),

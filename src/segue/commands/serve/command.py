@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from segue import __version__
 from segue.commands.serve.command_line import read_line
+from segue.commands.serve.config_files import config_options
 from segue.commands.serve.errors import FlagError
 from segue.commands.serve.hub import cached_models
 from segue.settings import Settings
@@ -29,7 +30,7 @@ def run_line(arguments: Sequence[str]) -> int:
     from segue.build import build
     from segue.commands.serve.run import serve
 
-    line = read_line(arguments, os.environ)
+    line = read_line(arguments, os.environ, config_options(os.environ))
     if line.prints:
         print("\n".join(_listed(line.prints)))
         return 0

@@ -3,8 +3,10 @@
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import get_origin
 
 from segue.commands.serve.answers import Answer, Verdict, answer_to, foreign_flags
+from segue.commands.serve.config_files import ConfigOption
 from segue.commands.serve.errors import FlagError
 from segue.commands.serve.hints import hint
 from segue.commands.serve.llama_flags import LlamaFlag
@@ -19,6 +21,7 @@ _OFF_VALUES = _OFF | {"none", "-1", ""}
 _MAY_STAND_ALONE = frozenset({"--log-colors", "--color", "-co"})
 _PREFIX = "LLAMA_ARG_"
 _UNKNOWN_VARIABLE = "llama-server reads no such variable, or does no longer; it has no effect"
+_UNKNOWN_OPTION = "a config.ini of llama.cpp has this, which is no flag of llama-server"
 _PRINTS = "prints"
 # What two short names of older versions mean together.
 _TOGETHER = {("none", "mmap+mlock"): "mlock", ("mmap+mlock", "none"): "mlock", ("mmap+mlock", "mmap"): "mmap+mlock"}
@@ -45,15 +48,55 @@ class ServeLine:
         return [f"passed over {', '.join(dict.fromkeys(names))}: {text}" for text, names in self.notes.items()]
 
 
-def read_line(arguments: Sequence[str], environment: Mapping[str, str]) -> ServeLine:
-    """Read the arguments of `segue serve`. Raises FlagError for what is refused or unknown."""
+def read_line(
+    arguments: Sequence[str], environment: Mapping[str, str], config: Sequence[ConfigOption] = ()
+) -> ServeLine:
+    """Read the arguments of `segue serve`. Raises FlagError for what is refused or unknown.
+
+    Variables override `config`, and arguments override both.
+    """
     line = ServeLine()
     for name, value in environment.items():
         _read_variable(line, name, value)
+    for name, setting in variables().items():
+        if name in environment and get_origin(Settings.model_fields[setting].annotation) is dict:
+            # Arguments add to these, where they would override others.
+            line.values[setting] = environment[name]
     rest = deque(arguments)
     while rest:
         _read_flag(line, rest)
+    below = _read_config(config)
+    told = {setting for name, setting in variables().items() if name in environment}
+    line.values = {name: value for name, value in below.values.items() if name not in told} | line.values
+    for text, names in below.notes.items():
+        line.notes.setdefault(text, []).extend(names)
     return line
+
+
+def _read_config(config: Sequence[ConfigOption]) -> ServeLine:
+    """What files of flags set. Options that are no flags may be those of other programs, which share the files."""
+    line = ServeLine()
+    for option in config:
+        name = _flag_of(option.key)
+        if name:
+            try:
+                _read_flag(line, deque([f"{name}={option.value}"]))
+            except FlagError as error:
+                raise FlagError(f"{error} (from a config.ini of llama.cpp)") from error
+        else:
+            line.notes.setdefault(_UNKNOWN_OPTION, []).append(option.key)
+    return line
+
+
+def _flag_of(key: str) -> str:
+    """The flag that a key of a file means; empty if there is none."""
+    known = setting_flags().keys() | foreign_flags().keys()
+    variable = variables().get(key)
+    if variable is not None:
+        return next(name for name, flag in setting_flags().items() if flag.setting == variable)
+    found = _foreign_variables().get(key)
+    names = (found[0].names[-1],) if found else (f"--{key}", f"-{key}")
+    return next((name for name in names if name in known), "")
 
 
 def _read_flag(line: ServeLine, rest: "deque[str]") -> None:
