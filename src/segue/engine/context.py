@@ -55,6 +55,11 @@ class Context(Engine):
         self._batch = Batch(self.n_batch, self.n_rows_max, self.n_embd, 4 if model.has_sections else 1)
         self._scratch = np.empty(0, np.uint8)
 
+    @property
+    def handle(self) -> int:
+        """The native context, for those that compute along with it."""
+        return self._handle
+
     def close(self) -> None:
         """Free the context."""
         llama_cpp.llama_free(self._handle)

@@ -6,7 +6,8 @@ import functools
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import llama_cpp
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 _ERROR = 4
 # Graphics cards, and graphics that are part of a processor.
 _GPUS = (1, 2)
+_TEXT = 8
 _NUMA = {"distribute": 1, "isolate": 2, "numactl": 3}
 
 
@@ -69,14 +71,27 @@ def pop_errors() -> list[str]:
 
 def has_tensor(path: Path, names: Iterable[str]) -> bool:
     """Whether a GGUF file has a tensor of one of these names. Raises OSError."""
-    ggml = _ggml()
-    handle = ggml.gguf_init_from_file(str(path).encode(), _GgufParams(no_alloc=True))
+    with _opened(path) as handle:
+        return any(_ggml().gguf_find_tensor(handle, name.encode()) >= 0 for name in names)
+
+
+def architecture(path: Path) -> str:
+    """The architecture that a GGUF file names, empty if it names none. Raises OSError."""
+    with _opened(path) as handle:
+        key = _ggml().gguf_find_key(handle, b"general.architecture")
+        is_text = key >= 0 and _ggml().gguf_get_kv_type(handle, key) == _TEXT
+        return _ggml().gguf_get_val_str(handle, key).decode("utf-8", "replace") if is_text else ""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    handle = _ggml().gguf_init_from_file(str(path).encode(), _GgufParams(no_alloc=True))
     if not handle:
         raise OSError(errno.EINVAL, "not a complete GGUF file", str(path))
     try:
-        return any(ggml.gguf_find_tensor(handle, name.encode()) >= 0 for name in names)
+        yield handle
     finally:
-        ggml.gguf_free(handle)
+        _ggml().gguf_free(handle)
 
 
 def device_handles(names: tuple[str, ...]) -> "ctypes.Array[ctypes.c_void_p]":
@@ -119,6 +134,9 @@ def _ggml() -> ctypes.CDLL:
         "ggml_version": (ctypes.c_char_p, []),
         "gguf_init_from_file": (ctypes.c_void_p, [ctypes.c_char_p, _GgufParams]),
         "gguf_find_tensor": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p]),
+        "gguf_find_key": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p]),
+        "gguf_get_kv_type": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int64]),
+        "gguf_get_val_str": (ctypes.c_char_p, [ctypes.c_void_p, ctypes.c_int64]),
         "gguf_free": (None, [ctypes.c_void_p]),
     }
     for name, (result, arguments) in signatures.items():

@@ -3,7 +3,7 @@
 import ctypes
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import llama_cpp
@@ -11,7 +11,7 @@ import llama_cpp
 from segue.engine import libllama
 from segue.engine.errors import ModelError
 from segue.engine.kv_overrides import Value, kv_overrides, replaced
-from segue.engine.model_files import digest, has_tensor
+from segue.engine.model_files import digest, has_mtp, has_tensor
 from segue.engine.vocabulary import Vocabulary
 from segue.memory import MemoryKind
 
@@ -25,7 +25,10 @@ _LAZY_MODES = {"off": 0, "auto": 1, "on": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelParams:
-    """The loading of a model: llama-server's `-ngl`, `--device`, split flags, memory mapping and metadata overrides."""
+    """The loading of a model: llama-server's `-ngl`, `--device`, split flags, memory mapping and metadata overrides.
+
+    With `loads_mtp`, layers that predict further tokens are loaded too, where the file has them.
+    """
 
     n_gpu_layers: int = -1
     devices: tuple[str, ...] = ()
@@ -38,6 +41,7 @@ class ModelParams:
     avoids_host_buffers: bool = False
     checks_tensors: bool = False
     overrides: tuple[tuple[str, Value], ...] = ()
+    loads_mtp: bool = False
 
 
 class Model:
@@ -47,6 +51,7 @@ class Model:
     Contexts longer than `n_ctx_short_rope` use other RoPE factors; None if the model has one set, or none.
     If it `has_sections`, positions have several numbers each, for images, and may jump forward (M-RoPE).
     `n_ctx_most` is how many tokens it can attend to: its training context, or more if its file has RoPE scaling.
+    If it `has_mtp`, its layers that predict further tokens are loaded.
     """
 
     def __init__(
@@ -59,7 +64,9 @@ class Model:
             self.digest = digest(path)
         params = params or ModelParams()
         self.overrides = params.overrides
-        self.handle = _load(path, params, on_progress)
+        with _reading(path):
+            self.has_mtp = params.loads_mtp and has_mtp(path)
+        self.handle = _load(path, replace(params, loads_mtp=self.has_mtp), on_progress)
         with _reading(path):
             has_rope_factors = has_tensor(path, *_ROPE_FACTORS)
             is_same = digest(path) == self.digest
@@ -67,6 +74,8 @@ class Model:
         if not is_same:
             llama_cpp.llama_model_free(self.handle)
             raise ModelError(f"{path} changed while it was loaded; start again once it is whole")
+        # With more than one such layer, libllama would abort.
+        self.has_mtp &= int(llama_cpp.llama_model_n_layer_nextn(self.handle)) == 1
         self.vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(self.handle))
         self.meta: Mapping[str, str] = replaced(self._read_meta(), params.overrides)
         if llama_cpp.llama_model_has_encoder(self.handle) or not llama_cpp.llama_model_has_decoder(self.handle):
@@ -173,6 +182,7 @@ def _load(
     native.load_mode, native.lazy_mode = _LOAD_MODES[params.load_mode], _LAZY_MODES[params.lazy_mode]
     native.use_extra_bufts, native.no_host = params.repacks, params.avoids_host_buffers
     native.check_tensors = params.checks_tensors
+    native.load_mtp = params.loads_mtp
     keep_alive: list[object] = []
     if params.overrides:
         overrides = kv_overrides(params.overrides)

@@ -1,0 +1,216 @@
+"""A context, and the draft context that reads along: it guesses tokens from the hidden rows of those that were read."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+from typing_extensions import override
+
+from segue.engine.base import Chunk, Engine, Logits, Mark, Mask, Sampler, Tokens
+from segue.engine.context import Context
+from segue.engine.context_params import ContextParams
+from segue.engine.errors import EngineError
+from segue.engine.guesses import Course, Guess, Wanted, advance
+from segue.engine.hidden_tail import HiddenTail
+from segue.engine.mtp_context import MtpContext, Piece
+from segue.engine.nextn import NextN
+from segue.engine.sampling import SamplingParams
+from segue.engine.state import Cells, State
+
+log = logging.getLogger(__name__)
+
+_N_UNFED_MOST = 64
+"""Tokens of a sequence that may wait to be fed, until there are enough for a call or something is to be drafted."""
+
+
+class MtpEngine(Engine):
+    """The Engine over a context whose model has layers that predict further tokens, and over these layers' context.
+
+    Each sequence of the one has the same id in the other, and follows it. Marks do not: what is drafted from is
+    compared with the path, so nothing has to be taken back.
+    """
+
+    def __init__(self, target: Context, params: ContextParams, nextn: NextN) -> None:
+        self.target = target
+        self._nextn = nextn
+        self._mtp = MtpContext(target.model, params, target.handle, nextn)
+        nextn.keep_rows(target.handle)
+        self._tails = [HiddenTail(self._mtp.n_embd) for _ in range(target.n_seq_max)]
+        self.shape = target.shape
+        self.n_seq_max, self.n_cells = target.n_seq_max, target.n_cells
+        self.n_batch, self.n_ubatch = target.n_batch, target.n_ubatch
+        self.n_rows_max, self.n_vocab, self.n_embd = target.n_rows_max, target.n_vocab, target.n_embd
+        self.takes_positions, self.is_unified = target.takes_positions, target.is_unified
+
+    def close(self) -> None:
+        """Free both contexts."""
+        self._mtp.close()
+        self.target.close()
+
+    def guess(self, wanted: Sequence[Wanted]) -> list[Guess]:
+        """Guess what follows each path, of unlike sequences; nothing where the sequence has not read enough of it."""
+        found = [Guess() for _ in wanted]
+        able = [one.n_most > 0 and self._tails[one.seq].follows(one.path) for one in wanted]
+        if sum(1 + self._tails[one.seq].n_unfed for one in wanted) > self._mtp.n_batch:
+            self._feed(one.seq for one in wanted)
+        courses = [
+            Course(self._last(one), one.n_most, guess)
+            for one, guess, is_able in zip(wanted, found, able, strict=True)
+            if is_able
+        ]
+        try:
+            advance(self._mtp, courses)
+        except EngineError:
+            # Nothing depends on drafts.
+            log.exception("no tokens could be drafted")
+            return [Guess() for _ in wanted]
+        for one, guess in zip(wanted, found, strict=True):
+            if guess.tokens:
+                self._tails[one.seq].fed(int(one.path[-1]))
+        return found
+
+    @override
+    def length(self, seq: int) -> int:
+        return self.target.length(seq)
+
+    @override
+    def position(self, seq: int) -> int:
+        return self.target.position(seq)
+
+    @override
+    def span(self, seq: int) -> tuple[int, int]:
+        return self.target.span(seq)
+
+    @override
+    def decode(self, chunks: list[Chunk]) -> list[tuple[int, ...]]:
+        try:
+            found = self.target.decode(chunks)
+        except EngineError:
+            for chunk in chunks:
+                if not self.target.length(chunk.seq):
+                    self._forget(chunk.seq)
+            raise
+        rows = self._nextn.rows(self.target.handle, sum(len(chunk.inputs) for chunk in chunks), self._mtp.n_embd)
+        end = 0
+        for chunk in chunks:
+            start, end = end, end + len(chunk.inputs)
+            tail, n_read = self._tails[chunk.seq], self.target.length(chunk.seq)
+            if chunk.inputs.ndim == 1 and chunk.positions is None:
+                tail.read(n_read - (end - start), cast(Tokens, chunk.inputs), rows[start:end])
+            else:
+                tail.reset(n_read, rows[end - 1])
+        self._feed(chunk.seq for chunk in chunks if self._tails[chunk.seq].n_unfed > _N_UNFED_MOST)
+        return found
+
+    @override
+    def logits(self, row: int) -> Logits:
+        return self.target.logits(row)
+
+    @override
+    def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:
+        self.target.copy(src, dst, own_window=own_window)
+        self._feed([src])
+        self._mtp.copy(src, dst)
+        self._tails[dst] = self._tails[src].copy()
+
+    @override
+    def borrow(self, src: int, dst: int, n_tokens: int, state: State | None) -> None:
+        self.target.borrow(src, dst, n_tokens, state)
+        self._feed([src])
+        self._mtp.copy(src, dst, self.target.position(dst))
+        self._tails[dst] = self._tails[src].copy()
+        self._tails[dst].truncate(n_tokens)
+
+    @override
+    def rewind(self, seq: int, n_tokens: int) -> None:
+        self.target.rewind(seq, n_tokens)
+
+    @override
+    def mark(self, seq: int, shadow: int) -> Mark:
+        return self.target.mark(seq, shadow)
+
+    @override
+    def roll_back(self, seq: int, mark: Mark) -> None:
+        self.target.roll_back(seq, mark)
+
+    @override
+    def release(self, mark: Mark) -> None:
+        self.target.release(mark)
+
+    @override
+    def drop(self, seq: int) -> None:
+        self.target.drop(seq)
+        self._forget(seq)
+
+    @override
+    def state_bytes(self, seq: int, *, partial: bool) -> int:
+        return self.target.state_bytes(seq, partial=partial)
+
+    @override
+    def save(self, seq: int, *, partial: bool) -> State:
+        return self.target.save(seq, partial=partial)
+
+    @override
+    def load(self, state: State, seq: int) -> None:
+        self.target.load(state, seq)
+        self._tails[seq].reset(state.n_tokens)
+
+    @override
+    def save_cells(self, seq: int, start: int, end: int, via: int) -> Cells:
+        return self.target.save_cells(seq, start, end, via)
+
+    @override
+    def put_cells(self, seq: int, runs: Sequence[Cells], end: int, state: State | None, via: int) -> None:
+        self.target.put_cells(seq, runs, end, state, via)
+        self._tails[seq].reset(end)
+
+    @override
+    def put_state(self, seq: int, state: State) -> None:
+        self.target.put_state(seq, state)
+
+    @override
+    def cut(self, cells: Cells, end: int, start: int | None = None) -> Cells:
+        return self.target.cut(cells, end, start)
+
+    @override
+    def sampler(self, params: SamplingParams, prompt: Tokens, mask: Mask | None = None) -> Sampler:
+        return self.target.sampler(params, prompt, mask)
+
+    @override
+    def is_eog(self, token: int) -> bool:
+        return self.target.is_eog(token)
+
+    def _forget(self, seq: int) -> None:
+        self._mtp.drop(seq)
+        self._tails[seq] = HiddenTail(self._mtp.n_embd)
+
+    def _feed(self, seqs: Iterable[int]) -> None:
+        """Let the draft context read what it lacks of some sequences; what it has no room for, it will never have."""
+        n = self._mtp.n_batch
+        for seq in seqs:
+            tail = self._tails[seq]
+            if not tail.n_unfed:
+                continue
+            start, tokens, rows = tail.unfed()
+            pos = self._position(seq, start)
+            try:
+                is_read = all(
+                    self._mtp.read([Piece(seq, pos + i, tokens[i : i + n], rows[i : i + n])])
+                    for i in range(0, len(tokens), n)
+                )
+            except EngineError:
+                log.exception("the layers for drafting could not read")
+                is_read = False
+            if is_read:
+                tail.fed()
+            else:
+                tail.reset(tail.end)
+
+    def _last(self, wanted: Wanted) -> Piece:
+        """What the draft context has to read to guess what comes next: what it lacks, and the path's last token."""
+        start, tokens, rows = self._tails[wanted.seq].unfed(int(wanted.path[-1]))
+        return Piece(wanted.seq, self._position(wanted.seq, start), tokens, rows, wants_logits=True)
+
+    def _position(self, seq: int, n_tokens: int) -> int:
+        """The position after a sequence's first tokens, behind all images; the sequence may not have read them yet."""
+        return self.target.position(seq) + n_tokens - self.target.length(seq)
