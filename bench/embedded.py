@@ -40,18 +40,36 @@ class _Listener:
         """Let `wait` return."""
         self._end.set_result(end)
 
-    def wait(self) -> None:
+    def wait(self) -> JobEnd:
         """Return when the reply is over; RuntimeError if it failed."""
         end = self._end.result()
         if end.reason is EndReason.ERROR:
             raise RuntimeError(str(end.error))
+        return end
+
+
+class _Script:
+    """Forces a reply, token by token."""
+
+    def __init__(self, reply: list[int]) -> None:
+        self._rest = iter([*reply[1:], reply[-1]])
+        self._next = reply[0]
+
+    def forced(self) -> int:
+        """The next token."""
+        return self._next
+
+    def accept(self, token: int) -> None:  # noqa: ARG002
+        """Go on."""
+        self._next = next(self._rest)
 
 
 class Embedded:
     """A loaded model with Segue's loop running."""
 
-    def __init__(self, model: Path, *, n_ctx: int, n_slots: int, n_threads: int) -> None:
-        settings = Settings(model=str(model), ctx_size=n_ctx, parallel=n_slots, threads=n_threads)
+    def __init__(self, model: Path, *, n_ctx: int, n_slots: int, n_threads: int, drafts: bool = True) -> None:
+        spec_type = [] if drafts else ["none"]
+        settings = Settings(model=str(model), ctx_size=n_ctx, parallel=n_slots, threads=n_threads, spec_type=spec_type)
         # Every thread that ever computed keeps OpenMP workers while it lives, and too many of them stop waiting busily:
         # a token of a small model then takes several times as long. A server loads on a thread that ends, and so here.
         with ThreadPoolExecutor(1) as loader:
@@ -87,6 +105,19 @@ class Embedded:
         times = self._ask(prompts, n_predict, PromptMarks())
         start, end = max(one[1] for one in times), min(one[-1] for one in times)
         return sum(start < at <= end for one in times for at in one) / (end - start)
+
+    def script(self, prompt: Tokens, reply: Tokens) -> JobEnd:
+        """The end of a request whose reply is this one, whatever the model makes of it; it computes as always."""
+        listener = _Listener()
+        job = Job(
+            tokens=prompt,
+            sampling=_GREEDY,
+            marks=PromptMarks(),
+            n_predict=len(reply),
+            make_forcer=lambda: _Script(reply.tolist()),
+        )
+        self.built.loop.submit(job, listener)
+        return listener.wait()
 
     @contextmanager
     def streaming(self, prompts: list[Tokens]) -> Iterator[list[list[float]]]:

@@ -11,9 +11,17 @@ NO_RECORDINGS: Final = "the recordings are not there: SEGUE_TRACES names their d
 """Why a test is skipped, in the README's words."""
 
 
-def shared(name: str) -> Path:
-    """The path of a recording; skips the test where there is none."""
+def recording(name: str) -> Path:
+    """The path of a recording. Raises FileNotFoundError where there is none."""
     path = _AT / name
     if not path.exists():
-        pytest.skip(NO_RECORDINGS)
+        raise FileNotFoundError(NO_RECORDINGS)
     return path
+
+
+def shared(name: str) -> Path:
+    """The path of a recording; skips the test where there is none."""
+    try:
+        return recording(name)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
