@@ -33,6 +33,10 @@ class ReplyDrafter(Protocol):
     def verified(self, n_drafted: int, n_accepted: int) -> None:
         """Of the last proposal, `n_drafted` tokens were verified; the first `n_accepted` of them held."""
 
+    def close(self) -> None:
+        """The reply has ended."""
+        return
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

@@ -1,6 +1,6 @@
 """Guesses several tokens in a row: each comes from the one before it, for all sequences in the same calls."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -44,10 +44,14 @@ class Course:
         self.piece = Piece(self.piece.seq, pos, np.array([token], np.int32), row[None], wants_logits=True)
 
 
-def advance(context: MtpContext, courses: Sequence[Course]) -> None:
-    """Guess all tokens; fewer where the context has no more room."""
+def advance(context: MtpContext, courses: Sequence[Course], is_eog: Callable[[int], bool]) -> None:
+    """Guess all tokens; fewer where one ends the reply, or the context has no more room."""
     while courses and context.read([course.piece for course in courses]):
         ends = list(accumulate(len(course.piece.tokens) for course in courses))
         for course, end in zip(courses, ends, strict=True):
             course.advance(context, end - 1)
-        courses = [course for course in courses if len(course.guess.tokens) < course.n_most]
+        courses = [
+            course
+            for course in courses
+            if len(course.guess.tokens) < course.n_most and not is_eog(course.guess.tokens[-1])
+        ]

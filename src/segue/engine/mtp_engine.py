@@ -59,7 +59,7 @@ class MtpEngine(Engine):
             if is_able
         ]
         try:
-            advance(self._mtp, courses)
+            advance(self._mtp, courses, self.is_eog)
         except EngineError:
             # Nothing depends on drafts.
             log.exception("no tokens could be drafted")
