@@ -1,36 +1,62 @@
 """Replies that a model drafts equal those without drafts, and so does what is kept of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
 
 from segue.engine.sampling import SamplingParams
+from tests.kit.draft_model_rig import DraftModelRig
+from tests.kit.models import model_path
 from tests.kit.mtp_models import MTP_MODELS, MtpRig, mtp_path
 from tests.kit.rig import GREEDY, Rig
 
 SEEDED = SamplingParams(seed=7, temperature=1.0, repeat_penalty=1.1, ignore_eos=True)
 _N_REPLY = 48
+Make = Callable[[], Rig]
+_MAKERS: dict[str, tuple[Make, Make]] = {
+    **{
+        name: (partial(lambda name: Rig(mtp_path(name)), name), partial(lambda name: MtpRig(mtp_path(name)), name))
+        for name in MTP_MODELS
+    },
+    **{
+        f"{name} by {draft}": (
+            partial(lambda name: Rig(model_path(name)), name),
+            partial(lambda name, draft: DraftModelRig(model_path(name), model_path(draft)), name, draft),
+        )
+        for name, draft in (
+            ("llama", "llama"),
+            ("llama", "qwen35"),
+            ("gemma3", "gemma3"),
+            ("mamba2", "mamba2"),
+            ("qwen35", "qwen35"),
+            ("qwen35", "llama"),
+            ("lfm2-window", "lfm2-window"),
+        )
+    },
+}
+"""Servers without and with drafts: by layers of the model's own, by a model that is the same, or by another one."""
 
 
-@pytest.fixture(params=MTP_MODELS)
-def name(request: pytest.FixtureRequest) -> str:
-    """Each model that predicts further tokens."""
-    return str(request.param)
+@pytest.fixture(params=_MAKERS)
+def makers(request: pytest.FixtureRequest) -> tuple[Make, Make]:
+    """How to make a server without drafts, and one of the same model with them."""
+    return _MAKERS[request.param]
 
 
 @pytest.fixture
-def rig(name: str) -> Iterator[MtpRig]:
-    """A server that drafts with these layers."""
-    rig = MtpRig(mtp_path(name))
+def plain(makers: tuple[Make, Make]) -> Iterator[Rig]:
+    """A server without drafts."""
+    rig = makers[0]()
     yield rig
     rig.close()
 
 
 @pytest.fixture
-def plain(name: str) -> Iterator[Rig]:
-    """A server of the same model without drafts."""
-    rig = Rig(mtp_path(name))
+def rig(makers: tuple[Make, Make]) -> Iterator[Rig]:
+    """A server with drafts."""
+    rig = makers[1]()
     yield rig
     rig.close()
 
@@ -59,7 +85,10 @@ def test_replies_are_the_same_with_drafts(rig: Rig, plain: Rig, sampling: Sampli
     assert rig.ask(path).tokens == plain.ask(path).tokens
 
 
-@pytest.mark.parametrize("name", ["qwen35-mtp-agrees"])
+@pytest.mark.parametrize(
+    "makers",
+    [_MAKERS[name] for name in ("qwen35-mtp-agrees", "qwen35 by qwen35", "llama by llama", "gemma3 by gemma3")],
+)
 def test_good_drafts_save_calls_also_when_the_conversation_goes_on(rig: Rig) -> None:
     path = _prompt(1, 200)
     for turn in range(3):
