@@ -52,7 +52,7 @@ def draft(request: pytest.FixtureRequest) -> _Draft:
     return _Draft(request.param)
 
 
-def _path(seed: int, n: int, *more: Sequence[int]) -> Tokens:
+def _path(seed: int, n: int, *more: Sequence[int] | Tokens) -> Tokens:
     parts = [text(seed, n), *more]
     return np.concatenate([np.array(part, np.int32) % N_VOCAB for part in parts])
 

@@ -17,7 +17,7 @@ from segue.engine.base import Engine
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.fingerprint import fingerprint
-from segue.engine.measurement import measure
+from segue.engine.measurement import measure_mtp
 from segue.engine.model import Model, ModelParams
 from segue.engine.mtp_engine import MtpEngine
 from segue.engine.nextn import find_nextn
@@ -133,7 +133,8 @@ def open_mtp(model: Model, params: ContextParams) -> MtpEngine:
     """Both contexts of a model."""
     nextn = find_nextn()
     assert nextn is not None
-    return MtpEngine(Context(model, params, measure(model, params)), params, nextn)
+    shape = measure_mtp(model, params, nextn)
+    return MtpEngine(Context(model, params, shape), params, nextn, shape)
 
 
 def _make_drafter(engine: Engine) -> MtpDrafter:

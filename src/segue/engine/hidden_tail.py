@@ -22,6 +22,7 @@ class HiddenTail:
         self._n_embd = n_embd
         self._rows: Rows = np.zeros((1, n_embd), np.float32)
         self._n_rows = 1
+        self._knows_first = True
         self.start = 0
         self.n_fed = 0
         self.tokens: Tokens = np.empty(0, np.int32)
@@ -39,6 +40,7 @@ class HiddenTail:
     def reset(self, start: int, row: Rows | None = None) -> None:
         """Continue after `start` tokens whose own rows are not known, except perhaps the last one's."""
         self._rows = np.zeros((1, self._n_embd), np.float32)
+        self._knows_first = row is not None
         if row is not None:
             self._rows[0] = row
         self._n_rows = 1
@@ -74,6 +76,11 @@ class HiddenTail:
         self.tokens, self._n_rows = self.tokens[:n], min(self._n_rows, n + 1)
         self.n_fed = min(self.n_fed, end)
 
+    def row(self, n_tokens: int) -> Rows | None:
+        """The hidden row of the last of the first `n_tokens` tokens, None if it is not known."""
+        i = n_tokens - self.start
+        return self._rows[i] if 0 <= i < self._n_rows and (i or self._knows_first) else None
+
     def unfed(self, token: int | None = None) -> tuple[int, Tokens, Rows]:
         """The tokens to feed with their rows, and where they start; then one that the sequence has not read itself."""
         n_before = max(self.start, self.n_fed) - self.start
@@ -92,12 +99,14 @@ class HiddenTail:
             self.start += n_gone
             self.tokens = self.tokens[n_gone:].copy()
             self._n_rows -= n_gone
+            self._knows_first = True
             self._rows = self._rows[n_gone : n_gone + self._n_rows + _N_KEPT].copy()
 
     def copy(self) -> "HiddenTail":
         """A tail of the same tokens."""
         other = HiddenTail(self._n_embd)
         other._rows, other._n_rows = self._rows[: self._n_rows].copy(), self._n_rows
+        other._knows_first = self._knows_first
         other.start, other.n_fed, other.tokens = self.start, self.n_fed, self.tokens
         return other
 

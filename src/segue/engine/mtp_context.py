@@ -1,6 +1,7 @@
 """The context that computes a model's layers for multi-token prediction."""
 
 import ctypes
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +15,9 @@ from segue.engine.errors import EngineError
 from segue.engine.hidden_tail import Rows
 from segue.engine.model import Model
 from segue.engine.nextn import NextN
+from segue.engine.state import Bytes
+
+log = logging.getLogger(__name__)
 
 _NO_ROOM = 1
 
@@ -97,11 +101,54 @@ class MtpContext:
         """Empty a sequence."""
         llama_cpp.llama_memory_seq_rm(self._memory, seq, -1, -1)
 
+    def cells(self, seq: int) -> Bytes:
+        """Copy the cells of a sequence to host memory; nothing if it has none."""
+        size = self.n_bytes(seq)
+        data = np.empty(size, np.uint8)
+        if size:
+            llama_cpp.llama_state_seq_get_data_ext(self._handle, _pointer(data, ctypes.c_uint8), size, seq, 0)
+        return data
+
+    def n_bytes(self, seq: int) -> int:
+        """The size of the cells of a sequence in host memory."""
+        return int(llama_cpp.llama_state_seq_get_size_ext(self._handle, seq, 0)) if self._pos_end(seq) else 0
+
+    def saved_cells(self, seq: int, pos: int, pos_end: int, via: int) -> Bytes:
+        """Copy the cells of `seq` at these positions to host memory, using the empty `via`; nothing if it has none."""
+        llama_cpp.llama_memory_seq_cp(self._memory, seq, via, pos, pos_end)
+        data = self.cells(via)
+        self.drop(via)
+        return data
+
+    def put_cells(self, seq: int, data: Bytes, pos: int, pos_end: int, via: int) -> bool:
+        """Add saved cells at these positions to `seq`, using the empty `via`; False, with nothing added, on failure."""
+        self.cut(seq, pos)
+        is_set = self.set_cells(via, data)
+        if is_set:
+            llama_cpp.llama_memory_seq_cp(self._memory, via, seq, pos, pos_end)
+        self.drop(via)
+        return is_set
+
+    def set_cells(self, seq: int, data: Bytes) -> bool:
+        """Let a sequence have saved cells, and no others; False, with the sequence empty, on failure."""
+        size = data.nbytes
+        if llama_cpp.llama_state_seq_set_data_ext(self._handle, _pointer(data, ctypes.c_uint8), size, seq, 0):
+            return True
+        log.info("drafts begin anew: %s", "; ".join(libllama.pop_errors()))
+        self.drop(seq)
+        return False
+
+    def _pos_end(self, seq: int) -> int:
+        return int(llama_cpp.llama_memory_seq_pos_max(self._memory, seq)) + 1
+
+    def cut(self, seq: int, pos: int) -> None:
+        """Drop the tail of a sequence from a position on."""
+        if self._pos_end(seq) > pos:
+            llama_cpp.llama_memory_seq_rm(self._memory, seq, pos, -1)
+
     def _make_way(self, piece: Piece) -> None:
-        pos_end = int(llama_cpp.llama_memory_seq_pos_max(self._memory, piece.seq)) + 1
-        if pos_end > piece.pos:
-            llama_cpp.llama_memory_seq_rm(self._memory, piece.seq, piece.pos, -1)
-        elif 0 < pos_end < piece.pos and not self._may_jump:
+        self.cut(piece.seq, piece.pos)
+        if not self._may_jump and 0 < self._pos_end(piece.seq) < piece.pos:
             self.drop(piece.seq)
 
 

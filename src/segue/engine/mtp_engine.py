@@ -2,23 +2,32 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import cast
+from dataclasses import replace
+from typing import Final, cast
 
+import numpy as np
 from typing_extensions import override
 
 from segue.engine.base import Chunk, Engine, Logits, Mark, Mask, Sampler, Tokens
+from segue.engine.cells import joined
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
-from segue.engine.errors import EngineError
+from segue.engine.errors import EngineError, StateError
 from segue.engine.guesses import Course, Guess, Wanted, advance
-from segue.engine.hidden_tail import HiddenTail
+from segue.engine.hidden_tail import HiddenTail, Rows
 from segue.engine.mtp_context import MtpContext, Piece
 from segue.engine.nextn import NextN
+from segue.engine.positions import pos_after
 from segue.engine.sampling import SamplingParams
-from segue.engine.state import Cells, State
+from segue.engine.state import Bytes, Cells, State
+from segue.memory import MemoryShape
+
+MTP: Final = "mtp"
+"""The part of the draft context: cells in libllama's format, and in states first the hidden row of the last token."""
 
 log = logging.getLogger(__name__)
 
+_NOTHING: Final = np.empty(0, np.uint8)
 _N_UNFED_MOST = 64
 """Tokens of a sequence that may wait to be fed, until there are enough for a call or something is to be drafted."""
 
@@ -30,13 +39,14 @@ class MtpEngine(Engine):
     compared with the path, so nothing has to be taken back.
     """
 
-    def __init__(self, target: Context, params: ContextParams, nextn: NextN) -> None:
+    def __init__(self, target: Context, params: ContextParams, nextn: NextN, shape: MemoryShape) -> None:
         self.target = target
+        self.shape = shape
         self._nextn = nextn
         self._mtp = MtpContext(target.model, params, target.handle, nextn)
         nextn.keep_rows(target.handle)
         self._tails = [HiddenTail(self._mtp.n_embd) for _ in range(target.n_seq_max)]
-        self.shape = target.shape
+        self._n_bytes_row = 4 * self._mtp.n_embd
         self.n_seq_max, self.n_cells = target.n_seq_max, target.n_cells
         self.n_batch, self.n_ubatch = target.n_batch, target.n_ubatch
         self.n_rows_max, self.n_vocab, self.n_embd = target.n_rows_max, target.n_vocab, target.n_embd
@@ -118,8 +128,11 @@ class MtpEngine(Engine):
         self.target.borrow(src, dst, n_tokens, state)
         self._feed([src])
         self._mtp.copy(src, dst, self.target.position(dst))
-        self._tails[dst] = self._tails[src].copy()
-        self._tails[dst].truncate(n_tokens)
+        tail = self._tails[dst] = self._tails[src].copy()
+        tail.truncate(n_tokens)
+        row = self._row_of(state)
+        if tail.row(n_tokens) is None and row is not None:
+            tail.reset(n_tokens, row)
 
     @override
     def rewind(self, seq: int, n_tokens: int) -> None:
@@ -144,29 +157,49 @@ class MtpEngine(Engine):
 
     @override
     def state_bytes(self, seq: int, *, partial: bool) -> int:
-        return self.target.state_bytes(seq, partial=partial)
+        n_bytes = self.target.state_bytes(seq, partial=partial)
+        if self._tails[seq].row(self.target.length(seq)) is None:
+            return n_bytes
+        return n_bytes + self._n_bytes_row + (0 if partial else self._mtp.n_bytes(seq))
 
     @override
     def save(self, seq: int, *, partial: bool) -> State:
-        return self.target.save(seq, partial=partial)
+        state, data = self.target.save(seq, partial=partial), self._saved(seq, partial=partial)
+        return replace(state, parts={**state.parts, MTP: data}) if len(data) else state
 
     @override
     def load(self, state: State, seq: int) -> None:
         self.target.load(state, seq)
-        self._tails[seq].reset(state.n_tokens)
+        cells = state.parts.get(MTP, _NOTHING)[self._n_bytes_row :]
+        self._restored(seq, state, has_cells=len(cells) > 0 and self._mtp.set_cells(seq, cells))
 
     @override
     def save_cells(self, seq: int, start: int, end: int, via: int) -> Cells:
-        return self.target.save_cells(seq, start, end, via)
+        cells = self.target.save_cells(seq, start, end, via)
+        self._feed([seq])
+        pos, pos_end = pos_after(start, cells.jumps), pos_after(end, cells.jumps)
+        data = self._mtp.saved_cells(seq, pos, pos_end, via)
+        return replace(cells, parts={**cells.parts, MTP: data}) if len(data) else cells
 
     @override
     def put_cells(self, seq: int, runs: Sequence[Cells], end: int, state: State | None, via: int) -> None:
+        pos = self.target.position(seq)
+        self._feed([seq])
         self.target.put_cells(seq, runs, end, state, via)
-        self._tails[seq].reset(end)
+        parts = [run.parts[MTP] for run in runs if MTP in run.parts]
+        try:
+            data = np.concatenate(joined(parts)) if parts else _NOTHING
+        except StateError:
+            data = _NOTHING
+        has_cells = len(data) > 0 and self._mtp.put_cells(seq, data, pos, self.target.position(seq), via)
+        self._restored(seq, state, has_cells=has_cells)
 
     @override
     def put_state(self, seq: int, state: State) -> None:
         self.target.put_state(seq, state)
+        row = self._row_of(state)
+        if row is not None:
+            self._tails[seq].reset(state.n_tokens, row)
 
     @override
     def cut(self, cells: Cells, end: int, start: int | None = None) -> Cells:
@@ -183,6 +216,29 @@ class MtpEngine(Engine):
     def _forget(self, seq: int) -> None:
         self._mtp.drop(seq)
         self._tails[seq] = HiddenTail(self._mtp.n_embd)
+
+    def _saved(self, seq: int, *, partial: bool) -> Bytes:
+        """The hidden row of the last token, and, unless partial, all cells; nothing if the row is not known."""
+        row = self._tails[seq].row(self.target.length(seq))
+        if row is None:
+            return _NOTHING
+        if partial:
+            return row.view(np.uint8)
+        self._tails[seq].truncate(self.target.length(seq))
+        self._feed([seq])
+        self._mtp.cut(seq, self.target.position(seq))
+        return np.concatenate([row.view(np.uint8), self._mtp.cells(seq)])
+
+    def _restored(self, seq: int, state: State | None, *, has_cells: bool) -> None:
+        """A sequence has come from host memory, perhaps with what was saved of the draft context."""
+        tail, n_tokens = self._tails[seq], self.target.length(seq)
+        n_fed = n_tokens if has_cells else tail.n_fed
+        tail.reset(n_tokens, self._row_of(state) if state is not None and state.n_tokens == n_tokens else None)
+        tail.n_fed = min(n_fed, n_tokens)
+
+    def _row_of(self, state: State | None) -> Rows | None:
+        data = _NOTHING if state is None else state.parts.get(MTP, _NOTHING)[: self._n_bytes_row]
+        return data.view(np.float32) if len(data) == self._n_bytes_row else None
 
     def _feed(self, seqs: Iterable[int]) -> None:
         """Let the draft context read what it lacks of some sequences; what it has no room for, it will never have."""
