@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import psutil
 
 from segue.cache.state_cache import StateCache
 from segue.cache.tiers.disk.shared import SharedDisk
-from segue.drafting.tree import TreeDrafter
+from segue.drafters import DraftModel, make_drafter, usable_nextn, wants_mtp
 from segue.engine import libllama
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
@@ -21,8 +21,9 @@ from segue.engine.embedder import Embedder, EmbedderParams
 from segue.engine.embedding_thread import EmbeddingThread
 from segue.engine.errors import ModelError
 from segue.engine.fingerprint import fingerprint
-from segue.engine.measurement import measure
-from segue.engine.model import Model, ModelParams
+from segue.engine.measurement import measure, measure_mtp
+from segue.engine.model import Model
+from segue.engine.mtp_engine import MtpEngine
 from segue.engine.pooling import pooling_of
 from segue.engine.rope import RopeParams
 from segue.engine.trial import try_overrides
@@ -32,6 +33,7 @@ from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
 from segue.loop.sizes import choose_sizes
 from segue.loop.speculation import N_ROWS_DRAFTED
+from segue.placement import model_params
 from segue.settings import Settings
 from segue.storage.directory import Directory
 from segue.storage.errors import DiskError
@@ -41,8 +43,6 @@ log = logging.getLogger(__name__)
 # The engine's thread must get the interpreter back at once when libllama returns; 5 ms would cost whole tokens.
 _SWITCH_INTERVAL_S = 0.0002
 _MOST_DISK_BYTES = 64 << 30
-# What the flags that place a model are by default.
-_NO_PLACES: tuple[object, ...] = ("auto", [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class Built:
     vocabulary: Vocabulary
     compiler: Compiler
     loop: Loop
-    engine: Context
+    engine: Context | MtpEngine
+    draft_model: DraftModel | None
     embeddings: EmbeddingThread
 
     @property
@@ -66,6 +67,8 @@ class Built:
         self.loop.close()
         self.embeddings.close()
         self.engine.close()
+        if self.draft_model is not None:
+            self.draft_model.close()
         self.compiler.close()
         self.model.close()
 
@@ -81,14 +84,14 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     path = Path(settings.model)
     if settings.override_kv:
         try_overrides(path, settings.override_kv)
-    model = Model(path, _model_params(settings), on_progress)
+    model = Model(path, replace(model_params(settings), loads_mtp=wants_mtp(settings)), on_progress)
+    nextn = usable_nextn(settings, model)
     compiler = Compiler(model.vocabulary)
     compiler.prepare()
     n_threads = settings.threads if settings.threads > 0 else len(os.sched_getaffinity(0))
     n_threads_batch = settings.threads_batch if settings.threads_batch > 0 else n_threads
     is_unified = not settings.reproducible
-    # The last digits of logits depend on how many tokens a call reads, and so may a reply where two tokens are close.
-    drafter = TreeDrafter() if settings.drafts_from_tree and is_unified else None
+    has_drafts = settings.drafts_from_tree and is_unified
     rope = _rope_params(settings)
 
     def params(n_cells: int, n_seq_max: int) -> ContextParams:
@@ -97,7 +100,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
             n_seq_max=n_seq_max,
             n_batch=settings.batch_size,
             n_ubatch=settings.ubatch_size,
-            n_rows=N_ROWS_DRAFTED if drafter is not None else 0,
+            n_rows=N_ROWS_DRAFTED if has_drafts else 0,
             n_threads=n_threads,
             n_threads_batch=n_threads_batch,
             is_unified=is_unified,
@@ -110,10 +113,12 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         )
 
     n_ctx_slot = settings.kv_unified_per_slot
-    shape = measure(model, params(256, 1))
-    n_shadows = settings.parallel if drafter is not None and shape.kind.has_recurrent else 0
+    small = params(256, 1)
+    draft_model = DraftModel(settings, model, small) if settings.drafts_with_model and is_unified else None
+    shape = measure(model, small) if nextn is None else measure_mtp(model, small, nextn)
+    n_shadows = settings.parallel if has_drafts and shape.kind.has_recurrent else 0
     sizes = choose_sizes(
-        shape,
+        shape if draft_model is None else draft_model.added_to(shape),
         n_ctx=settings.ctx_size or settings.parallel * n_ctx_slot,
         n_ctx_train=model.n_ctx_train,
         n_ctx_most=max(model.n_ctx_most, rope.n_ctx(model.n_ctx_train)),
@@ -121,7 +126,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         n_shadows=n_shadows,
         parked_mib=settings.cache_parked,
         host_mib=settings.cache_ram,
-        free_bytes=psutil.virtual_memory().available,
+        free_bytes=psutil.virtual_memory().available - (draft_model.n_bytes if draft_model is not None else 0),
         is_unified=is_unified,
         active_bytes=model.active_bytes,
     )
@@ -133,14 +138,15 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         )
     n_seq_max = settings.parallel + (1 + sizes.n_parked + n_shadows if is_unified else 0)
     engine_params = params(sizes.n_cells, n_seq_max)
-    engine = Context(model, engine_params, shape)
+    target = Context(model, engine_params, shape)
+    engine = target if nextn is None else MtpEngine(target, engine_params, nextn, shape)
     cache = StateCache(
         engine,
         settings.parallel,
         sizes.n_parked,
         sizes.n_host_bytes,
         sizes.n_idle_cells,
-        fingerprint=fingerprint(engine, engine_params),
+        fingerprint=fingerprint(target, engine_params),
     )
     loop = Loop(
         engine,
@@ -148,7 +154,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         n_slots=settings.parallel,
         n_ctx=min(sizes.n_ctx, engine.n_cells, n_ctx_slot or engine.n_cells),
         is_reproducible=settings.reproducible,
-        drafter=drafter,
+        drafter=make_drafter(settings, engine, draft_model),
         on_end=on_end,
     )
     if settings.cache_dir is not None:
@@ -167,7 +173,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         min(settings.ubatch_size, loop.n_ctx), pooling, n_threads_batch, settings.flash_attn, rope
     )
     embeddings = EmbeddingThread(partial(Embedder, model, embedder_params), embedder_params.n_tokens, pooling)
-    return Built(model, model.vocabulary, compiler, loop, engine, embeddings)
+    return Built(model, model.vocabulary, compiler, loop, engine, draft_model, embeddings)
 
 
 def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
@@ -182,36 +188,6 @@ def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
     except DiskError as error:
         raise ModelError(str(error)) from error
     log.info("%s may take %.0f MiB; checkpoints found in it: %d", path, limit_bytes / 2**20, n_found)
-
-
-def _model_params(settings: Settings) -> ModelParams:
-    if not libllama.has_gpu():
-        settings = _without_gpus(settings)
-    layers = settings.n_gpu_layers
-    no_devices = settings.device == ["none"]
-    return ModelParams(
-        n_gpu_layers=0 if no_devices else layers if isinstance(layers, int) else -1,
-        devices=() if no_devices else tuple(settings.device),
-        split_mode=settings.split_mode,
-        tensor_split=tuple(settings.tensor_split),
-        main_gpu=settings.main_gpu,
-        load_mode=settings.load_mode,
-        lazy_mode=settings.lazy_mode,
-        repacks=settings.repack,
-        avoids_host_buffers=settings.no_host,
-        checks_tensors=settings.check_tensors,
-        overrides=tuple(settings.override_kv),
-    )
-
-
-def _without_gpus(settings: Settings) -> Settings:
-    """The settings for a libllama without a GPU: where a line places the model changes no reply."""
-    plain = {"n_gpu_layers": 0, "device": ["none"], "split_mode": "layer", "tensor_split": [], "main_gpu": 0}
-    unlike = [name for name, value in plain.items() if getattr(settings, name) not in (value, *_NO_PLACES)]
-    if unlike:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in unlike)
-        log.warning("libllama finds no GPU: the model runs on the CPU, without regard to %s", flags)
-    return settings.model_copy(update=plain)
 
 
 def _rope_params(settings: Settings) -> RopeParams:

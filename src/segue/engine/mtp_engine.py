@@ -57,6 +57,11 @@ class MtpEngine(Engine):
         self._mtp.close()
         self.target.close()
 
+    @property
+    def can_generate(self) -> bool:
+        """Whether replies can be generated."""
+        return self.target.can_generate
+
     def guess(self, wanted: Sequence[Wanted]) -> list[Guess]:
         """Guess what follows each path, of unlike sequences; nothing where the sequence has not read enough of it."""
         found = [Guess() for _ in wanted]
