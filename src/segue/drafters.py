@@ -32,7 +32,7 @@ class DraftModel:
     """A second model that drafts. Raises ModelError, with a line to show, where it cannot."""
 
     def __init__(self, settings: Settings, target: Model, params: ContextParams) -> None:
-        places = {"n_gpu_layers": settings.n_gpu_layers_draft, "override_kv": [], "tensor_split": []}
+        places: dict[str, object] = {"n_gpu_layers": settings.n_gpu_layers_draft, "override_kv": [], "tensor_split": []}
         if settings.device_draft:
             places["device"] = settings.device_draft
         self._model = Model(Path(settings.model_draft), model_params(settings.model_copy(update=places)))
