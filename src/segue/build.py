@@ -5,13 +5,13 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from segue.cache.state_cache import StateCache
 from segue.cache.tiers.disk.shared import SharedDisk
-from segue.drafting.tree import TreeDrafter
+from segue.drafters import DraftModel, make_drafter, usable_nextn, wants_mtp
 from segue.engine import libllama
 from segue.engine.context import Context
 from segue.engine.embedder import Embedder, EmbedderParams
@@ -19,8 +19,9 @@ from segue.engine.embedding_thread import EmbeddingThread
 from segue.engine.errors import ModelError
 from segue.engine.fingerprint import fingerprint
 from segue.engine.fitting import Fitting
-from segue.engine.measurement import measure
+from segue.engine.measurement import measure, measure_mtp
 from segue.engine.model import Model, ModelParams
+from segue.engine.mtp_engine import MtpEngine
 from segue.engine.pattern_trial import count_matches
 from segue.engine.pooling import pooling_of
 from segue.engine.trial import try_overrides
@@ -52,7 +53,8 @@ class Built:
     vocabulary: Vocabulary
     compiler: Compiler
     loop: Loop
-    engine: Context
+    engine: Context | MtpEngine
+    draft_model: DraftModel | None
     embeddings: EmbeddingThread
 
     @property
@@ -65,7 +67,7 @@ class Built:
 
         No request may be served until `load` has returned. The vocabulary and all saved states stay.
         """
-        if not self.loop.vacate(self.engine.unload_context).result():
+        if not self.loop.vacate(self._unload_contexts).result():
             return False
         self.embeddings.unload().result()
         self.model.unload()
@@ -75,16 +77,28 @@ class Built:
         """Load again what was unloaded. Raises ModelError, with everything still unloaded."""
         self.model.load()
         try:
-            self.loop.call(self.engine.load_context).result()
+            self.loop.call(self._load_contexts).result()
         except ModelError:
             self.model.unload()
             raise
+
+    def _unload_contexts(self) -> None:
+        self.engine.unload_context()
+        if self.draft_model is not None:
+            self.draft_model.unload()
+
+    def _load_contexts(self) -> None:
+        self.engine.load_context()
+        if self.draft_model is not None:
+            self.draft_model.load()
 
     def close(self) -> None:
         """End the loop and free the model."""
         self.loop.close()
         self.embeddings.close()
         self.engine.close()
+        if self.draft_model is not None:
+            self.draft_model.close()
         self.compiler.close()
         self.model.close()
 
@@ -103,9 +117,10 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     if settings.override_tensor:
         _try_patterns(path, [pattern for pattern, _ in settings.override_tensor])
     params = partial(context_params, settings)
-    loaded = model_params(settings)
+    loaded = replace(model_params(settings), loads_mtp=wants_mtp(settings))
+    draft_model = DraftModel(settings, params(256, 1)) if settings.drafts_with_model else None
     with closing(Fitting(path, loaded, params)) as fitting:
-        asked = asked_of(settings, fitting)
+        asked = _with_drafts(asked_of(settings, fitting), draft_model)
         if fitting.has_devices:
             loaded, choice = _fit(fitting, asked, settings)
         model = Model(path, loaded, on_progress)
@@ -114,7 +129,8 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
             choice = _fit(fitting, asked, settings, are_weights_loaded=True)[1]
     compiler = Compiler(model.vocabulary)
     compiler.prepare()
-    shape = measure(model, params(256, 1))
+    nextn = usable_nextn(settings, model)
+    shape = measure(model, params(256, 1)) if nextn is None else measure_mtp(model, params(256, 1), nextn)
     sizes = choice.sizes
     if settings.ctx_size > sizes.n_ctx:
         log.warning(
@@ -123,14 +139,15 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
             sizes.n_ctx,
         )
     engine_params = params(sizes.n_cells, sizes.n_seq_max)
-    engine = Context(model, engine_params, shape)
+    target = Context(model, engine_params, shape)
+    engine = target if nextn is None else MtpEngine(target, engine_params, nextn, shape)
     cache = StateCache(
         engine,
         settings.parallel,
         sizes.n_parked,
         sizes.n_host_bytes,
         sizes.n_idle_cells,
-        fingerprint=fingerprint(engine, engine_params),
+        fingerprint=fingerprint(target, engine_params),
     )
     loop = Loop(
         engine,
@@ -138,7 +155,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         n_slots=settings.parallel,
         n_ctx=min(sizes.n_ctx, engine.n_cells, settings.kv_unified_per_slot or engine.n_cells),
         is_reproducible=settings.reproducible,
-        drafter=TreeDrafter() if settings.has_drafts else None,
+        drafter=make_drafter(settings, model, engine, draft_model),
         on_end=on_end,
     )
     if settings.cache_dir is not None:
@@ -156,7 +173,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         offloads_operations=settings.op_offload,
     )
     embeddings = EmbeddingThread(partial(Embedder, model, embedder_params), embedder_params.n_tokens, pooling)
-    return Built(model, model.vocabulary, compiler, loop, engine, embeddings)
+    return Built(model, model.vocabulary, compiler, loop, engine, draft_model, embeddings)
 
 
 def _fit(
@@ -188,6 +205,13 @@ def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
     except DiskError as error:
         raise ModelError(str(error)) from error
     log.info("%s may take %.0f MiB; checkpoints found in it: %d", path, limit_bytes / 2**20, n_found)
+
+
+def _with_drafts(asked: Asked, draft_model: DraftModel | None) -> Asked:
+    """The same, with what a draft model takes."""
+    if draft_model is None:
+        return asked
+    return replace(asked, n_bytes_cell_drafts=draft_model.n_bytes_cell, n_bytes_drafts=draft_model.n_bytes)
 
 
 def _try_patterns(path: Path, patterns: list[str]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -13,16 +14,20 @@ from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.errors import EngineError
 from segue.engine.measurement import measure
-from segue.engine.model import Model
+from segue.engine.model import Model, ModelParams
+from segue.engine.mtp_engine import MTP, MtpEngine
 from segue.engine.state import MODEL, State
 from segue.memory import MemoryKind, MemoryTraits
 from tests.engine.conformance.subject import N_BATCH, N_CELLS, N_ROWS, N_SEQ, text
 from tests.engine.conformance.suite import EngineConformance
 from tests.kit.fake_engine.engine import FakeEngine
 from tests.kit.models import ENGINE_MODELS, model_path
+from tests.kit.mtp_models import MTP_MODELS, mtp_path, open_mtp
 from tests.kit.rig import EXACT
 from tests.kit.toy_draft import DRAFT, DraftingEngine
 from tests.kit.toy_memory import ToyMemory
+
+E = TypeVar("E", bound=Engine)
 
 
 @pytest.mark.parametrize("kind", [*MemoryKind, pytest.param(ToyMemory(), id="toy")])
@@ -115,6 +120,40 @@ class TestContext(EngineConformance):
         return replace(state, parts={**state.parts, MODEL: state.parts[MODEL][:-8]})
 
 
+@pytest.fixture(scope="module", params=list(MTP_MODELS))
+def mtp_engines(request: pytest.FixtureRequest) -> Iterator[dict[bool, MtpEngine]]:
+    """Engines of a model with layers for further tokens, by whether they are unified; all tests share them."""
+    model = Model(mtp_path(request.param), ModelParams(loads_mtp=True))
+    params = ContextParams(n_cells=N_CELLS, n_seq_max=N_SEQ, n_batch=N_BATCH, n_ubatch=N_BATCH, n_rows=N_ROWS, **EXACT)
+    found = {is_unified: open_mtp(model, replace(params, is_unified=is_unified)) for is_unified in (True, False)}
+    yield found
+    for engine in found.values():
+        engine.close()
+    model.close()
+
+
+class TestMtpEngine(EngineConformance):
+    """libllama, with a second context for the layers that guess further tokens."""
+
+    close = 1e-4
+    names = frozenset({MODEL, MTP})
+
+    @pytest.fixture
+    def engine(self, mtp_engines: dict[bool, MtpEngine]) -> MtpEngine:
+        return emptied(mtp_engines[True])
+
+    @pytest.fixture
+    def apart(self, mtp_engines: dict[bool, MtpEngine]) -> MtpEngine:
+        return emptied(mtp_engines[False])
+
+    def failing(self, engine: Engine, seq: int) -> list[Chunk]:
+        return [Chunk(seq, np.array([1, engine.n_vocab], np.int32), LAST_ROW)]
+
+    def spoilt(self, engine: Engine, state: State) -> State:
+        assert engine.n_vocab
+        return replace(state, parts={**state.parts, MODEL: state.parts[MODEL][:-8]})
+
+
 def token_embeddings(path: Path, tokens: Tokens) -> Embeddings:
     """The rows of the file's table for these tokens, scaled where libllama scales what it looks up."""
     reader = GGUFReader(path)
@@ -124,7 +163,7 @@ def token_embeddings(path: Path, tokens: Tokens) -> Embeddings:
     return rows * np.float32(np.sqrt(rows.shape[1])) if architecture == "gemma3" else rows
 
 
-def emptied(context: Context) -> Context:
+def emptied(engine: E) -> E:
     for seq in range(N_SEQ):
-        context.drop(seq)
-    return context
+        engine.drop(seq)
+    return engine

@@ -33,6 +33,7 @@ from tests.kit.waiting import PATIENCE_S, wait_until
 
 # Flash attention and 16-bit cells would let logits move so far with batch sizes that equality meant little.
 EXACT: Final[dict[str, Any]] = {"flash_attention": "off", "type_k": "f32", "type_v": "f32", "n_threads": 1}
+MakeDrafter = Callable[[Engine], Drafter]
 MakeLower = Callable[[Evictor, Callable[[], None]], LowerTier]
 
 _N_ROWS = 64
@@ -84,7 +85,7 @@ class Heard:
 class Rig:
     """A loop over a real engine. Without `idle_s` nothing depends on how long it was idle.
 
-    `make_lower` makes a tier to take the place of a disk.
+    `make_lower` makes a tier to take the place of a disk, `make_drafter` a drafter that needs the engine.
     """
 
     def __init__(
@@ -106,14 +107,16 @@ class Rig:
         n_disk_bytes: int = 1 << 30,
         make_lower: MakeLower | None = None,
         drafter: Drafter | None = None,
+        make_drafter: MakeDrafter | None = None,
         **params: Any,
     ) -> None:
+        has_drafts = drafter is not None or make_drafter is not None
         context = ContextParams(
             n_cells=n_ctx if reproducible else n_cells,
-            n_seq_max=n_slots if reproducible else (2 * n_slots if drafter else n_slots) + 1 + n_parked,
+            n_seq_max=n_slots if reproducible else (2 * n_slots if has_drafts else n_slots) + 1 + n_parked,
             n_batch=n_batch,
             n_ubatch=n_ubatch,
-            n_rows=_N_ROWS if drafter else 0,
+            n_rows=_N_ROWS if has_drafts else 0,
             is_unified=not reproducible,
             **(EXACT | {"flash_attention": flash_attention} | params),
         )
@@ -138,7 +141,7 @@ class Rig:
                 n_ctx=n_ctx,
                 is_reproducible=reproducible,
                 idle_s=idle_s,
-                drafter=drafter,
+                drafter=drafter if make_drafter is None else make_drafter(self.engine),
             )
         if make_lower is not None:
             self.cache.evictor.lower = make_lower(self.cache.evictor, self.loop.wake)

@@ -20,6 +20,7 @@ _SOURCES: Final = (
     "tests.kit.family_models",
     "tests.kit.layers",
     "tests.kit.models",
+    "tests.kit.mtp_models",
     "tests.kit.word_pieces",
 )
 

@@ -33,9 +33,27 @@ class ReplyDrafter(Protocol):
     def verified(self, n_drafted: int, n_accepted: int) -> None:
         """Of the last proposal, `n_drafted` tokens were verified; the first `n_accepted` of them held."""
 
+    def close(self) -> None:
+        """The reply has ended."""
+        return
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Up to `n_most` tokens are wanted for a reply on sequence `seq`; `path` is the whole path so far."""
+
+    reply: ReplyDrafter
+    seq: int
+    path: Tokens = field(repr=False)
+    n_most: int
+
 
 class Drafter(Protocol):
     """Starts drafting replies. Belongs to the engine's thread."""
 
     def begin(self, namespace: str, prompt: Tokens, n_known: int) -> ReplyDrafter:
         """Draft the reply to a prompt of a namespace, whose first `n_known` tokens earlier requests had as well."""
+
+    def prepare(self, wanted: Sequence[Wanted]) -> None:  # noqa: ARG002
+        """Get ready to propose for the replies of the next call: a model drafts for all of them at once."""
+        return

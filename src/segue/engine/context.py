@@ -68,6 +68,12 @@ class Context(Engine):
             self._require_empty(seq)
         self.close()
 
+    @property
+    def handle(self) -> int:
+        """The native context, for those that compute along with it."""
+        assert self._handle is not None, "the context is unloaded"
+        return self._handle
+
     def close(self) -> None:
         """Free the context."""
         if self._handle is not None:

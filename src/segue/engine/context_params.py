@@ -39,8 +39,14 @@ class ContextParams:
     offloads_operations: bool = True
 
 
-def create_context(model: Model, params: ContextParams) -> int:
-    """Create a context of these sizes; the caller frees it. Raises ModelError if that is impossible."""
+def create_context(model: Model, params: ContextParams, *, drafts_for: int | None = None) -> int:
+    """Create a context of these sizes; the caller frees it. Raises ModelError if that is impossible.
+
+    With `drafts_for`, a context of the same model, it computes the layers that predict further tokens.
+    """
+    if drafts_for is not None and not model.has_mtp:
+        # libllama would abort when it computes.
+        raise ValueError("the layers that predict further tokens are not loaded")
     n_cells = -(-params.n_cells // _N_CELLS_STEP) * _N_CELLS_STEP
     n_ctx = n_cells if params.is_unified else n_cells * params.n_seq_max
     if min(params.n_cells, params.n_seq_max, params.n_batch, params.n_ubatch) < 1:
@@ -62,6 +68,8 @@ def create_context(model: Model, params: ContextParams) -> int:
     native.type_k, native.type_v = KV_TYPES[params.type_k], KV_TYPES[params.type_v]
     native.offload_kqv, native.op_offload = params.is_kv_offloaded, params.offloads_operations
     params.rope.apply(native)
+    if drafts_for is not None:
+        native.ctx_type, native.ctx_other = llama_cpp.LLAMA_CONTEXT_TYPE_MTP, drafts_for
     return create(model, native)
 
 

@@ -58,6 +58,9 @@ class Fitting:
         self._n_batch_most = (1 + asked.n_slots) * asked.n_ctx or asked.n_ctx_train
         small, large = (self._try(self.model_params, n_cells, 1) for n_cells in N_CELLS_MEASURED)
         memory = figures(self.model, self._params(1, 1), small, large)
+        if self.model.has_mtp:
+            # The layers for further tokens attend as one of the others, with cells of their own.
+            memory = memory.with_drafts(max(layer.n_bytes_cell for layer in memory.layers), 0)
         cpu = next(device for device in list_devices() if device.kind is DeviceKind.CPU)
         # Cells are first joined in a separate buffer before they are loaded.
         has_copies = asked.is_unified and memory.n_bytes_cell > 0
@@ -141,7 +144,7 @@ class Fitting:
 
 def _layout(model: Model) -> ModelLayout:
     try:
-        return read_layout(model.path, model.meta)
+        return read_layout(model.path, model.meta, loads_mtp=model.has_mtp)
     except OSError as error:
         raise ModelError(f"cannot read {error.filename or model.path}: {error.strerror}") from error
 

@@ -21,6 +21,7 @@ _F16 = 1
 _N_BYTES_TENSOR = 4096
 # Graphics cards, and graphics that are part of a processor.
 _GPUS = (1, 2)
+_TEXT = 8
 _NUMA = {"distribute": 1, "isolate": 2, "numactl": 3}
 
 
@@ -109,6 +110,14 @@ def has_tensor(path: Path, names: Iterable[str]) -> bool:
         return any(_ggml().gguf_find_tensor(handle, name.encode()) >= 0 for name in names)
 
 
+def architecture(path: Path) -> str:
+    """The architecture that a GGUF file names, empty if it names none. Raises OSError."""
+    with _gguf(path) as handle:
+        key = _ggml().gguf_find_key(handle, b"general.architecture")
+        is_text = key >= 0 and _ggml().gguf_get_kv_type(handle, key) == _TEXT
+        return _ggml().gguf_get_val_str(handle, key).decode("utf-8", "replace") if is_text else ""
+
+
 def tensor_sizes(path: Path) -> list[tuple[str, int]]:
     """The names of a GGUF file's tensors, with their bytes. Raises OSError."""
     ggml = _ggml()
@@ -138,7 +147,7 @@ def _gguf(path: Path) -> Iterator[int]:
     try:
         yield handle
     finally:
-        ggml.gguf_free(handle)
+        _ggml().gguf_free(handle)
 
 
 def device_handles(names: tuple[str, ...]) -> "ctypes.Array[ctypes.c_void_p]":
@@ -286,6 +295,9 @@ def _ggml() -> ctypes.CDLL:
         "gguf_get_tensor_size": (ctypes.c_size_t, [ctypes.c_void_p, ctypes.c_int64]),
         "gguf_get_data_offset": (ctypes.c_size_t, [ctypes.c_void_p]),
         "gguf_get_tensor_offset": (ctypes.c_size_t, [ctypes.c_void_p, ctypes.c_int64]),
+        "gguf_find_key": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p]),
+        "gguf_get_kv_type": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int64]),
+        "gguf_get_val_str": (ctypes.c_char_p, [ctypes.c_void_p, ctypes.c_int64]),
         "gguf_free": (None, [ctypes.c_void_p]),
     }
     for name, (result, arguments) in signatures.items():

@@ -3,7 +3,7 @@
 import ctypes
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import llama_cpp
@@ -11,7 +11,7 @@ import llama_cpp
 from segue.engine import libllama
 from segue.engine.errors import ModelError
 from segue.engine.kv_overrides import Value, kv_overrides, replaced
-from segue.engine.model_files import digest, has_tensor
+from segue.engine.model_files import digest, has_mtp, has_tensor
 from segue.engine.placement import TensorPlace, buffer_overrides
 from segue.engine.vocabulary import Vocabulary
 from segue.memory import MemoryKind
@@ -32,6 +32,7 @@ class ModelParams:
     `tensor_places` are patterns for single tensors, with the buffers to hold them; the first that matches counts.
     One that `is_dry` has no weights: its contexts tell what they would take, and cannot compute.
     If it `may_unload`, its vocabulary is loaded a second time, and outlives its weights.
+    With `loads_mtp`, layers that predict further tokens are loaded too, where the file has them.
     """
 
     n_gpu_layers: int = -1
@@ -48,6 +49,7 @@ class ModelParams:
     is_dry: bool = False
     overrides: tuple[tuple[str, Value], ...] = ()
     may_unload: bool = False
+    loads_mtp: bool = False
 
 
 class Model:
@@ -57,6 +59,7 @@ class Model:
     Contexts longer than `n_ctx_short_rope` use other RoPE factors; None if the model has one set, or none.
     If it `has_sections`, positions have several numbers each, for images, and may jump forward (M-RoPE).
     `n_ctx_most` is how many tokens it can attend to: its training context, or more if its file has RoPE scaling.
+    If it `has_mtp`, its layers that predict further tokens are loaded.
     """
 
     def __init__(
@@ -67,12 +70,16 @@ class Model:
         self.path = path
         with _reading(path):
             self.digest = digest(path)
-        self._params = params or ModelParams()
-        self.overrides = self._params.overrides
+        params = params or ModelParams()
+        self.overrides = params.overrides
         with _reading(path):
+            self.has_mtp = params.loads_mtp and has_mtp(path)
             has_rope_factors = has_tensor(path, *_ROPE_FACTORS)
+        self._params = replace(params, loads_mtp=self.has_mtp)
         self.handle: int | None = None
         self.load(on_progress)
+        # With more than one such layer, libllama would abort.
+        self.has_mtp &= int(llama_cpp.llama_model_n_layer_nextn(self.handle)) == 1
         self._words = self.handle
         if self._params.may_unload:
             self._words = _load(path, ModelParams(overrides=self.overrides), None, vocab_only=True)
@@ -202,6 +209,7 @@ def _load(
     native.check_tensors = params.checks_tensors
     if params.is_dry:
         native.no_alloc, native.load_mode = True, _LOAD_MODES["none"]
+    native.load_mtp = params.loads_mtp
     keep_alive: list[object] = []
     if params.overrides:
         overrides = kv_overrides(params.overrides)

@@ -10,6 +10,9 @@ from segue.engine import libllama
 _N_SAMPLES = 256
 _N_SAMPLE_BYTES = 1 << 14
 _N_END_BYTES = 1 << 20
+_N_BLOCKS_MOST = 1024
+_WITH_MTP = frozenset({"qwen35", "qwen35moe"})
+"""Architectures whose layers for further tokens were tried. Of others libllama needs other steps, or would abort."""
 _PART = re.compile(r"-00001-of-(\d{5})\.gguf$")
 
 
@@ -50,3 +53,10 @@ def has_tensor(model: Path, *names: str) -> bool:
 def tensor_sizes(model: Path) -> list[tuple[str, int]]:
     """The tensors of a model's file, or of all its parts, with their bytes. Raises OSError."""
     return [size for path in model_parts(model) for size in libllama.tensor_sizes(path)]
+
+
+def has_mtp(model: Path) -> bool:
+    """Whether a model's file has layers that predict further tokens, and Segue can use them. Raises OSError."""
+    if libllama.architecture(model) not in _WITH_MTP:
+        return False
+    return has_tensor(model, *(f"blk.{i}.nextn.eh_proj.weight" for i in range(_N_BLOCKS_MOST)))

@@ -16,6 +16,8 @@ _SPECIAL = (
     llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
 )
 _MOST_INFILL_BYTES = 512
+_N_SPECIAL = 5
+_N_SPARE_MOST = 512
 _TRIMMING = llama_cpp.LLAMA_TOKEN_ATTR_LSTRIP | llama_cpp.LLAMA_TOKEN_ATTR_RSTRIP
 
 
@@ -135,6 +137,21 @@ class Vocabulary:
         """Whether libllama's infill sampler can be used: it aborts if there is no EOG token, or at too long a token."""
         has_end = self.eot >= 0 or self.eos >= 0
         return has_end and all(len(self.piece(token)) <= _MOST_INFILL_BYTES for token in range(self.n_tokens))
+
+    def difference(self, other: "Vocabulary") -> str:
+        """Why the tokens of another vocabulary are not those of this one, in words; empty if they are.
+
+        The first tokens may differ, which are special, and a few may be missing at the end, which fill up a size.
+        """
+        if llama_cpp.llama_vocab_type(self.handle) != llama_cpp.llama_vocab_type(other.handle):
+            return "the vocabularies are of unlike types"
+        n = min(self.n_tokens, other.n_tokens)
+        if max(self.n_tokens, other.n_tokens) - n > _N_SPARE_MOST:
+            return f"the vocabularies have {self.n_tokens} and {other.n_tokens} tokens"
+        read = llama_cpp.llama_vocab_get_text
+        unlike = (i for i in range(_N_SPECIAL, n) if read(self.handle, i) != read(other.handle, i))
+        first = next(unlike, None)
+        return "" if first is None else f"token {first} is not the same in both vocabularies"
 
     def text(self, token: int) -> str:
         """The text of a token, empty for -1 (a model without it)."""

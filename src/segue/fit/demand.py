@@ -60,7 +60,7 @@ class Demand:
         self.devices = devices
         self.host = host
         self.layout = layout
-        self.figures = figures
+        self.figures = figures.with_drafts(asked.n_bytes_cell_drafts, asked.n_bytes_drafts)
         self.asked = asked
         self._compute = compute
         self._layers = [_Weights() for _ in range(layout.n_layers + 1)]

@@ -1,6 +1,6 @@
 """The memory that a model's layers take in a context."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,13 @@ class ContextFigures:
     layers: tuple[LayerMemory, ...]
     n_bytes_row: int = 0
     n_bytes_recurrent: int = 0
+
+    def with_drafts(self, n_bytes_cell: float, n_bytes: int) -> "ContextFigures":
+        """The same where another context drafts, which lies with the last layer."""
+        if not (self.layers and self.n_bytes_cell):
+            return self
+        last = self.layers[-1] + LayerMemory(n_bytes_cell, 0.0, n_bytes)
+        return replace(self, layers=(*self.layers[:-1], last))
 
     @property
     def n_bytes_cell(self) -> float:

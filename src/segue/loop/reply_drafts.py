@@ -21,10 +21,14 @@ class Verification:
 
 @dataclass(slots=True, eq=False)
 class ReplyDrafts:
-    """The drafts of one reply: its drafter has followed the path up to `n_followed` tokens."""
+    """The drafts of one reply: its drafter has followed the path up to `n_followed` tokens.
+
+    The next call may verify up to `n_most` drafts.
+    """
 
     drafter: ReplyDrafter
     n_followed: int
+    n_most: int = 0
     n_drafted: int = 0
     n_accepted: int = 0
     n_calls_without: int = 0

@@ -126,6 +126,8 @@ class Request:
     def end(self) -> None:
         """Free the resources that the request holds besides its sequence."""
         self.phase, self.seq = Phase.ENDED, NO_SEQ
+        if self.drafts is not None:
+            self.drafts.drafter.close()
         self.wait = self.plan = self.restoration = self.drafts = None
         if self.sampler is not None:
             self.sampler.close()

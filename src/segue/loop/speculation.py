@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from segue.drafting.drafter import NO_DRAFT, Draft, Drafter
+from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, Wanted
 from segue.drafting.lengths import Prospect, choose_lengths
 from segue.drafting.row_costs import RowCosts
 from segue.engine.base import LAST_ROW, Chunk, Engine, Tokens
@@ -43,6 +43,7 @@ class Speculation:
 
     def chunks(self, replies: list[Request]) -> list[Chunk]:
         """The next call for these replies: what each has not read yet, and drafts where they are worth their cost."""
+        self._prepare(replies)
         proposals = [self._propose(request) for request in replies]
         prospects = [
             Prospect(self.n_unread(request), len(draft.tokens), draft.probability)
@@ -123,19 +124,35 @@ class Speculation:
         """How many tokens of its path a reply has not read yet; one, unless a draft did not hold."""
         return request.n_tokens - self._engine.length(request.seq)
 
-    def _propose(self, request: Request) -> Draft:
-        """A draft as long as may be of use; none for a while once none was worth its cost."""
-        drafts, job = request.drafts, request.job
-        if drafts is None:
-            return NO_DRAFT
-        self.settle(request)
+    def _prepare(self, replies: list[Request]) -> None:
+        """Tell the drafter how many tokens each reply may get."""
+        if self._drafter is None:
+            return
+        wanted = []
+        for request in replies:
+            if request.drafts is not None:
+                self.settle(request)
+                request.drafts.n_most = self._n_most(request)
+                if request.drafts.n_most:
+                    wanted.append(Wanted(request.drafts.drafter, request.seq, request.tokens, request.drafts.n_most))
+        self._drafter.prepare(wanted)
+
+    def _n_most(self, request: Request) -> int:
+        """How many tokens may be drafted for a reply."""
         if self.n_unread(request) > _N_UNREAD_MOST:
-            return NO_DRAFT
-        limits = job.draft_limits
-        n_most = min(limits.n_max, self._n_ctx - request.n_tokens - 1)
+            return 0
+        job = request.job
+        n_most = min(job.draft_limits.n_max, self._n_ctx - request.n_tokens - 1)
         if job.n_predict >= 0:
             n_most = min(n_most, job.n_predict - request.n_generated - 1)
-        draft = drafts.drafter.propose(n_most) if n_most > 0 else NO_DRAFT
+        return max(0, n_most)
+
+    def _propose(self, request: Request) -> Draft:
+        """A draft as long as may be of use; now and then one token of it, once none was worth its cost for a while."""
+        drafts, limits = request.drafts, request.job.draft_limits
+        if drafts is None:
+            return NO_DRAFT
+        draft = drafts.drafter.propose(drafts.n_most) if drafts.n_most else NO_DRAFT
         drafts.n_calls_without += 1
         if draft.probability < limits.p_min or len(draft.tokens) < limits.n_min:
             return NO_DRAFT

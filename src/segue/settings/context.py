@@ -5,12 +5,10 @@ from typing import Annotated, Literal
 from cyclopts import Group
 from pydantic import field_validator
 
-from segue.settings.fields import INT32_MAX, Implied, Mebibytes, OnOff, SettingsGroup, Switch, env, flag, own
+from segue.settings.fields import INT32_MAX, Implied, KvType, Mebibytes, OnOff, SettingsGroup, Switch, env, flag, own
 
 _CONTEXT = Group("Context and batches", sort_key=2)
 _ROPE = Group("Context extension", sort_key=3)
-
-KvType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
 
 
 class ContextSettings(SettingsGroup):

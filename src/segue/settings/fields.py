@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 from pydantic import BeforeValidator, Field
@@ -103,6 +103,7 @@ def _list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+KvType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 OnOff = BeforeValidator(_choice)
 Csv = Annotated[list[str], NoDecode, BeforeValidator(_csv)]

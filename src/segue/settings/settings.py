@@ -47,6 +47,17 @@ class Settings(
         return "none" not in self.spec_type and self.spec_draft_n_max > 0 and not self.reproducible
 
     @property
+    def drafts_with_mtp(self) -> bool:
+        """Whether replies are drafted by the model's own layers for further tokens, if it has some."""
+        return self.has_drafts and (not self.spec_type or "draft-mtp" in self.spec_type)
+
+    @property
+    def drafts_with_model(self) -> bool:
+        """Whether replies are drafted by another model."""
+        is_asked = not self.spec_type or "draft-simple" in self.spec_type
+        return self.has_drafts and bool(self.model_draft) and is_asked
+
+    @property
     def model_name(self) -> str:
         """The name that responses give the model: the alias that sorts first, or the repository, or the file's name."""
         return min(self.alias) if self.alias else self.hf_repo or Path(self.model).name

@@ -131,7 +131,7 @@ def test_what_is_passed_over_in_silence(line: str) -> None:
             "-ctxcp, -cms, -cpent, --swa-checkpoints",
             "--cache-ram",
         ),
-        ("-md d.gguf --draft-max 16 --draft-max 8 -ngld 99", "-md, --draft-max, -ngld", "drafting with a model"),
+        ("-td 4 --draft-max 16 --draft-max 8 -cmoed", "-td, --draft-max, -cmoed", "that it drafts for"),
         ("--mmproj m.gguf --image-min-tokens 1024", "--mmproj, --image-min-tokens", "requests with them are refused"),
         ("--swa-full", "--swa-full", "checkpoints"),
         ("-sps 0.5", "-sps", "longest prefix"),

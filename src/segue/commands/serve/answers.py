@@ -49,7 +49,7 @@ def _short(text: str, **settings: str) -> Answer:
 
 
 _CHECKPOINTS = _warned("Segue keeps checkpoints as long as their memory lasts: see --cache-ram and --cache-parked")
-_DRAFTS = _warned("drafting with a model is not supported yet; Segue drafts from what it has read before")
+_DRAFTS = _warned("what drafts gets the threads, the context and the places of the model that it drafts for")
 _NGRAMS = _silent("Segue finds by itself how long the sequences are that it looks up, and how much it drafts")
 _IMAGES = _warned("images, audio and video are not supported yet; requests with them are refused")
 _CORES = _warned("Segue leaves to the system which cores its threads run on; taskset and numactl can limit them")

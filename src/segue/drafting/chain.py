@@ -1,0 +1,81 @@
+"""Several drafters: of what they propose for a reply, the draft wins of which most tokens are likely to hold."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from typing_extensions import override
+
+from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, ReplyDrafter, Tokens, Wanted
+from segue.drafting.lengths import Prospect
+
+_N_ENOUGH: Final = 4.0
+"""Where so many tokens are likely to hold, further drafters are not asked."""
+
+
+class ChainedDrafter(Drafter):
+    """A Drafter over others, the cheapest first."""
+
+    def __init__(self, drafters: Sequence[Drafter]) -> None:
+        self._drafters = drafters
+
+    @override
+    def begin(self, namespace: str, prompt: Tokens, n_known: int) -> ReplyDrafter:
+        return _ChainedReply([drafter.begin(namespace, prompt, n_known) for drafter in self._drafters])
+
+    @override
+    def prepare(self, wanted: Sequence[Wanted]) -> None:
+        for one in wanted:
+            _own(one.reply).clear()
+        for i, drafter in enumerate(self._drafters):
+            open_ones = [one for one in wanted if _own(one.reply).n_expected < _N_ENOUGH]
+            drafter.prepare([Wanted(_own(one.reply).replies[i], one.seq, one.path, one.n_most) for one in open_ones])
+            for one in open_ones:
+                _own(one.reply).ask(i, one.n_most)
+
+
+class _ChainedReply(ReplyDrafter):
+    """The drafts of one reply by each drafter; `n_expected` tokens of the best one are likely to hold."""
+
+    def __init__(self, replies: Sequence[ReplyDrafter]) -> None:
+        self.replies = replies
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was proposed."""
+        self._best, self._winner, self.n_expected = NO_DRAFT, self.replies[0], 0.0
+        self._proposed: list[ReplyDrafter] = []
+
+    def ask(self, i: int, n_most: int) -> None:
+        """Ask one drafter."""
+        draft = self.replies[i].propose(n_most)
+        n = len(draft.tokens)
+        if n:
+            self._proposed.append(self.replies[i])
+        n_expected = Prospect(0, n, draft.probability).n_expected(n)
+        if n_expected > self.n_expected:
+            self._best, self._winner, self.n_expected = draft, self.replies[i], n_expected
+
+    @override
+    def propose(self, n_most: int) -> Draft:
+        return Draft(self._best.tokens[:n_most], self._best.probability)
+
+    @override
+    def accept(self, token: int) -> None:
+        for reply in self.replies:
+            reply.accept(token)
+
+    @override
+    def verified(self, n_drafted: int, n_accepted: int) -> None:
+        for reply in self._proposed:
+            is_winner = reply is self._winner
+            reply.verified(n_drafted if is_winner else 0, n_accepted if is_winner else 0)
+
+    @override
+    def close(self) -> None:
+        for reply in self.replies:
+            reply.close()
+
+
+def _own(reply: ReplyDrafter) -> _ChainedReply:
+    assert isinstance(reply, _ChainedReply)
+    return reply

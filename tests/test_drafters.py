@@ -1,0 +1,132 @@
+"""From settings to what drafts."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gguf import GGUFWriter
+
+from segue.build import Built, build
+from segue.demo.model_file import write_model
+from segue.demo.vocabulary import write_vocabulary
+from segue.engine import nextn
+from segue.engine.errors import ModelError
+from segue.loop.job import Job
+from segue.policy.prompt_marks import PromptMarks
+from segue.settings import Settings
+from tests.kit.architectures import Sizes, llama
+from tests.kit.conversation import text
+from tests.kit.models import bert_path, model_path
+from tests.kit.mtp_models import mtp_path
+from tests.kit.rig import GREEDY, Heard
+from tests.kit.word_pieces import write_word_pieces
+
+
+def _settings(model: Path, **more: Any) -> Settings:
+    return Settings(model=str(model), ctx_size=1024, parallel=2, threads=1, flash_attn="off", **more)
+
+
+def _built(model: Path, **more: Any) -> Built:
+    return build(_settings(model, **more), lambda _: None, lambda *_: None)
+
+
+def _reply(built: Built) -> Heard:
+    heard = Heard()
+    built.loop.submit(Job(tokens=text(1, 50), marks=PromptMarks(), n_predict=40, sampling=GREEDY), heard)
+    heard.wait()
+    return heard
+
+
+def _drafted(model: Path, **more: Any) -> tuple[list[int], int, int]:
+    built = _built(model, **more)
+    try:
+        heard = _reply(built)
+        assert heard.end is not None
+        return heard.tokens, heard.end.timings.draft_n, heard.end.timings.draft_n_accepted
+    finally:
+        built.close()
+
+
+def test_layers_for_further_tokens_draft_unless_told_otherwise(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "segue.drafters")
+    path = mtp_path("qwen35-mtp-agrees")
+    plain = _drafted(path, spec_type=["none"])
+    assert plain[1] == 0
+    assert not caplog.messages
+    for more in ({}, {"spec_type": ["draft-mtp"]}):
+        tokens, n_drafted, n_accepted = _drafted(path, **more)
+        assert tokens == plain[0]
+        assert n_accepted >= 0.8 * n_drafted > 10
+        assert caplog.messages.pop() == "replies are drafted by tree, draft-mtp"
+    _drafted(path, spec_type=["ngram-mod"])
+    assert caplog.messages.pop() == "replies are drafted by tree"
+    assert _drafted(path, reproducible=True)[1] == 0
+
+
+def test_that_there_are_no_such_layers_is_said_where_they_are_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    _drafted(model_path("qwen35"))
+    assert not caplog.messages
+    _drafted(model_path("qwen35"), spec_type=["draft-mtp"])
+    assert caplog.messages == ["--spec-type draft-mtp: the model has no layers for further tokens that Segue can use"]
+
+
+def test_without_libllamas_functions_for_these_layers_they_are_left_alone(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nextn, "_NAMES", {"set_rows": ("no_such_function",), "rows": ("no_such_function",)})
+    nextn.find_nextn.cache_clear()
+    try:
+        built = _built(mtp_path("qwen35-mtp"))
+        assert not built.model.has_mtp
+        built.close()
+    finally:
+        nextn.find_nextn.cache_clear()
+    assert caplog.messages == ["this libllama cannot use the model's layers for further tokens; they do not draft"]
+
+
+@pytest.mark.parametrize("draft", ["llama", "qwen35"])
+def test_a_second_model_drafts(draft: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "segue.drafters")
+    path = model_path("qwen35")
+    plain = _drafted(path, spec_type=["none"], model_draft=str(model_path(draft)))
+    tokens, n_drafted, n_accepted = _drafted(path, model_draft=str(model_path(draft)))
+    assert caplog.messages == ["replies are drafted by tree, draft-simple"]
+    assert tokens == plain[0]
+    assert n_drafted > 0
+    assert n_accepted > 10 or draft != "qwen35"
+
+
+def _with_another_token(writer: GGUFWriter) -> None:
+    write_vocabulary(writer)
+    writer.kv_data[0]["tokenizer.ggml.tokens"].value[100] = "another"
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "reason"),
+    [
+        (write_word_pieces, "the vocabularies are of unlike types"),
+        (_with_another_token, "token 100 is not the same in both vocabularies"),
+    ],
+)
+def test_a_model_of_another_vocabulary_is_refused_in_a_line(
+    tmp_path: Path, vocabulary: Callable[[GGUFWriter], None], reason: str
+) -> None:
+    path = tmp_path / "draft.gguf"
+    write_model(path, llama(Sizes()), seed=0, vocabulary=vocabulary)
+    told = f"--model-draft: draft.gguf cannot draft for qwen35.gguf, since {reason}; pass a model with the same"
+    with pytest.raises(ModelError, match=told):
+        _built(model_path("qwen35"), model_draft=str(path))
+
+
+def test_an_encoder_cannot_draft(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    write_model(path, llama(Sizes()), seed=0, vocabulary=write_word_pieces)
+    with pytest.raises(ModelError, match="is an encoder"):
+        _built(path, model_draft=str(bert_path()))
+
+
+def test_a_draft_model_that_is_not_there_is_named() -> None:
+    with pytest.raises(ModelError, match=r"no such model file: nowhere\.gguf"):
+        _built(model_path("qwen35"), model_draft="nowhere.gguf")
