@@ -32,7 +32,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 def test_a_context_is_refused_only_where_a_tensor_is_too_large(
     name: str, is_dry: bool, asked: list[tuple[str, int]]
 ) -> None:
-    model = Model(model_path(name), ModelParams(is_dry=is_dry))
+    model = Model(model_path(name), ModelParams(is_dry=is_dry, devices=(), n_gpu_layers=0))
     params = ContextParams(n_cells=16 << 10, n_seq_max=1, n_batch=64, n_ubatch=64)
     if is_dry:
         assert dry_context(model, params).caches

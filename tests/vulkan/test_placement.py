@@ -2,7 +2,10 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +17,14 @@ from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.devices import list_devices
 from segue.engine.errors import ModelError
+from segue.engine.fingerprint import fingerprint
+from segue.engine.fitting import Fitting
 from segue.engine.measurement import measure
-from segue.engine.model import Model
+from segue.engine.model import Model, ModelParams
+from segue.engine.placement import HOST, TensorPlace, experts_on_host
+from segue.fit.errors import FitError
 from segue.loop.job import Job
+from segue.parameters import asked_of, context_params, model_params
 from segue.policy.prompt_marks import PromptMarks
 from segue.settings import Settings
 from tests.kit.conversation import text
@@ -103,3 +111,34 @@ def test_a_context_that_the_device_cannot_hold_is_refused_in_a_line() -> None:
     context.decode([Chunk(0, text(1, 20))])
     context.close()
     model.close()
+
+
+@pytest.mark.parametrize("places", [(experts_on_host(),), (experts_on_host(1), (r"attn", HOST))])
+def test_places_change_no_fingerprint(places: tuple[TensorPlace, ...]) -> None:
+    found = []
+    for chosen in ((), places):
+        model = Model(model_path("qwen35moe"), ModelParams(tensor_places=chosen))
+        params = ContextParams(n_cells=256, n_seq_max=1)
+        context = Context(model, params, measure(model, params))
+        found.append(fingerprint(context, params))
+        context.close()
+        model.close()
+    assert found[0] == found[1]
+    assert found[0]["flash attention"] in ("on", "off")
+
+
+def test_sizes_are_chosen_from_the_driver_s_figures() -> None:
+    """Half of the device shall stay free; a context that was asked for and takes more than the device is refused."""
+    device = next(device for device in list_devices() if device.is_gpu)
+    target_mib = (device.free_bytes >> 21,)
+    settings = Settings(model=str(model_path("qwen35-25m")), parallel=2)
+    with closing(Fitting(Path(settings.model), model_params(settings), partial(context_params, settings))) as fitting:
+        asked = asked_of(settings, fitting)
+        choice = fitting.choose(asked, target_mib)
+        on_device, host = choice.usages
+        assert (on_device.name, on_device.free_bytes) == (device.name, device.free_bytes)
+        assert (on_device.n_layers, host.cells) == (fitting.n_layers, 0)
+        assert on_device.left >= 0
+        n_ctx = 2 * device.free_bytes * choice.sizes.n_cells // on_device.cells
+        with pytest.raises(FitError, match=f"more than {device.name} has for it; try --ctx-size"):
+            fitting.choose(replace(asked, n_ctx=n_ctx, n_ctx_most=n_ctx), target_mib)
