@@ -54,6 +54,7 @@ class GenerationFields(SamplingFields):
     reasoning_budget_tokens: CountOrAll | None = None
     thinking_budget_tokens: CountOrAll | None = None
     reasoning_budget_message: Text | None = None
+    reasoning_control: Flag | None = None
     _format_field: str = PrivateAttr("response_format")
 
     @model_validator(mode="before")
