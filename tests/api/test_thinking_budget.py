@@ -1,6 +1,7 @@
 """Budgets of reasoning: who may set them, and what becomes of the replies."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -54,6 +55,45 @@ def test_a_request_sets_its_budget(field: str, n_tokens: int) -> None:
         assert ask(server, **{field: -1}) == ("m" * 40, "yes")
         assert ask(server, **{field: None}) == ("m" * 40, "yes")
         assert ask(server, **{field: 60}) == ("m" * 40, "yes")
+
+
+CONTROL = f"{CHAT}/control"
+
+
+def test_the_reasoning_of_a_running_reply_can_be_ended() -> None:
+    steps = threading.Semaphore(5)
+    loop = musing()
+    loop.steps = steps
+    body = {"messages": [USER], "stream": True, "reasoning_control": True}
+    with live(loop, chat_template=TEMPLATE, api_key=["k", "other"]) as server:
+        server.http.headers["Authorization"] = "Bearer k"
+        with server.http.stream("POST", CHAT, json=body) as response:
+            lines = (line for line in response.iter_lines() if line.startswith("data: {"))
+            first = json.loads(next(lines).removeprefix("data: "))
+            wanted = {"id": first["id"], "action": "reasoning_end"}
+            other = server.http.post(CONTROL, json=wanted, headers={"Authorization": "Bearer other"})
+            assert other.json()["success"] is False
+            assert server.http.post(CONTROL, json=wanted).json() == {"success": True}
+            steps.release(1000)
+            deltas = [json.loads(line.removeprefix("data: "))["choices"][0]["delta"] for line in lines]
+    thoughts = "".join(delta.get("reasoning_content") or "" for delta in deltas)
+    assert 5 <= len(thoughts) <= 7
+    assert "".join(delta.get("content") or "" for delta in deltas) == REST[len(thoughts) :]
+
+
+def test_only_replies_that_say_so_can_be_controlled() -> None:
+    steps = threading.Semaphore(5)
+    loop = musing()
+    loop.steps = steps
+    with live(loop, chat_template=TEMPLATE) as server:
+        with server.http.stream("POST", CHAT, json={"messages": [USER], "stream": True}) as response:
+            first = next(line for line in response.iter_lines() if line.startswith("data: {"))
+            told = server.post(CONTROL, id=json.loads(first.removeprefix("data: "))["id"], action="reasoning_end")
+            assert (told.status_code, told.json()["success"]) == (200, False)
+            steps.release(1000)
+        assert server.post(CONTROL, id="none", action="reasoning_end").json()["success"] is False
+        for wrong in ({"action": "reasoning_end"}, {"id": "x"}, {"id": "x", "action": "other"}):
+            assert server.post(CONTROL, **wrong).status_code == 400
 
 
 def test_the_server_sets_the_budget_of_requests_that_set_none() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from segue.chat.reply.family import CHANNEL_END
 from segue.grammar.calls import CallableTool, Controls, arguments_of
@@ -24,20 +25,22 @@ def channel_call_grammar(tools: Sequence[CallableTool], controls: Controls) -> C
     if not tools:
         raise ConstraintError("there is no tool to call")
     names = " | ".join(f"call_{i}" for i in range(len(tools)))
-    rules = [
-        "start: before* call",
+    lead = [
+        "start: before* @reply",
         "before: before_head before_text",
         "before_head: " + " | ".join(_mark(f"<|channel|>{name}<|message|>", controls) for name in _BEFORE),
         text_until_rule("before_text", _NEXT, controls),
-        f"call: ({names}) _BLANKS? end?",
+        TEXT,
+    ]
+    rules = [
+        f"start: ({names}) _BLANKS? end?",
         mark_rule("end", "<|call|>", controls),
         f'type: " "? {_mark("<|constrain|>", controls)} "json" | " json"',
         mark_rule("message", "<|message|>", controls),
         BLANKS,
-        TEXT,
         *(_call_rules(i, tool, controls) for i, tool in enumerate(tools)),
     ]
-    return bounded("\n".join(rules))
+    return replace(bounded("\n".join(rules)), lead="\n".join(lead))
 
 
 def _mark(mark: str, controls: Controls) -> str:

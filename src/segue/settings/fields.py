@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -80,15 +81,13 @@ def _object(value: object) -> object:
     """An object from JSON, which files of variables leave in the quotes of a shell; of several, all members."""
     if isinstance(value, list):
         objects = [_object(one) for one in value]
-        return {key: one for each in objects for key, one in each.items()} if _are_objects(objects) else objects
+        members = [one.items() for one in objects if isinstance(one, dict)]
+        # What is no object stays, so that it is refused.
+        return dict(chain.from_iterable(members)) if len(members) == len(objects) else objects
     if not isinstance(value, str):
         return value
     text = value.strip()
     return json.loads(text[1:-1] if text[:1] == text[-1:] == "'" else text)
-
-
-def _are_objects(values: list[Any]) -> bool:
-    return all(isinstance(value, dict) for value in values)
 
 
 def _choice(value: object) -> object:

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from segue.chat.rendered_prompt import RenderedPrompt
 from segue.chat.reply.reply_format import reply_format_after, shown_tokens
-from segue.chat.reply.thinking_limit import ThinkingBudget
+from segue.chat.reply.thinking_limit import ThinkingBudget, ThinkingSwitch
 from segue.chat.reply.whole import Whole, parts_whole
 from segue.chat.vocabulary import Tokens
 from tests.chat.reply.kit import BY_NAME, tool
@@ -58,11 +58,18 @@ class Written:
         *,
         prompt: str = "<think>\n",
         message: str = "",
+        off_after: int = -1,
     ) -> None:
         reply_format = reply_format_after(BY_NAME[family], RenderedPrompt(text=prompt), TOOLS)
         shown = shown_tokens(BY_NAME[family], vocabulary)
+        switch = ThinkingSwitch()
         budget = ThinkingBudget(
-            vocabulary=vocabulary, reply_format=reply_format, shown=shown, n_tokens=n_tokens, message=message
+            vocabulary=vocabulary,
+            reply_format=reply_format,
+            shown=shown,
+            n_tokens=n_tokens,
+            message=message,
+            switch=switch,
         )
         limit = budget.limit()
         self.tokens: list[int] = []
@@ -71,6 +78,8 @@ class Written:
             vocabulary.tokenize(text, add_special=False, parse_special=True).tolist() if isinstance(text, str) else text
         )
         while True:
+            if len(self.tokens) == off_after:
+                switch.turn_off()
             forced = limit.forced()
             token = next(drawn, None) if forced is None else forced
             if token is None:
@@ -107,6 +116,20 @@ def test_reasoning_that_the_reply_opens(n_tokens: int) -> None:
     written = Written(THINK, "Hermes", "\n<think>abcdefg", n_tokens, prompt="assistant\n")
     assert written.text == "\n<think>" + "abcdefg"[:n_tokens] + "</think>" + "abcdefg"[n_tokens:]
     assert Written(THINK, "Hermes", "abcdefg", n_tokens, prompt="assistant\n").forced == 0, "it does not reason"
+
+
+@pytest.mark.parametrize("n_before", [0, 1, 5])
+def test_reasoning_that_is_switched_off(n_before: int) -> None:
+    written = Written(THINK, "Hermes", "abcdefghijk", -1, message="!", off_after=n_before)
+    assert written.text == "abcdefghijk"[:n_before] + "!</think>" + "abcdefghijk"[n_before:]
+    assert Written(THINK, "Hermes", "abcdefghijk", -1).forced == 0
+    later = Written(THINK, "Hermes", "<think>abc", -1, prompt="assistant\n", off_after=0)
+    assert later.text == "<think></think>abc"
+    over = Written(THINK, "Hermes", "ab</think>cd", -1, off_after=len("ab") + 3)
+    assert over.text == "ab</think>cd"
+    harmony = Written(HARMONY, "gpt-oss", ANALYSIS + "abcdef", -1, prompt="<|start|>assistant", off_after=14)
+    assert harmony.text.count("<|end|>") == 1
+    assert harmony.n_before == 14
 
 
 @pytest.mark.parametrize("n_tokens", [0, 3])

@@ -13,7 +13,7 @@ from segue.chat.breakpoints import Wish
 from segue.chat.memory.reply_memory import ReplyContext
 from segue.chat.pipeline import ChatInput, EncodedChat
 from segue.chat.reply.reply_format import ReplyFormat
-from segue.chat.reply.thinking_limit import ThinkingBudget
+from segue.chat.reply.thinking_limit import ThinkingBudget, ThinkingSwitch
 from segue.chat.template.sandbox import TemplateError
 from segue.chat.tokens.tokenizer import EncodedPrompt
 from segue.loop.job import MakeForcer
@@ -44,15 +44,21 @@ class PreparedChat:
     make_forcer: MakeForcer | None
 
 
-def prepare_chat(service: Service, request: ChatRequest, namespace: str, wishes: Sequence[Wish] = ()) -> PreparedChat:
-    """What a chat asks for, in a namespace. Slow on long chats. Raises ApiError."""
+def prepare_chat(
+    service: Service,
+    request: ChatRequest,
+    namespace: str,
+    wishes: Sequence[Wish] = (),
+    switch: ThinkingSwitch | None = None,
+) -> PreparedChat:
+    """What a chat asks for, in a namespace; a `switch` may end its reasoning. Slow on long chats. Raises ApiError."""
     chat = encode_chat(service, request, namespace, wishes)
     checked(chat.prompt, service.backend)
     wanted = wanted_of_chat(request, chat.reply_format, service.backend.controls)
     keep = keep_nothing
     if chat.context is not None:
         keep = partial(_remember, service.backend, chat.context, bool(request.stream))
-    make_forcer = None if _begins_wanted(wanted) else _make_forcer(service, request, chat)
+    make_forcer = None if _begins_wanted(wanted) else _make_forcer(service, request, chat, switch)
     return PreparedChat(chat.prompt, chat.reply_format, wanted, keep, make_forcer)
 
 
@@ -81,11 +87,13 @@ def _begins_wanted(wanted: Wanted | None) -> bool:
     return wanted is not None and not wanted.constraint.lead and wanted.field != "tools"
 
 
-def _make_forcer(service: Service, request: ChatRequest, chat: EncodedChat) -> MakeForcer | None:
-    """What keeps replies within their budget of reasoning, None if they have no such budget."""
+def _make_forcer(
+    service: Service, request: ChatRequest, chat: EncodedChat, switch: ThinkingSwitch | None
+) -> MakeForcer | None:
+    """What keeps replies within their budget of reasoning, None if they have no such budget, nor a switch."""
     settings, backend = service.settings, service.backend
     n_tokens = request.thinking_budget(settings.reasoning_budget)
-    if n_tokens < 0:
+    if n_tokens < 0 and switch is None:
         return None
     message = request.reasoning_budget_message
     return ThinkingBudget(
@@ -94,6 +102,7 @@ def _make_forcer(service: Service, request: ChatRequest, chat: EncodedChat) -> M
         shown=backend.shown,
         n_tokens=n_tokens,
         message=settings.reasoning_budget_message if message is None else message,
+        switch=switch,
     ).limit
 
 

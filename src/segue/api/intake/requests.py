@@ -70,6 +70,7 @@ class GenerationFields(SamplingFields):
     n_drafted_most: Count | None = Field(default=None, alias="speculative.n_max")
     n_drafted_least: Count | None = Field(default=None, alias="speculative.n_min")
     p_drafted_least: Fraction | None = Field(default=None, alias="speculative.p_min")
+    reasoning_control: Flag | None = None
     _format_field: str = PrivateAttr("response_format")
 
     @model_validator(mode="before")

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
+from weakref import WeakValueDictionary
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from typing_extensions import override
@@ -29,6 +32,7 @@ from segue.api.replies.serialization import (
 from segue.chat.reply.parser import ReplyParser
 from segue.chat.reply.parts import CallClosed, Part
 from segue.chat.reply.reply_format import ReplyFormat
+from segue.chat.reply.thinking_limit import ThinkingSwitch
 from segue.chat.reply.whole import parts_whole
 from segue.loop.events import TokenOut
 from segue.serving.events import FinishedReply, PromptProgress, ReplyPiece
@@ -45,6 +49,13 @@ class _Voice:
     parser: ReplyParser
     waiting: list[TokenOut] = field(default_factory=list)
     n_calls: int = 0
+
+
+class ControlRequest(BaseModel):
+    """The body of POST /v1/chat/completions/control."""
+
+    id: str
+    action: Literal["reasoning_end"]
 
 
 class ChatFormat(UnnamedFormat):
@@ -66,6 +77,7 @@ class ChatFormat(UnnamedFormat):
         self._reply_format = reply_format
         self._verbose = verbose
         self._chunk = envelope(service, "chatcmpl", "chat.completion.chunk")
+        self.id: str = self._chunk["id"]
         self._voices: dict[int, _Voice] = {}
 
     @override
@@ -168,23 +180,36 @@ class ChatFormat(UnnamedFormat):
 def router(service: Service) -> APIRouter:
     """The routes."""
     routes = APIRouter(route_class=JsonRoute)
+    # A switch goes with the jobs that it belongs to.
+    switches: WeakValueDictionary[tuple[str, str], ThinkingSwitch] = WeakValueDictionary()
 
     @routes.post("/v1/chat/completions", response_model=None)
     @routes.post("/chat/completions", response_model=None)
     async def chat_completions(http: Request, request: ChatRequest) -> Response:
         """Continue a conversation."""
-        n_top = request.n_top_logprobs
+        n_top, namespace = request.n_top_logprobs, str(http.state.namespace)
+        switch = ThinkingSwitch() if request.reasoning_control else None
 
         def prepare() -> tuple[GenerationPlan, ReplyFormat, NativeFormat | None]:
-            namespace: str = http.state.namespace
-            chat = prepare_chat(service, request, namespace)
+            chat = prepare_chat(service, request, namespace, switch=switch)
             plan = make_chat_plan(service, request, chat, namespace, n_probs=request.n_wanted_probs)
             return plan, chat.reply_format, verbose_format(service, request, plan)
 
         plan, reply_format, verbose = await run_in_threadpool(prepare)
-        return await respond(
-            http, service, plan, ChatFormat(service, request, n_top, reply_format, verbose), request.sse_ping_interval
-        )
+        chat_format = ChatFormat(service, request, n_top, reply_format, verbose)
+        if switch is not None:
+            switches[namespace, chat_format.id] = switch
+        return await respond(http, service, plan, chat_format, request.sse_ping_interval)
+
+    @routes.post("/v1/chat/completions/control", response_model=None)
+    async def control(http: Request, request: ControlRequest) -> Response:
+        """End the reasoning of a running completion whose request has `reasoning_control`."""
+        switch = switches.get((http.state.namespace, request.id))
+        if switch is None:
+            message = "No running completion of this id has reasoning_control"
+            return JSONResponse({"success": False, "message": message})
+        switch.turn_off()
+        return JSONResponse({"success": True})
 
     @routes.post("/v1/chat/completions/input_tokens", response_model=None)
     @routes.post("/chat/completions/input_tokens", response_model=None)

@@ -1,5 +1,6 @@
 """Ends the reasoning of a reply once it has used up its budget of tokens."""
 
+import sys
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,11 +10,23 @@ from segue.chat.reply.stream import TextStream
 from segue.chat.vocabulary import TokenVocabulary
 
 
+class ThinkingSwitch:
+    """Ends the reasoning of running replies. Any thread."""
+
+    def __init__(self) -> None:
+        self.is_off = False
+
+    def turn_off(self) -> None:
+        """End the reasoning at the next token, and any that begins later."""
+        self.is_off = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThinkingBudget:
-    """At most `n_tokens` tokens of reasoning in a reply; where they do not suffice, `message` precedes the end tag.
+    """At most `n_tokens` tokens of reasoning in a reply (-1: any number), and none once the `switch` is off.
 
-    `reply_format` must parse reasoning. `shown` are the control tokens whose text belongs to the reply. Any thread.
+    Where the reasoning is ended, `message` precedes the end tag. `reply_format` must parse reasoning. `shown` are the
+    control tokens whose text belongs to the reply. Any thread.
     """
 
     vocabulary: TokenVocabulary
@@ -21,6 +34,7 @@ class ThinkingBudget:
     shown: Collection[int]
     n_tokens: int
     message: str = ""
+    switch: ThinkingSwitch | None = None
 
     def limit(self) -> "ThinkingLimit":
         """The limit for one reply."""
@@ -39,7 +53,8 @@ class ThinkingLimit:
         self._vocabulary = budget.vocabulary
         self._parser = budget.reply_format.parser()
         self._stream = TextStream(budget.vocabulary, shown=budget.shown)
-        self._n_left = budget.n_tokens
+        self._n_left = budget.n_tokens if budget.n_tokens >= 0 else sys.maxsize
+        self._switch = budget.switch
         self._n_unsure = 0
         self._message = budget.message
         self._forced: deque[int] = deque()
@@ -47,6 +62,10 @@ class ThinkingLimit:
 
     def forced(self) -> int | None:
         """The token that must come next; None if it is to be drawn."""
+        if self._switch is not None and self._switch.is_off and not self._forced:
+            self._n_left = 0
+            if not self._parser.may_have_ended:
+                self._force_end()
         return self._forced[0] if self._forced else None
 
     def accept(self, token: int) -> None:
