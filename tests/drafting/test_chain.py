@@ -8,7 +8,8 @@ from typing_extensions import override
 
 from segue.drafting.chain import ChainedDrafter
 from segue.drafting.drafter import Draft, Drafter, ReplyDrafter, Tokens, Wanted
-from segue.drafting.pace import Pace
+from segue.drafting.lengths import Worth
+from segue.drafting.row_costs import RowCosts
 
 _PATH = np.arange(5, dtype=np.int32)
 
@@ -27,7 +28,7 @@ class _Scripted(Drafter, ReplyDrafter):
         return self
 
     @override
-    def prepare(self, wanted: Sequence[Wanted]) -> None:
+    def prepare(self, wanted: Sequence[Wanted], worth: Worth) -> None:
         self.n_asked += len(wanted)
         assert all(one.reply is self for one in wanted)
 
@@ -41,7 +42,7 @@ class _Scripted(Drafter, ReplyDrafter):
 
     @override
     def verified(self, n_drafted: int, n_accepted: int) -> None:
-        self.n_accepted.append(n_accepted if n_drafted else -1)
+        self.n_accepted.append(n_accepted)
 
     @override
     def close(self) -> None:
@@ -51,7 +52,7 @@ class _Scripted(Drafter, ReplyDrafter):
 def _propose(first: _Scripted, second: _Scripted) -> tuple[ReplyDrafter, Draft]:
     chain = ChainedDrafter([first, second])
     reply = chain.begin("", _PATH, 0)
-    chain.prepare([Wanted(reply, 0, _PATH, 10)])
+    chain.prepare([Wanted(reply, 0, _PATH, 10)], Worth(RowCosts(), 1, reads_again=False))
     return reply, reply.propose(10)
 
 
@@ -66,7 +67,7 @@ def test_the_draft_of_which_most_tokens_are_likely_to_hold_wins(is_reversed: boo
     assert (short.n_asked, long.n_asked) == (1, 1)
     assert (short.followed, long.followed) == ([3], [3])
     assert (short.n_closed, long.n_closed) == (1, 1)
-    assert (short.n_accepted, long.n_accepted) == ([-1], [4])
+    assert (short.n_accepted, long.n_accepted) == ([], [4])
 
 
 def test_later_drafters_are_not_asked_where_the_first_is_sure() -> None:
@@ -82,26 +83,3 @@ def test_nothing_is_proposed_where_no_drafter_has_anything() -> None:
     reply, draft = _propose(_Scripted(0, 0.9), _Scripted(0, 0.9))
     assert not draft.tokens
     reply.verified(0, 0)
-
-
-def test_a_pace_follows_what_holds() -> None:
-    pace = Pace()
-    for _ in range(20):
-        n = pace.n_wanted(16)
-        pace.verified(n, n)
-    assert pace.n_wanted(16) == 8
-    assert pace.n_wanted(3) == 0
-    for _ in range(20):
-        pace.verified(1, 0)
-    assert pace.n_wanted(16) == 1
-    assert 0 < pace.probability < 0.3
-
-
-def test_drafts_that_nobody_verifies_make_a_pace_pause() -> None:
-    pace = Pace()
-    wanted = [bool(pace.n_wanted(16)) for _ in range(200)]
-    assert wanted[0]
-    assert sum(wanted) < 12
-    assert any(wanted[-40:])
-    pace.verified(0, 0)
-    assert pace.n_wanted(16) > 0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.drafting.lengths import Prospect, choose_lengths
+from segue.drafting.lengths import Prospect, Worth, choose_lengths
 from segue.drafting.row_costs import RowCosts
 
 
@@ -66,3 +66,28 @@ def test_a_call_with_drafts_never_holds_too_much(
         assert len(set(n_tokens)) == 1 or not are_equal
     if not are_equal:
         assert all(n <= one.n_drafted for one, n in zip(prospects, lengths, strict=True))
+
+
+@pytest.mark.parametrize(("probability", "n"), [(0.0, 0), (0.4, 1), (0.6, 2), (0.98, 8)])
+def test_what_a_model_drafts_on_a_cpu_where_a_tail_can_be_dropped(probability: float, n: int) -> None:
+    assert Worth(CPU, 1, reads_again=False).n_drafts(probability, 8, 0.5) == n
+
+
+def test_a_model_drafts_less_where_it_is_slow_or_what_held_is_read_again() -> None:
+    worth = Worth(CPU, 1, reads_again=False)
+    n = worth.n_drafts(0.8, 8, 1.0)
+    assert worth.n_drafts(0.8, 8, 5.0) < n
+    assert worth.n_drafts(0.8, 8, 50.0) == 0
+    assert Worth(CPU, 1, reads_again=True).n_drafts(0.8, 8, 1.0) < n
+    lengths = {
+        again: choose_lengths([Prospect(1, 7, 0.45)], CPU, are_equal=again, n_tokens_most=64) for again in (False, True)
+    }
+    assert lengths[True] < lengths[False]
+
+
+def test_trials_are_as_short_as_could_pay_and_as_seldom_as_they_are_dear() -> None:
+    steep = _costs(of_1=9.5, of_2=26.0, of_4=37.0, of_6=47.0, of_9=64.0)
+    cheap, dear = Worth(CPU, 1, reads_again=True), Worth(steep, 1, reads_again=True)
+    assert [cheap.n_of_trial(n, 8) for n in (31, 32)] == [0, 1]
+    assert [dear.n_of_trial(n, 8) for n in (32, 200, 400)] == [0, 0, 4]
+    assert Worth(DEAR, 1, reads_again=True).n_of_trial(1000, 8) == 0

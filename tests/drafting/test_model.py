@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from segue.drafting.drafter import ReplyDrafter, Tokens, Wanted
+from segue.drafting.lengths import Worth
 from segue.drafting.model import ModelDrafter, n_sequences
 from segue.engine.errors import EngineError
 from segue.memory import MemoryKind
@@ -13,6 +14,7 @@ from tests.kit.conversation import text
 from tests.kit.fake_engine.engine import FakeEngine
 from tests.kit.fake_engine.numbers import N_VOCAB
 from tests.kit.fake_engine.reading import expected_reply
+from tests.kit.unmeasured import FreeRows
 
 _N_MOST = 3
 
@@ -30,7 +32,8 @@ class _Draft:
         return self.drafter.begin("", prompt, 0)
 
     def propose(self, *paths: tuple[ReplyDrafter, Tokens]) -> list[list[int]]:
-        self.drafter.prepare([Wanted(reply, i, path, _N_MOST) for i, (reply, path) in enumerate(paths)])
+        wanted = [Wanted(reply, i, path, _N_MOST) for i, (reply, path) in enumerate(paths)]
+        self.drafter.prepare(wanted, Worth(FreeRows(), len(paths), reads_again=False))
         found = []
         for reply, _ in paths:
             draft = reply.propose(_N_MOST)

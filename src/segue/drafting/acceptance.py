@@ -24,8 +24,6 @@ class Acceptance:
 
     def record(self, n_match: int, n_drafted: int, n_accepted: int) -> None:
         """Record a verified draft: tokens behind the first that did not hold say nothing."""
-        if not n_drafted:
-            return
         i = bisect_right(_BOUNDS, n_match)
         self._n_tried[i] = _DECAY * self._n_tried[i] + n_accepted + (n_accepted < n_drafted)
         self._n_held[i] = _DECAY * self._n_held[i] + n_accepted

@@ -1,12 +1,13 @@
 """Several drafters: of what they propose for a reply, the draft wins of which most tokens are likely to hold."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from typing_extensions import override
 
 from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, ReplyDrafter, Tokens, Wanted
-from segue.drafting.lengths import Prospect
+from segue.drafting.lengths import Worth, n_held
 
 _N_ENOUGH: Final = 4.0
 """Where so many tokens are likely to hold, further drafters are not asked."""
@@ -23,12 +24,12 @@ class ChainedDrafter(Drafter):
         return _ChainedReply([drafter.begin(namespace, prompt, n_known) for drafter in self._drafters])
 
     @override
-    def prepare(self, wanted: Sequence[Wanted]) -> None:
+    def prepare(self, wanted: Sequence[Wanted], worth: Worth) -> None:
         for one in wanted:
             _own(one.reply).clear()
         for i, drafter in enumerate(self._drafters):
             open_ones = [one for one in wanted if _own(one.reply).n_expected < _N_ENOUGH]
-            drafter.prepare([Wanted(_own(one.reply).replies[i], one.seq, one.path, one.n_most) for one in open_ones])
+            drafter.prepare([replace(one, reply=_own(one.reply).replies[i]) for one in open_ones], worth)
             for one in open_ones:
                 _own(one.reply).ask(i, one.n_most)
 
@@ -43,15 +44,12 @@ class _ChainedReply(ReplyDrafter):
     def clear(self) -> None:
         """Forget what was proposed."""
         self._best, self._winner, self.n_expected = NO_DRAFT, self.replies[0], 0.0
-        self._proposed: list[ReplyDrafter] = []
 
     def ask(self, i: int, n_most: int) -> None:
         """Ask one drafter."""
         draft = self.replies[i].propose(n_most)
         n = len(draft.tokens)
-        if n:
-            self._proposed.append(self.replies[i])
-        n_expected = Prospect(0, n, draft.probability).n_expected(n)
+        n_expected = n_held(draft.probability, n)
         if n_expected > self.n_expected:
             self._best, self._winner, self.n_expected = draft, self.replies[i], n_expected
 
@@ -66,9 +64,7 @@ class _ChainedReply(ReplyDrafter):
 
     @override
     def verified(self, n_drafted: int, n_accepted: int) -> None:
-        for reply in self._proposed:
-            is_winner = reply is self._winner
-            reply.verified(n_drafted if is_winner else 0, n_accepted if is_winner else 0)
+        self._winner.verified(n_drafted, n_accepted)
 
     @override
     def close(self) -> None:

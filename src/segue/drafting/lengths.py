@@ -2,8 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from segue.drafting.row_costs import RowCosts
+
+_GUESSED_STEP: Final = 0.1
+"""What drafting one token costs, as a share of a call without drafts, until it is measured."""
+_TRIAL_GAIN: Final = 1.05
+_N_CALLS_LEAST: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +22,53 @@ class Prospect:
 
     def n_expected(self, n_drafts: int) -> float:
         """How many of so many drafts will hold; those beyond `n_drafted` never do."""
-        p, n = self.probability, min(n_drafts, self.n_drafted)
-        return float(n) if p >= 1 else p * (1 - p**n) / (1 - p)
+        return n_held(self.probability, min(n_drafts, self.n_drafted))
+
+
+def n_held(probability: float, n_drafts: int) -> float:
+    """How many of so many drafts are likely to hold, if each does with this probability where those before it do."""
+    p = probability
+    return float(n_drafts) if p >= 1 else p * (1 - p**n_drafts) / (1 - p)
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """Tells a drafter how many tokens are worth drafting, before it drafts: for each of `n_replies`, in the same call.
+
+    If it `reads_again`, the memory cannot drop a tail: where a draft fails, those that held are read once more.
+    """
+
+    costs: RowCosts
+    n_replies: int
+    reads_again: bool
+
+    def n_drafts(self, probability: float, n_most: int, step_s: float) -> int:
+        """How many drafts give most tokens a second, if drafting one takes `step_s`, or 0 if that is not known."""
+        n, base_s = self.n_replies, self.costs.seconds(self.n_replies)
+        step = step_s / base_s if step_s and base_s else _GUESSED_STEP
+
+        def gain(n_drafts: int) -> float:
+            n_kept = 1 + n_held(probability, n_drafts)
+            cost = self.costs.relative(n * (1 + n_drafts), n) + n_drafts * step
+            if self.reads_again and n_drafts:
+                cost += (1 - probability**n_drafts) * (self.costs.relative(n + round(n * n_kept), n) - 1)
+            return n_kept / cost
+
+        return max(range(n_most + 1), key=gain)
+
+    def n_of_trial(self, n_calls_without: int, n_most: int) -> int:
+        """How many drafts to try after so many calls without any: as few as would pay if all of them held.
+
+        0 if none would, or it is too early: the dearer a trial is, the rarer, so that trials cost about 1 %.
+        """
+        if n_calls_without < _N_CALLS_LEAST:
+            return 0
+        n = self.n_replies
+        for n_drafts in range(1, n_most + 1):
+            cost = self.costs.relative(n * (1 + n_drafts), n)
+            if 1 + n_drafts > _TRIAL_GAIN * cost:
+                return n_drafts if n_calls_without >= 100 * (cost - 1) else 0
+        return 0
 
 
 def choose_lengths(prospects: Sequence[Prospect], costs: RowCosts, *, are_equal: bool, n_tokens_most: int) -> list[int]:
@@ -42,12 +93,24 @@ def _equal(prospects: Sequence[Prospect], costs: RowCosts, n_base: int, n_tokens
 
     def gain(length: int) -> float:
         n_kept = sum(1 + one.n_expected(length - one.n_unread) for one in prospects)
-        return n_kept / costs.relative(length * len(prospects), n_base)
+        return n_kept / (costs.relative(length * len(prospects), n_base) + _cost_of_failing(prospects, costs, length))
 
     best = max(range(n_least, n_longest + 1), key=gain, default=0)
     if all(min(best - one.n_unread, one.n_drafted) <= 0 for one in prospects):
         return [0] * len(prospects)
     return [best - one.n_unread for one in prospects]
+
+
+def _cost_of_failing(prospects: Sequence[Prospect], costs: RowCosts, length: int) -> float:
+    """What the next call is likely to cost more, since it reads again what held where a draft fails."""
+    n, n_base = len(prospects), sum(one.n_unread for one in prospects)
+    n_again = 0.0
+    for one in prospects:
+        n_drafts = length - one.n_unread
+        if n_drafts > 0:
+            p_fails = 1 - one.probability**n_drafts if n_drafts <= one.n_drafted else 1.0
+            n_again = max(n_again, p_fails * (one.n_unread + one.n_expected(n_drafts)))
+    return costs.relative(n + round(n * n_again), n_base) - costs.relative(n, n_base)
 
 
 def _unlike(prospects: Sequence[Prospect], costs: RowCosts, n_base: int, n_tokens_most: int) -> list[int]:

@@ -9,13 +9,15 @@ import numpy as np
 from typing_extensions import override
 
 from segue.drafting.draft_lane import N_SHADOWS, DraftLane
-from segue.drafting.drafter import Drafter, ReplyDrafter, Tokens, Wanted
-from segue.drafting.paced import PacedReply, paced
+from segue.drafting.drafter import ReplyDrafter, Tokens
+from segue.drafting.pace import Held
+from segue.drafting.paced import Asked, PacedDrafter, PacedReply
 from segue.engine.base import LAST_ROW, Chunk, Engine
 from segue.engine.errors import EngineError, NoRoomError
 
 log = logging.getLogger(__name__)
 
+_N_USUAL_MOST: Final = 16
 _N_READ_MOST: Final = 512
 """Tokens that are read before a call: a long prompt is read in pieces, so that other replies do not wait for it."""
 
@@ -36,7 +38,7 @@ class _Course:
     drafted: list[int]
 
 
-class ModelDrafter(Drafter):
+class ModelDrafter(PacedDrafter):
     """A Drafter over the engine of another model, with `n_sequences`. It reads the prompts of replies, too.
 
     A lane keeps its path after the reply, so the next prompt that goes on from it is not read again. Tokens from
@@ -44,6 +46,7 @@ class ModelDrafter(Drafter):
     """
 
     def __init__(self, engine: Engine, n_slots: int, n_vocab: int) -> None:
+        super().__init__()
         self._engine = engine
         self._n_vocab = min(n_vocab, engine.n_vocab)
         starts = range(n_slots, n_slots * (1 + N_SHADOWS), N_SHADOWS)
@@ -57,22 +60,24 @@ class ModelDrafter(Drafter):
         free = [lane for lane in self._lanes if not lane.is_in_use]
         lane = max(free, key=lambda lane: (lane.n_common(prompt), -len(lane.tokens)))
         lane.is_in_use = True
-        return _ModelReply(lane)
+        return _ModelReply(self.of_all, lane)
 
     @override
-    def prepare(self, wanted: Sequence[Wanted]) -> None:
+    def draft(self, asked: Sequence[Asked]) -> int:
         courses = []
-        for reply, one, n in paced(wanted):
-            assert isinstance(reply, _ModelReply)
+        for one in asked:
+            assert isinstance(one.reply, _ModelReply)
             # The draft model may lack the last tokens of the vocabulary, which hardly occur.
-            inputs = reply.lane.follow(np.minimum(one.path, self._engine.n_vocab - 1))
-            courses.append(_Course(reply, reply.lane, inputs, n, []))
+            inputs = one.reply.lane.follow(np.minimum(one.wanted.path, self._engine.n_vocab - 1))
+            courses.append(_Course(one.reply, one.reply.lane, inputs, one.n, []))
+        is_usual = all(len(course.inputs) <= _N_USUAL_MOST for course in courses)
         try:
             self._draft(self._catch_up(courses))
         except EngineError:
             # Nothing depends on drafts.
             log.exception("the draft model failed")
             self._clear(courses)
+        return max(len(course.drafted) for course in courses) if is_usual else 0
 
     def clear(self) -> None:
         """Forget all paths, while no reply runs."""
@@ -88,8 +93,6 @@ class ModelDrafter(Drafter):
                 room -= len(course.inputs)
                 ready.append(course)
             elif room:
-                # It pauses for no call until it has read its prompt.
-                course.reply.pace.verified(0, 0)
                 self._read([Chunk(course.lane.seq, course.inputs[:room])], [course])
                 room = 0
         return ready
@@ -136,8 +139,8 @@ class ModelDrafter(Drafter):
 
 
 class _ModelReply(PacedReply):
-    def __init__(self, lane: DraftLane) -> None:
-        super().__init__()
+    def __init__(self, of_all: Held, lane: DraftLane) -> None:
+        super().__init__(of_all)
         self.lane = lane
         self.is_new = True
 

@@ -4,25 +4,26 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from segue.drafting.drafter import Drafter, ReplyDrafter, Tokens, Wanted
-from segue.drafting.paced import PacedReply, paced
-from segue.engine import guesses
+from segue.drafting.drafter import ReplyDrafter, Tokens
+from segue.drafting.paced import Asked, PacedDrafter, PacedReply
+from segue.engine.guesses import Wanted
 from segue.engine.mtp_engine import MtpEngine
 
 
-class MtpDrafter(Drafter):
+class MtpDrafter(PacedDrafter):
     """A Drafter over an engine whose model guesses further tokens."""
 
     def __init__(self, engine: MtpEngine) -> None:
+        super().__init__()
         self._engine = engine
 
     @override
     def begin(self, namespace: str, prompt: Tokens, n_known: int) -> ReplyDrafter:
-        return PacedReply()
+        return PacedReply(self.of_all)
 
     @override
-    def prepare(self, wanted: Sequence[Wanted]) -> None:
-        asked = paced(wanted)
-        found = self._engine.guess([guesses.Wanted(one.seq, one.path, n) for _, one, n in asked])
-        for (reply, _, _), guess in zip(asked, found, strict=True):
-            reply.prepared = guess.tokens
+    def draft(self, asked: Sequence[Asked]) -> int:
+        found = self._engine.guess([Wanted(one.wanted.seq, one.wanted.path, one.n) for one in asked])
+        for one, guess in zip(asked, found, strict=True):
+            one.reply.prepared = guess.tokens
+        return max(len(guess.tokens) for guess in found)

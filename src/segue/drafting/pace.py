@@ -1,51 +1,51 @@
-"""How many tokens a model drafts for one reply: as many as are likely to hold, and none while that is not worth it."""
+"""How often the drafts of a model hold: in one reply, and in all of them."""
 
-import math
 from typing import Final
 
-_N_MOST: Final = 8
-_PRIOR: Final = 0.7
 _N_PRIOR: Final = 2.0
 _DECAY: Final = 0.9
 _N_REMEMBERED: Final = 16
-_LEAST: Final = 0.4
-"""The least likely token to draft: the probability that it and all before it hold."""
-_N_SKIPPED_MOST: Final = 32
+_N_REMEMBERED_OF_ALL: Final = 256
+
+
+class Held:
+    """The share of drafted tokens that held, where all before them did. The last `n_remembered` or so count."""
+
+    def __init__(self, prior: float, n_remembered: int, decay: float = 1.0) -> None:
+        self._n_remembered = n_remembered
+        self._decay = decay
+        self._n_tried, self._n_held = _N_PRIOR, _N_PRIOR * prior
+
+    @property
+    def share(self) -> float:
+        """The share, which is the probability that the next drafted token holds."""
+        return self._n_held / self._n_tried
+
+    def record(self, n_drafted: int, n_accepted: int) -> None:
+        """Record a verified draft: tokens behind the first that did not hold say nothing."""
+        kept = min(self._decay, self._n_remembered / self._n_tried)
+        self._n_tried = kept * self._n_tried + n_accepted + (n_accepted < n_drafted)
+        self._n_held = kept * self._n_held + n_accepted
 
 
 class Pace:
-    """Follows how the drafts of one reply fare. Drafting costs time, so drafts that nobody verifies make it pause."""
+    """The drafts of one reply, which begins where all earlier replies stand: with `of_all`."""
 
-    def __init__(self) -> None:
-        self._n_tried, self._n_held = _N_PRIOR, _N_PRIOR * _PRIOR
-        self._n_skipped = self._n_to_skip = 0
+    def __init__(self, of_all: Held) -> None:
+        self._of_all = of_all
+        self._own = Held(of_all.share, _N_REMEMBERED, _DECAY)
 
     @property
     def probability(self) -> float:
         """How likely the next drafted token is to hold."""
-        return self._n_held / self._n_tried
-
-    def n_wanted(self, n_most: int) -> int:
-        """How many tokens to draft now; each call counts as a turn."""
-        if self._n_skipped < self._n_to_skip:
-            self._n_skipped += 1
-            return 0
-        self._n_skipped, self._n_to_skip = 0, min(_N_SKIPPED_MOST, 2 * self._n_to_skip + 1)
-        return min(n_most, self._n_likely())
+        return self._own.share
 
     def verified(self, n_drafted: int, n_accepted: int) -> None:
-        """Record a verified draft: tokens behind the first that did not hold say nothing.
+        """Record a verified draft."""
+        self._own.record(n_drafted, n_accepted)
+        self._of_all.record(n_drafted, n_accepted)
 
-        With 0 drafted tokens, another drafter's were verified, which is no reason for a pause.
-        """
-        self._n_to_skip = 0
-        if not n_drafted:
-            return
-        share = min(_DECAY, _N_REMEMBERED / self._n_tried)
-        self._n_tried = share * self._n_tried + n_accepted + (n_accepted < n_drafted)
-        self._n_held = share * self._n_held + n_accepted
 
-    def _n_likely(self) -> int:
-        if self.probability <= _LEAST:
-            return 1
-        return _N_MOST if self.probability >= 1 else min(_N_MOST, int(math.log(_LEAST) / math.log(self.probability)))
+def held_in_all(prior: float) -> Held:
+    """What to begin replies with."""
+    return Held(prior, _N_REMEMBERED_OF_ALL)

@@ -1,19 +1,38 @@
-"""The drafts of one reply by a model: they are made for all replies at once, before each call."""
+"""A drafter that is a model: it drafts for all replies at once before each call, as many tokens as are worth it."""
 
+import time
+from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from typing_extensions import override
 
-from segue.drafting.drafter import NO_DRAFT, Draft, ReplyDrafter, Wanted
-from segue.drafting.pace import Pace
+from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, ReplyDrafter, Wanted
+from segue.drafting.lengths import Worth
+from segue.drafting.pace import Held, Pace, held_in_all
+
+_N_MOST: Final = 8
+_PRIOR: Final = 0.75
+_SHARE: Final = 0.1
+_N_CALLS_RECKONED: Final = 16
 
 
 class PacedReply(ReplyDrafter):
-    """Proposes what was prepared, which a model drafted as its pace allowed."""
+    """Proposes what was prepared."""
 
-    def __init__(self) -> None:
-        self.pace = Pace()
+    def __init__(self, of_all: Held) -> None:
+        self.pace = Pace(of_all)
         self.prepared: Sequence[int] = ()
+        self._n_worth = self._n_calls_until_reckoned = 0
+
+    def n_worth(self, n_most: int, worth: Worth, step_s: float) -> int:
+        """How many drafts are worth it; reckoned anew once there is news, or after some calls, since it takes time."""
+        if not self._n_calls_until_reckoned:
+            self._n_calls_until_reckoned = _N_CALLS_RECKONED
+            self._n_worth = worth.n_drafts(self.pace.probability, _N_MOST, step_s)
+        self._n_calls_until_reckoned -= 1
+        return min(n_most, self._n_worth)
 
     @override
     def propose(self, n_most: int) -> Draft:
@@ -27,15 +46,46 @@ class PacedReply(ReplyDrafter):
     @override
     def verified(self, n_drafted: int, n_accepted: int) -> None:
         self.pace.verified(n_drafted, n_accepted)
+        self._n_calls_until_reckoned = 0
 
 
-def paced(wanted: Sequence[Wanted]) -> list[tuple[PacedReply, Wanted, int]]:
-    """Those replies for which a model is to draft now, and how many tokens; of the others nothing is proposed."""
-    found = []
-    for one in wanted:
-        assert isinstance(one.reply, PacedReply)
-        one.reply.prepared = ()
-        n = one.reply.pace.n_wanted(one.n_most)
-        if n:
-            found.append((one.reply, one, n))
-    return found
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A reply for which a model is to draft `n` tokens now."""
+
+    reply: PacedReply
+    wanted: Wanted
+    n: int
+
+
+class PacedDrafter(Drafter):
+    """A Drafter that is a model. It measures what its own steps cost."""
+
+    def __init__(self) -> None:
+        self.of_all = held_in_all(_PRIOR)
+        self._step_s = 0.0
+
+    @override
+    def prepare(self, wanted: Sequence[Wanted], worth: Worth) -> None:
+        asked = []
+        for one in wanted:
+            assert isinstance(one.reply, PacedReply)
+            one.reply.prepared = ()
+            n_most = min(one.n_most, _N_MOST)
+            n = n_most if one.is_trial else one.reply.n_worth(n_most, worth, self._step_s)
+            if n:
+                asked.append(Asked(one.reply, one, n))
+        if asked:
+            started = time.perf_counter()
+            n_steps = self.draft(asked)
+            if n_steps:
+                self._record((time.perf_counter() - started) / n_steps)
+
+    @abstractmethod
+    def draft(self, asked: Sequence[Asked]) -> int:
+        """Draft for all replies at once; returns the number of calls that this took, 0 if they were no usual ones."""
+
+    def _record(self, seconds: float) -> None:
+        mean = self._step_s
+        # One slow step, while something else ran, must not count for long.
+        self._step_s = mean + _SHARE * (min(seconds, 2 * mean) - mean) if mean else seconds

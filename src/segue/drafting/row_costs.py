@@ -23,15 +23,17 @@ class RowCosts:
             mean = self._seconds[i]
             self._seconds[i] = mean + _SHARE * (min(seconds, 2 * mean) - mean)
         else:
+            # Nor must the first one of its size, which might never be tried again.
+            usual = self.seconds(n_tokens)
             self._sizes.insert(i, n_tokens)
-            self._seconds.insert(i, seconds)
+            self._seconds.insert(i, min(seconds, 2 * usual) if usual else seconds)
 
     def relative(self, n_tokens: int, n_base: int) -> float:
         """The cost of a call with `n_tokens`, as a multiple of that with `n_base`; never less than 1."""
-        base = self._estimate(n_base)
-        return max(1.0, self._estimate(n_tokens) / base) if base else 1 + _GUESSED_SHARE * (n_tokens - n_base)
+        base = self.seconds(n_base)
+        return max(1.0, self.seconds(n_tokens) / base) if base else 1 + _GUESSED_SHARE * (n_tokens - n_base)
 
-    def _estimate(self, n_tokens: int) -> float:
+    def seconds(self, n_tokens: int) -> float:
         """Seconds of a call, from the nearest measured sizes; 0 if none was measured."""
         if not self._sizes:
             return 0.0

@@ -15,7 +15,7 @@ class HiddenTail:
     """The tokens `[start, end)` of a sequence, each with the hidden row of the token before it.
 
     The draft context has been fed all tokens before `n_fed`, or will never have them. A row that is not known is 0:
-    drafts are then worse.
+    drafts are then worse. It `is_of_use` unless tokens were passed over, because nothing was drafted for long.
     """
 
     def __init__(self, n_embd: int) -> None:
@@ -23,6 +23,7 @@ class HiddenTail:
         self._rows: Rows = np.zeros((1, n_embd), np.float32)
         self._n_rows = 1
         self._knows_first = True
+        self.is_of_use = True
         self.start = 0
         self.n_fed = 0
         self.tokens: Tokens = np.empty(0, np.int32)
@@ -94,6 +95,15 @@ class HiddenTail:
         if token is not None:
             self.tokens = np.append(self.tokens, np.int32(token))
         self.n_fed = self.end
+        self.is_of_use = True
+        self._shorten()
+
+    def pass_over(self) -> None:
+        """Never feed the tokens read so far, except the last ones."""
+        self.is_of_use = False
+        self._shorten()
+
+    def _shorten(self) -> None:
         n_gone = len(self.tokens) - _N_KEPT
         if n_gone > 0:
             self.start += n_gone
@@ -106,7 +116,7 @@ class HiddenTail:
         """A tail of the same tokens."""
         other = HiddenTail(self._n_embd)
         other._rows, other._n_rows = self._rows[: self._n_rows].copy(), self._n_rows
-        other._knows_first = self._knows_first
+        other._knows_first, other.is_of_use = self._knows_first, self.is_of_use
         other.start, other.n_fed, other.tokens = self.start, self.n_fed, self.tokens
         return other
 

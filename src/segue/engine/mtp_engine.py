@@ -28,8 +28,8 @@ MTP: Final = "mtp"
 log = logging.getLogger(__name__)
 
 _NOTHING: Final = np.empty(0, np.uint8)
-_N_UNFED_MOST = 64
-"""Tokens of a sequence that may wait to be fed, until there are enough for a call or something is to be drafted."""
+_N_UNFED_MOST = 32
+"""Tokens of a sequence that may wait to be fed until something is drafted. A longer text is fed without that."""
 
 
 class MtpEngine(Engine):
@@ -128,7 +128,12 @@ class MtpEngine(Engine):
                 tail.read(n_read - (end - start), cast(Tokens, chunk.inputs), rows[start:end])
             else:
                 tail.reset(n_read, rows[end - 1])
-        self._feed(chunk.seq for chunk in chunks if self._tails[chunk.seq].n_unfed > _N_UNFED_MOST)
+            if tail.n_unfed > _N_UNFED_MOST:
+                # Of a reply, one token or some drafts are read. If nothing drafts from it, feeding it would be waste.
+                if end - start > 1 and len(chunk.logits_for) <= 1:
+                    self._feed([chunk.seq])
+                else:
+                    tail.pass_over()
         return found
 
     @override
@@ -264,7 +269,7 @@ class MtpEngine(Engine):
         n = self._mtp.n_batch
         for seq in seqs:
             tail = self._tails[seq]
-            if not tail.n_unfed:
+            if not (tail.n_unfed and tail.is_of_use):
                 continue
             start, tokens, rows = tail.unfed()
             pos = self._position(seq, start)

@@ -23,12 +23,13 @@ class Verification:
 class ReplyDrafts:
     """The drafts of one reply: its drafter has followed the path up to `n_followed` tokens.
 
-    The next call may verify up to `n_most` drafts.
+    The next call may verify up to `n_most` drafts. It `is_trial` after many calls without any.
     """
 
     drafter: ReplyDrafter
     n_followed: int
     n_most: int = 0
+    is_trial: bool = False
     n_drafted: int = 0
     n_accepted: int = 0
     n_calls_without: int = 0

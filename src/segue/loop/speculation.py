@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, Wanted
-from segue.drafting.lengths import Prospect, choose_lengths
+from segue.drafting.lengths import Prospect, Worth, choose_lengths
 from segue.drafting.row_costs import RowCosts
 from segue.engine.base import LAST_ROW, Chunk, Engine, Tokens
 from segue.engine.errors import EngineError, NoRoomError
@@ -16,7 +16,7 @@ N_ROWS_DRAFTED: Final = 64
 """Rows of logits that a call with drafts may have; each takes memory for the whole vocabulary."""
 _N_UNREAD_MOST: Final = 9
 """A reply that must read more tokens than these gets no drafts, so that what is read again stays little."""
-_N_CALLS_UNTIL_RETRY: Final = 32
+_N_TRIAL_MOST: Final = 8
 
 
 class Speculation:
@@ -128,14 +128,22 @@ class Speculation:
         """Tell the drafter how many tokens each reply may get."""
         if self._drafter is None:
             return
+        worth = Worth(self._costs, len(replies), self._has_recurrent)
         wanted = []
         for request in replies:
-            if request.drafts is not None:
+            drafts = request.drafts
+            if drafts is not None:
                 self.settle(request)
-                request.drafts.n_most = self._n_most(request)
-                if request.drafts.n_most:
-                    wanted.append(Wanted(request.drafts.drafter, request.seq, request.tokens, request.drafts.n_most))
-        self._drafter.prepare(wanted)
+                drafts.n_most = self._n_most(request)
+                n_trial = worth.n_of_trial(drafts.n_calls_without, _N_TRIAL_MOST)
+                drafts.is_trial = n_trial > 0
+                if drafts.is_trial:
+                    drafts.n_most, drafts.n_calls_without = min(drafts.n_most, n_trial), 0
+                if drafts.n_most:
+                    wanted.append(
+                        Wanted(drafts.drafter, request.seq, request.tokens, drafts.n_most, is_trial=drafts.is_trial)
+                    )
+        self._drafter.prepare(wanted, worth)
 
     def _n_most(self, request: Request) -> int:
         """How many tokens may be drafted for a reply."""
@@ -148,7 +156,7 @@ class Speculation:
         return max(0, n_most)
 
     def _propose(self, request: Request) -> Draft:
-        """A draft as long as may be of use; now and then one token of it, once none was worth its cost for a while."""
+        """A draft as long as may be of use; in a trial it counts as sure to hold."""
         drafts, limits = request.drafts, request.job.draft_limits
         if drafts is None:
             return NO_DRAFT
@@ -156,9 +164,7 @@ class Speculation:
         drafts.n_calls_without += 1
         if draft.probability < limits.p_min or len(draft.tokens) < limits.n_min:
             return NO_DRAFT
-        if draft.tokens and drafts.n_calls_without > _N_CALLS_UNTIL_RETRY:
-            return Draft(draft.tokens[:1], 1.0)
-        return draft
+        return Draft(draft.tokens, 1.0) if draft.tokens and drafts.is_trial else draft
 
     def _chunk(self, request: Request, draft: Draft, n_drafts: int) -> Chunk:
         if request.drafts is None or n_drafts <= 0:
