@@ -45,7 +45,7 @@ _SWITCH_INTERVAL_S = 0.0002
 _MOST_DISK_BYTES = 64 << 30
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
     """A loaded model with its running loop."""
 
@@ -173,7 +173,15 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         offloads_operations=settings.op_offload,
     )
     embeddings = EmbeddingThread(partial(Embedder, model, embedder_params), embedder_params.n_tokens, pooling)
-    return Built(model, model.vocabulary, compiler, loop, engine, draft_model, embeddings)
+    return Built(
+        model=model,
+        vocabulary=model.vocabulary,
+        compiler=compiler,
+        loop=loop,
+        engine=engine,
+        draft_model=draft_model,
+        embeddings=embeddings,
+    )
 
 
 def _fit(

@@ -32,8 +32,9 @@ def both(model: Path, flags: Sequence[str]) -> Iterator[Servers]:
     """Start both; skips the test where llama-server's engine is not installed."""
     llama = [PEER.python, str(_LLAMA_SERVER)]
     segue = [sys.executable, "-m", "segue", "serve"]
-    arguments = ["--model", str(model), "--threads", "1", "--seed", "1", "--spec-type", "none", *flags]
-    with _running([*segue, *arguments]) as one, _running([*llama, *arguments]) as other:
+    arguments = ["--model", str(model), "--threads", "1", "--seed", "1", *flags]
+    # Only Segue drafts unless it is told otherwise.
+    with _running([*segue, *arguments, "--spec-type", "none"]) as one, _running([*llama, *arguments]) as other:
         yield Servers(one, other)
 
 

@@ -1,5 +1,6 @@
 """The texts of the last requests, and where each of their short token sequences stood last."""
 
+import hashlib
 from array import array
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -48,13 +49,13 @@ class History:
         self._n_tokens = 0
         self._next_id = 1
         self._runs: OrderedDict[int, Run] = OrderedDict()
-        n_slots = 1 << max(10, (4 * n_tokens_most - 1).bit_length())
+        n_slots = 1 << max(14, (4 * n_tokens_most - 1).bit_length())
         self._shift = 64 - (n_slots - 1).bit_length()
         self._table = np.zeros(n_slots, np.int64)
 
     def begin(self, namespace: str, tokens: Tokens) -> Run:
         """Start a run with these tokens, of which a reply is to follow."""
-        run = Run(self._next_id, namespace, hash(namespace) & _64_BITS)
+        run = Run(self._next_id, namespace, _salt(namespace))
         self._next_id += 1
         self._runs[run.id] = run
         run.tokens.frombytes(np.ascontiguousarray(tokens[-self._n_most :], np.int32).tobytes())
@@ -79,7 +80,7 @@ class History:
     def knows(self, namespace: str, tokens: Tokens) -> bool:
         """Whether a run of the namespace holds the last tokens of this text, as many as are ever compared."""
         tail = array("i", np.ascontiguousarray(tokens[-_N_MATCH_MOST:], np.int32).tobytes())
-        found = self._find(namespace, hash(namespace) & _64_BITS, tail, 0)
+        found = self._find(namespace, _salt(namespace), tail, 0)
         return found is not None and found.n_match == len(tail)
 
     def follow(self, run: Run, n: int) -> Continuation | None:
@@ -129,3 +130,8 @@ class History:
         while self._n_tokens > self._n_most and len(self._runs) > 1:
             _, run = self._runs.popitem(last=False)
             self._n_tokens -= len(run.tokens)
+
+
+def _salt(namespace: str) -> int:
+    """What the hashes of a namespace begin with, so that no other's tokens fall on the same places."""
+    return int.from_bytes(hashlib.blake2b(namespace.encode(), digest_size=8).digest(), "big")

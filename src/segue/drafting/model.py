@@ -11,7 +11,7 @@ from typing_extensions import override
 from segue.drafting.draft_lane import N_SHADOWS, DraftLane
 from segue.drafting.drafter import ReplyDrafter, Tokens
 from segue.drafting.pace import Held
-from segue.drafting.paced import Asked, PacedDrafter, PacedReply
+from segue.drafting.paced import PacedDraft, PacedDrafter, PacedReply
 from segue.engine.base import LAST_ROW, Chunk, Engine
 from segue.engine.errors import EngineError, NoRoomError
 
@@ -63,7 +63,7 @@ class ModelDrafter(PacedDrafter):
         return _ModelReply(self.of_all, lane)
 
     @override
-    def draft(self, asked: Sequence[Asked]) -> int:
+    def draft(self, asked: Sequence[PacedDraft]) -> int:
         courses = []
         for one in asked:
             assert isinstance(one.reply, _ModelReply)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing_extensions import override
 
 from segue.drafting.drafter import ReplyDrafter, Tokens
-from segue.drafting.paced import Asked, PacedDrafter, PacedReply
-from segue.engine.guesses import Wanted
+from segue.drafting.paced import PacedDraft, PacedDrafter, PacedReply
+from segue.engine.guesses import WantedGuess
 from segue.engine.mtp_engine import MtpEngine
 
 
@@ -22,8 +22,8 @@ class MtpDrafter(PacedDrafter):
         return PacedReply(self.of_all)
 
     @override
-    def draft(self, asked: Sequence[Asked]) -> int:
-        found = self._engine.guess([Wanted(one.wanted.seq, one.wanted.path, one.n) for one in asked])
+    def draft(self, asked: Sequence[PacedDraft]) -> int:
+        found = self._engine.guess([WantedGuess(one.wanted.seq, one.wanted.path, one.n) for one in asked])
         for one, guess in zip(asked, found, strict=True):
             one.reply.prepared = guess.tokens
         return max(len(guess.tokens) for guess in found)

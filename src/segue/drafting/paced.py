@@ -8,7 +8,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, ReplyDrafter, Wanted
+from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, ReplyDrafter, WantedDraft
 from segue.drafting.lengths import Worth
 from segue.drafting.pace import Held, Pace, held_in_all
 
@@ -50,11 +50,11 @@ class PacedReply(ReplyDrafter):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PacedDraft:
     """A reply for which a model is to draft `n` tokens now."""
 
     reply: PacedReply
-    wanted: Wanted
+    wanted: WantedDraft
     n: int
 
 
@@ -66,7 +66,7 @@ class PacedDrafter(Drafter):
         self._step_s = 0.0
 
     @override
-    def prepare(self, wanted: Sequence[Wanted], worth: Worth) -> None:
+    def prepare(self, wanted: Sequence[WantedDraft], worth: Worth) -> None:
         asked = []
         for one in wanted:
             assert isinstance(one.reply, PacedReply)
@@ -74,7 +74,7 @@ class PacedDrafter(Drafter):
             n_most = min(one.n_most, _N_MOST)
             n = n_most if one.is_trial else one.reply.n_worth(n_most, worth, self._step_s)
             if n:
-                asked.append(Asked(one.reply, one, n))
+                asked.append(PacedDraft(one.reply, one, n))
         if asked:
             started = time.perf_counter()
             n_steps = self.draft(asked)
@@ -82,7 +82,7 @@ class PacedDrafter(Drafter):
                 self._record((time.perf_counter() - started) / n_steps)
 
     @abstractmethod
-    def draft(self, asked: Sequence[Asked]) -> int:
+    def draft(self, asked: Sequence[PacedDraft]) -> int:
         """Draft for all replies at once; returns the number of calls that this took, 0 if they were no usual ones."""
 
     def _record(self, seconds: float) -> None:

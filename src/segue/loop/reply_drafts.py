@@ -19,7 +19,7 @@ class Verification:
     mark: Mark | None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class ReplyDrafts:
     """The drafts of one reply: its drafter has followed the path up to `n_followed` tokens.
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, Wanted
+from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, WantedDraft
 from segue.drafting.lengths import Prospect, Worth, choose_lengths
 from segue.drafting.row_costs import RowCosts
 from segue.engine.base import LAST_ROW, Chunk, Engine, Tokens
@@ -39,7 +39,7 @@ class Speculation:
         if self._drafter is not None:
             prompt, report = request.job.tokens, request.report
             reply = self._drafter.begin(request.job.namespace, prompt, report.n_known if report is not None else 0)
-            request.drafts = ReplyDrafts(reply, len(prompt))
+            request.drafts = ReplyDrafts(drafter=reply, n_followed=len(prompt))
 
     def chunks(self, replies: list[Request]) -> list[Chunk]:
         """The next call for these replies: what each has not read yet, and drafts where they are worth their cost."""
@@ -141,7 +141,9 @@ class Speculation:
                     drafts.n_most, drafts.n_calls_without = min(drafts.n_most, n_trial), 0
                 if drafts.n_most:
                     wanted.append(
-                        Wanted(drafts.drafter, request.seq, request.tokens, drafts.n_most, is_trial=drafts.is_trial)
+                        WantedDraft(
+                            drafts.drafter, request.seq, request.tokens, drafts.n_most, is_trial=drafts.is_trial
+                        )
                     )
         self._drafter.prepare(wanted, worth)
 

@@ -69,11 +69,11 @@ def test_without_files_there_are_no_options(tmp_path: Path) -> None:
 
 
 def test_what_is_not_taken_is_told(tmp_path: Path) -> None:
-    line = read(tmp_path, "swa-full = 1\nno-such-thing = 2\nno-mmap = off\nspec-type = draft-mtp")
+    line = read(tmp_path, "swa-full = 1\nno-such-thing = 2\nno-mmap = off\nmmproj = x.gguf")
     assert [warning.partition(":")[0] for warning in line.warnings] == [
         "passed over --swa-full",
         "passed over no-such-thing",
-        "passed over --spec-type",
+        "passed over --mmproj",
     ]
     assert line.values == {}
 

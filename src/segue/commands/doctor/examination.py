@@ -32,7 +32,7 @@ from segue.fit.choice import FitChoice
 from segue.fit.errors import FitError
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Examination:
     """What was seen. `library` is None if it cannot be loaded, and `choice` if there is no model or it does not fit."""
 
@@ -48,7 +48,7 @@ class Examination:
 
 def examine(setup: Setup) -> Examination:
     """Look at the machine, and at the model and the flags of a setup. Takes seconds; nothing is changed or fetched."""
-    seen = Examination(processor(), find_cards())
+    seen = Examination(own=processor(), cards=find_cards())
     seen.speeds["copies in host memory"] = memory_speed()
     try:
         seen.library = probe()
