@@ -22,7 +22,7 @@ from segue.engine.measurement import measure
 from segue.engine.model import Model, ModelParams
 from segue.engine.pattern_trial import count_matches
 from segue.engine.pooling import pooling_of
-from segue.engine.trial import try_overrides
+from segue.engine.trial import try_overrides, try_tensor_split
 from segue.engine.vocabulary import Vocabulary
 from segue.fit.asked import Asked
 from segue.fit.choice import FitChoice
@@ -83,6 +83,8 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         _try_patterns(path, [pattern for pattern, _ in settings.override_tensor])
     params = partial(context_params, settings)
     loaded = model_params(settings)
+    if loaded.split_mode == "tensor":
+        try_tensor_split(path, loaded)
     with closing(Fitting(path, loaded, params)) as fitting:
         asked = asked_of(settings, fitting)
         if fitting.has_devices:
