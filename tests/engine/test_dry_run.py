@@ -1,5 +1,8 @@
 """What a trial without weights says of a context is what the context then takes."""
 
+from typing import Any
+
+import llama_cpp
 import pytest
 
 from segue.engine.context_params import ContextParams
@@ -94,5 +97,24 @@ def test_buffers_hold_three_recurrent_states_for_each_sequence_at_most(name: str
             sum(dry_context(model, ContextParams(n_cells=4096, n_seq_max=n)).buffers.values()) for n in (5, 101)
         )
         assert many - few <= 96 * (3 * memory.n_bytes_recurrent + 2 * memory.n_bytes_row)
+    finally:
+        model.close()
+
+
+def test_a_model_is_tried_once_for_being_causal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial allocates the states of a sequence, which takes long where they are large."""
+    made: list[int] = []
+    init = llama_cpp.llama_init_from_model
+
+    def counted(model: object, native: Any) -> Any:
+        made.append(int(native.n_ctx))
+        return init(model, native)
+
+    monkeypatch.setattr(llama_cpp, "llama_init_from_model", counted)
+    model = Model(model_path("qwen35"), ModelParams(is_dry=True))
+    try:
+        for n_cells in (256, 512):
+            dry_context(model, ContextParams(n_cells=n_cells, n_seq_max=1, n_batch=64, n_ubatch=32))
+        assert made == [1, 256, 512]
     finally:
         model.close()

@@ -1,5 +1,7 @@
 """The table says where a model lies, and by how much it does not fit."""
 
+from dataclasses import replace
+
 from segue.fit.choice import FitChoice
 from segue.fit.placement import Placement
 from segue.fit.sizes import Sizes
@@ -51,3 +53,5 @@ def test_what_does_not_fit_is_a_negative_rest() -> None:
 
 def test_without_devices_a_line_is_enough() -> None:
     assert fit_text(FitChoice(Placement(48), SIZES, (HOST,))) == LINE
+    one = FitChoice(Placement(48), replace(SIZES, n_parked=1), (HOST,))
+    assert ", 1 parked checkpoint, " in fit_text(one)

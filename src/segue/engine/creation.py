@@ -3,6 +3,7 @@
 import mmap
 import re
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import llama_cpp
 
@@ -15,6 +16,7 @@ FLASH_ATTENTION: Final = {"auto": -1, "off": 0, "on": 1}
 KV_TYPES: Final = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
 _PLAIN_TYPES = tuple(KV_TYPES[name] for name in ("f32", "f16", "bf16"))
 _N_THREADS_MOST = 512
+_causal: "WeakKeyDictionary[Model, bool]" = WeakKeyDictionary()
 _N_BYTES_NODE = 25_000
 _N_NODES_RECURRENT = 40
 _N_NODES: Final = {
@@ -61,6 +63,12 @@ def is_causal(model: Model) -> bool:
 
     libllama has no function that tells, but it limits the batch of a causal model to the context.
     """
+    if model not in _causal:
+        _causal[model] = _try_causal(model)
+    return _causal[model]
+
+
+def _try_causal(model: Model) -> bool:
     native = llama_cpp.llama_context_default_params()
     native.n_ctx = native.n_ubatch = native.n_seq_max = 1
     native.n_batch = 2

@@ -105,6 +105,9 @@ class Demand:
         """The most sequences of a trial, which allocates recurrent states."""
         if not self.figures.n_bytes_recurrent:
             return _N_SEQ_MOST
+        # Host memory takes long to allocate, and buffers there are not what decides.
+        if not self.devices or not self.asked.is_kv_offloaded:
+            return 1
         n_small = int(_STATES_TRIED_BYTES // max(1, self.figures.n_bytes_state))
         return min(_N_SEQ_MOST, max(n_small, min(self.asked.n_slots + 1, _N_SEQ_LEAST)))
 

@@ -32,8 +32,9 @@ def fit_table(choice: FitChoice) -> Table:
 def fit_text(choice: FitChoice) -> str:
     """The table as plain text, with a line on sizes below; without devices the line alone."""
     sizes = choice.sizes
+    parked = "1 parked checkpoint" if sizes.n_parked == 1 else f"{sizes.n_parked} parked checkpoints"
     line = (
-        f"{sizes.n_ctx:,} tokens a request, {sizes.n_cells:,} cells, {sizes.n_parked} parked checkpoints, "
+        f"{sizes.n_ctx:,} tokens a request, {sizes.n_cells:,} cells, {parked}, "
         f"{_mib(sizes.n_host_bytes)} MiB of host memory for more"
     )
     if len(choice.usages) == 1:
