@@ -182,3 +182,21 @@ def test_cells_count_as_libllama_makes_them() -> None:
     assert choice.usages[0].cells == 5120 * 1000
     with pytest.raises(FitError):
         on([device(5 * MIB + 5100 * 1000)], n_ctx=5000, parked_mib=0, n_on_devices=5)
+
+
+def test_embeddings_that_also_serve_as_output_lie_twice_where_devices_compute_the_output() -> None:
+    tensors = tuple(tensor for tensor in layout(n_ends=2 * MIB).tensors if tensor.name != "output.weight")
+    tied = ModelLayout(tensors, 4, 4)
+    whole = on([device(100 * MIB)], tied, n_ctx=1000)
+    assert [usage.weights for usage in whole.usages] == [6 * MIB, 2 * MIB]
+    assert whole.usages[0].n_layers == 4
+    none = on([device(100 * MIB)], tied, n_ctx=1000, n_on_devices=0)
+    assert [usage.weights for usage in none.usages] == [0, 6 * MIB]
+
+
+def test_a_placement_of_tensors_is_kept_or_refused_and_nothing_else_moves() -> None:
+    shape, mine = layout(n_expert_bytes=8 * MIB), ((r"blk\.0\.ffn_up_exps", "CPU"),)
+    assert on([device(100 * MIB)], shape, n_ctx=1000, overrides=mine).placement.n_host_experts == 0
+    with pytest.raises(FitError, match="GPU0"):
+        on([device(20 * MIB)], shape, n_ctx=1000, overrides=mine)
+    assert on([device(20 * MIB)], shape, n_ctx=1000).placement.n_host_experts > 1
