@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -295,3 +296,16 @@ def test_without_fitting_the_log_says_by_how_much_it_does_not_fit(
     finally:
         built.close()
     assert any("GPU0 lacks " in message and "--fit on" in message for message in caplog.messages)
+
+
+def test_weights_that_the_host_cannot_keep_are_told_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # 32 MiB for copies, and less than the weights and a context of 256 tokens take.
+    listed = [replace(device, free_bytes=(32 << 20) + 400_000) for device in list_devices()]
+    monkeypatch.setattr("segue.engine.fitting.list_devices", lambda: listed)
+    settings = Settings(
+        model=str(model_path("llama")), parallel=1, threads=1, ctx_size=256, ubatch_size=32, cache_parked=0
+    )
+    build(settings, lambda _: None, lambda *_: None).close()
+    assert any("weights exceed the free memory of the host" in message for message in caplog.messages)

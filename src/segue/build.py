@@ -153,6 +153,12 @@ def _fit(
             log.warning(
                 "%s lacks %.0f MiB for this model and context; --fit on chooses what fits", usage.name, missing_mib
             )
+    if choice.n_bytes_reread:
+        log.warning(
+            "%.1f GiB of the weights exceed the free memory of the host and are read from the file again as needed, "
+            "which is slow",
+            choice.n_bytes_reread / 2**30,
+        )
     return fitting.params(choice.placement), choice
 
 

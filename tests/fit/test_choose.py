@@ -160,6 +160,11 @@ def test_the_host_keeps_a_tier_beside_experts_that_fill_its_memory() -> None:
     choice = on([device(20 * MIB)], shape, host=HostMemory(300 * MIB, 300 * MIB), n_ctx=4096)
     assert choice.placement.n_host_experts == 4
     assert choice.sizes.n_host_bytes == pytest.approx(300 * MIB / 16, rel=0.01)
+    # Of experts of 400 MiB and embeddings of 1 MiB.
+    assert choice.n_bytes_reread == 101 * MIB
+    with pytest.raises(FitError, match="than the host has"):
+        on([device(20 * MIB)], shape, host=HostMemory(300 * MIB, 300 * MIB, maps_weights=False), n_ctx=4096)
+    assert on([device(20 * MIB)], shape, n_ctx=4096).n_bytes_reread == 0
 
 
 def test_a_device_that_is_full_already_is_told_with_what_to_do() -> None:

@@ -78,7 +78,8 @@ def _choose(demand: Demand, places: Places, sizes: Sizes, *, is_blind: bool) -> 
             sizes = Growth(place, demand).grown(sizes, is_whole=is_whole)
         placement = place(sizes.n_cells, sizes.n_seq_max) or places.usual()
     usages = demand.usages(placement, sizes.n_cells, sizes.n_seq_max)
-    return FitChoice(placement, sizes.with_host(demand.spare_host(usages), demand.asked.host_mib), usages)
+    sizes = sizes.with_host(demand.spare_host(usages), demand.asked.host_mib)
+    return FitChoice(placement, sizes, usages, demand.reread(usages))
 
 
 def _place(demand: Demand, places: Places, sizes: Sizes) -> tuple[Place | None, bool]:

@@ -152,11 +152,10 @@ class Demand:
     def fits(self, placement: Placement, n_cells: int, n_seq: int) -> bool:
         """Whether it fits on every device, and what must lie on the host there."""
         usages = self.usages(placement, n_cells, n_seq)
-        shared = sum(u.used for u, d in zip(usages, self.devices, strict=False) if d.is_shared)
         host = usages[-1]
         known = [u for u, d in zip(usages, self.devices, strict=False) if d.is_known]
         needed = host.used - (host.weights if self.host.maps_weights or self.host.are_weights_loaded else 0)
-        return all(usage.left >= 0 for usage in known) and needed + shared <= self.host.free_bytes
+        return all(usage.left >= 0 for usage in known) and needed + self._shared(usages) <= self.host.free_bytes
 
     def usages(self, placement: Placement, n_cells: int, n_seq: int) -> tuple[MemoryUsage, ...]:
         """What lies on each device, and on the host, which comes last."""
@@ -197,10 +196,19 @@ class Demand:
     def spare_host(self, usages: Sequence[MemoryUsage]) -> int:
         """What is left of the host's memory for its tier, with room for mapped weights, if there can be."""
         host = usages[-1]
-        shared = sum(usage.used for usage, device in zip(usages, self.devices, strict=False) if device.is_shared)
         is_counted = self.host.are_weights_loaded and not self.host.maps_weights
-        left = self.host.free_bytes - shared - (host.used - host.weights)
+        left = self.host.free_bytes - self._shared(usages) - (host.used - host.weights)
         return max(left - (0 if is_counted else host.weights), left // 4)
+
+    def reread(self, usages: Sequence[MemoryUsage]) -> int:
+        """The mapped weights for which the host's memory has no room."""
+        host = usages[-1]
+        missing = host.used + self._shared(usages) - self.host.free_bytes
+        return min(host.weights, max(0, missing)) if self.host.maps_weights else 0
+
+    def _shared(self, usages: Sequence[MemoryUsage]) -> int:
+        """What lies in the host's memory, but on devices that share it."""
+        return sum(usage.used for usage, device in zip(usages, self.devices, strict=False) if device.is_shared)
 
     def _memory(self, layer: int) -> LayerMemory:
         return self.figures.layers[layer] if layer < len(self.figures.layers) else LayerMemory()

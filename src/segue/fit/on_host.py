@@ -47,7 +47,7 @@ def choose_on_host(demand: Demand) -> FitChoice:
     sizes = Sizes(min(n_ctx, asked.n_ctx_most), n_cells, n_parked, n_seq, n_idle)
     usages = demand.usages(placement, n_cells, n_seq)
     rest = spare - usages[-1].cells - usages[-1].states - usages[-1].compute
-    return FitChoice(placement, sizes.with_host(rest, asked.host_mib), usages)
+    return FitChoice(placement, sizes.with_host(rest, asked.host_mib), usages, demand.reread(usages))
 
 
 def _free(demand: Demand) -> tuple[int, int]:
