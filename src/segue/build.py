@@ -24,7 +24,7 @@ from segue.engine.model import Model, ModelParams
 from segue.engine.mtp_engine import MtpEngine
 from segue.engine.pattern_trial import count_matches
 from segue.engine.pooling import pooling_of
-from segue.engine.trial import try_overrides
+from segue.engine.trial import try_overrides, try_tensor_split
 from segue.engine.vocabulary import Vocabulary
 from segue.fit.asked import Asked
 from segue.fit.choice import FitChoice
@@ -118,6 +118,8 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         _try_patterns(path, [pattern for pattern, _ in settings.override_tensor])
     params = partial(context_params, settings)
     loaded = replace(model_params(settings), loads_mtp=wants_mtp(settings))
+    if loaded.split_mode == "tensor":
+        try_tensor_split(path, loaded)
     draft_model = DraftModel(settings, params(256, 1)) if settings.drafts_with_model else None
     with closing(Fitting(path, loaded, params)) as fitting:
         asked = _with_drafts(asked_of(settings, fitting), draft_model)

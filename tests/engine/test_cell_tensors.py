@@ -54,3 +54,4 @@ def test_a_model_without_attention_has_no_such_tensor(asked: list[tuple[str, int
 
 def test_the_cpu_takes_tensors_of_any_size() -> None:
     assert libllama.holds_tensor("CPU", 1 << 44)
+    assert libllama.holds_tensor("Meta(CUDA0,CUDA1)", 1 << 44)

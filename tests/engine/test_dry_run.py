@@ -9,7 +9,7 @@ from segue.engine.context_params import ContextParams
 from segue.engine.dry_run import dry_context, figures
 from segue.engine.measurement import measure
 from segue.engine.model import Model, ModelParams
-from segue.fit.demand import N_CELLS_MEASURED
+from segue.fit.buffers import N_CELLS_MEASURED
 from segue.fit.figures import ContextFigures
 from tests.kit.models import MODELS, bert_path, model_path
 

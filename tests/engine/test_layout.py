@@ -10,7 +10,8 @@ from segue.engine.layout import read_layout
 from segue.engine.model import Model, ModelParams
 from tests.fit.simulated import layout
 from tests.kit.models import MODELS, model_path
-from tests.kit.real_shapes import REAL_SHAPES, shape_path
+from tests.kit.real_shapes import REAL_SHAPES
+from tests.kit.shape_files import shape_path
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -10,14 +10,14 @@ from segue.engine.dry_run import dry_context, figures
 from segue.engine.layout import read_layout
 from segue.engine.model import Model, ModelParams
 from segue.fit.asked import Asked
+from segue.fit.buffers import N_CELLS_MEASURED, ComputeBuffers
 from segue.fit.choice import FitChoice
 from segue.fit.choose import choose
-from segue.fit.demand import N_CELLS_MEASURED, ComputeBuffers
 from segue.fit.figures import ContextFigures
 from segue.fit.layout import ModelLayout, TensorSize
 from segue.fit.memory_devices import DeviceMemory, HostMemory
 from segue.fit.placement import Placement
-from tests.kit.real_shapes import shape_path, tensor_bytes
+from tests.kit.shape_files import shape_path, tensor_bytes
 
 GIB = 1 << 30
 HOST = HostMemory(512 * GIB, 512 * GIB)

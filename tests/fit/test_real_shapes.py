@@ -17,7 +17,8 @@ from segue.fit.places import Places
 from segue.fit.sizes import N_PARKED_MOST, Sizes
 from tests.fit.llama_fit import LlamaDevice, llama_context
 from tests.fit.simulated import GIB, HOST, asked, buffers, devices, fit, layout, measured
-from tests.kit.real_shapes import QUANTISATIONS, REAL_SHAPES
+from tests.kit.real_shapes import REAL_SHAPES
+from tests.kit.shape_files import QUANTISATIONS
 
 SIZES_GIB = (8, 16, 24, 96)
 N_LEAST = 4096
@@ -47,7 +48,7 @@ def llama(name: str, quantisation: str, memories: Sequence[DeviceMemory], n_seq:
         memories, HOST, layout(name, quantisation), measured(name).memory, asked(name), buffers(name, memories)
     )
     usual = Places(demand).usual()
-    demand.measure(usual)
+    demand.buffers.measure(usual)
     empty, full = demand.usages(usual, 0, n_seq), demand.usages(usual, _MILLION, n_seq)
     known = [
         LlamaDevice(

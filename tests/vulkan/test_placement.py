@@ -22,6 +22,7 @@ from segue.engine.fitting import Fitting
 from segue.engine.measurement import measure
 from segue.engine.model import Model, ModelParams
 from segue.engine.placement import HOST, TensorPlace, experts_on_host
+from segue.engine.trial import try_tensor_split
 from segue.fit.errors import FitError
 from segue.loop.job import Job
 from segue.parameters import asked_of, context_params, model_params
@@ -142,3 +143,11 @@ def test_sizes_are_chosen_from_the_driver_s_figures() -> None:
         n_ctx = 2 * device.free_bytes * choice.sizes.n_cells // on_device.cells
         with pytest.raises(FitError, match=f"more than {device.name} has for it; try --ctx-size"):
             fitting.choose(replace(asked, n_ctx=n_ctx, n_ctx_most=n_ctx), target_mib)
+
+
+def test_tensors_are_split_over_devices_or_the_start_is_refused() -> None:
+    """libllama splits this model, and aborts on those with a window or recurrent state as soon as they compute."""
+    params = ModelParams(split_mode="tensor")
+    try_tensor_split(model_path("llama"), params)
+    with pytest.raises(ModelError, match=r"^--split-mode tensor: .* pass --split-mode layer$"):
+        try_tensor_split(model_path("gemma3"), params)

@@ -10,7 +10,7 @@ import llama_cpp
 from segue.engine import libllama
 from segue.engine.context_params import ContextParams, create_context
 from segue.engine.model import Model
-from segue.fit.demand import N_CELLS_MEASURED
+from segue.fit.buffers import N_CELLS_MEASURED
 from segue.fit.figures import ContextFigures, LayerMemory
 
 _BUFFER = re.compile(r"(\S+) +(?:compute|output) buffer size = +([\d.]+) MiB")

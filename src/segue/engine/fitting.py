@@ -12,9 +12,9 @@ from segue.engine.layout import read_layout
 from segue.engine.model import Model, ModelParams
 from segue.engine.placement import HOST
 from segue.fit.asked import Asked
+from segue.fit.buffers import N_CELLS_MEASURED
 from segue.fit.choice import FitChoice
 from segue.fit.choose import choose
-from segue.fit.demand import N_CELLS_MEASURED
 from segue.fit.layout import ModelLayout
 from segue.fit.memory_devices import DeviceMemory, HostMemory
 from segue.fit.placement import Placement

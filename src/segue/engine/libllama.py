@@ -237,12 +237,18 @@ def copy_out(tensor: int, data: "ctypes.Array[ctypes.c_char]") -> None:
 
 
 def holds_tensor(device: str, n_bytes: int) -> bool:
-    """Whether a device can compute with a tensor of this size, if it has the memory: some APIs limit it."""
+    """Whether a device can compute with a tensor of this size, if it has the memory: some APIs limit it.
+
+    True for a name that is no device's, as that of several devices together.
+    """
     ggml = _ggml()
+    handle = ggml.ggml_backend_dev_by_name(device.encode())
+    if not handle:
+        return True
     context = ggml.ggml_init(_InitParams(_N_BYTES_TENSOR, None, True))
     try:
         tensor = ggml.ggml_new_tensor_1d(context, _F16, -(-n_bytes // 2))
-        return bool(ggml.ggml_backend_dev_supports_op(ggml.ggml_backend_dev_by_name(device.encode()), tensor))
+        return bool(ggml.ggml_backend_dev_supports_op(handle, tensor))
     finally:
         ggml.ggml_free(context)
 

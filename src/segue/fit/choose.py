@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from segue.fit.asked import Asked
+from segue.fit.buffers import ComputeBuffers
 from segue.fit.choice import FitChoice
-from segue.fit.demand import ComputeBuffers, Demand
+from segue.fit.demand import Demand
 from segue.fit.errors import FitError
 from segue.fit.figures import ContextFigures
 from segue.fit.growth import Growth
@@ -43,10 +44,10 @@ def choose(
         raise FitError(f"{blind} does not tell how much of its memory is free; say what it can hold with --ctx-size")
     places = Places(demand)
     sizes = _least(demand, is_blind=bool(blind))
-    demand.measure(places.usual())
+    demand.buffers.measure(places.usual())
     for _ in range(_N_TRIES):
         choice = _choose(demand, places, sizes, is_blind=bool(blind))
-        demand.correct(choice.placement, choice.sizes.n_cells, choice.sizes.n_seq_max)
+        demand.buffers.correct(choice.placement, choice.sizes.n_cells, choice.sizes.n_seq_max)
         if not asked.is_fitted or demand.fits(choice.placement, choice.sizes.n_cells, choice.sizes.n_seq_max):
             break
     else:
@@ -93,7 +94,7 @@ def _place(demand: Demand, places: Places, sizes: Sizes) -> tuple[Place | None, 
     n_host_experts = 0
     if demand.layout.has_experts:
         everything = replace(places.usual(), n_host_experts=demand.layout.n_layers)
-        demand.measure(everything)
+        demand.buffers.measure(everything)
         found = places.with_host_experts(n_cells, n_seq)
         if found is not None:
             return lambda n_cells, n_seq: places.whole(n_cells, n_seq, found), False

@@ -1,26 +1,16 @@
 """What a model and its context take of each memory, for any placement and sizes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from segue.fit.asked import Asked
+from segue.fit.buffers import HOST, Buffers, ComputeBuffers
 from segue.fit.figures import ContextFigures, LayerMemory
 from segue.fit.layout import ModelLayout
 from segue.fit.memory_devices import DeviceMemory, HostMemory
 from segue.fit.placement import Placement, matches
 from segue.fit.sizes import rounded
 from segue.fit.usage import MemoryUsage
-
-HOST: Final = "host"
-N_CELLS_MEASURED: Final = (1 << 14, 1 << 17)
-"""Sizes of contexts between which buffers for computing grow evenly."""
-_N_SEQ_MOST = 256
-_N_SEQ_LEAST = 8
-_N_SEQ_MORE = 16
-_STATES_TRIED_BYTES = 256 << 20
-ComputeBuffers = Callable[[Placement, int, int], Mapping[str, int]]
-"""The buffers for computing with a placement, so many cells and sequences, by device; other names are the host's."""
 
 
 @dataclass(slots=True)
@@ -31,22 +21,11 @@ class _Weights:
     experts: int = 0
 
 
-@dataclass(slots=True)
-class _Buffers:
-    """Buffers for computing on one device, as measured at two sizes."""
-
-    base: float = 0.0
-    per_cell: float = 0.0
-    per_seq: float = 0.0
-    missed: int = 0
-    """What larger contexts have shown to come on top."""
-
-    def at(self, n_cells: int, n_seq: int) -> int:
-        return max(0, int(self.base + self.per_cell * n_cells + self.per_seq * n_seq)) + self.missed
-
-
 class Demand:
-    """Adds up what lies where. `measure` must have been called for a placement like the one that is asked about."""
+    """Adds up what lies where.
+
+    Its `buffers` must have been measured for a placement like the one that is asked about.
+    """
 
     def __init__(
         self,
@@ -62,11 +41,10 @@ class Demand:
         self.layout = layout
         self.figures = figures.with_drafts(asked.n_bytes_cell_drafts, asked.n_bytes_drafts)
         self.asked = asked
-        self._compute = compute
         self._layers = [_Weights() for _ in range(layout.n_layers + 1)]
         self._input = 0
         self._fixed = dict.fromkeys((device.name for device in devices), 0) | {HOST: 0}
-        self._buffers = {name: _Buffers() for name in self._fixed}
+        self.buffers = Buffers([device.name for device in devices], figures, asked, compute)
         self._add_weights()
 
     def _add_weights(self) -> None:
@@ -81,50 +59,6 @@ class Demand:
                 layer.experts += tensor.n_bytes
             else:
                 layer.rest += tensor.n_bytes
-
-    def measure(self, placement: Placement) -> None:
-        """Measure the buffers for computing with a placement, at two sizes and two numbers of sequences."""
-        n_seq = min(self.asked.n_slots + 1, self._n_seq_tried)
-        least, most = N_CELLS_MEASURED
-        low, high = (self._by_place(self._compute(placement, n_cells, n_seq)) for n_cells in N_CELLS_MEASURED)
-        n_more = min(_N_SEQ_MORE, self._n_seq_tried - n_seq)
-        many = self._by_place(self._compute(placement, least, n_seq + n_more)) if n_more else low
-        for name, buffers in self._buffers.items():
-            buffers.per_cell = max(0.0, (high[name] - low[name]) / (most - least))
-            buffers.per_seq = max(0.0, (many[name] - low[name]) / n_more) if n_more else self._per_seq(placement, name)
-            buffers.base = low[name] - buffers.per_cell * least - buffers.per_seq * n_seq
-
-    def correct(self, placement: Placement, n_cells: int, n_seq: int) -> None:
-        """Measure the buffers again at the sizes that were chosen, and count what they are larger."""
-        n_seq = min(n_seq, self._n_seq_tried)
-        for name, n_bytes in self._by_place(self._compute(placement, n_cells, n_seq)).items():
-            self._buffers[name].missed += max(0, n_bytes - self.compute(name, n_cells, n_seq))
-
-    @property
-    def _n_seq_tried(self) -> int:
-        """The most sequences of a trial, which allocates recurrent states."""
-        if not self.figures.n_bytes_recurrent:
-            return _N_SEQ_MOST
-        # Host memory takes long to allocate, and buffers there are not what decides.
-        if not self.devices or not self.asked.is_kv_offloaded:
-            return 1
-        n_small = int(_STATES_TRIED_BYTES // max(1, self.figures.n_bytes_state))
-        return min(_N_SEQ_MOST, max(n_small, min(self.asked.n_slots + 1, _N_SEQ_LEAST)))
-
-    def compute(self, name: str, n_cells: int, n_seq: int) -> int:
-        """The buffers for computing on a device, or the host."""
-        return self._buffers[name].at(n_cells, n_seq)
-
-    def _per_seq(self, placement: Placement, name: str) -> int:
-        """What one more sequence adds where that is not tried: three copies of a layer's state, and a row of logits."""
-        names = [device.name for device in self.devices]
-        held = {
-            HOST if device is None else names[device] for device in map(placement.device, range(placement.n_layers))
-        }
-        last = placement.device(placement.n_layers)
-        has_row = name == HOST or (last is not None and name == names[last])
-        states = 3 * self.figures.n_bytes_recurrent if name in held else 0
-        return states + (self.figures.n_bytes_row if has_row else 0)
 
     def layer_weights(self, layer: int, *, has_experts: bool = True) -> int:
         """The weights that a device takes with a layer."""
@@ -188,7 +122,7 @@ class Demand:
                 weights=weights[name],
                 cells=int(cells[name]),
                 states=int(states[name]),
-                compute=self.compute(name, n_cells, n_seq),
+                compute=self.buffers.at(name, n_cells, n_seq),
             )
             for name, (free, target) in zip(names, memories, strict=True)
         )
@@ -212,9 +146,3 @@ class Demand:
 
     def _memory(self, layer: int) -> LayerMemory:
         return self.figures.layers[layer] if layer < len(self.figures.layers) else LayerMemory()
-
-    def _by_place(self, sizes: Mapping[str, int]) -> dict[str, int]:
-        places = dict.fromkeys(self._fixed, 0)
-        for name, n_bytes in sizes.items():
-            places[name if name in places else HOST] += n_bytes
-        return places

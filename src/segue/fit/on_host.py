@@ -1,7 +1,8 @@
 """Sizes where the whole model lies in host memory."""
 
+from segue.fit.buffers import HOST
 from segue.fit.choice import FitChoice
-from segue.fit.demand import HOST, Demand
+from segue.fit.demand import Demand
 from segue.fit.errors import FitError
 from segue.fit.placement import Placement
 from segue.fit.sizes import Sizes, n_cells_in, n_idle_cells, n_parked_in, n_parked_most, n_seq_max, useful_cells
@@ -18,7 +19,7 @@ def choose_on_host(demand: Demand) -> FitChoice:
     """
     asked, figures = demand.asked, demand.figures
     placement = Placement(demand.layout.n_layers)
-    demand.measure(placement)
+    demand.buffers.measure(placement)
     free, spare = _free(demand)
     n_parked, n_extra = _parked(demand, free)
     n_seq = n_seq_max(asked, n_parked)
@@ -33,8 +34,8 @@ def choose_on_host(demand: Demand) -> FitChoice:
         left = n_bytes - n_seq * figures.n_bytes_state - figures.n_bytes_batch - n_extra * figures.n_bytes_cell
         least = n_asked or asked.n_ctx_train
         if not has_cells:
-            return least if left > demand.compute(HOST, least, n_seq) else 0
-        fixed, slope = demand.compute(HOST, 0, n_seq), demand.compute(HOST, 1 << 20, n_seq)
+            return least if left > demand.buffers.at(HOST, least, n_seq) else 0
+        fixed, slope = demand.buffers.at(HOST, 0, n_seq), demand.buffers.at(HOST, 1 << 20, n_seq)
         return int(max(0, left - fixed) // (per_cell + (slope - fixed) / (1 << 20)))
 
     n_fits = n_fitting(free)
@@ -82,7 +83,7 @@ def _refusal(demand: Demand, n_asked: int, n_extra: int, n_parked: int, n_fits: 
     n_tokens = n_asked or asked.n_ctx_train
     n_seq = n_seq_max(asked, n_parked)
     need = n_tokens * figures.n_bytes_cell * demand.n_streams + n_extra * figures.n_bytes_cell
-    need += n_seq * figures.n_bytes_state + figures.n_bytes_batch + demand.compute(HOST, n_tokens, n_seq)
+    need += n_seq * figures.n_bytes_state + figures.n_bytes_batch + demand.buffers.at(HOST, n_tokens, n_seq)
     ways = [f"--ctx-size {min(n_fits // 2, asked.n_ctx_most)}"] if n_fits >= _N_CTX_LEAST else []
     ways += ["fewer --parallel"] if asked.n_slots > 1 else []
     ways += ["a smaller --cache-parked"] if n_parked else []

@@ -48,7 +48,9 @@ class Places:
         layer = self._n_layers
         for device in reversed(range(len(counts))):
             memory = demand.devices[device]
-            left: float = memory.budget_bytes - demand.fixed(memory.name) - demand.compute(memory.name, n_cells, n_seq)
+            left: float = (
+                memory.budget_bytes - demand.fixed(memory.name) - demand.buffers.at(memory.name, n_cells, n_seq)
+            )
             while layer >= 0:
                 left -= demand.layer_weights(layer, has_experts=layer >= n_host_experts)
                 left -= demand.layer_memory(layer, n_cells, n_seq) if demand.asked.is_kv_offloaded else 0
