@@ -17,6 +17,8 @@ import utils  # noqa: E402
 
 utils.match_regex = lambda _, text: isinstance(text, str)
 """What another model says is another text."""
+utils.ServerProcess.start.__defaults__ = (600,)
+"""How soon a server starts says more about the machine."""
 
 
 @pytest.fixture(autouse=True)
