@@ -1,20 +1,25 @@
 """A draft context follows its sequences wherever they go, and guesses what it would guess if it had read them alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from segue.demo.model_file import matrix, write_model
 from segue.engine.base import Chunk, Tokens
 from segue.engine.context_params import ContextParams
 from segue.engine.guesses import Guess, WantedGuess
 from segue.engine.model import Model, ModelParams
+from segue.engine.model_files import has_mtp
+from segue.engine.mtp_context import Piece
 from segue.engine.mtp_engine import MTP, MtpEngine
 from segue.engine.state import MODEL
+from tests.kit.architectures import Sizes, llama
 from tests.kit.conversation import text
 from tests.kit.models import model_path
-from tests.kit.mtp_models import MTP_MODELS, mtp_path, open_mtp
+from tests.kit.mtp_models import MTP_MODELS, mtp_path, open_mtp, write_qwen35_mtp
 from tests.kit.rig import EXACT
 
 _N = 150
@@ -209,6 +214,34 @@ def test_cells_may_be_missing_in_the_middle(engine: MtpEngine, may_jump: bool, m
     assert len(_guess(engine, 1, path).tokens) == 3
 
 
+def test_a_reply_that_nothing_drafts_is_not_fed(engine: MtpEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _path(1, _N)
+    _read(engine, 0, path[:50])
+    n_fed: list[int] = []
+    read = engine._mtp.read
+
+    def count(pieces: Sequence[Piece]) -> bool:
+        n_fed.extend(len(piece.tokens) for piece in pieces)
+        return read(pieces)
+
+    monkeypatch.setattr(engine._mtp, "read", count)
+    for token in path[50:-1]:
+        _read(engine, 0, token[None])
+    engine.copy(0, 3)
+    engine.copy(0, 4)
+    assert sum(n_fed) <= 50
+    _read(engine, 4, _path(2, 60))
+    assert sum(n_fed) >= 60
+    n_fed.clear()
+    for seq in (0, 3):
+        assert len(_guess(engine, seq, path).tokens) == 3
+    assert sum(n_fed) < 150
+    _read(engine, 0, _path(2, 60))
+    n_fed.clear()
+    _read(engine, 0, _path(3, 60))
+    assert sum(n_fed) == 60
+
+
 def test_where_there_is_no_room_it_guesses_nothing(model: Model) -> None:
     engine = _open(model, n_cells=256, n_batch=64)
     path = _path(1, 256)
@@ -228,3 +261,22 @@ def test_layers_that_are_not_loaded_are_not_computed(model: Model) -> None:
         with pytest.raises(ValueError, match="not loaded"):
             _open(plain)
         plain.close()
+
+
+def test_several_such_layers_are_left_alone(tmp_path: Path) -> None:
+    """libllama would abort when it computes them."""
+    path = tmp_path / "two.gguf"
+    write_qwen35_mtp(path, n_guessing=2)
+    model = Model(path, ModelParams(loads_mtp=True))
+    assert not model.has_mtp
+    model.close()
+
+
+def test_another_architecture_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "llama.gguf"
+    plain = llama(Sizes())
+    write_model(
+        path, replace(plain, blocks=[[*block, matrix("nextn.eh_proj", 128, 64)] for block in plain.blocks]), seed=0
+    )
+    assert not has_mtp(path)
+    assert has_mtp(mtp_path("qwen35-mtp"))

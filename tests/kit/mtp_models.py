@@ -40,9 +40,10 @@ def write_qwen35_mtp(
     d_state: int = 32,
     n_head_state: int = 2,
     n_experts: int = 0,
+    n_guessing: int = 1,
     weight_type: WeightType = "F32",
 ) -> None:
-    """Write a Qwen3.5 model of random weights, with experts or without, and one layer that predicts further tokens.
+    """Write a Qwen3.5 model of random weights, with experts or without, and `n_guessing` layers for further tokens.
 
     If it `agrees`, its layers add so little, and that one copies its token so well, that most of its guesses hold.
     """
@@ -50,8 +51,8 @@ def write_qwen35_mtp(
     metadata: dict[str, Value] = {
         "context_length": 262144,
         "embedding_length": n_embd,
-        "block_count": n_layer + 1,
-        "nextn_predict_layers": 1,
+        "block_count": n_layer + n_guessing,
+        "nextn_predict_layers": n_guessing,
         "feed_forward_length": n_ff,
         "attention.head_count": n_head,
         "attention.head_count_kv": n_head_kv,
@@ -84,7 +85,7 @@ def write_qwen35_mtp(
         for i in range(n_layer)
     ]
     joining = matrix("nextn.eh_proj", 2 * n_embd, n_embd)
-    blocks.append(
+    blocks += [
         [
             *_scaled(rest + attending, _AGREEING_GAIN if agrees else 1.0),
             replace(joining, fill=_token_only) if agrees else joining,
@@ -92,7 +93,7 @@ def write_qwen35_mtp(
             vector("nextn.hnorm", n_embd),
             vector("nextn.shared_head_norm", n_embd),
         ]
-    )
+    ] * n_guessing
     name = "qwen35moe" if n_experts else "qwen35"
     write_model(path, Architecture(name, metadata, embeddings(n_embd), blocks), seed=0, weight_type=weight_type)
 

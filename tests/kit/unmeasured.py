@@ -29,3 +29,13 @@ class FreeRows(RowCosts):
     def relative(self, n_tokens: int, n_base: int) -> float:
         """Nothing costs more."""
         return 1.0
+
+    @override
+    def extra(self, n_tokens: int, n_less: int, n_base: int) -> float:
+        """Nothing costs more."""
+        return 0.0
+
+    @override
+    def knows(self, n_tokens: int) -> bool:
+        """There is nothing to find out."""
+        return True

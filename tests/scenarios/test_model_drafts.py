@@ -1,12 +1,16 @@
 """Replies that a model drafts equal those without drafts, and so does what is kept of them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from segue.engine.mtp_context import MtpContext
 from segue.engine.sampling import SamplingParams
+from segue.engine.state import Bytes
 from tests.kit.draft_model_rig import DraftModelRig
 from tests.kit.models import model_path
 from tests.kit.mtp_models import MTP_MODELS, MtpRig, mtp_path
@@ -99,3 +103,40 @@ def test_good_drafts_save_calls_also_when_the_conversation_goes_on(rig: Rig) -> 
         assert timings.draft_n_accepted >= 0.9 * timings.draft_n
         assert rig.loop.totals.n_calls - n_calls < 40
         path += heard.tokens + _prompt(turn, 20)
+
+
+@pytest.mark.parametrize("n_parked", [0, 16], ids=["from the host", "from parked sequences"])
+def test_what_drafts_comes_back_with_checkpoints(
+    n_parked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after a restart; and a server that cannot draft uses the same checkpoints."""
+    n_put: list[bool] = []
+    put_cells = MtpContext.put_cells
+
+    def count(context: MtpContext, seq: int, data: Bytes, pos: int, pos_end: int, via: int) -> bool:
+        n_put.append(put_cells(context, seq, data, pos, pos_end, via))
+        return n_put[-1]
+
+    monkeypatch.setattr(MtpContext, "put_cells", count)
+    path = mtp_path("qwen35-mtp")
+    text = _prompt(1, 300)
+    with closing(MtpRig(path, n_parked=n_parked, cache_dir=tmp_path)) as rig:
+        text += rig.ask(text, 40).tokens + _prompt(2, 20)
+        assert rig.ask(text, 40).n_read == 21
+        text += rig.ask(text, 40).tokens + _prompt(3, 20)
+        rig.wait_until_stored()
+    assert all(n_put)
+    assert bool(n_put) == (n_parked == 0)
+    n_put.clear()
+    with closing(MtpRig(path, n_parked=n_parked, cache_dir=tmp_path)) as rig:
+        again = rig.ask(text, 40)
+        assert again.n_read == 21
+        assert n_put
+        assert all(n_put)
+        rig.wait_until_stored()
+    with closing(Rig(path, n_parked=n_parked, cache_dir=tmp_path)) as plain:
+        found = plain.ask(text + again.tokens, 8)
+        assert found.n_read <= 1
+    with closing(Rig(path)) as plain:
+        assert plain.ask(text, 40).tokens == again.tokens
+        assert plain.ask(text + again.tokens, 8).tokens == found.tokens

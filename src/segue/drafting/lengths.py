@@ -51,7 +51,7 @@ class Worth:
             n_kept = 1 + n_held(probability, n_drafts)
             cost = self.costs.relative(n * (1 + n_drafts), n) + n_drafts * step
             if self.reads_again and n_drafts:
-                cost += (1 - probability**n_drafts) * (self.costs.relative(n + round(n * n_kept), n) - 1)
+                cost += (1 - probability**n_drafts) * self.costs.extra(n + round(n * n_kept), n, n)
             return n_kept / cost
 
         return max(range(n_most + 1), key=gain)
@@ -110,7 +110,7 @@ def _cost_of_failing(prospects: Sequence[Prospect], costs: RowCosts, length: int
         if n_drafts > 0:
             p_fails = 1 - one.probability**n_drafts if n_drafts <= one.n_drafted else 1.0
             n_again = max(n_again, p_fails * (one.n_unread + one.n_expected(n_drafts)))
-    return costs.relative(n + round(n * n_again), n_base) - costs.relative(n, n_base)
+    return costs.extra(n + round(n * n_again), n, n_base)
 
 
 def _unlike(prospects: Sequence[Prospect], costs: RowCosts, n_base: int, n_tokens_most: int) -> list[int]:

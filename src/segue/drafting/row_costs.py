@@ -1,6 +1,7 @@
 """What a call of the engine costs by the number of tokens in it, measured while replies are generated."""
 
 from bisect import bisect_left
+from collections import Counter
 from typing import Final
 
 _SHARE: Final = 0.1
@@ -14,9 +15,11 @@ class RowCosts:
     def __init__(self) -> None:
         self._sizes: list[int] = []
         self._seconds: list[float] = []
+        self._n_calls: Counter[int] = Counter()
 
     def record(self, n_tokens: int, seconds: float) -> None:
         """Record a call that took `seconds`."""
+        self._n_calls[n_tokens] += 1
         i = bisect_left(self._sizes, n_tokens)
         if i < len(self._sizes) and self._sizes[i] == n_tokens:
             # One slow call, while something else ran, must not count for long.
@@ -28,10 +31,21 @@ class RowCosts:
             self._sizes.insert(i, n_tokens)
             self._seconds.insert(i, min(seconds, 2 * usual) if usual else seconds)
 
+    def knows(self, n_tokens: int) -> bool:
+        """Whether calls with so many tokens were measured; the first one alone may have been slow."""
+        return self._n_calls[n_tokens] > 1
+
     def relative(self, n_tokens: int, n_base: int) -> float:
         """The cost of a call with `n_tokens`, as a multiple of that with `n_base`; never less than 1."""
         base = self.seconds(n_base)
         return max(1.0, self.seconds(n_tokens) / base) if base else 1 + _GUESSED_SHARE * (n_tokens - n_base)
+
+    def extra(self, n_tokens: int, n_less: int, n_base: int) -> float:
+        """What a call with `n_tokens` costs more than one with `n_less`, as a multiple of one with `n_base`."""
+        base = self.seconds(n_base)
+        if not base:
+            return _GUESSED_SHARE * (n_tokens - n_less)
+        return max(0.0, self.seconds(n_tokens) - self.seconds(n_less)) / base
 
     def seconds(self, n_tokens: int) -> float:
         """Seconds of a call, from the nearest measured sizes; 0 if none was measured."""

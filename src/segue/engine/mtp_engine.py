@@ -131,6 +131,7 @@ class MtpEngine(Engine):
             if tail.n_unfed > _N_UNFED_MOST:
                 # Of a reply, one token or some drafts are read. If nothing drafts from it, feeding it would be waste.
                 if end - start > 1 and len(chunk.logits_for) <= 1:
+                    tail.is_of_use = True
                     self._feed([chunk.seq])
                 else:
                     tail.pass_over()

@@ -33,16 +33,22 @@ class Speculation:
         self._n_ctx = n_ctx
         self._has_recurrent = engine.shape.kind.has_recurrent
         self._costs = RowCosts()
+        self._n_calls_without = 0
 
     def begin(self, request: Request) -> None:
         """Begin to draft a reply, whose prompt has been read."""
         if self._drafter is not None:
             prompt, report = request.job.tokens, request.report
             reply = self._drafter.begin(request.job.namespace, prompt, report.n_known if report is not None else 0)
-            request.drafts = ReplyDrafts(drafter=reply, n_followed=len(prompt))
+            request.drafts = ReplyDrafts(drafter=reply, n_followed=len(prompt), n_calls_without=self._n_calls_without)
 
     def chunks(self, replies: list[Request]) -> list[Chunk]:
         """The next call for these replies: what each has not read yet, and drafts where they are worth their cost."""
+        if not self._costs.knows(len(replies)):
+            # Without knowing what plain calls cost, nobody could tell whether drafts are worth theirs.
+            for request in replies:
+                self.settle(request)
+            return [self.plain(request) for request in replies]
         self._prepare(replies)
         proposals = [self._propose(request) for request in replies]
         prospects = [
@@ -128,6 +134,7 @@ class Speculation:
         """Tell the drafter how many tokens each reply may get."""
         if self._drafter is None:
             return
+        self._n_calls_without += 1
         worth = Worth(self._costs, len(replies), self._has_recurrent)
         wanted = []
         for request in replies:
@@ -182,7 +189,7 @@ class Speculation:
         drafts = np.full(n_drafts, unread[-1], np.int32)
         drafts[: len(proposed)] = proposed
         request.drafts.verification = Verification(request.n_tokens, drafts, len(proposed), mark)
-        request.drafts.n_calls_without = 0
+        request.drafts.n_calls_without = self._n_calls_without = 0
         inputs = np.concatenate([unread, drafts])
         return Chunk(seq, inputs, tuple(range(len(unread) - 1, len(inputs))))
 
