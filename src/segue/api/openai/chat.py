@@ -77,7 +77,7 @@ class ChatFormat(UnnamedFormat):
         self._reply_format = reply_format
         self._verbose = verbose
         self._chunk = envelope(service, "chatcmpl", "chat.completion.chunk")
-        self.id: str = self._chunk["id"]
+        self.id = str(self._chunk["id"])
         self._voices: dict[int, _Voice] = {}
 
     @override
