@@ -269,6 +269,13 @@ def test_what_was_read_outlives_the_weights(model_name: str, reproducible: bool,
                 assert [heard.n_read for heard in again] == [heard.n_read for heard in first]
             assert [heard.tokens for heard in again] == [heard.tokens for heard in first]
             assert np.array_equal(embed(), vectors)
+        # The last reply's end was parked alone; reproducible mode keeps none.
+        wait_until(built.unload, "a model without work")
+        built.load()
+        said = np.asarray(again[-1].tokens, np.int32)
+        onward = ask(np.concatenate((prompts[-1], said, text(4, 5))))
+        if cache_ram and not reproducible:
+            assert onward.n_read <= 1 + 5
     finally:
         built.close()
 
