@@ -21,7 +21,14 @@ from tests.kit.conversation import text
 from tests.kit.models import bert_path, model_path
 from tests.kit.mtp_models import mtp_path
 from tests.kit.rig import GREEDY, Heard
+from tests.kit.unmeasured import FreeRows
 from tests.kit.word_pieces import write_word_pieces
+
+
+@pytest.fixture(autouse=True)
+def free_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No clock decides how much is drafted."""
+    monkeypatch.setattr("segue.loop.speculation.RowCosts", FreeRows)
 
 
 def _settings(model: Path, **more: Any) -> Settings:
