@@ -26,8 +26,8 @@ from tests.kit.word_pieces import write_word_pieces
 
 
 @pytest.fixture(autouse=True)
-def _no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What calls cost decides on nothing here."""
+def free_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No clock decides how much is drafted."""
     monkeypatch.setattr("segue.loop.speculation.RowCosts", FreeRows)
 
 

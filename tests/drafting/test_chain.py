@@ -7,7 +7,7 @@ import pytest
 from typing_extensions import override
 
 from segue.drafting.chain import ChainedDrafter
-from segue.drafting.drafter import Draft, Drafter, ReplyDrafter, Tokens, WantedDraft
+from segue.drafting.drafter import Draft, Drafter, DraftRequest, ReplyDrafter, Tokens
 from segue.drafting.lengths import Worth
 from segue.drafting.row_costs import RowCosts
 
@@ -28,7 +28,7 @@ class _Scripted(Drafter, ReplyDrafter):
         return self
 
     @override
-    def prepare(self, wanted: Sequence[WantedDraft], worth: Worth) -> None:
+    def prepare(self, wanted: Sequence[DraftRequest], worth: Worth) -> None:
         self.n_asked += len(wanted)
         assert all(one.reply is self for one in wanted)
 
@@ -52,7 +52,7 @@ class _Scripted(Drafter, ReplyDrafter):
 def _propose(first: _Scripted, second: _Scripted) -> tuple[ReplyDrafter, Draft]:
     chain = ChainedDrafter([first, second])
     reply = chain.begin("", _PATH, 0)
-    chain.prepare([WantedDraft(reply, 0, _PATH, 10)], Worth(RowCosts(), 1, reads_again=False))
+    chain.prepare([DraftRequest(reply, 0, _PATH, 10)], Worth(RowCosts(), 1, reads_again=False))
     return reply, reply.propose(10)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from segue.drafting.drafter import ReplyDrafter, Tokens, WantedDraft
+from segue.drafting.drafter import DraftRequest, ReplyDrafter, Tokens
 from segue.drafting.lengths import Worth
 from segue.drafting.model import ModelDrafter, n_sequences
 from segue.engine.errors import EngineError
@@ -32,7 +32,7 @@ class _Draft:
         return self.drafter.begin("", prompt, 0)
 
     def propose(self, *paths: tuple[ReplyDrafter, Tokens]) -> list[list[int]]:
-        wanted = [WantedDraft(reply, i, path, _N_MOST) for i, (reply, path) in enumerate(paths)]
+        wanted = [DraftRequest(reply, i, path, _N_MOST) for i, (reply, path) in enumerate(paths)]
         self.drafter.prepare(wanted, Worth(FreeRows(), len(paths), reads_again=False))
         found = []
         for reply, _ in paths:

@@ -10,7 +10,7 @@ import pytest
 from segue.demo.model_file import matrix, write_model
 from segue.engine.base import Chunk, Tokens
 from segue.engine.context_params import ContextParams
-from segue.engine.guesses import Guess, WantedGuess
+from segue.engine.guesses import Guess, GuessRequest
 from segue.engine.model import Model, ModelParams
 from segue.engine.model_files import has_mtp
 from segue.engine.mtp_context import Piece
@@ -57,7 +57,7 @@ def _read(engine: MtpEngine, seq: int, tokens: Tokens) -> None:
 
 
 def _guess(engine: MtpEngine, seq: int, path: Tokens, n: int = 3) -> Guess:
-    return engine.guess([WantedGuess(seq, path, n)])[0]
+    return engine.guess([GuessRequest(seq, path, n)])[0]
 
 
 def _agree(a: Guess, b: Guess) -> None:
@@ -91,7 +91,7 @@ def test_all_sequences_are_guessed_at_once(engine: MtpEngine, wanted: Guess) -> 
     engine.decode([Chunk(0, other[:-1]), Chunk(1, path[:-1])])
     alone = _guess(engine, 0, other)
     found = engine.guess(
-        [WantedGuess(0, other, 3), WantedGuess(1, path, 3), WantedGuess(2, path, 3), WantedGuess(3, other, 0)]
+        [GuessRequest(0, other, 3), GuessRequest(1, path, 3), GuessRequest(2, path, 3), GuessRequest(3, other, 0)]
     )
     _agree(found[0], alone)
     _agree(found[1], wanted)

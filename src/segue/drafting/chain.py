@@ -6,7 +6,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, ReplyDrafter, Tokens, WantedDraft
+from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, DraftRequest, ReplyDrafter, Tokens
 from segue.drafting.lengths import Worth, n_held
 
 _N_ENOUGH: Final = 4.0
@@ -24,7 +24,7 @@ class ChainedDrafter(Drafter):
         return _ChainedReply([drafter.begin(namespace, prompt, n_known) for drafter in self._drafters])
 
     @override
-    def prepare(self, wanted: Sequence[WantedDraft], worth: Worth) -> None:
+    def prepare(self, wanted: Sequence[DraftRequest], worth: Worth) -> None:
         for one in wanted:
             _own(one.reply).clear()
         for i, drafter in enumerate(self._drafters):

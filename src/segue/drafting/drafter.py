@@ -41,7 +41,7 @@ class ReplyDrafter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class WantedDraft:
+class DraftRequest:
     """Up to `n_most` tokens are wanted for a reply on sequence `seq`; `path` is the whole path so far.
 
     A trial wants all of them, whatever they are worth: drafts that failed before are tried again now and then.
@@ -60,6 +60,6 @@ class Drafter(Protocol):
     def begin(self, namespace: str, prompt: Tokens, n_known: int) -> ReplyDrafter:
         """Draft the reply to a prompt of a namespace, whose first `n_known` tokens earlier requests had as well."""
 
-    def prepare(self, wanted: Sequence[WantedDraft], worth: Worth) -> None:  # noqa: ARG002
+    def prepare(self, wanted: Sequence[DraftRequest], worth: Worth) -> None:  # noqa: ARG002
         """Get ready to propose for the replies of the next call: a model drafts for all of them at once."""
         return

@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from segue.drafting.drafter import ReplyDrafter, Tokens
 from segue.drafting.paced import PacedDraft, PacedDrafter, PacedReply
-from segue.engine.guesses import WantedGuess
+from segue.engine.guesses import GuessRequest
 from segue.engine.mtp_engine import MtpEngine
 
 
@@ -23,7 +23,7 @@ class MtpDrafter(PacedDrafter):
 
     @override
     def draft(self, asked: Sequence[PacedDraft]) -> int:
-        found = self._engine.guess([WantedGuess(one.wanted.seq, one.wanted.path, one.n) for one in asked])
+        found = self._engine.guess([GuessRequest(one.wanted.seq, one.wanted.path, one.n) for one in asked])
         for one, guess in zip(asked, found, strict=True):
             one.reply.prepared = guess.tokens
         return max(len(guess.tokens) for guess in found)

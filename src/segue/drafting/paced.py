@@ -8,7 +8,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, ReplyDrafter, WantedDraft
+from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, DraftRequest, ReplyDrafter
 from segue.drafting.lengths import Worth
 from segue.drafting.pace import Held, Pace, held_in_all
 
@@ -54,7 +54,7 @@ class PacedDraft:
     """A reply for which a model is to draft `n` tokens now."""
 
     reply: PacedReply
-    wanted: WantedDraft
+    wanted: DraftRequest
     n: int
 
 
@@ -66,7 +66,7 @@ class PacedDrafter(Drafter):
         self._step_s = 0.0
 
     @override
-    def prepare(self, wanted: Sequence[WantedDraft], worth: Worth) -> None:
+    def prepare(self, wanted: Sequence[DraftRequest], worth: Worth) -> None:
         asked = []
         for one in wanted:
             assert isinstance(one.reply, PacedReply)

@@ -11,7 +11,7 @@ from segue.engine.mtp_context import MtpContext, Piece
 
 
 @dataclass(frozen=True, slots=True)
-class WantedGuess:
+class GuessRequest:
     """Up to `n_most` tokens are wanted that may follow `path`, all of whose tokens but the last are known to `seq`."""
 
     seq: int

@@ -13,7 +13,7 @@ from segue.engine.cells import joined
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.errors import EngineError, StateError
-from segue.engine.guesses import Course, Guess, WantedGuess, advance
+from segue.engine.guesses import Course, Guess, GuessRequest, advance
 from segue.engine.hidden_tail import HiddenTail, Rows
 from segue.engine.mtp_context import MtpContext, Piece
 from segue.engine.nextn import NextN
@@ -76,7 +76,7 @@ class MtpEngine(Engine):
         """Whether replies can be generated."""
         return self.target.can_generate
 
-    def guess(self, wanted: Sequence[WantedGuess]) -> list[Guess]:
+    def guess(self, wanted: Sequence[GuessRequest]) -> list[Guess]:
         """Guess what follows each path, of unlike sequences; nothing where the sequence has not read enough of it."""
         found = [Guess() for _ in wanted]
         able = [one.n_most > 0 and self._tails[one.seq].follows(one.path) for one in wanted]
@@ -287,7 +287,7 @@ class MtpEngine(Engine):
             else:
                 tail.reset(tail.end)
 
-    def _last(self, wanted: WantedGuess) -> Piece:
+    def _last(self, wanted: GuessRequest) -> Piece:
         """What the draft context has to read to guess what comes next: what it lacks, and the path's last token."""
         start, tokens, rows = self._tails[wanted.seq].unfed(int(wanted.path[-1]))
         return Piece(wanted.seq, self._position(wanted.seq, start), tokens, rows, wants_logits=True)

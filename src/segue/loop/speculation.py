@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, WantedDraft
+from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, DraftRequest
 from segue.drafting.lengths import Prospect, Worth, choose_lengths
 from segue.drafting.row_costs import RowCosts
 from segue.engine.base import LAST_ROW, Chunk, Engine, Tokens
@@ -148,7 +148,7 @@ class Speculation:
                     drafts.n_most, drafts.n_calls_without = min(drafts.n_most, n_trial), 0
                 if drafts.n_most:
                     wanted.append(
-                        WantedDraft(
+                        DraftRequest(
                             drafts.drafter, request.seq, request.tokens, drafts.n_most, is_trial=drafts.is_trial
                         )
                     )
