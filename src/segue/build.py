@@ -20,7 +20,7 @@ from segue.engine.embedder import Embedder, EmbedderParams
 from segue.engine.embedding_thread import EmbeddingThread
 from segue.engine.errors import ModelError
 from segue.engine.fingerprint import fingerprint
-from segue.engine.measurement import measure
+from segue.engine.measurement import measure, measure_copies
 from segue.engine.model import Model, ModelParams
 from segue.engine.pooling import pooling_of
 from segue.engine.rope import RopeParams
@@ -30,6 +30,7 @@ from segue.grammar.compiler import Compiler
 from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
 from segue.loop.sizes import choose_sizes
+from segue.policy.prices import Prices
 from segue.settings import Settings
 from segue.storage.directory import Directory
 from segue.storage.errors import DiskError
@@ -134,6 +135,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         sizes.n_host_bytes,
         sizes.n_idle_cells,
         fingerprint=fingerprint(engine, engine_params),
+        prices=_prices(engine),
     )
     loop = Loop(
         engine,
@@ -160,6 +162,13 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     )
     embeddings = EmbeddingThread(partial(Embedder, model, embedder_params), embedder_params.n_tokens, pooling)
     return Built(model, model.vocabulary, compiler, loop, engine, embeddings)
+
+
+def _prices(engine: Context) -> Prices:
+    if not engine.can_generate:
+        return Prices()
+    rates = measure_copies(engine)
+    return Prices(save_bytes_s=rates.save_bytes_s, load_bytes_s=rates.load_bytes_s)
 
 
 def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from unittest.mock import patch
 
 import numpy as np
 
@@ -122,16 +121,16 @@ class Rig:
             n_host_bytes,
             n_idle_cells,
             fingerprint=found,
+            **self.cache_options(),
         )
-        with patch("segue.loop.loop.CheckpointCost", Unmeasured):
-            self.loop = Loop(
-                self.engine,
-                self.cache,
-                n_slots=n_slots,
-                n_ctx=n_ctx,
-                is_reproducible=reproducible,
-                idle_s=idle_s,
-            )
+        self.loop = Loop(
+            self.engine,
+            self.cache,
+            n_slots=n_slots,
+            n_ctx=n_ctx,
+            is_reproducible=reproducible,
+            idle_s=idle_s,
+        )
         if make_lower is not None:
             self.cache.evictor.lower = make_lower(self.cache.evictor, self.loop.wake)
         elif cache_dir is not None:
@@ -144,6 +143,10 @@ class Rig:
         self.model = Model(path)
         engine = Context(self.model, params, measure(self.model, params))
         return engine, fingerprint(engine, params)
+
+    def cache_options(self) -> dict[str, Any]:
+        """More options of the cache: what copies and reading cost."""
+        return {"prices": Unmeasured()}
 
     def close_engine(self) -> None:
         """Free the model."""

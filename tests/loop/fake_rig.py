@@ -1,10 +1,8 @@
 """The loop over simulated memory: hold it, ask it for replies, and look inside."""
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from unittest.mock import patch
 
 import numpy as np
 
@@ -16,10 +14,12 @@ from segue.loop.job import Job
 from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
 from segue.memory import MemoryKind
+from segue.policy.prices import Prices
 from segue.policy.prompt_marks import PromptMarks
 from tests.kit.fake_engine.engine import FakeEngine
 from tests.kit.fake_engine.numbers import N_VOCAB
 from tests.kit.fake_engine.reading import expected_reply
+from tests.kit.holding import held
 from tests.kit.rig import Heard
 from tests.kit.unmeasured import Unmeasured
 from tests.kit.waiting import PATIENCE_S
@@ -52,6 +52,7 @@ class FakeRig:
         reproducible: bool = False,
         idle_s: float | None = None,
         on_end: OnEnd = lambda _id, _end: None,
+        prices: Prices | None = None,
     ) -> None:
         self.kind = kind
         self.sizes = sizes
@@ -64,35 +65,28 @@ class FakeRig:
             n_ubatch=sizes.n_ubatch,
             is_unified=not reproducible,
         )
-        self.cache = StateCache(self.engine, sizes.n_slots, n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
-        with patch("segue.loop.loop.CheckpointCost", Unmeasured):
-            self.loop = Loop(
-                self.engine,
-                self.cache,
-                n_slots=sizes.n_slots,
-                n_ctx=sizes.n_ctx,
-                is_reproducible=reproducible,
-                idle_s=idle_s,
-                on_end=on_end,
-            )
+        self.cache = StateCache(
+            self.engine,
+            sizes.n_slots,
+            n_parked,
+            sizes.n_host_bytes,
+            sizes.n_idle_cells,
+            prices=prices or Unmeasured(),
+        )
+        self.loop = Loop(
+            self.engine,
+            self.cache,
+            n_slots=sizes.n_slots,
+            n_ctx=sizes.n_ctx,
+            is_reproducible=reproducible,
+            idle_s=idle_s,
+            on_end=on_end,
+        )
         self.loop.start()
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> AbstractContextManager[None]:
         """Keep the engine's thread from going on: what is submitted meanwhile arrives at once."""
-        has_stopped, may_go_on = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            has_stopped.set()
-            assert may_go_on.wait(PATIENCE_S)
-
-        done = self.loop.call(hold)
-        assert has_stopped.wait(PATIENCE_S)
-        try:
-            yield
-        finally:
-            may_go_on.set()
-        done.result(timeout=PATIENCE_S)
+        return held(self.loop)
 
     def send(
         self,
