@@ -1,6 +1,6 @@
 """Writes the figures of docs/policies.md again: replays the recordings, which are not part of the repository.
 
-python docs/policies.py TRACES [figures] [seeds] [fleets], all three if none is named, where TRACES holds
+python docs/policies.py TRACES [figures] [seeds] [fleets] [copies], all four if none is named, where TRACES holds
 claude-code/conversations.jsonl.gz and mooncake/conversation.jsonl.gz. What was measured is appended to
 docs/policies/*.jsonl and not measured again: this can be stopped at any time, and begins anew without those lines.
 """
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import copies
 import figures
 import fleets
 import seeds
@@ -17,7 +18,7 @@ import seeds
 def main(arguments: Sequence[str]) -> int:
     """Replay, draw, and put the tables into the text."""
     traces, *wanted = arguments
-    parts = {"figures": figures.measured, "seeds": seeds.measured, "fleets": fleets.measured}
+    parts = {"figures": figures.measured, "seeds": seeds.measured, "fleets": fleets.measured, "copies": copies.measured}
     for part in wanted or parts:
         text = parts[part](Path(traces))
         page = Path(__file__).with_suffix(".md")

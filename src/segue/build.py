@@ -19,7 +19,7 @@ from segue.engine.embedding_thread import EmbeddingThread
 from segue.engine.errors import ModelError
 from segue.engine.fingerprint import fingerprint
 from segue.engine.fitting import Fitting
-from segue.engine.measurement import measure, measure_mtp
+from segue.engine.measurement import measure, measure_copies, measure_mtp
 from segue.engine.model import Model, ModelParams
 from segue.engine.mtp_engine import MtpEngine
 from segue.engine.pattern_trial import count_matches
@@ -34,6 +34,7 @@ from segue.grammar.compiler import Compiler
 from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
 from segue.parameters import asked_of, context_params, model_params
+from segue.policy.prices import Prices
 from segue.settings import Settings
 from segue.storage.directory import Directory
 from segue.storage.errors import DiskError
@@ -150,6 +151,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         sizes.n_host_bytes,
         sizes.n_idle_cells,
         fingerprint=fingerprint(target, engine_params),
+        prices=_prices(engine),
     )
     loop = Loop(
         engine,
@@ -207,6 +209,13 @@ def _fit(
             choice.n_bytes_reread / 2**30,
         )
     return fitting.params(choice.placement), choice
+
+
+def _prices(engine: Context | MtpEngine) -> Prices:
+    if not engine.can_generate:
+        return Prices()
+    rates = measure_copies(engine)
+    return Prices(save_bytes_s=rates.save_bytes_s, load_bytes_s=rates.load_bytes_s)
 
 
 def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from segue.drafting.pace import Pace, held_in_all
+from segue.drafting.pace import DraftPace, held_in_all
 
 
 def test_a_pace_follows_what_holds_in_its_reply() -> None:
-    pace = Pace(held_in_all(0.75))
+    pace = DraftPace(held_in_all(0.75))
     assert pace.probability == 0.75
     for _ in range(20):
         pace.verified(8, 8)
@@ -17,7 +17,7 @@ def test_a_pace_follows_what_holds_in_its_reply() -> None:
 
 
 def test_tokens_behind_the_first_that_failed_say_nothing() -> None:
-    pace, other = Pace(held_in_all(0.75)), Pace(held_in_all(0.75))
+    pace, other = DraftPace(held_in_all(0.75)), DraftPace(held_in_all(0.75))
     for _ in range(10):
         pace.verified(8, 1)
         other.verified(2, 1)
@@ -27,10 +27,10 @@ def test_tokens_behind_the_first_that_failed_say_nothing() -> None:
 def test_a_new_reply_begins_where_the_others_stand() -> None:
     of_all = held_in_all(0.75)
     for _ in range(100):
-        Pace(of_all).verified(4, 4)
-    assert Pace(of_all).probability > 0.95
-    slow = Pace(of_all)
+        DraftPace(of_all).verified(4, 4)
+    assert DraftPace(of_all).probability > 0.95
+    slow = DraftPace(of_all)
     for _ in range(10):
         slow.verified(1, 0)
     # One reply changes little for the others.
-    assert slow.probability < 0.5 < 0.9 < Pace(of_all).probability
+    assert slow.probability < 0.5 < 0.9 < DraftPace(of_all).probability

@@ -129,11 +129,9 @@ class Rig:
             n_host_bytes,
             n_idle_cells,
             fingerprint=found,
+            **self.cache_options(),
         )
-        with (
-            patch("segue.loop.loop.CheckpointCost", Unmeasured),
-            patch("segue.loop.speculation.RowCosts", FreeRows),
-        ):
+        with patch("segue.loop.speculation.RowCosts", FreeRows):
             self.loop = Loop(
                 self.engine,
                 self.cache,
@@ -155,6 +153,10 @@ class Rig:
         self.model = Model(path)
         engine = Context(self.model, params, measure(self.model, params))
         return engine, fingerprint(engine, params)
+
+    def cache_options(self) -> dict[str, Any]:
+        """More options of the cache: what copies and reading cost."""
+        return {"prices": Unmeasured()}
 
     def close_engine(self) -> None:
         """Free the model."""

@@ -1,12 +1,12 @@
-"""What checkpoints cost on a machine whose speed nobody has measured."""
+"""What copies and checkpoints cost on a machine whose speed nobody has measured."""
 
 from typing_extensions import override
 
 from segue.drafting.row_costs import RowCosts
-from segue.loop.cost import CheckpointCost
+from segue.policy.prices import Prices
 
 
-class Unmeasured(CheckpointCost):
+class Unmeasured(Prices):
     """Stays at the first guess, so that no clock decides where checkpoints are taken or what is restored."""
 
     @override
@@ -14,8 +14,16 @@ class Unmeasured(CheckpointCost):
         """Pass over how long a batch took."""
 
     @override
-    def record_save(self, seconds: float) -> None:
-        """Pass over how long a checkpoint took."""
+    def record_save(self, n_bytes: int, seconds: float) -> None:
+        """Pass over how long a copy to the host took."""
+
+    @override
+    def record_load(self, n_bytes: int, seconds: float) -> None:
+        """Pass over how long the way back took."""
+
+    @override
+    def record_fetch(self, n_bytes: int, seconds: float) -> None:
+        """Pass over how long a file took."""
 
 
 class FreeRows(RowCosts):

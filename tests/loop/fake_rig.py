@@ -1,8 +1,7 @@
 """The loop over simulated memory: hold it, ask it for replies, and look inside."""
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from unittest.mock import patch
 
@@ -17,10 +16,12 @@ from segue.loop.job import Job
 from segue.loop.loop import Loop
 from segue.loop.runner import OnEnd
 from segue.memory import MemoryKind
+from segue.policy.prices import Prices
 from segue.policy.prompt_marks import PromptMarks
 from tests.kit.fake_engine.engine import FakeEngine
 from tests.kit.fake_engine.numbers import N_VOCAB
 from tests.kit.fake_engine.reading import expected_reply
+from tests.kit.holding import held
 from tests.kit.rig import Heard
 from tests.kit.unmeasured import FreeRows, Unmeasured
 from tests.kit.waiting import PATIENCE_S
@@ -55,6 +56,7 @@ class FakeRig:
         idle_s: float | None = None,
         drafter: Drafter | None = None,
         on_end: OnEnd = lambda _id, _end: None,
+        prices: Prices | None = None,
     ) -> None:
         self.kind = kind
         self.sizes = sizes
@@ -68,11 +70,15 @@ class FakeRig:
             n_rows=_N_ROWS if drafter else 0,
             is_unified=not reproducible,
         )
-        self.cache = StateCache(self.engine, sizes.n_slots, n_parked, sizes.n_host_bytes, sizes.n_idle_cells)
-        with (
-            patch("segue.loop.loop.CheckpointCost", Unmeasured),
-            patch("segue.loop.speculation.RowCosts", FreeRows),
-        ):
+        self.cache = StateCache(
+            self.engine,
+            sizes.n_slots,
+            n_parked,
+            sizes.n_host_bytes,
+            sizes.n_idle_cells,
+            prices=prices or Unmeasured(),
+        )
+        with patch("segue.loop.speculation.RowCosts", FreeRows):
             self.loop = Loop(
                 self.engine,
                 self.cache,
@@ -85,22 +91,9 @@ class FakeRig:
             )
         self.loop.start()
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> AbstractContextManager[None]:
         """Keep the engine's thread from going on: what is submitted meanwhile arrives at once."""
-        has_stopped, may_go_on = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            has_stopped.set()
-            assert may_go_on.wait(PATIENCE_S)
-
-        done = self.loop.call(hold)
-        assert has_stopped.wait(PATIENCE_S)
-        try:
-            yield
-        finally:
-            may_go_on.set()
-        done.result(timeout=PATIENCE_S)
+        return held(self.loop)
 
     def send(
         self,

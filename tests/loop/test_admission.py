@@ -4,7 +4,6 @@ from segue.cache.state_cache import StateCache
 from segue.engine.base import Chunk
 from segue.engine.sampling import SamplingParams
 from segue.loop.admission import Admission
-from segue.loop.cost import CheckpointCost
 from segue.loop.inbox import Inbox, Submission
 from segue.loop.job import Job
 from segue.loop.request import Phase, Request
@@ -21,7 +20,7 @@ class Waiting:
     def __init__(self, kind: MemoryKind, prompt: list[int], n_read: int, *, namespace: str = "") -> None:
         self.engine = FakeEngine(kind, n_ubatch=32)
         self.cache = StateCache(self.engine, 4, 3, 1 << 20, 1 << 20)
-        self.admission = Admission(self.engine, self.cache, CheckpointCost(), is_reproducible=False)
+        self.admission = Admission(self.engine, self.cache, is_reproducible=False)
         self.reading = self.request(0, prompt, namespace=namespace)
         plan = self.admission.plan(self.reading)
         self.reading.seq = 0

@@ -25,7 +25,7 @@ def small(make_rig: MakeRig, where: str, *, n_cut_cost: float, idle_s: float | N
         shape = make_rig(n_ctx=512, n_cells=512, n_parked=1).shape
         n_bytes = N_STATES * (shape.n_bytes_state + shape.n_bytes_logits) + sizes["n_cells"] * shape.n_bytes_cell
         rig = make_rig(**sizes, n_parked=2, n_host_bytes=n_bytes, idle_s=idle_s)
-    rig.loop.cost.token_s, rig.loop.cost.overhead_s = 1e-6, n_cut_cost * 1e-6
+    rig.cache.prices.token_s, rig.cache.prices.overhead_s = 1e-3, n_cut_cost * 1e-3
     return rig
 
 

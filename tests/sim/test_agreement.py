@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from segue.memory import MemoryKind
+from segue.policy.prices import Prices
 from segue.policy.prompt_marks import PromptMarks
 from segue.policy.retention import Retention
 from segue.prefix.tree import Tree
@@ -17,11 +18,13 @@ from segue.sim.policies.segue import Segue
 from segue.sim.request import TraceRequest
 from segue.sim.store import Store
 from segue.sim.trace import Format, Interleaving, load
+from tests.kit.unmeasured import Unmeasured
 from tests.loop.fake_rig import FakeRig, Sizes, text
 from tests.sim.making import MODEL, request
 from tests.sim.shared import shared
 
 _N_BYTES_STATE = 64
+_STATE = replace(MODEL, n_bytes_state=_N_BYTES_STATE, n_bytes_cell=0)
 _EXCERPT = Path(__file__).parent / "recordings" / "claude-code.jsonl"
 
 
@@ -62,23 +65,24 @@ def recorded(path: Path, form: Format, interleaving: Interleaving, n: int) -> li
     return made
 
 
-def simulated(requests: Sequence[TraceRequest], n_fit: int) -> list[int]:
+def simulated(requests: Sequence[TraceRequest], n_fit: int, prices: Prices | None = None) -> list[int]:
     """The hits of each request, by the simulator."""
-    policy = Segue(Store(Capacity(n_fit), MODEL, 1), Retention())
+    policy = Segue(Store(Capacity(n_fit), _STATE if prices else MODEL, 1), Retention(), prices)
     return [policy.serve(found) for found in requests]
 
 
-def served(requests: Sequence[TraceRequest], n_fit: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def served(
+    requests: Sequence[TraceRequest], n_fit: int, monkeypatch: pytest.MonkeyPatch, prices: Prices | None = None
+) -> list[int]:
     """The hits of each request, by the server's loop, with the clock of the recording."""
     n_most = max(len(found.path) for found in requests)
     sizes = Sizes(n_ctx=n_most + 8, n_parked=0, n_host_bytes=n_fit * _N_BYTES_STATE, n_batch=256, n_ubatch=256)
-    rig = FakeRig(MemoryKind.RECURRENT, sizes)
+    rig = FakeRig(MemoryKind.RECURRENT, sizes, prices=prices)
     now = [0.0]
     assert rig.engine.shape.n_bytes_state == _N_BYTES_STATE
     cache = rig.cache
     monkeypatch.setattr(cache.entries, "clock", lambda: now[0])
-    # In the simulator restoring costs nothing, and no logits are counted.
-    monkeypatch.setattr(type(cache.prices), "restore_s", lambda *_: 0.0)
+    # The simulator counts no logits.
     monkeypatch.setattr(cache.host, "keep_logits", lambda *_: None)
     hits = []
     try:
@@ -100,6 +104,17 @@ def test_hits_agree_exactly(seed: int, n_fit: int, monkeypatch: pytest.MonkeyPat
     hits = simulated(requests, n_fit)
     assert served(requests, n_fit, monkeypatch) == hits
     assert sum(hits) > 0
+
+
+@pytest.mark.parametrize("n_fit", [8, 1 << 14])
+@pytest.mark.parametrize("copy_tokens", [0.2, 29.5, 89.5])
+def test_hits_agree_where_copies_are_priced(copy_tokens: float, n_fit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = conversations(4, 120)
+    rate = _N_BYTES_STATE / copy_tokens
+    hits = simulated(requests, n_fit, Unmeasured(rate, rate, token_s=1.0))
+    assert served(requests, n_fit, monkeypatch, Unmeasured(rate, rate, token_s=1.0)) == hits
+    assert sum(hits) > 0
+    assert (hits == simulated(requests, n_fit)) == (copy_tokens < 64)
 
 
 @pytest.mark.parametrize("n_fit", [4, 16, 1 << 14])

@@ -10,7 +10,7 @@ from segue.sim.trace import Format, Interleaving, Trace, load
 from tests.sim.making import MODEL, join, request, span
 from tests.sim.shared import shared
 
-COST = Cost(MODEL, read_tokens_per_s=100.0, restore_bytes_per_s=1e12)
+COST = Cost(MODEL, read_tokens_per_s=100.0, copy_bytes_per_s=1e12)
 SYSTEM, A, B, MORE = span(100), span(50, 1000), span(60, 2000), span(40, 3000)
 TRACE = Trace(
     "small",

@@ -10,7 +10,8 @@ class Demotion:
 
     A parked path is idle if no running sequence is on it. While nothing runs, the path used last may stay: it is likely
     to continue, and it slows no other sequence. It is copied anyway, so that it can leave at once when another path is
-    needed. No entry is dropped for this. Belongs to the engine's thread.
+    needed; where copies are slow, so is everything that is parked. No entry is dropped for this. Belongs to the
+    engine's thread.
     """
 
     def __init__(self, evictor: Evictor, n_cells_most: int) -> None:
@@ -30,12 +31,11 @@ class Demotion:
 
     def demote_next(self) -> bool:
         """Copy a piece of an idle path, or demote a copied one; False if none needs to leave the device, or can."""
-        if not self._evictor.device.engine.shape.kind.shares_cells:
-            return False
         parked = self._evictor.device.parked()
         spared = self._spared(parked)
-        if self.n_cells() <= self._n_cells_most:
-            return any(self._copy(entry) for entry in spared)
+        shares_cells = self._evictor.device.engine.shape.kind.shares_cells
+        if not shares_cells or self.n_cells() <= self._n_cells_most:
+            return any(self._copy(entry) for entry in self._to_copy(parked, spared))
         owners = self._evictor.device.owners
         freed = {entry: entry.n_tokens - owners.n_shared(entry) for entry in parked if entry not in spared}
         # The longest path goes first: it frees most, and does so before running sequences take cells behind it.
@@ -43,6 +43,12 @@ class Demotion:
         if victim is None or not freed[victim]:
             return False
         return self._copy(victim) or self._evictor.demote(victim, self._evictor.host.budget.fits)
+
+    def _to_copy(self, parked: list[Entry], spared: list[Entry]) -> list[Entry]:
+        """The parked entries to copy although they stay, so that their sequences can be freed at once."""
+        if self._evictor.device.owners.running or not self._evictor.costs.are_high:
+            return spared if self._evictor.device.engine.shape.kind.shares_cells else []
+        return [*spared, *(entry for entry in parked if self._evictor.costs.are_worth_idle_time(entry))]
 
     def _copy(self, entry: Entry) -> bool:
         """Copy the next piece of a path; False if there is no room for it, or nothing left to copy."""

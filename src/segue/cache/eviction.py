@@ -7,27 +7,36 @@ from segue.cache.entries.entry import NO_SEQ, Entry
 from segue.cache.entries.event_log import log_event
 from segue.cache.entries.in_use import InUse
 from segue.cache.entries.namespaces import Namespaces
+from segue.cache.tiers.copy_costs import CopyCosts
 from segue.cache.tiers.device import DeviceTier
 from segue.cache.tiers.host import HostTier
 from segue.cache.tiers.lower import LowerTier, NullTier
 from segue.engine.errors import NoRoomError, StateError
+from segue.policy.prices import Prices
 from segue.policy.retention import Retention
 from segue.policy.victims import Victims
-from segue.prefix.lineage import ancestors, nearest_ancestor
+from segue.prefix.checkpoint import Origin
+from segue.prefix.lineage import ancestors, is_prefix, nearest_ancestor
 from segue.prefix.loss import Loss
+
+_INSIDE = (Origin.STRIDE, Origin.REWIND)
 
 
 class Evictor:
     """Makes room on the device and on the host. Belongs to the engine's thread.
 
-    It drops valid entries only to make room, and never one that is in use. `lower` is the tier below the host.
+    It drops valid entries only to make room, and never one that is in use. `lower` is the tier below the host. Where a
+    copy would take longer than reading what it saves, none is made, and the entry goes.
     """
 
-    def __init__(self, entries: Namespaces, device: DeviceTier, host: HostTier, retention: Retention) -> None:
+    def __init__(
+        self, entries: Namespaces, device: DeviceTier, host: HostTier, retention: Retention, prices: Prices
+    ) -> None:
         self.entries = entries
         self.device = device
         self.host = host
         self.retention = retention
+        self.costs = CopyCosts(entries, device, host, prices)
         self.in_use = InUse()
         self.lower: LowerTier = NullTier()
         self.n_evicted = 0
@@ -74,12 +83,41 @@ class Evictor:
         while not self.device.free_seqs:
             parked, now = self.device.parked(), self.entries.clock()
             # Demoting a shared entry is cheap, but where the host is full it is evicted, so pinned ones come last.
-            shared = [c for c in parked if self._is_shared(c) and not c.is_pinned(now)]
-            victim = self._least(shared or parked, lambda _: self._engine.shape.n_bytes_state or 1)
+            shared = [c for c in parked if self.device.is_shared(c) and not c.is_pinned(now)]
+            victim = self._least(shared or parked, self._n_bytes_seq)
             if victim is None:
                 return False
+            if self.costs.is_high(victim) and self.ensure_free_seq_at_once():
+                break
             if not self.demote(victim, self.host_room):
                 self.evict(victim)
+        return True
+
+    def ensure_free_seq_at_once(self) -> bool:
+        """Ensure without copying that a sequence is free; False if no entry has a copy or is not worth one."""
+        if not self.device.free_seqs:
+            ready = (c for c in self.device.parked() if not self.costs.n_bytes(c) or not self.costs.are_worth_it(c))
+            victim = self._least(ready, self.costs.n_saved_per_loss)
+            if victim is None:
+                return False
+            if self.costs.n_bytes(victim):
+                self.evict(victim)
+            else:
+                self.unpark(victim)
+        return True
+
+    def replace_recent(self, entry: Entry, since: float) -> bool:
+        """Free a sequence for an entry by dropping one that it would replace, as if that one had never been taken.
+
+        That is the least valuable checkpoint inside a message of its path, saved `since` then. False if there is none,
+        or if the entry itself is that one.
+        """
+        recent = (c for c in self.device.parked() if c.created >= since and is_prefix(c, entry))
+        inside = [c for c in (*recent, entry) if c.origin in _INSIDE]
+        victim = self.retention.victim(inside, self.entries.clock(), self._n_bytes_seq)
+        if victim is None or victim is entry:
+            return False
+        self.remove(victim, None)
         return True
 
     def free_cells(self) -> bool:
@@ -92,6 +130,8 @@ class Evictor:
         victim = victim or self._least(freed, lambda _: 1)
         if victim is None:
             return False
+        if self.costs.is_high(victim):
+            victim = self._least((c for c in freed if not self.costs.n_bytes(c)), freed.__getitem__) or victim
         if not self.demote(victim, self.host_room) and not self._shrink(victim):
             self.evict(victim)
         return True
@@ -99,16 +139,18 @@ class Evictor:
     def demote(self, entry: Entry, room: Callable[[int], bool]) -> bool:
         """Move a parked checkpoint to the host, or only its state part if other sequences keep its cells.
 
-        False, with nothing moved, if the host has no room.
+        False, with nothing moved, if the host has no room, or if it is not worth the time.
         """
         started = time.perf_counter()
         seq = entry.seq
+        if not self.costs.are_worth_it(entry):
+            return False
         with self.in_use.using(entry):
             has_copy = entry.is_stored
-            if self._is_shared(entry) and not has_copy and not self.host.copy_state(entry, seq, room):
+            if self.device.is_shared(entry) and not has_copy and not self.host.copy_state(entry, seq, room):
                 return False
             # Making room may have evicted the sequence that held its cells.
-            if not self._is_shared(entry) and not self.copy_all(entry, seq, room):
+            if not self.device.is_shared(entry) and not self.copy_all(entry, seq, room):
                 return False
         self.unpark(entry)
         log_event("demoted", entry, self.tier(entry), started)
@@ -173,6 +215,9 @@ class Evictor:
         self.device.drop(entry)
         self._move_or_remove(orphans)
 
+    def _n_bytes_seq(self, _: Entry) -> int:
+        return self._engine.shape.n_bytes_state or 1
+
     def _shrink(self, entry: Entry) -> bool:
         """Park the deepest dependent checkpoint instead, so that only the cells of the tail are freed."""
         heir = next(self.device.owners.orphans(entry), None)
@@ -213,10 +258,6 @@ class Evictor:
 
     def _keeps_cells(self, entry: Entry) -> bool:
         return entry.is_parked and self._kind.shares_cells
-
-    def _is_shared(self, entry: Entry) -> bool:
-        """Whether other sequences keep all of its cells too; always true if the memory has no cells."""
-        return not self._kind.shares_cells or self.device.owners.n_shared(entry) == entry.n_tokens
 
     def _next_host_victim(self) -> Entry | None:
         """The least valuable entry on the host."""

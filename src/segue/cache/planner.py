@@ -133,15 +133,16 @@ class Planner:
             seconds = self._prices.read_s(n_prompt - restore.n_tokens) + self._restore_s(restore)
             if seconds < best_s or (best is None and seconds == best_s):
                 best, best_s = restore, seconds
-            if self._device.owners.is_on_device(restore.checkpoint):
+            if self._prices.read_s(n_prompt - restore.n_tokens) >= best_s:
                 break
         return best, n_deepest
 
     def _restore_s(self, restore: Restore[Entry]) -> float:
-        if self._device.owners.is_on_device(restore.checkpoint):
+        if restore.checkpoint.is_parked:
             return 0.0
-        shape = self._device.engine.shape
-        n_host_bytes = shape.n_bytes_state + restore.checkpoint.n_covered * shape.n_bytes_cell
+        if self._device.owners.is_on_device(restore.checkpoint):
+            return self._prices.load_s(self._device.engine.shape.n_bytes_state)
+        n_host_bytes = self._tiers.host.cost(restore.checkpoint)
         n_lower_bytes = self._tiers.lower.cost(restore.checkpoint, with_logits=restore.with_logits)
         return self._prices.restore_s(n_host_bytes, n_lower_bytes)
 

@@ -9,7 +9,6 @@ from segue.cache.entries.event_log import log_event
 from segue.cache.eviction import Evictor
 from segue.cache.tiers.owners import RunningSequence
 from segue.engine.errors import NoRoomError, StateError
-from segue.policy.prices import Prices
 from segue.policy.restore import Restore
 
 log = logging.getLogger("segue.cache")
@@ -28,7 +27,6 @@ class Restoration:
         running: RunningSequence,
         restore: Restore[Entry] | None,
         *,
-        prices: Prices,
         clear: Callable[[int], None],
     ) -> None:
         self.is_done = restore is None
@@ -36,12 +34,9 @@ class Restoration:
         self._evictor = evictor
         self._engine = evictor.device.engine
         self._running = running
-        self._prices = prices
         self._clear = clear
         self._is_loading_chain = False
         self._started = time.perf_counter()
-        self._n_loaded_bytes = 0
-        self._loading_s = 0.0
         if restore is not None:
             self._checkpoint, self._n_tokens = restore.checkpoint, restore.n_tokens
             # Plain attention can stop at any token; other memory must first reach the token that its state is for.
@@ -86,10 +81,14 @@ class Restoration:
         if is_empty and entry.is_parked:
             self._evictor.device.get(entry, seq)
         elif is_empty and not entry.is_whole and (src := owners.seq_over(entry)) is not None:
+            prices = self._evictor.costs.prices
+            started = prices.clock()
             self._engine.borrow(src, seq, entry.n_tokens, entry.state)
+            if entry.state is not None:
+                prices.record_load(entry.state.n_bytes, prices.clock() - started)
         else:
             self._is_loading_chain = not entry.is_whole
-            self._load()
+            self._evictor.host.get(entry, seq, n_tokens=self._n_load)
         if self._engine.length(seq) >= self._n_load:
             if self._n_tokens < self._engine.length(seq):
                 self._engine.rewind(seq, self._n_tokens)
@@ -105,8 +104,17 @@ class Restoration:
             entry.n_hits += 1
             self._evictor.retention.record_hit(entry, running.visit)
             entry.last_used = self._evictor.entries.clock()
-        self._prices.record_load(self._n_loaded_bytes, self._loading_s)
         log_event("restored", entry, self._evictor.tier(entry), self._started)
+        self._park(entry)
+
+    def _park(self, entry: Entry) -> None:
+        """Where copies are slow, park what was loaded, so that it need not be loaded again soon."""
+        evictor = self._evictor
+        if entry.is_parked or self._n_tokens < entry.n_tokens or not evictor.costs.are_high:
+            return
+        can_park = self._engine.is_unified and not self._engine.shape.kind.has_window
+        if can_park and evictor.ensure_free_seq_at_once():
+            evictor.device.put(entry, self._running.seq)
 
     def _give_up(self, error: StateError) -> None:
         # As long as refused cells are kept, new checkpoints build on them.
@@ -130,11 +138,3 @@ class Restoration:
             return [self._checkpoint]
         below = set(segment.below())
         return [one for one in self._evictor.entries.all() if one.segment in below]
-
-    def _load(self) -> None:
-        engine, seq = self._engine, self._running.seq
-        n_held, started = engine.length(seq), time.perf_counter()
-        self._evictor.host.get(self._checkpoint, seq, n_tokens=self._n_load)
-        if self._is_loading_chain:
-            self._loading_s += time.perf_counter() - started
-            self._n_loaded_bytes += (engine.length(seq) - n_held) * engine.shape.n_bytes_cell

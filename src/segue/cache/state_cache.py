@@ -41,7 +41,7 @@ class StateCache:
     at any time: a checkpoint that loses its cells or bytes leaves the tree, and only its path stays known.
 
     The engine's first `n_running` sequences are the caller's; the cache parks checkpoints on `n_parked` others. Only
-    entries stored under the same `fingerprint` are used.
+    entries stored under the same `fingerprint` are used. `prices` know how long copies take.
     """
 
     def __init__(
@@ -54,17 +54,18 @@ class StateCache:
         *,
         fingerprint: Mapping[str, str] | None = None,
         clock: Clock = time.monotonic,
+        prices: Prices | None = None,
     ) -> None:
         self.engine = engine
         self.kind = engine.shape.kind
         self.fingerprint = fingerprint or {}
-        self.prices = Prices()
+        self.prices = prices or Prices()
         self.retention = Retention()
         self.known = PathLimit(_MOST_KNOWN_TOKENS)
         self.entries = Namespaces(clock)
         self.device = DeviceTier(engine, n_running, n_parked)
-        self.host = HostTier(engine, Budget(limit_host_bytes), self.device.scratch)
-        self.evictor = Evictor(self.entries, self.device, self.host, self.retention)
+        self.host = HostTier(engine, Budget(limit_host_bytes), self.device.scratch, self.prices)
+        self.evictor = Evictor(self.entries, self.device, self.host, self.retention, self.prices)
         self.demotion = Demotion(self.evictor, n_idle_cells)
         self.pins = Pins(self.entries)
         self.running = RunningSequences(self.evictor)
@@ -88,6 +89,11 @@ class StateCache:
     def n_host_states(self) -> float:
         """How many state parts the host's budget would hold, if it held nothing else."""
         return self.host.budget.limit_bytes / max(1, self.engine.shape.n_bytes_state)
+
+    @property
+    def copies_slowly(self) -> bool:
+        """Whether a state takes so long to copy that it should be copied only while nobody waits."""
+        return self.evictor.costs.are_high
 
     @property
     def lower_name(self) -> str:
@@ -126,7 +132,7 @@ class StateCache:
         visit = self.retention.arrive(plan.match, self.entries.clock()) if is_request else None
         running = self.running.start(seq, plan.tree, visit)
         self._is_demoted = False
-        return Restoration(self.evictor, running, plan.restore, prices=self.prices, clear=self.running.clear)
+        return Restoration(self.evictor, running, plan.restore, clear=self.running.clear)
 
     def save(
         self,
@@ -164,16 +170,18 @@ class StateCache:
             assert running.visit is not None, "only a request saves for good"
             self.retention.reached(running.visit, entry, self.entries.clock())
             self.pins.pin(entry, pin_s)
-            if is_new and origin is Origin.REWIND:
+            # Where only few states can be kept without a copy, the ends of messages matter more.
+            if is_new and origin is Origin.REWIND and not self.copies_slowly:
                 entry.is_fresh = True
                 running.fresh.append(entry)
         running.stand_at(entry, entry.n_tokens)
         if digest is not None and self.kind.has_window:
             self._lay_out_again(seq)
         with self.evictor.in_use.using(entry):
-            if not self._initial_placement.place(seq, entry, is_new=is_new, is_tip=is_tip):
+            if not self._initial_placement.place(seq, entry, is_new=is_new, is_tip=is_tip, is_temporary=is_temporary):
                 if is_new:
-                    self.evictor.remove(entry, None if is_temporary else Loss.EVICTED)
+                    # Where copies are slow, it has never stood there.
+                    self.evictor.remove(entry, None if is_temporary or self.copies_slowly else Loss.EVICTED)
                 return None
             if logits is not None:
                 self.host.keep_logits(entry, logits, self.evictor.host_room)
@@ -209,12 +217,12 @@ class StateCache:
 
     def maintain(self, seconds: float) -> bool:
         """Demote and store entries: at least one step, and no new one after `seconds`. False once nothing is left."""
-        started = time.perf_counter()
+        started = self.prices.clock()
         is_left = True
         while is_left:
             self._is_demoted = self._is_demoted or not self.demotion.demote_next()
             is_left = not self._is_demoted or self.evictor.lower.maintain()
-            if time.perf_counter() - started >= seconds:
+            if self.prices.clock() - started >= seconds:
                 break
         return is_left
 

@@ -28,7 +28,7 @@ class Held:
         self._n_held = kept * self._n_held + n_accepted
 
 
-class Pace:
+class DraftPace:
     """The drafts of one reply, which begins where all earlier replies stand: with `of_all`."""
 
     def __init__(self, of_all: Held) -> None:

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, DraftRequest, ReplyDrafter
 from segue.drafting.lengths import Worth
-from segue.drafting.pace import Held, Pace, held_in_all
+from segue.drafting.pace import DraftPace, Held, held_in_all
 
 _N_MOST: Final = 8
 _PRIOR: Final = 0.75
@@ -22,7 +22,7 @@ class PacedReply(ReplyDrafter):
     """Proposes what was prepared."""
 
     def __init__(self, of_all: Held) -> None:
-        self.pace = Pace(of_all)
+        self.pace = DraftPace(of_all)
         self.prepared: Sequence[int] = ()
         self._n_worth = self._n_calls_until_reckoned = 0
 

@@ -149,6 +149,8 @@ class Engine(Protocol):
     def decode(self, chunks: list[Chunk]) -> list[tuple[int, ...]]:
         """Read all chunks, each of another sequence, in one call; returns the rows of the logits that each asked for.
 
+        Returns once everything is computed, so that the time of a call is the time of its batch.
+
         A call reads tokens or embeddings, up to `n_batch` of them, with up to `n_rows_max` rows in all. Chunks may set
         positions of their own only if `takes_positions`. Raises ValueError for anything else, with nothing read.
         Raises NoRoomError with nothing changed if the cells are full. On any other failure the sequences of the batch

@@ -130,6 +130,8 @@ class Context(Engine):
             for chunk in chunks:
                 self.drop(chunk.seq)
             raise EngineError(f"libllama could not decode (status {status}): {'; '.join(libllama.pop_errors())}")
+        # A GPU may still be reading: without this, the next copy would seem to take the time of the batch.
+        llama_cpp.llama_synchronize(self._handle)
         for chunk in chunks:
             self._tracks[chunk.seq].read(len(chunk.inputs), chunk.positions)
         return rows

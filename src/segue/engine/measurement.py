@@ -1,10 +1,13 @@
-"""Measures the sizes of a model's memory in a small context."""
+"""Measures the sizes of a model's memory in a small context, and how fast states are copied in the real one."""
 
-from dataclasses import replace
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from segue.engine.base import Chunk
+from segue.engine.base import Chunk, Engine
 from segue.engine.cells import N_STATE_HEADER
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
@@ -12,6 +15,19 @@ from segue.engine.model import Model
 from segue.engine.mtp_engine import MTP, MtpEngine
 from segue.engine.nextn import NextN
 from segue.memory import MemoryShape
+
+log = logging.getLogger(__name__)
+
+_N_TOKENS = 32
+_LONG_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRates:
+    """Bytes a second from the device to the host, and of the way back."""
+
+    save_bytes_s: float
+    load_bytes_s: float
 
 
 def measure(model: Model, params: ContextParams) -> MemoryShape:
@@ -74,3 +90,31 @@ def _small(params: ContextParams, n_seq_max: int) -> ContextParams:
         is_kv_offloaded=params.is_kv_offloaded,
         offloads_operations=params.offloads_operations,
     )
+
+
+def measure_copies(engine: Engine, clock: Callable[[], float] = time.perf_counter) -> CopyRates:
+    """Measure how fast a state is copied to the host and back, on the first sequence, which must be empty."""
+    # A recurrent state has its full size from the first token on.
+    n_tokens = 1 if engine.shape.kind.has_recurrent else min(_N_TOKENS, engine.n_ubatch)
+    engine.decode([Chunk(0, np.zeros(n_tokens, np.int32))])
+    try:
+        # The first copies also pay for memory that was never used before.
+        for _ in range(2):
+            started = clock()
+            state = engine.save(0, partial=False)
+            saved = clock()
+            engine.drop(0)
+            dropped = clock()
+            engine.load(state, 0)
+            save_s, load_s = saved - started, clock() - dropped
+            if save_s + load_s > _LONG_S:
+                break
+    finally:
+        engine.drop(0)
+    log.info(
+        "a state of %.1f MiB is copied to the host in %.1f ms, and back in %.1f ms",
+        state.n_bytes / 2**20,
+        1000 * save_s,
+        1000 * load_s,
+    )
+    return CopyRates(state.n_bytes / max(save_s, 1e-9), state.n_bytes / max(load_s, 1e-9))

@@ -8,7 +8,6 @@ from segue.cache.planner import Plan
 from segue.cache.restoration import Restoration
 from segue.cache.state_cache import StateCache
 from segue.engine.base import Engine
-from segue.loop.cost import CheckpointCost
 from segue.loop.request import NO_SEQ, Phase, Request
 from segue.policy.checkpoint_positions import Position, checkpoint_positions, n_positions_most
 from segue.policy.reasons import explain
@@ -21,10 +20,9 @@ from segue.prefix.match import damaged_upto, evicted_upto
 class Admission:
     """Plans the start of requests. Belongs to the engine's thread."""
 
-    def __init__(self, engine: Engine, cache: StateCache, cost: CheckpointCost, *, is_reproducible: bool) -> None:
+    def __init__(self, engine: Engine, cache: StateCache, *, is_reproducible: bool) -> None:
         self._engine = engine
         self._cache = cache
-        self._cost = cost
         self._is_reproducible = is_reproducible
         self._n_most_positions = n_positions_most(cache.n_host_states)
 
@@ -123,7 +121,7 @@ class Admission:
             n_target,
             fork=self._fork(request, plan.match.n_known) if n_start < plan.match.n_known < n_target else None,
             expected=self._cache.sessions.expected_forks(request.seq, job.namespace, job.session, boundaries),
-            checkpoint_cost_tokens=self._cost.n_tokens,
+            checkpoint_cost_tokens=self._cache.prices.checkpoint_tokens(self._engine.shape.n_bytes_state),
             n_most=self._n_most_positions,
         )
 

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -16,12 +15,12 @@ from segue.engine.base import Chunk, Engine, Tokens
 from segue.engine.errors import EngineError, NoRoomError
 from segue.engine.state import Bytes
 from segue.loop.batching import Batching
-from segue.loop.cost import CheckpointCost
 from segue.loop.end import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobError, context_exceeded
 from segue.loop.front import Listener, SlotView
 from segue.loop.idle_checkpoints import IdleCheckpoints
 from segue.loop.inbox import Inbox, Submission
 from segue.loop.job import Job
+from segue.loop.pace import Pace
 from segue.loop.request import Phase, Request
 from segue.loop.runner import OnEnd, Runner
 from segue.loop.slot import Slot
@@ -31,8 +30,6 @@ from segue.loop.totals import LoopTotals
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_MAINTENANCE_SHARE = 0.1
-_LONG_PAUSE_S = 0.005
 _END_S = 20.0
 _IDLE_S = 0.1
 _PENDING = (Phase.RESTORING, Phase.WAITING)
@@ -60,7 +57,7 @@ class Loop:
         self.engine = engine
         self.cache = cache
         self.n_ctx = n_ctx
-        self.cost = CheckpointCost()
+        self._clock = cache.prices.clock
         self._ended = LoopTotals()
         self._n_calls = self._n_served = 0
         self._on_end = on_end
@@ -77,14 +74,13 @@ class Loop:
             self._slots,
             n_ctx=n_ctx,
             is_reproducible=is_reproducible,
-            cost=self.cost,
             speculation=self._speculation,
             idle_checkpoints=self.idle_checkpoints,
             on_end=self._count_end,
         )
         self._is_maintained = True
-        self._has_put_off = False
-        self._turned = self._decoded = time.perf_counter()
+        self._pace = Pace(self._clock)
+        self._decoded = self._clock()
         self._thread = threading.Thread(target=self._run, name="segue-engine", daemon=True)
 
     def start(self) -> None:
@@ -209,7 +205,7 @@ class Loop:
         """How long to sleep if there is nothing to do; None to sleep until woken."""
         if not (self.idle_checkpoints.has_work and self._is_idle):
             return None
-        return max(0.0, self._decoded + self._idle_s - time.perf_counter())
+        return max(0.0, self._decoded + self._idle_s - self._clock())
 
     @property
     def _is_idle(self) -> bool:
@@ -218,8 +214,8 @@ class Loop:
 
     def _use_idle_time(self) -> None:
         """While there is no request, take the checkpoints that were too expensive before."""
-        if self._is_idle and not self._rest_s():
-            self.idle_checkpoints.work()
+        if self._is_idle and not self._rest_s() and self.idle_checkpoints.work():
+            self._is_maintained = False
 
     def _plan(self) -> None:
         """Assign idle slots to queued jobs, and start every request that need not wait."""
@@ -243,24 +239,23 @@ class Loop:
                 self._runner.start(request)
 
     def _maintain(self) -> None:
-        """Spend a small share of the time on deferred work, and all of it while no request waits.
-
-        After a slow move that delayed others, it skips one turn, but never two in a row.
-        """
+        """Do deferred work at its pace; where copies are slow, only while no request waits for its first token."""
         if self.idle_checkpoints.is_reading:
             # The checkpoint that idle work reads from must not move meanwhile.
             return
-        now = time.perf_counter()
-        self._has_put_off = not self._has_put_off and now - self._decoded > _LONG_PAUSE_S
-        if self._has_put_off:
-            self._is_maintained = False
+        running = [request for request in self._runner.requests if not request.is_fetching]
+        is_awaited = bool(running) and (bool(self._queue) or any(one.phase is not Phase.DECODE for one in running))
+        self._is_maintained = False
+        if is_awaited and self.cache.copies_slowly:
             return
-        self._is_maintained = not self.cache.maintain(_MAINTENANCE_SHARE * (now - self._turned))
-        self._turned = time.perf_counter()
+        seconds = self._pace.begin(self._decoded, is_busy=bool(running))
+        if seconds is not None:
+            self._is_maintained = not self.cache.maintain(seconds)
+            self._pace.end()
 
     def _decode(self, chunks: list[Chunk], requests: list[Request]) -> list[tuple[int, ...]]:
         """Read one batch, making room as long as that helps; returns no rows if it could not be read."""
-        started = time.perf_counter()
+        started = self._clock()
         while True:
             try:
                 rows = self.engine.decode(chunks)
@@ -276,15 +271,16 @@ class Loop:
                 log.exception("a batch of %d tokens failed", sum(len(chunk.inputs) for chunk in chunks))
                 self._finish(requests, EndReason.ERROR, INTERNAL_ERROR)
                 return []
-        self._decoded = time.perf_counter()
+        self._decoded = self._clock()
+        # What is saved now must not wait for the next request to be copied.
+        self._is_maintained = False
         # Two numbers, since this comes with every token; `totals` puts them with the rest.
         self._n_calls += 1
         self._n_served += len(self._runner.requests)
         n_tokens, seconds = sum(len(chunk.inputs) for chunk in chunks), self._decoded - started
         phases = {request.phase for request in requests}
         if phases == {Phase.PREFILL}:
-            self.cost.record_read(n_tokens, seconds)
-            self.cache.prices.token_s = self.cost.token_s
+            self.cache.prices.record_read(n_tokens, seconds)
         elif phases == {Phase.DECODE}:
             self._speculation.record(n_tokens, seconds)
         return rows

@@ -1,7 +1,6 @@
 """The life of a request: it starts at a checkpoint, reads, generates, ends and leaves checkpoints behind."""
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -10,7 +9,6 @@ from segue.cache.state_cache import StateCache
 from segue.engine.base import Engine, Logits
 from segue.engine.errors import MaskError, NoRoomError, StateError
 from segue.loop.admission import Admission
-from segue.loop.cost import CheckpointCost
 from segue.loop.end import INTERNAL_ERROR, EndReason, ErrorType, JobEnd, JobError, context_exceeded
 from segue.loop.events import Progress, Timings
 from segue.loop.idle_checkpoints import IdleCheckpoints
@@ -42,7 +40,6 @@ class Runner:
         *,
         n_ctx: int,
         is_reproducible: bool,
-        cost: CheckpointCost,
         speculation: Speculation,
         idle_checkpoints: IdleCheckpoints,
         on_end: OnEnd,
@@ -52,12 +49,11 @@ class Runner:
         self._slots = slots
         self._n_ctx = n_ctx
         self._is_reproducible = is_reproducible
-        self._cost = cost
         self._speculation = speculation
         self._idle_checkpoints = idle_checkpoints
         self._on_end = on_end
         self._sequences = SequencePool(len(slots), cache.running, can_move=engine.is_unified)
-        self._admission = Admission(engine, cache, cost, is_reproducible=is_reproducible)
+        self._admission = Admission(engine, cache, is_reproducible=is_reproducible)
         self._reply = Reply(engine, n_ctx)
         self._reply_states = ReplyStates(engine, cache, is_reproducible=is_reproducible)
 
@@ -91,20 +87,23 @@ class Runner:
     def finish(
         self, request: Request, reason: EndReason, error: JobError | None = None, *, is_full: bool = False
     ) -> None:
-        """End a request: tell its listener, keep its sequence's state, free its slot. `is_full`: no cells are left."""
+        """End a request: free its slot, tell its listener, keep its sequence's state. `is_full`: no cells are left."""
         truncated = reason is EndReason.LIMIT and (is_full or request.n_tokens >= self._n_ctx)
         end = JobEnd(reason, request.timings(), request.report, request.id_slot, truncated, error)
+        keeps = request.phase is not Phase.RESTORING and error is None and not self._is_reproducible
+        request.phase = Phase.ENDED
+        self._slots[request.id_slot].clear()
+        # Keeping the state may take long, and the client need not wait for it.
+        self.tell_end(request.submission, end)
         try:
             self._reply_states.end(request, is_interrupted=reason in (EndReason.CANCELLED, EndReason.WORD))
             if request.seq != NO_SEQ:
-                keep = request.phase is not Phase.RESTORING and error is None and not self._is_reproducible
-                if keep:
+                if keeps:
                     self._speculation.read_owed(request)
-                self._release(request, keep=keep)
+                self._release(request, keep=keeps)
                 self._cache.sessions.end_request(request.job.namespace, request.job.session, request.tokens)
         finally:
-            self._slots[request.id_slot].clear()
-            self.tell_end(request.submission, end)
+            request.end()
 
     def tell_end(self, submission: Submission, end: JobEnd) -> None:
         """Report the end of a request; an exception in the listener affects no other request."""
@@ -280,7 +279,6 @@ class Runner:
             self._speculation.begin(request)
 
     def _save(self, request: Request, origin: Origin, logits: Logits | None = None) -> None:
-        started = time.perf_counter()
         n_read = self._engine.length(request.seq)
         marks = request.job.marks
         self._cache.save(
@@ -291,7 +289,6 @@ class Runner:
             pin_s=next((mark.ttl_s for mark in marks.breakpoints if mark.end == n_read), 0.0),
             digest=request.digests[n_read] if request.digests is not None else None,
         )
-        self._cost.record_save(time.perf_counter() - started)
 
     def _release(self, request: Request, *, keep: bool) -> None:
         """Empty the request's sequence, keeping its state as a checkpoint or not."""

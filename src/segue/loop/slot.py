@@ -24,11 +24,10 @@ class Slot:
         return self.request
 
     def clear(self) -> None:
-        """Clear the slot, but remember the path of its request."""
+        """Free the slot, but remember the path of its request."""
         if self.request is not None:
             request, self.request = self.request, None
             self.last = (request.job.namespace, request.tokens.copy())
-            request.end()
 
     def view(self, n_ctx: int) -> SlotView:
         """The view for `/slots`; any thread, so the request may end at any moment."""

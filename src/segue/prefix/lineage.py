@@ -1,7 +1,7 @@
 """Relations between attached checkpoints in their tree. Compares no tokens, and mutates nothing."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import cast
 
 import numpy as np
@@ -68,6 +68,11 @@ def ancestors(checkpoint: AnyCheckpoint) -> Iterator[AnyCheckpoint]:
 def nearest_ancestor(checkpoint: AnyCheckpoint) -> AnyCheckpoint | None:
     """The deepest checkpoint on the path strictly above, if there is one; in O(depth)."""
     return next(ancestors(checkpoint), None)
+
+
+def n_saved(checkpoint: AnyCheckpoint, without: Collection[AnyCheckpoint] = ()) -> int:
+    """The tokens to be read again if an attached checkpoint, and those `without` which one must do, are gone."""
+    return checkpoint.n_tokens - next((one.n_tokens for one in ancestors(checkpoint) if one not in without), 0)
 
 
 def below(

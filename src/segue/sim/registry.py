@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from segue.policy.prices import Prices
 from segue.policy.retention import Retention
 from segue.sim.capacity import Capacity
 from segue.sim.model import SimulatedModel
@@ -24,11 +25,12 @@ from segue.sim.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The setting of a policy: a trace, a model, and the room for checkpoints."""
+    """The setting of a policy: a trace, a model, the room for checkpoints, and what copies and reading cost."""
 
     trace: Trace
     model: SimulatedModel
     capacity: Capacity
+    prices: Prices | None = None
 
     @property
     def store(self) -> Store:
@@ -39,7 +41,7 @@ class Setting:
 Make = Callable[[Setting], Policy]
 
 POLICIES: Final[dict[str, Make]] = {
-    "segue": lambda at: Segue(at.store, Retention()),
+    "segue": lambda at: Segue(at.store, Retention(), at.prices),
     "llama_server": lambda at: LlamaServer(at.capacity, at.model, at.trace.n_block_tokens),
     "pos_end": lambda at: PosEnd(at.capacity, at.model, at.trace.n_block_tokens),
     "vllm_align": lambda at: VllmAlign(at.store),

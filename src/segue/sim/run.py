@@ -27,7 +27,7 @@ def run(trace: Trace, policies: Sequence[str], capacities: Sequence[Capacity], c
         for name in policies:
             for capacity in capacities:
                 task = bar.add_task(f"{name} {capacity}", total=len(trace.requests))
-                policy = POLICIES[name](Setting(trace, cost.model, capacity))
+                policy = POLICIES[name](Setting(trace, cost.model, capacity, cost.prices))
                 tick = partial(bar.advance, task)
                 results.append(
                     replay(trace, policy, cost, name=name, capacity=str(capacity), n_oracle=n_oracle, tick=tick)

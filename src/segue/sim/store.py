@@ -27,7 +27,7 @@ class Store:
         self.n_dropped = 0
         self.n_bytes_peak = 0
         self._n_cells = 0
-        self._n_bytes_state = model.n_bytes_state
+        self.n_bytes_state = model.n_bytes_state
         self.n_block_tokens = n_block_tokens
         self.n_bytes_block = model.n_bytes_cell * n_block_tokens
 
@@ -39,12 +39,12 @@ class Store:
     @property
     def n_bytes(self) -> int:
         """The bytes of all checkpoints, with their attention cells."""
-        return len(self.kept) * self._n_bytes_state + self._n_cells * self.n_bytes_block
+        return len(self.kept) * self.n_bytes_state + self._n_cells * self.n_bytes_block
 
     @property
     def n_fit(self) -> float:
         """The number of states that would fit if they took all the room."""
-        return min(self.capacity.n_checkpoints, self.capacity.n_bytes / max(1, self._n_bytes_state))
+        return min(self.capacity.n_checkpoints, self.capacity.n_bytes / max(1, self.n_bytes_state))
 
     @property
     def is_over(self) -> bool:
@@ -55,7 +55,7 @@ class Store:
         """The room that dropping a checkpoint would free, in the capacity's unit."""
         if self.capacity.n_bytes == float("inf"):
             return 1
-        return self._n_bytes_state + n_own(checkpoint) * self.n_bytes_block
+        return self.n_bytes_state + n_own(checkpoint) * self.n_bytes_block
 
     def find(self, path: Tokens) -> Checkpoint | None:
         """The deepest checkpoint on a path."""
@@ -89,7 +89,7 @@ class Store:
             origin=origin,
             created=now,
             last_used=now,
-            n_bytes=self._n_bytes_state,
+            n_bytes=self.n_bytes_state,
             has_far_logits=True,
         )
         self.tree.attach(checkpoint, path)
@@ -104,6 +104,12 @@ class Store:
         self.tree.detach(checkpoint)
         del self.kept[checkpoint]
         self.n_dropped += 1
+
+    def withdraw(self, checkpoint: Checkpoint) -> None:
+        """Drop a checkpoint that has just been taken, as if it had not been."""
+        self.drop(checkpoint)
+        self.n_taken -= 1
+        self.n_dropped -= 1
 
     def record_peak(self) -> None:
         """Record the room in use, once it fits the capacity."""

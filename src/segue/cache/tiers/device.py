@@ -21,6 +21,11 @@ class DeviceTier:
         self.n_parked = n_parked
         self.free_seqs = list(range(n_running + n_parked, n_running, -1))
 
+    @property
+    def has_spare(self) -> bool:
+        """Whether more than half of the sequences are free: the others are for the ends of paths."""
+        return len(self.free_seqs) > self.n_parked // 2
+
     def has(self, entry: Entry) -> bool:
         """Whether the entry is parked."""
         return entry.is_parked
@@ -64,6 +69,10 @@ class DeviceTier:
     def parked(self) -> list[Entry]:
         """All parked entries."""
         return self.owners.all_parked()
+
+    def is_shared(self, entry: Entry) -> bool:
+        """Whether other sequences keep all cells of an entry too; always true if the memory has no cells."""
+        return not self.engine.shape.kind.shares_cells or self.owners.n_shared(entry) == entry.n_tokens
 
     def move(self, entry: Entry, seq: int) -> None:
         """Record that an entry is parked on a sequence that already stands there."""

@@ -11,7 +11,9 @@ from segue.cache.tiers.budget import Budget
 from segue.cache.tiers.pieces import next_piece
 from segue.cache.tiers.segment_tree import SegmentTree
 from segue.engine.base import Engine, Logits
-from segue.engine.state import Bytes, State
+from segue.engine.errors import StateError
+from segue.engine.state import Bytes, Cells, State
+from segue.policy.prices import Prices
 from segue.prefix.lineage import ancestors, tokens_of
 from segue.storage.errors import DamagedError
 
@@ -21,14 +23,16 @@ Room = Callable[[int], bool]
 class HostTier:
     """Makes and drops the host copies of checkpoints; `via` is an empty sequence that copies may pass through.
 
-    A `Room` makes room for a number of bytes, or returns False. Belongs to the engine's thread.
+    A `Room` makes room for a number of bytes, or returns False. `prices` learns how long copies take. Belongs to the
+    engine's thread.
     """
 
-    def __init__(self, engine: Engine, budget: Budget, via: int) -> None:
+    def __init__(self, engine: Engine, budget: Budget, via: int, prices: Prices) -> None:
         kind = engine.shape.kind
         self._engine = engine
         self.budget = budget
         self._via = via
+        self._prices = prices
         self._n_piece = max(64, engine.shape.n_bytes_cells_most // max(1, engine.shape.n_bytes_cell))
         self.segments = SegmentTree(engine, budget)
         is_segmented = kind.shares_cells and engine.is_unified
@@ -40,7 +44,14 @@ class HostTier:
 
     def cost(self, entry: Entry, *, with_logits: bool = True) -> int:  # noqa: ARG002
         """Bytes to copy into the context; logits stay where they are."""
-        return self._engine.shape.n_bytes_state + entry.n_covered * self._engine.shape.n_bytes_cell
+        if self.layout.is_segmented:
+            return max(self._engine.shape.n_bytes_state, self.moved_bytes(entry.n_covered))
+        return self._engine.shape.n_bytes_state + entry.n_tokens * self._engine.shape.n_bytes_cell
+
+    def moved_bytes(self, n_tokens: int) -> int:
+        """The bytes of the cells of `n_tokens`, and of the state, which libllama moves with each piece of them."""
+        n_pieces = -(-n_tokens // self._n_piece)
+        return n_pieces * self._engine.shape.n_bytes_state + n_tokens * self._engine.shape.n_bytes_cell
 
     def put(self, entry: Entry, source: int) -> bool:
         """Copy the next piece of an entry at which sequence `source` stands; call this until it `has_full_copy`.
@@ -55,14 +66,18 @@ class HostTier:
         Call this until `target` has all tokens, or, with plain attention, the first `n_tokens`. Raises NoRoomError or
         StateError, with `target` empty or unchanged.
         """
+        started = self._prices.clock()
         if entry.is_whole:
             assert entry.state is not None
             self._engine.load(entry.state, target)
+            self._prices.record_load(entry.state.n_bytes, self._prices.clock() - started)
             return True
-        runs, end = next_piece(entry, self._engine.length(target), n_tokens, self._n_piece)
+        n_held = self._engine.length(target)
+        runs, end = next_piece(entry, n_held, n_tokens, self._n_piece)
         self._engine.put_cells(target, runs, end, entry.state, self._via)
         if end == entry.n_covered and entry.state is not None and self._engine.shape.kind.has_window:
             self._engine.put_state(target, entry.state)
+        self._prices.record_load(self.moved_bytes(end - n_held), self._prices.clock() - started)
         return True
 
     def drop(self, entry: Entry) -> None:
@@ -95,15 +110,17 @@ class HostTier:
         if start > entry.n_covered:
             self._segment(entry, segment, start)
             return True
-        end = self._ends(entry, start)[0]
+        ends = self._next_ends(entry, start)
         shape = self._engine.shape
         # Making room must not evict the chain copied so far.
         self.segments.hold(segment)
         try:
-            if not room(shape.n_bytes_segment + (end - start) * shape.n_bytes_cell):
+            if not room(len(ends) * shape.n_bytes_segment + (ends[-1] - start) * shape.n_bytes_cell):
                 return False
-            cells = self._engine.save_cells(seq, start, end, self._via)
-            self._segment(entry, self.segments.add(segment, start, tokens[start:end], cells), end)
+            below = segment
+            for cells in self._save_cells(seq, start, ends):
+                below = self.segments.add(below, cells.start, tokens[cells.start : cells.end], cells)
+                self._segment(entry, below, cells.end)
         finally:
             self.segments.release(segment)
         return True
@@ -114,7 +131,9 @@ class HostTier:
             return True
         if not room(self._engine.state_bytes(seq, partial=self.layout.is_segmented)):
             return False
+        started = self._prices.clock()
         state = self._engine.save(seq, partial=self.layout.is_segmented)
+        self._prices.record_save(state.n_bytes, self._prices.clock() - started)
         self.budget.charge(state.n_bytes)
         entry.state = state
         entry.n_bytes += state.n_bytes
@@ -223,10 +242,35 @@ class HostTier:
         segment = entry.segment if entry.holds_chain else None
         return entry.host_bytes + (self.segments.freed_bytes(segment) if segment is not None else 0)
 
+    def _save_cells(self, seq: int, start: int, ends: list[int]) -> list[Cells]:
+        """Copy the cells of the segments that end at `ends`, or of the first one if they cannot be told apart."""
+        started = self._prices.clock()
+        cells = self._engine.save_cells(seq, start, ends[-1], self._via)
+        self._prices.record_save(self.moved_bytes(ends[-1] - start), self._prices.clock() - started)
+        if len(ends) == 1:
+            return [cells]
+        try:
+            return [self._engine.cut(cells, end, begin) for begin, end in pairwise((start, *ends))]
+        except StateError:
+            return [self._engine.save_cells(seq, start, ends[0], self._via)]
+
     def _segment(self, entry: Entry, segment: Segment, n_covered: int) -> None:
         self.segments.hold(segment)
         self.detach_chain(entry)
         entry.segment, entry.n_covered, entry.holds_chain = segment, n_covered, True
+
+    def _next_ends(self, entry: Entry, start: int) -> list[int]:
+        """The ends of the next segments that are copied together: a call copies the state, too, so few cells are not
+        worth a call of their own.
+        """
+        ends = self._ends(entry, start)
+        n_most = self._engine.shape.n_bytes_state // max(1, self._engine.shape.n_bytes_cell)
+        n_ends = 1
+        for low, high in pairwise(ends):
+            if high - low >= n_most or high - start > self._n_piece:
+                break
+            n_ends += 1
+        return ends[:n_ends]
 
     def _ends(self, entry: Entry, start: int) -> list[int]:
         """The ends of the segments of `[start, n_tokens)`: one at each checkpoint, so that each can go alone."""

@@ -89,13 +89,13 @@ class Machine:
     """The model whose states and attention cells are counted."""
     read_tokens_per_s: PositiveFloat = 1000.0
     """The rate at which a prompt is read."""
-    restore_bytes_per_s: PositiveFloat = 10e9
-    """The rate at which a checkpoint is restored."""
+    copy_bytes_per_s: PositiveFloat | None = None
+    """The rate of copies between the device and the host. If absent, 10e9, and no checkpoint is too expensive."""
 
     @property
     def cost(self) -> Cost:
         """The cost of reading and of restoring."""
-        return Cost(MODELS[self.model], self.read_tokens_per_s, self.restore_bytes_per_s)
+        return Cost(MODELS[self.model], self.read_tokens_per_s, self.copy_bytes_per_s)
 
 
 UNBOUNDED: Final = (Capacity(),)
