@@ -215,7 +215,7 @@ def _prices(engine: Context | MtpEngine) -> Prices:
     if not engine.can_generate:
         return Prices()
     rates = measure_copies(engine)
-    return Prices(save_bytes_s=rates.save_bytes_s, load_bytes_s=rates.load_bytes_s)
+    return Prices.starting(rates.n_bytes, save_bytes_s=rates.save_bytes_s, load_bytes_s=rates.load_bytes_s)
 
 
 def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:

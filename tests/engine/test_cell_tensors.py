@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.engine import libllama
+from segue.engine import device_tensors, libllama
 from segue.engine.context_params import ContextParams, create_context
 from segue.engine.dry_run import dry_context
 from segue.engine.errors import ModelError
@@ -23,7 +23,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         return n_bytes <= 1 << 20
 
     monkeypatch.setattr(libllama, "has_gpu", lambda: True)
-    monkeypatch.setattr(libllama, "holds_tensor", holds)
+    monkeypatch.setattr(device_tensors, "holds_tensor", holds)
     return found
 
 
@@ -53,5 +53,5 @@ def test_a_model_without_attention_has_no_such_tensor(asked: list[tuple[str, int
 
 
 def test_the_cpu_takes_tensors_of_any_size() -> None:
-    assert libllama.holds_tensor("CPU", 1 << 44)
-    assert libllama.holds_tensor("Meta(CUDA0,CUDA1)", 1 << 44)
+    assert device_tensors.holds_tensor("CPU", 1 << 44)
+    assert device_tensors.holds_tensor("Meta(CUDA0,CUDA1)", 1 << 44)

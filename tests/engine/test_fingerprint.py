@@ -14,7 +14,7 @@ from segue.engine.base import Chunk
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.fingerprint import fingerprint
-from segue.engine.libllama import _ggml
+from segue.engine.libllama import ggml
 from segue.engine.measurement import measure
 from segue.engine.model import Model, ModelParams
 from segue.engine.rope import RopeParams
@@ -106,7 +106,7 @@ def test_how_cells_are_shared_reads_as_a_line(write: Write) -> None:
 
 def test_another_library_in_the_binding_s_place_is_told_apart(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = write(model_path("llama"))[0]
-    monkeypatch.setattr(_ggml(), "ggml_version", lambda: b"0.1.2")
+    monkeypatch.setattr(ggml(), "ggml_version", lambda: b"0.1.2")
     theirs = write(model_path("llama"))[0]
     assert re.fullmatch(r"libllama (\S+), ggml \S+ instead of \1, ggml 0\.1\.2", differences(ours, theirs))
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from segue.engine import libllama
+from segue.engine import device_tensors, libllama
 from segue.engine.devices import DeviceKind
 from segue.engine.errors import EngineError
 from segue.engine.probe import features, probe
@@ -44,12 +44,12 @@ def test_a_library_that_ends_its_process(code: int, errors: str, reason: str, mo
 
 def test_data_comes_back_from_a_device_as_it_was() -> None:
     data, back = ctypes.create_string_buffer(bytes(range(256)), 256), ctypes.create_string_buffer(256)
-    with libllama.device_tensor("CPU", 256) as tensor:
-        libllama.copy_in(tensor, data)
-        libllama.copy_out(tensor, back)
+    with device_tensors.device_tensor("CPU", 256) as tensor:
+        device_tensors.copy_in(tensor, data)
+        device_tensors.copy_out(tensor, back)
     assert back.raw == data.raw
 
 
 def test_a_device_without_room() -> None:
-    with pytest.raises(MemoryError, match="CPU has no room"), libllama.device_tensor("CPU", 1 << 60):
+    with pytest.raises(MemoryError, match="CPU has no room"), device_tensors.device_tensor("CPU", 1 << 60):
         pass

@@ -77,3 +77,10 @@ def test_reading_is_learned_from_large_batches_and_the_cost_of_a_batch_from_smal
     assert prices.overhead_s == pytest.approx(0.010)
     assert prices.read_s(100) == pytest.approx(0.1)
     assert prices.read_s(0) == 0.0
+
+
+def test_what_a_small_copy_shows_at_start_hardly_counts() -> None:
+    small, large = (Prices.starting(n, save_bytes_s=1e8, load_bytes_s=5e7) for n in (1 << 12, 1 << 21))
+    assert small.save_bytes_s > 1.9e9
+    assert small.load_bytes_s > 1.9e9
+    assert (large.save_bytes_s, large.load_bytes_s) == (1e8, 5e7)

@@ -6,7 +6,7 @@ from typing import Any
 
 import llama_cpp
 
-from segue.engine import libllama
+from segue.engine import device_tensors, libllama
 from segue.engine.errors import ModelError
 
 _N_CELLS_SMALL = 4096
@@ -33,7 +33,7 @@ def require_tensors(handle: int, native: Any) -> None:
         native.n_ctx = n_ctx
     n_bytes = int(_n_bytes_cell(lines) * n_ctx)
     for device in dict.fromkeys(found[1] for found in map(_LAYER.match, lines) if found):
-        if n_bytes and not libllama.holds_tensor(device, n_bytes):
+        if n_bytes and not device_tensors.holds_tensor(device, n_bytes):
             raise ModelError(
                 f"a context of {n_ctx} tokens takes {n_bytes / _MIB:.0f} MiB for the keys of a layer, and {device}"
                 " cannot compute with so much at once; try a smaller --ctx-size"

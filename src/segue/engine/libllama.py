@@ -16,9 +16,6 @@ log = logging.getLogger(__name__)
 
 _ERROR = 4
 _CPU = 0
-_F16 = 1
-# More than what ggml keeps of a tensor besides its data.
-_N_BYTES_TENSOR = 4096
 # Graphics cards, and graphics that are part of a processor.
 _GPUS = (1, 2)
 _TEXT = 8
@@ -39,7 +36,9 @@ class _Lines(threading.local):
 _lines = _Lines()
 
 
-class _InitParams(ctypes.Structure):
+class InitParams(ctypes.Structure):
+    """How ggml makes a context for tensors."""
+
     _fields_ = (("mem_size", ctypes.c_size_t), ("mem_buffer", ctypes.c_void_p), ("no_alloc", ctypes.c_bool))
 
 
@@ -79,7 +78,7 @@ def use_numa(strategy: str) -> None:
 
 def version() -> str:
     """The version of the binding, and that of its library, which the user may have replaced."""
-    return f"{llama_cpp.__version__}, ggml {_ggml().ggml_version().decode()}"
+    return f"{llama_cpp.__version__}, ggml {ggml().ggml_version().decode()}"
 
 
 def pop_errors() -> list[str]:
@@ -107,47 +106,48 @@ def recorded() -> Iterator[list[str]]:
 def has_tensor(path: Path, names: Iterable[str]) -> bool:
     """Whether a GGUF file has a tensor of one of these names. Raises OSError."""
     with _gguf(path) as handle:
-        return any(_ggml().gguf_find_tensor(handle, name.encode()) >= 0 for name in names)
+        return any(ggml().gguf_find_tensor(handle, name.encode()) >= 0 for name in names)
 
 
 def architecture(path: Path) -> str:
     """The architecture that a GGUF file names, empty if it names none. Raises OSError."""
     with _gguf(path) as handle:
-        key = _ggml().gguf_find_key(handle, b"general.architecture")
-        is_text = key >= 0 and _ggml().gguf_get_kv_type(handle, key) == _TEXT
-        return _ggml().gguf_get_val_str(handle, key).decode("utf-8", "replace") if is_text else ""
+        key = ggml().gguf_find_key(handle, b"general.architecture")
+        is_text = key >= 0 and ggml().gguf_get_kv_type(handle, key) == _TEXT
+        return ggml().gguf_get_val_str(handle, key).decode("utf-8", "replace") if is_text else ""
 
 
 def tensor_sizes(path: Path) -> list[tuple[str, int]]:
     """The names of a GGUF file's tensors, with their bytes. Raises OSError."""
-    ggml = _ggml()
+    library = ggml()
     with _gguf(path) as handle:
-        count = range(ggml.gguf_get_n_tensors(handle))
+        count = range(library.gguf_get_n_tensors(handle))
         return [
-            (ggml.gguf_get_tensor_name(handle, i).decode(), int(ggml.gguf_get_tensor_size(handle, i))) for i in count
+            (library.gguf_get_tensor_name(handle, i).decode(), int(library.gguf_get_tensor_size(handle, i)))
+            for i in count
         ]
 
 
 def complete_bytes(path: Path) -> int:
     """How many bytes a GGUF file has by its header. Raises OSError."""
-    ggml = _ggml()
+    library = ggml()
     with _gguf(path) as handle:
-        count = range(ggml.gguf_get_n_tensors(handle))
-        ends = [ggml.gguf_get_tensor_offset(handle, i) + ggml.gguf_get_tensor_size(handle, i) for i in count]
-        return int(ggml.gguf_get_data_offset(handle)) + max(ends) if ends else 0
+        count = range(library.gguf_get_n_tensors(handle))
+        ends = [library.gguf_get_tensor_offset(handle, i) + library.gguf_get_tensor_size(handle, i) for i in count]
+        return int(library.gguf_get_data_offset(handle)) + max(ends) if ends else 0
 
 
 @contextmanager
 def _gguf(path: Path) -> Iterator[int]:
     """The handle of a GGUF file's header until the block ends."""
-    ggml = _ggml()
-    handle = ggml.gguf_init_from_file(str(path).encode(), _GgufParams(no_alloc=True))
+    library = ggml()
+    handle = library.gguf_init_from_file(str(path).encode(), _GgufParams(no_alloc=True))
     if not handle:
         raise OSError(errno.EINVAL, "not a complete GGUF file", str(path))
     try:
         yield handle
     finally:
-        _ggml().gguf_free(handle)
+        library.gguf_free(handle)
 
 
 def device_handles(names: tuple[str, ...]) -> "ctypes.Array[ctypes.c_void_p]":
@@ -155,11 +155,11 @@ def device_handles(names: tuple[str, ...]) -> "ctypes.Array[ctypes.c_void_p]":
 
     The CPU is none of them: it takes whatever is on no other device.
     """
-    ggml = _ggml()
+    library = ggml()
     handles = []
     for name in names:
-        handle = ggml.ggml_backend_dev_by_name(name.encode())
-        if not handle or ggml.ggml_backend_dev_type(handle) == _CPU:
+        handle = library.ggml_backend_dev_by_name(name.encode())
+        if not handle or library.ggml_backend_dev_type(handle) == _CPU:
             known = ", ".join(name for i, name in enumerate(device_names()) if device_type(i) != _CPU)
             advice = f"it has {known}; none keeps the model on the CPU" if known else "it has none but the CPU"
             raise ValueError(f"this build of libllama has no device named {name!r} to use; {advice}")
@@ -169,88 +169,43 @@ def device_handles(names: tuple[str, ...]) -> "ctypes.Array[ctypes.c_void_p]":
 
 def n_devices() -> int:
     """How many devices this build of libllama finds."""
-    return int(_ggml().ggml_backend_dev_count())
+    return int(ggml().ggml_backend_dev_count())
 
 
 def device_name(index: int) -> str:
     """The name of a device, such as CPU or Vulkan0."""
-    ggml = _ggml()
-    return ggml.ggml_backend_dev_name(ggml.ggml_backend_dev_get(index)).decode()  # type: ignore[no-any-return]
+    library = ggml()
+    return library.ggml_backend_dev_name(library.ggml_backend_dev_get(index)).decode()  # type: ignore[no-any-return]
 
 
 def device_description(index: int) -> str:
     """The name of a device's hardware, as its driver gives it."""
-    ggml = _ggml()
-    text: bytes = ggml.ggml_backend_dev_description(ggml.ggml_backend_dev_get(index))
+    library = ggml()
+    text: bytes = library.ggml_backend_dev_description(library.ggml_backend_dev_get(index))
     return text.decode("utf-8", "replace")
 
 
 def device_type(index: int) -> int:
     """The type of a device: ggml's 0 for a CPU, 1 for a GPU, 2 for an integrated one, 3 for an accelerator."""
-    ggml = _ggml()
-    return int(ggml.ggml_backend_dev_type(ggml.ggml_backend_dev_get(index)))
+    library = ggml()
+    return int(library.ggml_backend_dev_type(library.ggml_backend_dev_get(index)))
 
 
 def device_memory(index: int) -> tuple[int, int]:
     """The free and the total bytes of a device's memory, as its driver gives them."""
-    ggml = _ggml()
+    library = ggml()
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
-    ggml.ggml_backend_dev_memory(ggml.ggml_backend_dev_get(index), ctypes.byref(free), ctypes.byref(total))
+    library.ggml_backend_dev_memory(library.ggml_backend_dev_get(index), ctypes.byref(free), ctypes.byref(total))
     return free.value, total.value
 
 
 def buffer_types() -> dict[str, int]:
     """The handles of the types of buffers that may hold weights, by name: one for each device that has memory."""
-    ggml = _ggml()
-    handles = (ggml.ggml_backend_dev_buffer_type(ggml.ggml_backend_dev_get(index)) for index in range(n_devices()))
-    return {ggml.ggml_backend_buft_name(handle).decode(): handle for handle in handles if handle}
-
-
-@contextmanager
-def device_tensor(device: str, n_bytes: int) -> Iterator[int]:
-    """The handle of a tensor in a device's memory until the block ends. Raises MemoryError if there is no room."""
-    ggml = _ggml()
-    backend = ggml.ggml_backend_dev_init(ggml.ggml_backend_dev_by_name(device.encode()), None)
-    context = ggml.ggml_init(_InitParams(_N_BYTES_TENSOR, None, True))
-    tensor = ggml.ggml_new_tensor_1d(context, _F16, -(-n_bytes // 2))
-    buffer = ggml.ggml_backend_alloc_ctx_tensors(context, backend) if backend else None
-    try:
-        if not buffer:
-            raise MemoryError(f"{device} has no room for {n_bytes} bytes")
-        yield tensor
-    finally:
-        if buffer:
-            ggml.ggml_backend_buffer_free(buffer)
-        ggml.ggml_free(context)
-        if backend:
-            ggml.ggml_backend_free(backend)
-
-
-def copy_in(tensor: int, data: "ctypes.Array[ctypes.c_char]") -> None:
-    """Copy host memory into a tensor of its size."""
-    _ggml().ggml_backend_tensor_set(tensor, data, 0, len(data))
-
-
-def copy_out(tensor: int, data: "ctypes.Array[ctypes.c_char]") -> None:
-    """Copy a tensor into host memory of its size."""
-    _ggml().ggml_backend_tensor_get(tensor, data, 0, len(data))
-
-
-def holds_tensor(device: str, n_bytes: int) -> bool:
-    """Whether a device can compute with a tensor of this size, if it has the memory: some APIs limit it.
-
-    True for a name that is no device's, as that of several devices together.
-    """
-    ggml = _ggml()
-    handle = ggml.ggml_backend_dev_by_name(device.encode())
-    if not handle:
-        return True
-    context = ggml.ggml_init(_InitParams(_N_BYTES_TENSOR, None, True))
-    try:
-        tensor = ggml.ggml_new_tensor_1d(context, _F16, -(-n_bytes // 2))
-        return bool(ggml.ggml_backend_dev_supports_op(handle, tensor))
-    finally:
-        ggml.ggml_free(context)
+    library = ggml()
+    handles = (
+        library.ggml_backend_dev_buffer_type(library.ggml_backend_dev_get(index)) for index in range(n_devices())
+    )
+    return {library.ggml_backend_buft_name(handle).decode(): handle for handle in handles if handle}
 
 
 def has_gpu() -> bool:
@@ -264,7 +219,8 @@ def device_names() -> list[str]:
 
 
 @functools.cache
-def _ggml() -> ctypes.CDLL:
+def ggml() -> ctypes.CDLL:
+    """The library, with the signatures of the functions that Segue calls; those of libllama are in the binding."""
     start()
     library = llama_cpp.llama_cpp._lib
     signatures: dict[str, tuple[object, list[object]]] = {
@@ -277,7 +233,7 @@ def _ggml() -> ctypes.CDLL:
         "ggml_backend_dev_memory": (None, [ctypes.c_void_p, _SizePointer, _SizePointer]),
         "ggml_backend_dev_buffer_type": (ctypes.c_void_p, [ctypes.c_void_p]),
         "ggml_backend_buft_name": (ctypes.c_char_p, [ctypes.c_void_p]),
-        "ggml_init": (ctypes.c_void_p, [_InitParams]),
+        "ggml_init": (ctypes.c_void_p, [InitParams]),
         "ggml_new_tensor_1d": (ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_int, ctypes.c_int64]),
         "ggml_free": (None, [ctypes.c_void_p]),
         "ggml_backend_dev_init": (ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_char_p]),

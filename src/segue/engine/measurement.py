@@ -24,8 +24,9 @@ _LONG_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class CopyRates:
-    """Bytes a second from the device to the host, and of the way back."""
+    """Bytes a second from the device to the host, and of the way back, as a copy of `n_bytes` has shown."""
 
+    n_bytes: int
     save_bytes_s: float
     load_bytes_s: float
 
@@ -117,4 +118,4 @@ def measure_copies(engine: Engine, clock: Callable[[], float] = time.perf_counte
         1000 * save_s,
         1000 * load_s,
     )
-    return CopyRates(state.n_bytes / max(save_s, 1e-9), state.n_bytes / max(load_s, 1e-9))
+    return CopyRates(state.n_bytes, state.n_bytes / max(save_s, 1e-9), state.n_bytes / max(load_s, 1e-9))

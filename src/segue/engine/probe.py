@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from segue.engine import libllama
+from segue.engine import device_tensors, libllama
 from segue.engine.devices import Device, DeviceKind, list_devices
 from segue.engine.errors import EngineError
 
@@ -79,10 +79,10 @@ def _copies(device: str) -> tuple[float, float]:
     """The bytes a second to a device and back, at best of a few tries; 0 if it has no room."""
     data = ctypes.create_string_buffer(_N_BYTES)
     try:
-        with libllama.device_tensor(device, _N_BYTES) as tensor:
+        with device_tensors.device_tensor(device, _N_BYTES) as tensor:
             to, back = (
                 min(_seconds(copy, tensor, data) for _ in range(_N_TRIES))
-                for copy in (libllama.copy_in, libllama.copy_out)
+                for copy in (device_tensors.copy_in, device_tensors.copy_out)
             )
     except MemoryError:
         return 0, 0

@@ -10,7 +10,7 @@ _COPY_SHARE, _READ_SHARE = 0.2, 0.1
 _N_COUNTS_FULLY_BYTES = 1 << 20
 _N_LARGE_TOKENS = 256
 _N_SMALL_TOKENS = 128
-_N_SLOW_TOKENS, _SLOW_S = 64, 0.1
+_N_SLOW_TOKENS, _SLOW_S, _FELT_S = 64, 0.1, 0.02
 _DELAY_SHARE = 0.02
 _P_NEEDED = 0.5
 
@@ -30,6 +30,15 @@ class Prices:
     token_s: float = 0.0
     overhead_s: float = 0.0
     clock: Callable[[], float] = time.perf_counter
+
+    @classmethod
+    def starting(cls, n_bytes: int, *, save_bytes_s: float, load_bytes_s: float) -> "Prices":
+        """Prices with the rates that a copy of `n_bytes` has shown; of a small one, the first guesses are nearer."""
+        guess, share = cls(), min(1.0, n_bytes / _N_COUNTS_FULLY_BYTES)
+        return cls(
+            guess.save_bytes_s + share * (save_bytes_s - guess.save_bytes_s),
+            guess.load_bytes_s + share * (load_bytes_s - guess.load_bytes_s),
+        )
 
     def save_s(self, n_bytes: int) -> float:
         """The time to copy bytes from the device to the host."""
@@ -61,8 +70,8 @@ class Prices:
         return overhead + self.save_s(n_bytes_state) / self.token_s
 
     def is_slow(self, n_bytes: int) -> bool:
-        """Whether copying takes longer than reading the tokens between the closest checkpoints."""
-        return self.save_s(n_bytes) > (self.read_s(_N_SLOW_TOKENS) if self.token_s else _SLOW_S)
+        """Whether copying takes longer than reading the tokens between the closest checkpoints, and is felt at all."""
+        return self.save_s(n_bytes) > max(_FELT_S, self.read_s(_N_SLOW_TOKENS) if self.token_s else _SLOW_S)
 
     def is_worth_copying(self, n_bytes: int, n_tokens: int) -> bool:
         """Whether copying bytes to the host, and perhaps back, takes less time than reading `n_tokens` again."""
