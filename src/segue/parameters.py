@@ -12,11 +12,14 @@ from segue.engine.placement import HOST, TensorPlace, dense_on_host, experts_on_
 from segue.engine.rope import RopeParams
 from segue.fit.asked import Asked
 from segue.loop.speculation import N_ROWS_DRAFTED
+from segue.memory import MemoryTraits
 from segue.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _NONE = ("none",)
+_N_SLOTS_MOST_WITH_SHADOWS = 100
+"""libllama has at most 256 sequences, and some of them shall be parked."""
 
 
 def n_threads(settings: Settings) -> tuple[int, int]:
@@ -108,7 +111,7 @@ def asked_of(settings: Settings, fitting: Fitting) -> Asked:
     is_all_asked = "ctx_size" in settings.model_fields_set and not settings.ctx_size
     return Asked(
         n_slots=settings.parallel,
-        n_shadows=settings.parallel if settings.has_drafts and model.kind.has_recurrent else 0,
+        n_shadows=settings.parallel if model.kind.has_recurrent and can_draft(settings, model.kind) else 0,
         n_ctx_train=model.n_ctx_train,
         n_ctx_most=max(model.n_ctx_most, rope.n_ctx(model.n_ctx_train)),
         n_ctx=settings.ctx_size or settings.parallel * settings.kv_unified_per_slot,
@@ -122,6 +125,11 @@ def asked_of(settings: Settings, fitting: Fitting) -> Asked:
         shares=params.tensor_split,
         overrides=params.tensor_places,
     )
+
+
+def can_draft(settings: Settings, kind: MemoryTraits) -> bool:
+    """Whether replies are drafted: with recurrent state, that takes another sequence for each slot."""
+    return settings.has_drafts and (not kind.has_recurrent or settings.parallel <= _N_SLOTS_MOST_WITH_SHADOWS)
 
 
 def rope_params(settings: Settings) -> RopeParams:

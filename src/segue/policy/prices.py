@@ -74,12 +74,15 @@ class Prices:
         return self.save_s(n_bytes) > max(_FELT_S, self.read_s(_N_SLOW_TOKENS) if self.token_s else _SLOW_S)
 
     def is_worth_copying(self, n_bytes: int, n_tokens: int) -> bool:
-        """Whether copying bytes to the host, and perhaps back, takes less time than reading `n_tokens` again."""
-        return self.save_s(n_bytes) / _P_NEEDED + self.load_s(n_bytes) < self.read_s(n_tokens)
+        """Whether copying bytes to the host, and perhaps back, takes less time than reading `n_tokens` again.
+
+        What takes so little that nobody feels it is always worth it, here and below.
+        """
+        return self.save_s(n_bytes) / _P_NEEDED + self.load_s(n_bytes) < max(_FELT_S, self.read_s(n_tokens))
 
     def is_worth_loading(self, n_bytes: int, n_tokens: int) -> bool:
         """Whether copying bytes back to the device takes less time than reading `n_tokens` again."""
-        return self.load_s(n_bytes) < self.read_s(n_tokens)
+        return self.load_s(n_bytes) < max(_FELT_S, self.read_s(n_tokens))
 
     def is_worth_waiting(self, n_bytes: int, n_tokens: int) -> bool:
         """Whether copying bytes to the host adds little to the time in which a request reads `n_tokens`."""

@@ -24,7 +24,7 @@ def desk_with_two(kind: MemoryKind) -> tuple[Desk, Entry, Entry]:
     assert middle.is_parked
     assert end.is_parked
     prices = desk.cache.prices
-    prices.token_s, prices.save_bytes_s, prices.load_bytes_s = 1e-3, 120e3, 120e3
+    prices.token_s, prices.save_bytes_s, prices.load_bytes_s = 0.1, 1.2e3, 1.2e3
     return desk, middle, end
 
 
@@ -68,7 +68,7 @@ def test_a_recurrent_entry_costs_its_state() -> None:
     costs = desk.cache.evictor.costs
     assert costs.n_bytes(middle) == costs.n_bytes(end) == STATE
     assert (costs.are_worth_it(middle), costs.are_worth_it(end)) == (True, True)
-    desk.cache.prices.save_bytes_s = desk.cache.prices.load_bytes_s = 40e3
+    desk.cache.prices.save_bytes_s = desk.cache.prices.load_bytes_s = 400
     assert (costs.are_worth_it(middle), costs.are_worth_it(end)) == (True, False)
 
 
