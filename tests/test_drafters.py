@@ -31,6 +31,11 @@ def free_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("segue.loop.speculation.RowCosts", FreeRows)
 
 
+def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the log has heard of drafters."""
+    return [record.getMessage() for record in caplog.records if record.name == "segue.drafters"]
+
+
 def _settings(model: Path, **more: Any) -> Settings:
     return Settings(model=str(model), ctx_size=1024, parallel=2, threads=1, flash_attn="off", **more)
 
@@ -61,27 +66,29 @@ def test_layers_for_further_tokens_draft_unless_told_otherwise(caplog: pytest.Lo
     path = mtp_path("qwen35-mtp-agrees")
     plain = _drafted(path, spec_type=["none"])
     assert plain[1] == 0
-    assert not caplog.messages
+    assert not _told(caplog)
     for more in ({}, {"spec_type": ["draft-mtp"]}):
         tokens, n_drafted, n_accepted = _drafted(path, **more)
         assert tokens == plain[0]
         assert n_accepted >= 0.8 * n_drafted > 10
-        assert caplog.messages.pop() == "replies are drafted by tree, draft-mtp"
+        assert _told(caplog).pop() == "replies are drafted by tree, draft-mtp"
     _drafted(path, spec_type=["ngram-mod"])
-    assert caplog.messages.pop() == "replies are drafted by tree"
+    assert _told(caplog).pop() == "replies are drafted by tree"
     assert _drafted(path, reproducible=True)[1] == 0
 
 
 def test_that_there_are_no_such_layers_is_said_where_they_are_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "segue.drafters")
     _drafted(model_path("qwen35"))
-    assert not caplog.messages
+    assert not _told(caplog)
     _drafted(model_path("qwen35"), spec_type=["draft-mtp"])
-    assert caplog.messages == ["--spec-type draft-mtp: the model has no layers for further tokens that Segue can use"]
+    assert _told(caplog) == ["--spec-type draft-mtp: the model has no layers for further tokens that Segue can use"]
 
 
 def test_without_libllamas_functions_for_these_layers_they_are_left_alone(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    caplog.set_level(logging.WARNING, "segue.drafters")
     monkeypatch.setattr(nextn, "_NAMES", {"set_rows": ("no_such_function",), "rows": ("no_such_function",)})
     nextn.find_nextn.cache_clear()
     try:
@@ -90,7 +97,7 @@ def test_without_libllamas_functions_for_these_layers_they_are_left_alone(
         built.close()
     finally:
         nextn.find_nextn.cache_clear()
-    assert caplog.messages == ["this libllama cannot use the model's layers for further tokens; they do not draft"]
+    assert _told(caplog) == ["this libllama cannot use the model's layers for further tokens; they do not draft"]
 
 
 @pytest.mark.parametrize("draft", ["llama", "qwen35"])
@@ -99,7 +106,7 @@ def test_a_second_model_drafts(draft: str, caplog: pytest.LogCaptureFixture) -> 
     path = model_path("qwen35")
     plain = _drafted(path, spec_type=["none"], model_draft=str(model_path(draft)))
     tokens, n_drafted, n_accepted = _drafted(path, model_draft=str(model_path(draft)))
-    assert caplog.messages == ["replies are drafted by tree, draft-simple"]
+    assert _told(caplog) == ["replies are drafted by tree, draft-simple"]
     assert tokens == plain[0]
     assert n_drafted > 0
     assert n_accepted > 10 or draft != "qwen35"
