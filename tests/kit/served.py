@@ -22,7 +22,7 @@ class Served:
         self.process = process
         self.log: list[str] = []
         self._reader = Thread(target=self._read, daemon=True)
-        # The server closes what was idle for five seconds; the client must not send on it in that moment.
+        # The server may close what was idle for long just as the client sends on it.
         limits = httpx.Limits(keepalive_expiry=1)
         self.client = httpx.Client(base_url=self._wait_for_address(), timeout=PATIENCE_S, limits=limits)
         self._reader.start()
