@@ -159,7 +159,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         n_slots=settings.parallel,
         n_ctx=min(sizes.n_ctx, engine.n_cells, settings.kv_unified_per_slot or engine.n_cells),
         is_reproducible=settings.reproducible,
-        drafter=make_drafter(settings, model, engine, draft_model) if can_draft(settings, shape.kind) else None,
+        drafter=make_drafter(model, engine, draft_model) if can_draft(settings, shape.kind) else None,
         on_end=on_end,
     )
     if settings.cache_dir is not None:

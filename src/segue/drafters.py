@@ -116,10 +116,8 @@ def usable_nextn(settings: Settings, model: Model) -> NextN | None:
     return find_nextn() if model.has_mtp else None
 
 
-def make_drafter(settings: Settings, model: Model, engine: Engine, draft_model: DraftModel | None) -> Drafter | None:
-    """What drafts, the cheapest first; None if nothing does."""
-    if not settings.has_drafts:
-        return None
+def make_drafter(model: Model, engine: Engine, draft_model: DraftModel | None) -> Drafter:
+    """What drafts, the cheapest first."""
     found: dict[str, Drafter] = {"tree": TreeDrafter()}
     if isinstance(engine, MtpEngine):
         found["draft-mtp"] = MtpDrafter(engine)

@@ -6,7 +6,7 @@ import numpy as np
 
 from segue.drafting.drafter import Tokens
 from segue.engine.base import Engine, Mark
-from segue.engine.hidden_tail import n_equal
+from segue.prefix.branch import n_equal
 
 N_SHADOWS = 2
 """Further sequences that a lane needs for what it may return to."""

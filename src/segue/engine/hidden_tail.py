@@ -54,7 +54,7 @@ class HiddenTail:
         if not 0 <= n_before < self._n_rows:
             self.reset(start)
             n_before = 0
-        self.n_fed = min(self.n_fed, start + n_equal(self.tokens[n_before:], tokens))
+        self.n_fed = min(self.n_fed, start + _n_equal(self.tokens[n_before:], tokens))
         self.tokens = np.concatenate([self.tokens[:n_before], tokens])
         n_rows = n_before + 1 + len(tokens)
         if n_rows > len(self._rows):
@@ -66,7 +66,7 @@ class HiddenTail:
 
     def follows(self, path: Tokens) -> bool:
         """Forget what is not on a path; whether all rows for its last token are known then."""
-        self.truncate(self.start + n_equal(self.tokens, path[self.start : -1]))
+        self.truncate(self.start + _n_equal(self.tokens, path[self.start : -1]))
         return self.end == len(path) - 1
 
     def truncate(self, end: int) -> None:
@@ -121,7 +121,7 @@ class HiddenTail:
         return other
 
 
-def n_equal(a: Tokens, b: Tokens) -> int:
+def _n_equal(a: Tokens, b: Tokens) -> int:
     """How many tokens two texts have in common at their start."""
     n = min(len(a), len(b))
     unlike = np.flatnonzero(a[:n] != b[:n])

@@ -11,6 +11,7 @@ from segue.engine.base import LAST_ROW, Chunk, Engine, Tokens
 from segue.engine.errors import EngineError, NoRoomError
 from segue.loop.reply_drafts import ReplyDrafts, Verification
 from segue.loop.request import Request
+from segue.prefix.branch import n_equal
 
 N_ROWS_DRAFTED: Final = 64
 """Rows of logits that a call with drafts may have; each takes memory for the whole vocabulary."""
@@ -94,7 +95,7 @@ class Speculation:
         if verification is None:
             return
         n_read, n_certain = self._engine.length(request.seq), verification.n_certain
-        n_valid = n_certain + _n_equal(request.tokens[n_certain:], verification.drafts)
+        n_valid = n_certain + n_equal(request.tokens[n_certain:], verification.drafts)
         if n_read > n_valid:
             if verification.mark is None:
                 self._engine.rewind(request.seq, n_valid)
@@ -117,7 +118,7 @@ class Speculation:
         if len(owed):
             try:
                 self._engine.decode([Chunk(request.seq, owed)])
-            except (NoRoomError, EngineError):
+            except EngineError:
                 # The state is kept where it stands, or not at all: that costs tokens later, and is never wrong.
                 return
 
@@ -195,10 +196,3 @@ class Speculation:
 
 
 _NOTHING: Final = np.empty(0, np.int32)
-
-
-def _n_equal(tokens: Tokens, drafts: Tokens) -> int:
-    """How many of the drafts the tokens start with."""
-    n = min(len(tokens), len(drafts))
-    unlike = np.flatnonzero(tokens[:n] != drafts[:n])
-    return int(unlike[0]) if len(unlike) else n

@@ -1,7 +1,5 @@
 """`segue cache show`: everything about one checkpoint."""
 
-from collections.abc import Mapping
-
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -10,16 +8,16 @@ from segue.commands.cache.contents import DirectoryContents
 from segue.commands.cache.file_usage import FileUsage
 from segue.commands.cache.stored_checkpoint import StoredCheckpoint
 from segue.commands.cache.units import moment, size
-from segue.commands.grid import grid
+from segue.commands.grid import grid, pairs
 
 
 def details(checkpoint: StoredCheckpoint, contents: DirectoryContents, now: float) -> Group:
     """Its row in the index, its chain of segments, and the fingerprint of its model."""
     usage = contents.file_usage()
-    parts: list[RenderableType] = [_pairs(_facts(checkpoint, usage, now))]
+    parts: list[RenderableType] = [pairs(_facts(checkpoint, usage, now))]
     parts += ["", _segments(checkpoint, usage)] if checkpoint.chain else []
     parts += ["", Text(f"model {contents.model_name(checkpoint.model)}", style="bold")]
-    return Group(*parts, _pairs(contents.models[checkpoint.model]))
+    return Group(*parts, pairs(contents.models[checkpoint.model]))
 
 
 def _facts(checkpoint: StoredCheckpoint, usage: FileUsage, now: float) -> dict[str, str]:
@@ -47,13 +45,4 @@ def _segments(checkpoint: StoredCheckpoint, usage: FileUsage) -> Table:
     for segment, end in zip(checkpoint.chain, checkpoint.ends, strict=True):
         positions = f"{segment.start:,} to {end - 1:,}" + (f" of {segment.end - 1:,}" if end < segment.end else "")
         made.add_row(segment.file, positions, size(segment.n_bytes), f"{usage.n_needing[segment.file]:,}")
-    return made
-
-
-def _pairs(values: Mapping[str, str]) -> Table:
-    made = Table.grid(padding=(0, 2))
-    made.add_column(style="dim", no_wrap=True)
-    made.add_column(overflow="fold")
-    for name, value in values.items():
-        made.add_row(name, Text(value))
     return made

@@ -1,17 +1,16 @@
 """Shows what was seen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from segue.commands.cache.units import counted, size
 from segue.commands.doctor.examination import Examination
 from segue.commands.doctor.finding import Finding
 from segue.commands.doctor.setup import Setup
-from segue.commands.grid import grid
+from segue.commands.grid import grid, pairs
 from segue.engine.devices import Device
 from segue.fit.table import fit_table
 
@@ -39,8 +38,8 @@ def show(seen: Examination, setup: Setup, console: Console) -> None:
 
 
 def _sections(seen: Examination) -> Iterator[tuple[str, list[RenderableType]]]:
-    yield "Machine", [_pairs(_machine(seen))]
-    yield "Speeds", [_pairs({name: f"{size(rate)}/s" for name, rate in seen.speeds.items()})]
+    yield "Machine", [pairs(_machine(seen))]
+    yield "Speeds", [pairs({name: f"{size(rate)}/s" for name, rate in seen.speeds.items()})]
     if not seen.model:
         return
     parts: list[RenderableType] = [Text(seen.model)]
@@ -74,12 +73,3 @@ def _show(finding: Finding, console: Console) -> None:
     # In one piece, whatever the width of the terminal, so that it can be copied.
     console.print(Text(f"  {finding.mend}", style="green"), soft_wrap=True)
     console.print()
-
-
-def _pairs(values: Mapping[str, str]) -> Table:
-    made = Table.grid(padding=(0, 2))
-    made.add_column(style="dim", no_wrap=True)
-    made.add_column(overflow="fold")
-    for name, value in values.items():
-        made.add_row(name, Text(value))
-    return made
