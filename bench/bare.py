@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Tokens = NDArray[np.int32]
+_N_BEFORE = 16
+_TOKEN = 65
 
 
 class Bare:
@@ -78,6 +80,22 @@ class Bare:
         seconds = time.perf_counter() - started
         llama_cpp.llama_memory_clear(self._memory, False)
         return n_seqs * (n_tokens - 1) / seconds
+
+    def rows(self, n_seqs: int, n_each: int) -> float:
+        """Seconds of one call that reads the next `n_each` tokens of each sequence, with logits for all of them."""
+        n = n_seqs * n_each
+        for seq in range(n_seqs):
+            self._fill(np.full(_N_BEFORE, _TOKEN, np.int32), 0, seq, at=seq * _N_BEFORE)
+        self._decode(n_seqs * _N_BEFORE)
+        for seq in range(n_seqs):
+            self._fill(np.full(n_each, _TOKEN, np.int32), _N_BEFORE, seq, at=seq * n_each)
+        for i in range(n):
+            self._batch.logits[i] = 1
+        started = time.perf_counter()
+        self._decode(n)
+        seconds = time.perf_counter() - started
+        llama_cpp.llama_memory_clear(self._memory, False)
+        return seconds
 
     def _fill(self, tokens: Tokens, position: int, seq: int, at: int = 0) -> None:
         batch: Any = self._batch

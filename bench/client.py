@@ -32,6 +32,7 @@ class Chat:
 class Reply:
     """`text` is all that was generated; `n_read` of the prompt's `n_prompt` tokens were read. Times as the client saw.
 
+    Of the `n_drafted` tokens that were guessed, `n_accepted` held.
     `ttft_s`: until the first token of a stream, else until the whole reply.
     """
 
@@ -41,6 +42,8 @@ class Reply:
     n_generated: int
     ttft_s: float
     total_s: float
+    n_drafted: int = 0
+    n_accepted: int = 0
 
 
 class Client:
@@ -105,4 +108,5 @@ def _said(message: Message) -> str:
 
 def _reply(text: str, timings: dict[str, Any], ttft_s: float, total_s: float) -> Reply:
     n_read = timings["prompt_n"]
-    return Reply(text, timings["cache_n"] + n_read, n_read, timings["predicted_n"], ttft_s, total_s)
+    drafts = timings.get("draft_n", 0), timings.get("draft_n_accepted", 0)
+    return Reply(text, timings["cache_n"] + n_read, n_read, timings["predicted_n"], ttft_s, total_s, *drafts)

@@ -22,7 +22,7 @@ _GREEDY = SamplingParams(temperature=0.0, ignore_eos=True)
 
 
 class _Listener:
-    """SideStore when each token of one reply came, and waits for its end."""
+    """Notes when each token of one reply came, and waits for its end."""
 
     def __init__(self) -> None:
         self.times: list[float] = []

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bench import day, drafts, moves, overhead, planning, restart, restore, s26, s27, speed, ttft
+from bench import day, drafts, moves, mtp, overhead, planning, restart, restore, s26, s27, speed, ttft
 from bench.options import Options
 from bench.row import Row
 
@@ -31,5 +31,6 @@ PARTS: Final[Mapping[str, Part]] = {
     "moves": Part("Moves beside replies", moves.n_steps, moves.run),
     "planning": Part("Planning a request", planning.n_steps, planning.run),
     "drafts": Part("Replies of real agents, drafted", drafts.n_steps, drafts.run),
+    "mtp": Part("Replies drafted by a layer of the model", mtp.n_steps, mtp.run),
     "overhead": Part("What Segue adds to libllama", overhead.n_steps, overhead.run),
 }

@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("-m", required=True)
     for flag in ("-c", "-np", "-t", "-b", "-ub", "--port"):
         parser.add_argument(flag, type=int, required=True)
+    parser.add_argument("--spec-type", choices=("none", "draft-mtp"), default="none")
     flags = parser.parse_args()
     params = xllamacpp.CommonParams()
     params.model.path = flags.m
@@ -26,6 +27,8 @@ def main() -> None:
     params.n_batch = flags.b
     params.n_ubatch = flags.ub
     params.port = flags.port
+    if flags.spec_type == "draft-mtp":
+        params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_DRAFT_MTP]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)

@@ -23,7 +23,7 @@ _STOP_S = 20
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What both servers are told alike; all else is each one's default."""
+    """What both servers are told alike; all else is each one's default, also what drafts without a `spec_type`."""
 
     model: Path
     n_ctx: int
@@ -31,6 +31,7 @@ class Setup:
     n_threads: int
     n_batch: int = 2048
     n_ubatch: int = 512
+    spec_type: str = ""
 
     def flags(self, port: int) -> list[str]:
         """The command line, in the flags that the two share."""
@@ -42,7 +43,8 @@ class Setup:
             "-ub": self.n_ubatch,
             "--port": port,
         }
-        return ["-m", str(self.model), *(str(word) for pair in numbers.items() for word in pair)]
+        drafts = ["--spec-type", self.spec_type] if self.spec_type else []
+        return ["-m", str(self.model), *(str(word) for pair in numbers.items() for word in pair), *drafts]
 
 
 class ServerError(Exception):

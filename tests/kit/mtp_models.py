@@ -26,12 +26,22 @@ from tests.kit.written_files import written_once
 
 _ADDS = ("attn_output.weight", "ssm_out.weight", "ffn_down.weight")
 _AGREEING_GAIN = 0.01
+_LARGER: Final[Mapping[str, Any]] = {
+    "n_layer": 12,
+    "n_embd": 1024,
+    "n_ff": 3072,
+    "n_head": 16,
+    "d_state": 64,
+    "n_head_state": 16,
+    "weight_type": "Q8_0",
+}
 
 
 def write_qwen35_mtp(
     path: Path,
     *,
     agrees: bool = False,
+    trunk_gain: float = _AGREEING_GAIN,
     n_layer: int = 4,
     n_embd: int = 64,
     n_ff: int = 128,
@@ -45,7 +55,8 @@ def write_qwen35_mtp(
 ) -> None:
     """Write a Qwen3.5 model of random weights, with experts or without, and `n_guessing` layers for further tokens.
 
-    If it `agrees`, its layers add so little, and that one copies its token so well, that most of its guesses hold.
+    If it `agrees`, its layers add so little, and that one copies its token so well, that most of its guesses hold;
+    the more the trunk's layers add, scaled by `trunk_gain`, the fewer.
     """
     n_head_key, n_conv, n_head_kv, every = max(1, n_head_state // 2), 4, max(1, n_head // 2), 4
     metadata: dict[str, Value] = {
@@ -81,7 +92,7 @@ def write_qwen35_mtp(
     rest += experts(n_embd, n_ff, n_experts) if n_experts else feed_forward(n_embd, n_ff)
     recurrent = delta_net(n_embd, d_state, n_head_key, n_head_state, n_conv)
     blocks = [
-        _scaled(rest + (recurrent if (i + 1) % every else attending), _AGREEING_GAIN if agrees else 1.0)
+        _scaled(rest + (recurrent if (i + 1) % every else attending), trunk_gain if agrees else 1.0)
         for i in range(n_layer)
     ]
     joining = matrix("nextn.eh_proj", 2 * n_embd, n_embd)
@@ -98,17 +109,25 @@ def write_qwen35_mtp(
     write_model(path, Architecture(name, metadata, embeddings(n_embd), blocks), seed=0, weight_type=weight_type)
 
 
-MTP_MODELS: Final[Mapping[str, Callable[[Path], None]]] = {
+MTP_MODELS: Final[dict[str, Callable[[Path], None]]] = {
     "qwen35-mtp": write_qwen35_mtp,
     "qwen35-mtp-agrees": partial(write_qwen35_mtp, agrees=True),
     "qwen35moe-mtp": partial(write_qwen35_mtp, n_ff=64, n_experts=4),
 }
 
 
+LARGER_MTP_MODELS: Final[dict[str, Callable[[Path], None]]] = {
+    "qwen35-140m-mtp-most": partial(write_qwen35_mtp, agrees=True, trunk_gain=0.05, **_LARGER),
+    "qwen35-140m-mtp-half": partial(write_qwen35_mtp, agrees=True, trunk_gain=0.2, **_LARGER),
+    "qwen35-140m-mtp-none": partial(write_qwen35_mtp, **_LARGER),
+}
+"""Models of 140 million weights, of whose guesses most hold, about half, or none."""
+
+
 @cache
 def mtp_path(name: str) -> Path:
-    """The file of one of `MTP_MODELS`."""
-    return written_once(f"{name}.gguf", MTP_MODELS[name])
+    """The file of one of `MTP_MODELS` or `LARGER_MTP_MODELS`."""
+    return written_once(f"{name}.gguf", (MTP_MODELS | LARGER_MTP_MODELS)[name])
 
 
 class MtpRig(Rig):
