@@ -8,10 +8,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from tests.kit.load import N_DISK_BYTES, N_HOST_BYTES, put_load
+from tests.kit.load import put_load
 from tests.kit.models import model_path
 
 _MIB = 1 << 20
+_N_HOST_BYTES = 2 * _MIB
+_N_DISK_BYTES = 4 * _MIB
 
 
 def main() -> None:
@@ -31,13 +33,15 @@ def main() -> None:
             progress.update(task, completed=elapsed_s)
             return elapsed_s < seconds
 
-        load = put_load(model_path("qwen35"), Path(folder), goes_on)
-    fits = N_HOST_BYTES + N_DISK_BYTES
+        load = put_load(
+            model_path("qwen35"), Path(folder), goes_on, n_host_bytes=_N_HOST_BYTES, n_disk_bytes=_N_DISK_BYTES
+        )
+    fits = _N_HOST_BYTES + _N_DISK_BYTES
     console.print(f"{load.n_requests:,} requests; read {load.n_read_tokens:,} of {load.n_prompt_tokens:,} tokens")
     console.print(f"offered {load.offered_bytes / fits:.1f} times what fits")
     for name, peak, limit in (
-        ("host", load.host_peak_bytes, N_HOST_BYTES),
-        ("disk", load.disk_peak_bytes, N_DISK_BYTES),
+        ("host", load.host_peak_bytes, _N_HOST_BYTES),
+        ("disk", load.disk_peak_bytes, _N_DISK_BYTES),
     ):
         console.print(f"{name}: at most {peak:,} of {limit:,} bytes")
     console.print(f"resident memory: {load.growth_bytes / _MIB:+.1f} MiB from the second quarter to the last")

@@ -1,6 +1,6 @@
 """Of several drafters, the one whose draft saves most wins; a model is not asked where the history is sure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -28,9 +28,10 @@ class _Scripted(Drafter, ReplyDrafter):
         return self
 
     @override
-    def prepare(self, wanted: Sequence[DraftRequest], worth: Worth) -> None:
-        self.n_asked += len(wanted)
-        assert all(one.reply is self for one in wanted)
+    def prepare(self, wanted: Iterable[DraftRequest], worth: Worth) -> None:
+        replies = [one.reply for one in wanted]
+        self.n_asked += len(replies)
+        assert all(reply is self for reply in replies)
 
     @override
     def propose(self, n_most: int) -> Draft:

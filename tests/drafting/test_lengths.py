@@ -89,5 +89,11 @@ def test_trials_are_as_short_as_could_pay_and_as_seldom_as_they_are_dear() -> No
     steep = _costs(of_1=9.5, of_2=26.0, of_4=37.0, of_6=47.0, of_9=64.0)
     cheap, dear = Worth(CPU, 1, reads_again=True), Worth(steep, 1, reads_again=True)
     assert [cheap.n_of_trial(n, 8) for n in (31, 32)] == [0, 1]
-    assert [dear.n_of_trial(n, 8) for n in (32, 200, 400)] == [0, 0, 4]
-    assert Worth(DEAR, 1, reads_again=True).n_of_trial(1000, 8) == 0
+    assert [dear.n_of_trial(n, 8) for n in (32, 192, 416)] == [0, 0, 4]
+    assert Worth(DEAR, 1, reads_again=True).n_of_trial(1024, 8) == 0
+
+
+def test_a_trial_is_as_dear_as_its_drafts_are_too() -> None:
+    costs = _costs(of_1=10.0, of_2=11.0)
+    worth = Worth(costs, 1, reads_again=True, trial_s=20.0)
+    assert [worth.n_of_trial(n, 8) for n in (32, 192, 224)] == [0, 0, 1]

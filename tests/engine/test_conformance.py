@@ -22,7 +22,7 @@ from tests.engine.conformance.subject import N_BATCH, N_CELLS, N_ROWS, N_SEQ, te
 from tests.engine.conformance.suite import EngineConformance
 from tests.kit.fake_engine.engine import FakeEngine
 from tests.kit.models import ENGINE_MODELS, model_path
-from tests.kit.mtp_models import MTP_MODELS, mtp_path, open_mtp
+from tests.kit.mtp_models import mtp_path, open_mtp
 from tests.kit.rig import EXACT
 from tests.kit.toy_draft import DRAFT, DraftingEngine
 from tests.kit.toy_memory import ToyMemory
@@ -120,7 +120,8 @@ class TestContext(EngineConformance):
         return replace(state, parts={**state.parts, MODEL: state.parts[MODEL][:-8]})
 
 
-@pytest.fixture(scope="module", params=list(MTP_MODELS))
+# In a model whose guesses hold, hardly anything depends on what was read before.
+@pytest.fixture(scope="module", params=["qwen35-mtp", "qwen35moe-mtp"])
 def mtp_engines(request: pytest.FixtureRequest) -> Iterator[dict[bool, MtpEngine]]:
     """Engines of a model with layers for further tokens, by whether they are unified; all tests share them."""
     model = Model(mtp_path(request.param), ModelParams(loads_mtp=True))

@@ -19,7 +19,7 @@ from segue.engine.state import MODEL
 from tests.kit.architectures import Sizes, llama
 from tests.kit.conversation import text
 from tests.kit.models import model_path
-from tests.kit.mtp_models import MTP_MODELS, mtp_path, open_mtp, write_qwen35_mtp
+from tests.kit.mtp_models import MTP_MODELS, mtp_path, open_mtp, qwen35_mtp
 from tests.kit.rig import EXACT
 
 _N = 150
@@ -266,7 +266,7 @@ def test_layers_that_are_not_loaded_are_not_computed(model: Model) -> None:
 def test_several_such_layers_are_left_alone(tmp_path: Path) -> None:
     """libllama would abort when it computes them."""
     path = tmp_path / "two.gguf"
-    write_qwen35_mtp(path, n_guessing=2)
+    write_model(path, qwen35_mtp(n_guessing=2), seed=0)
     model = Model(path, ModelParams(loads_mtp=True))
     assert not model.has_mtp
     model.close()

@@ -14,8 +14,6 @@ from segue.prefix.path_limit import PathLimit
 from tests.kit.crowd import Crowd, leaving
 from tests.kit.rig import Heard, Rig
 
-N_HOST_BYTES: Final = 2 << 20
-N_DISK_BYTES: Final = 4 << 20
 _N_KNOWN_TOKENS: Final = 1 << 17
 _N_AT_ONCE: Final = 4
 _N_REPLY: Final = 6
@@ -40,18 +38,20 @@ class Load:
         return int(median(self.rss_bytes[-n:]) - median(self.rss_bytes[n : 2 * n]))
 
 
-def put_load(model: Path, folder: Path, goes_on: Callable[[int], bool]) -> Load:
+def put_load(
+    model: Path, folder: Path, goes_on: Callable[[int], bool], *, n_host_bytes: int, n_disk_bytes: int
+) -> Load:
     """Serve a crowd while it `goes_on`, which is told how many requests are over. Raises if a request fails."""
     rig = Rig(
         model,
         n_slots=_N_AT_ONCE,
         n_cells=4096,
         n_parked=5,
-        n_host_bytes=N_HOST_BYTES,
+        n_host_bytes=n_host_bytes,
         n_ctx=1024,
         n_batch=256,
         cache_dir=folder,
-        n_disk_bytes=N_DISK_BYTES,
+        n_disk_bytes=n_disk_bytes,
     )
     # The paths that stay known take memory too: with the usual limit they would grow for hours.
     rig.cache.known = PathLimit(_N_KNOWN_TOKENS)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from segue.demo.model_file import Architecture, WeightType, write_model
-from segue.demo.tiny_model import write_qwen35
+from segue.demo.tiny_model import qwen35
 from segue.memory import MemoryKind
 from tests.kit.architectures import Sizes, bert, falcon_h1, gemma3, lfm2, llama, mamba2, qwen3vl, rwkv7
 from tests.kit.word_pieces import write_word_pieces
@@ -28,7 +28,15 @@ def _drawn(architecture: Architecture, weight_type: WeightType = "F32") -> Calla
     return partial(write_model, architecture=architecture, seed=0, weight_type=weight_type)
 
 
-_QWEN35 = partial(write_qwen35, n_embd=64, n_ff=128, n_head=2, n_head_kv=1, d_head=32, d_state=32, n_head_state=2)
+QWEN35_TINY: Final[dict[str, int]] = {
+    "n_embd": 64,
+    "n_ff": 128,
+    "n_head": 2,
+    "n_head_kv": 1,
+    "d_head": 32,
+    "d_state": 32,
+    "n_head_state": 2,
+}
 _LFM2 = partial(lfm2, Sizes(n_layer=4, n_conv=3), attention_layers=frozenset({1, 3}))
 
 MODELS: Final[dict[str, TinyModel]] = {
@@ -39,8 +47,8 @@ MODELS: Final[dict[str, TinyModel]] = {
         TinyModel("mamba2", MemoryKind.RECURRENT, 0, _drawn(mamba2(Sizes()))),
         # libllama's Vulkan kernel for RWKV 7 knows no smaller heads, and computes nonsense instead of refusing them.
         TinyModel("rwkv7", MemoryKind.RECURRENT, 0, _drawn(rwkv7(Sizes(d_head=64)))),
-        TinyModel("qwen35", MemoryKind.HYBRID, 0, _QWEN35),
-        TinyModel("qwen35moe", MemoryKind.HYBRID, 0, partial(_QWEN35, n_ff=64, n_experts=4)),
+        TinyModel("qwen35", MemoryKind.HYBRID, 0, _drawn(qwen35(**QWEN35_TINY))),
+        TinyModel("qwen35moe", MemoryKind.HYBRID, 0, _drawn(qwen35(**QWEN35_TINY | {"n_ff": 64, "n_experts": 4}))),
         TinyModel("lfm2", MemoryKind.HYBRID, 0, _drawn(_LFM2())),
         TinyModel("falcon-h1", MemoryKind.HYBRID, 0, _drawn(falcon_h1(Sizes()))),
         TinyModel("lfm2-window", MemoryKind.HYBRID_WINDOW, 64, _drawn(_LFM2(n_swa=64))),
@@ -52,6 +60,14 @@ ENGINE_MODELS: Final = MODELS | {
     "qwen3vl": TinyModel("qwen3vl", MemoryKind.ATTENTION, 0, _drawn(qwen3vl(Sizes()))),
 }
 
+QWEN35_140M: Final[dict[str, int]] = {
+    "n_layer": 12,
+    "n_embd": 1024,
+    "n_ff": 3072,
+    "n_head": 16,
+    "d_state": 64,
+    "n_head_state": 16,
+}
 _LARGER: Final = Sizes(n_layer=8, n_embd=512, n_ff=1792, n_head=8, n_head_kv=2, d_head=64)
 
 # 25 million weights and more: what a token costs is then arithmetic, as in real models, not the graph around it.
@@ -62,25 +78,9 @@ LARGER_MODELS: Final[dict[str, TinyModel]] = {
             "qwen35-25m",
             MemoryKind.HYBRID,
             0,
-            partial(
-                write_qwen35, n_layer=8, n_embd=512, n_ff=1536, n_head=8, d_state=64, n_head_state=8, weight_type="Q8_0"
-            ),
+            _drawn(qwen35(n_layer=8, n_embd=512, n_ff=1536, n_head=8, d_state=64, n_head_state=8), weight_type="Q8_0"),
         ),
-        TinyModel(
-            "qwen35-140m",
-            MemoryKind.HYBRID,
-            0,
-            partial(
-                write_qwen35,
-                n_layer=12,
-                n_embd=1024,
-                n_ff=3072,
-                n_head=16,
-                d_state=64,
-                n_head_state=16,
-                weight_type="Q8_0",
-            ),
-        ),
+        TinyModel("qwen35-140m", MemoryKind.HYBRID, 0, _drawn(qwen35(**QWEN35_140M), weight_type="Q8_0")),
         TinyModel("llama-25m", MemoryKind.ATTENTION, 0, _drawn(llama(_LARGER), weight_type="Q8_0")),
         TinyModel(
             "gemma3-25m",

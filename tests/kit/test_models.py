@@ -10,8 +10,8 @@ import llama_cpp
 import numpy as np
 import pytest
 
-from segue.demo.model_file import WeightType
-from segue.demo.tiny_model import write_qwen35
+from segue.demo.model_file import WeightType, write_model
+from segue.demo.tiny_model import qwen35
 from segue.memory import MemoryKind
 from tests.kit.models import LARGER_MODELS, MODELS, gemma3_270m_path, model_path
 from tests.kit.reader import PARTIAL_ONLY, Blob, Logits, Reader, Tokens
@@ -126,7 +126,7 @@ def test_larger_models_have_25_million_weights(larger: str) -> None:
 
 @pytest.mark.parametrize("weight_type", get_args(WeightType))
 def test_weight_types(weight_type: WeightType, tmp_path: Path) -> None:
-    write_qwen35(tmp_path / "model.gguf", weight_type=weight_type)
+    write_model(tmp_path / "model.gguf", qwen35(), seed=0, weight_type=weight_type)
     with Reader(tmp_path / "model.gguf") as reader:
         assert np.isfinite(reader.read(text(np.random.default_rng(5), 600))).all()
 

@@ -328,7 +328,7 @@ def test_s25_files_that_cannot_be_read_are_a_miss_and_stay(
 
 @pytest.mark.parametrize("model_name", WITH_CELLS)
 def test_what_conversations_share_is_stored_once(make_rig: MakeRig, model_name: str) -> None:
-    n_conversations, n_shared, n_own = 50, 3000, 1000
+    n_conversations, n_shared, n_own = 50, 3000, 200
     rig = make_rig(n_ctx=8192, n_cells=16384, n_batch=512, n_host_bytes=1 << 30, n_parked=0)
     shared = text(1, n_shared - 2)
     for i in range(n_conversations):

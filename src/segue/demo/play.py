@@ -12,13 +12,14 @@ from rich.console import Console
 
 from segue.demo.client import Client
 from segue.demo.error import DemoError
+from segue.demo.model_file import write_model
 from segue.demo.reply import DemoReply
 from segue.demo.row import Row
 from segue.demo.script import Step, steps
 from segue.demo.server import Server, running
 from segue.demo.stage import Stage, stage
 from segue.demo.table import summary
-from segue.demo.tiny_model import write_qwen35
+from segue.demo.tiny_model import qwen35
 
 N_PREDICT: Final = 8
 # A small batch changes no speed here, and the bar moves more often.
@@ -52,7 +53,8 @@ def _play(model: Path | None, script: Sequence[Step], folder: Path, console: Con
             shown.begin("Writing a tiny model")
             model = folder / "tiny.gguf"
             # As in larger models, attention is a small part of the work.
-            write_qwen35(model, n_embd=128, n_ff=512, n_head=2, n_head_kv=1, d_head=32, d_state=32)
+            architecture = qwen35(n_embd=128, n_ff=512, n_head=2, n_head_kv=1, d_head=32, d_state=32)
+            write_model(model, architecture, seed=0)
         shown.begin("Loading the model")
         with running(model, flags, log) as server:
             server.wait(shown.advance)

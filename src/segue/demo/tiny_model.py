@@ -1,13 +1,10 @@
 """The tiny hybrid that `segue demo` serves: Qwen3.5's shape, random weights."""
 
-from os import PathLike
-
 from segue.demo.layers import attention, delta_net, embeddings, experts, feed_forward, norms
-from segue.demo.model_file import Architecture, Value, WeightType, write_model
+from segue.demo.model_file import Architecture, Value
 
 
-def write_qwen35(
-    path: str | PathLike[str],
+def qwen35(
     *,
     n_layer: int = 4,
     n_embd: int = 256,
@@ -21,10 +18,8 @@ def write_qwen35(
     n_experts: int = 0,
     n_experts_used: int = 2,
     n_ctx_train: int = 262144,
-    seed: int = 0,
-    weight_type: WeightType = "F32",
-) -> None:
-    """Write a Qwen3.5 model of random weights; with `n_experts` its form with experts, each of width `n_ff`.
+) -> Architecture:
+    """A Qwen3.5 model; with `n_experts` its form with experts, each of width `n_ff`.
 
     Every `attention_every`-th layer attends, the others are recurrent. `d_head` is a multiple of 32.
     """
@@ -66,5 +61,4 @@ def write_qwen35(
         + (experts(n_embd, n_ff, n_experts) if n_experts else feed_forward(n_embd, n_ff))
         for index in range(n_layer)
     ]
-    architecture = Architecture("qwen35moe" if n_experts else "qwen35", metadata, embeddings(n_embd), blocks)
-    write_model(path, architecture, seed=seed, weight_type=weight_type)
+    return Architecture("qwen35moe" if n_experts else "qwen35", metadata, embeddings(n_embd), blocks)

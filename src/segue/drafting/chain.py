@@ -1,6 +1,6 @@
 """Several drafters: of what they propose for a reply, the draft wins of which most tokens are likely to hold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,12 +19,18 @@ class ChainedDrafter(Drafter):
     def __init__(self, drafters: Sequence[Drafter]) -> None:
         self._drafters = drafters
 
+    @property
+    @override
+    def trial_s(self) -> float:
+        return sum(drafter.trial_s for drafter in self._drafters)
+
     @override
     def begin(self, namespace: str, prompt: Tokens, n_known: int) -> ReplyDrafter:
         return _ChainedReply([drafter.begin(namespace, prompt, n_known) for drafter in self._drafters])
 
     @override
-    def prepare(self, wanted: Sequence[DraftRequest], worth: Worth) -> None:
+    def prepare(self, wanted: Iterable[DraftRequest], worth: Worth) -> None:
+        wanted = list(wanted)
         for one in wanted:
             _own(one.reply).clear()
         for i, drafter in enumerate(self._drafters):

@@ -1,6 +1,6 @@
 """What proposes the next tokens of a reply."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -57,9 +57,14 @@ class DraftRequest:
 class Drafter(Protocol):
     """Starts drafting replies. Belongs to the engine's thread."""
 
+    @property
+    def trial_s(self) -> float:
+        """Seconds that the drafts of a trial take, until they can be verified; 0 if that is next to nothing."""
+        return 0.0
+
     def begin(self, namespace: str, prompt: Tokens, n_known: int) -> ReplyDrafter:
         """Draft the reply to a prompt of a namespace, whose first `n_known` tokens earlier requests had as well."""
 
-    def prepare(self, wanted: Sequence[DraftRequest], worth: Worth) -> None:  # noqa: ARG002
+    def prepare(self, wanted: Iterable[DraftRequest], worth: Worth) -> None:  # noqa: ARG002
         """Get ready to propose for the replies of the next call: a model drafts for all of them at once."""
         return

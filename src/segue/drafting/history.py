@@ -17,16 +17,21 @@ _N_MATCH_MOST: Final = 32
 _FACTOR: Final = 0x9E3779B97F4A7C15
 _64_BITS: Final = 2**64 - 1
 _N_OFFSET_BITS: Final = 32
+_POWERS: Final = tuple(pow(_FACTOR, n_key, 2**64) for n_key in _N_KEYS)
 
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """Consecutive tokens of one namespace, to which a running reply appends."""
+    """Consecutive tokens of one namespace, to which a running reply appends.
+
+    `hashes` are those of its last tokens, one for each length that is looked up.
+    """
 
     id: int
     namespace: str
     salt: int
     tokens: "array[int]" = field(default_factory=lambda: array("i"), repr=False)
+    hashes: list[int] = field(default_factory=list, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class History:
         self._next_id += 1
         self._runs[run.id] = run
         run.tokens.frombytes(np.ascontiguousarray(tokens[-self._n_most :], np.int32).tobytes())
+        run.hashes = _hashes(run.tokens)
         self._n_tokens += len(run.tokens)
         self._index(run)
         self._forget()
@@ -66,12 +72,16 @@ class History:
 
     def append(self, run: Run, token: int) -> None:
         """Add the next token of a reply to its run."""
-        tokens = run.tokens
+        tokens, hashes = run.tokens, run.hashes
         n = len(tokens)
-        # Only what something follows is worth finding.
-        for n_key in _N_KEYS:
+        for i, n_key in enumerate(_N_KEYS):
+            found = hashes[i]
+            hashes[i] = found * _FACTOR + token
             if n >= n_key:
-                self._table[self._slot(tokens[n - n_key :], run.salt)] = run.id << _N_OFFSET_BITS | n
+                # Only what something follows is worth finding.
+                self._table[self._slot(found, run.salt)] = run.id << _N_OFFSET_BITS | n
+                hashes[i] -= tokens[n - n_key] * _POWERS[i]
+            hashes[i] &= _64_BITS
         tokens.append(token)
         if run.id in self._runs:
             self._n_tokens += 1
@@ -80,21 +90,20 @@ class History:
     def knows(self, namespace: str, tokens: Tokens) -> bool:
         """Whether a run of the namespace holds the last tokens of this text, as many as are ever compared."""
         tail = array("i", np.ascontiguousarray(tokens[-_N_MATCH_MOST:], np.int32).tobytes())
-        found = self._find(namespace, _salt(namespace), tail, 0)
+        found = self._find(namespace, _salt(namespace), tail, _hashes(tail), 0)
         return found is not None and found.n_match == len(tail)
 
     def follow(self, run: Run, n: int) -> Continuation | None:
         """What followed the last tokens of a run the last time they stood in its namespace; None if they never did."""
-        return self._find(run.namespace, run.salt, run.tokens[-_N_MATCH_MOST:], n)
+        return self._find(run.namespace, run.salt, run.tokens, run.hashes, n)
 
-    def _find(self, namespace: str, salt: int, tail: "array[int]", n: int) -> Continuation | None:
-        for n_key in _N_KEYS:
+    def _find(self, namespace: str, salt: int, tail: "array[int]", hashes: list[int], n: int) -> Continuation | None:
+        for n_key, one in zip(_N_KEYS, hashes, strict=True):
             if len(tail) < n_key:
                 continue
-            key = tail[-n_key:]
-            place = int(self._table[self._slot(key, salt)])
+            place = int(self._table[self._slot(one, salt)])
             run, end = self._runs.get(place >> _N_OFFSET_BITS), place & (1 << _N_OFFSET_BITS) - 1
-            if run is None or run.namespace != namespace or run.tokens[end - n_key : end] != key:
+            if run is None or run.namespace != namespace or run.tokens[end - n_key : end] != tail[-n_key:]:
                 continue
             return Continuation(run.tokens[end : end + n], self._n_match(run.tokens, end, tail, n_key))
         return None
@@ -102,16 +111,13 @@ class History:
     @staticmethod
     def _n_match(tokens: "array[int]", end: int, tail: "array[int]", n_key: int) -> int:
         """How many tokens before `end` equal those at the end of `tail`."""
-        n = n_key
-        while n < len(tail) and n < end and tokens[end - n - 1] == tail[-n - 1]:
+        n, n_most = n_key, min(_N_MATCH_MOST, len(tail), end)
+        while n < n_most and tokens[end - n - 1] == tail[-n - 1]:
             n += 1
         return n
 
-    def _slot(self, key: "array[int]", salt: int) -> int:
-        found = salt
-        for token in key:
-            found = (found ^ token) * _FACTOR & _64_BITS
-        return found >> self._shift
+    def _slot(self, found: int, salt: int) -> int:
+        return ((found ^ salt) * _FACTOR & _64_BITS) >> self._shift
 
     def _index(self, run: Run) -> None:
         """Enter all sequences of a new run into the table."""
@@ -120,16 +126,28 @@ class History:
             n = len(tokens) - n_key
             if n < 1:
                 continue
-            slots = np.full(n, run.salt, np.uint64)
+            hashes = np.zeros(n, np.uint64)
             for i in range(n_key):
-                slots = (slots ^ tokens[i : i + n]) * np.uint64(_FACTOR)
+                hashes = hashes * np.uint64(_FACTOR) + tokens[i : i + n]
+            slots = (hashes ^ np.uint64(run.salt)) * np.uint64(_FACTOR) >> np.uint64(self._shift)
             ends = np.arange(n_key, n_key + n, dtype=np.int64)
-            self._table[slots >> np.uint64(self._shift)] = run.id << _N_OFFSET_BITS | ends
+            self._table[slots] = run.id << _N_OFFSET_BITS | ends
 
     def _forget(self) -> None:
         while self._n_tokens > self._n_most and len(self._runs) > 1:
             _, run = self._runs.popitem(last=False)
             self._n_tokens -= len(run.tokens)
+
+
+def _hashes(tokens: "array[int]") -> list[int]:
+    """The hashes of the last tokens, one for each length that is looked up; of all of them, where there are fewer."""
+    found = []
+    for n_key in _N_KEYS:
+        one = 0
+        for token in tokens[-n_key:]:
+            one = one * _FACTOR + token & _64_BITS
+        found.append(one)
+    return found
 
 
 def _salt(namespace: str) -> int:

@@ -35,12 +35,14 @@ def n_held(probability: float, n_drafts: int) -> float:
 class Worth:
     """Tells a drafter how many tokens are worth drafting, before it drafts: for each of `n_replies`, in the same call.
 
-    If it `reads_again`, the memory cannot drop a tail: where a draft fails, those that held are read once more.
+    If it `reads_again`, the memory cannot drop a tail: where a draft fails, those that held are read once more. The
+    drafts of a trial take `trial_s`.
     """
 
     costs: RowCosts
     n_replies: int
     reads_again: bool
+    trial_s: float = 0.0
 
     def n_drafts(self, probability: float, n_most: int, step_s: float) -> int:
         """How many drafts give most tokens a second, if drafting one takes `step_s`, or 0 if that is not known."""
@@ -59,15 +61,17 @@ class Worth:
     def n_of_trial(self, n_calls_without: int, n_most: int) -> int:
         """How many drafts to try after so many calls without any: as few as would pay if all of them held.
 
-        0 if none would, or it is too early: the dearer a trial is, the rarer, so that trials cost about 1 %.
+        0 if none would, or it is too early: the dearer a trial is, the rarer, so that trials cost about 1 %. To be
+        asked before each call: most answers are 0 without reckoning.
         """
-        if n_calls_without < _N_CALLS_LEAST:
+        if not n_calls_without or n_calls_without % _N_CALLS_LEAST:
             return 0
-        n = self.n_replies
+        n, base_s = self.n_replies, self.costs.seconds(self.n_replies)
+        drafting = self.trial_s / base_s if base_s else 0.0
         for n_drafts in range(1, n_most + 1):
             cost = self.costs.relative(n * (1 + n_drafts), n)
             if 1 + n_drafts > _TRIAL_GAIN * cost:
-                return n_drafts if n_calls_without >= 100 * (cost - 1) else 0
+                return n_drafts if n_calls_without >= 100 * (cost - 1 + drafting) else 0
         return 0
 
 

@@ -2,7 +2,7 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,10 +63,15 @@ class PacedDrafter(Drafter):
 
     def __init__(self) -> None:
         self.of_all = held_in_all(_PRIOR)
-        self._step_s = 0.0
+        self._step_s = self._trial_s = 0.0
+
+    @property
+    @override
+    def trial_s(self) -> float:
+        return self._trial_s
 
     @override
-    def prepare(self, wanted: Sequence[DraftRequest], worth: Worth) -> None:
+    def prepare(self, wanted: Iterable[DraftRequest], worth: Worth) -> None:
         asked = []
         for one in wanted:
             assert isinstance(one.reply, PacedReply)
@@ -78,14 +83,19 @@ class PacedDrafter(Drafter):
         if asked:
             started = time.perf_counter()
             n_steps = self.draft(asked)
+            seconds = time.perf_counter() - started
             if n_steps:
-                self._record((time.perf_counter() - started) / n_steps)
+                self._step_s = _mean(self._step_s, seconds / n_steps)
+            if any(one.wanted.is_trial for one in asked):
+                # What was passed over meanwhile has to be read first.
+                self._trial_s = _mean(self._trial_s, seconds)
 
     @abstractmethod
     def draft(self, asked: Sequence[PacedDraft]) -> int:
         """Draft for all replies at once; returns the number of calls that this took, 0 if they were no usual ones."""
 
-    def _record(self, seconds: float) -> None:
-        mean = self._step_s
-        # One slow step, while something else ran, must not count for long.
-        self._step_s = mean + _SHARE * (min(seconds, 2 * mean) - mean) if mean else seconds
+
+def _mean(mean: float, seconds: float) -> float:
+    """The running mean after one more measurement."""
+    # One slow step, while something else ran, must not count for long.
+    return mean + _SHARE * (min(seconds, 2 * mean) - mean) if mean else seconds

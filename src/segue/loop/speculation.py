@@ -1,5 +1,6 @@
 """Drafts tokens for replies, has them verified in the call that reads the last one, and takes back what was wrong."""
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -52,12 +53,12 @@ class Speculation:
             return [self.plain(request) for request in replies]
         self._prepare(replies)
         proposals = [self._propose(request) for request in replies]
+        if not any(draft.tokens for draft in proposals):
+            return [self.plain(request) for request in replies]
         prospects = [
             Prospect(self.n_unread(request), len(draft.tokens), draft.probability)
             for request, draft in zip(replies, proposals, strict=True)
         ]
-        if not any(draft.tokens for draft in proposals):
-            return [self.plain(request) for request in replies]
         # In a second physical batch, a window would overwrite what may have to come back.
         n_most = min(self._engine.n_rows_max, self._engine.n_ubatch)
         lengths = choose_lengths(prospects, self._costs, are_equal=self._has_recurrent, n_tokens_most=n_most)
@@ -88,9 +89,10 @@ class Speculation:
         drafts = request.drafts
         if drafts is None:
             return
-        for token in request.tokens[drafts.n_followed :].tolist():
-            drafts.drafter.accept(token)
-        drafts.n_followed = request.n_tokens
+        if drafts.n_followed < request.n_tokens:
+            for token in request.unread(drafts.n_followed).tolist():
+                drafts.drafter.accept(token)
+            drafts.n_followed = request.n_tokens
         verification, drafts.verification = drafts.verification, None
         if verification is None:
             return
@@ -136,24 +138,21 @@ class Speculation:
         if self._drafter is None:
             return
         self._n_calls_without += 1
-        worth = Worth(self._costs, len(replies), self._has_recurrent)
-        wanted = []
+        worth = Worth(self._costs, len(replies), self._has_recurrent, self._drafter.trial_s)
+        n_calls_most = max(
+            (request.drafts.n_calls_without for request in replies if request.drafts is not None), default=0
+        )
+        n_trial = worth.n_of_trial(n_calls_most, _N_TRIAL_MOST)
         for request in replies:
             drafts = request.drafts
             if drafts is not None:
                 self.settle(request)
                 drafts.n_most = self._n_most(request)
-                n_trial = worth.n_of_trial(drafts.n_calls_without, _N_TRIAL_MOST)
-                drafts.is_trial = n_trial > 0
+                # Trials of several replies at once cost less than one after another.
+                drafts.is_trial = n_trial > 0 and 2 * drafts.n_calls_without >= n_calls_most
                 if drafts.is_trial:
                     drafts.n_most, drafts.n_calls_without = min(drafts.n_most, n_trial), 0
-                if drafts.n_most:
-                    wanted.append(
-                        DraftRequest(
-                            drafts.drafter, request.seq, request.tokens, drafts.n_most, is_trial=drafts.is_trial
-                        )
-                    )
-        self._drafter.prepare(wanted, worth)
+        self._drafter.prepare(_wanted(replies), worth)
 
     def _n_most(self, request: Request) -> int:
         """How many tokens may be drafted for a reply."""
@@ -193,6 +192,13 @@ class Speculation:
         request.drafts.n_calls_without = self._n_calls_without = 0
         inputs = np.concatenate([unread, drafts])
         return Chunk(seq, inputs, tuple(range(len(unread) - 1, len(inputs))))
+
+
+def _wanted(replies: list[Request]) -> Iterator[DraftRequest]:
+    for request in replies:
+        drafts = request.drafts
+        if drafts is not None and drafts.n_most:
+            yield DraftRequest(drafts.drafter, request.seq, request.tokens, drafts.n_most, is_trial=drafts.is_trial)
 
 
 _NOTHING: Final = np.empty(0, np.int32)
