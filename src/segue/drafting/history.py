@@ -31,7 +31,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """What came next, the last time: up to as many tokens as asked for. The `n_match` tokens before it were equal."""
+    """The tokens that came next the last time, at most as many as asked for. The `n_match` before them were equal."""
 
     tokens: "array[int]" = field(repr=False)
     n_match: int
@@ -84,7 +84,7 @@ class History:
         return found is not None and found.n_match == len(tail)
 
     def follow(self, run: Run, n: int) -> Continuation | None:
-        """What followed the last tokens of a run the last time they stood in its namespace; None if they never did."""
+        """The tokens behind the last ones of a run where those last stood in its namespace; None if they never did."""
         return self._find(run.namespace, run.salt, run.tokens[-_N_MATCH_MOST:], n)
 
     def _find(self, namespace: str, salt: int, tail: "array[int]", n: int) -> Continuation | None:
@@ -133,5 +133,5 @@ class History:
 
 
 def _salt(namespace: str) -> int:
-    """What the hashes of a namespace begin with, so that no other's tokens fall on the same places."""
+    """The beginning of all hashes of a namespace, so that no other's tokens fall on the same places."""
     return int.from_bytes(hashlib.blake2b(namespace.encode(), digest_size=8).digest(), "big")
