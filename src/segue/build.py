@@ -107,7 +107,7 @@ class Built:
 def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEnd) -> Built:
     """Load the model and start the loop. Takes as long as reading the file; raises ModelError with a line to show.
 
-    `on_progress` hears the share loaded, `on_end` of every request that is over, on the engine's thread.
+    `on_progress` gets the share loaded, `on_end` every request that is over, on the engine's thread.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     if settings.numa:
@@ -233,14 +233,14 @@ def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
 
 
 def _with_drafts(asked: Asked, draft_model: DraftModel | None) -> Asked:
-    """The same, with what a draft model takes."""
+    """The same, with the memory that a draft model takes."""
     if draft_model is None:
         return asked
     return replace(asked, n_bytes_cell_drafts=draft_model.n_bytes_cell, n_bytes_drafts=draft_model.n_bytes)
 
 
 def _try_patterns(path: Path, patterns: list[str]) -> None:
-    """Raise ModelError for a pattern that libllama cannot use; the log hears of those that match nothing."""
+    """Raise ModelError for a pattern that libllama cannot use; those that match nothing are logged."""
     for pattern, n_tensors in zip(patterns, count_matches(path, patterns), strict=True):
         if n_tensors == 0:
             log.warning("--override-tensor: %r matches no tensor of %s", pattern, path.name)

@@ -1,4 +1,4 @@
-"""What drafts the replies of a server, and the draft model that this may need."""
+"""Makes the drafters of a server's replies, and the draft model that they may need."""
 
 import logging
 from dataclasses import replace
@@ -59,12 +59,12 @@ class DraftModel:
 
     @property
     def n_bytes_cell(self) -> int:
-        """What it takes for each cell of the model that it drafts for."""
+        """The bytes that it takes for each cell of the model that it drafts for."""
         return self._shape.n_bytes_cell
 
     @property
     def n_bytes(self) -> int:
-        """What its memory takes besides cells."""
+        """The bytes that its memory takes besides cells."""
         return self._params.n_seq_max * self._shape.n_bytes_state
 
     def drafter(self, target: Model, n_cells: int) -> ModelDrafter:
@@ -102,12 +102,12 @@ class DraftModel:
 
 
 def wants_mtp(settings: Settings) -> bool:
-    """Whether a model's own layers for further tokens are to be loaded, if its file has some."""
+    """Whether a model's multi-token-prediction layers are to be loaded, if its file has some."""
     return settings.drafts_with_mtp and find_nextn() is not None
 
 
 def usable_nextn(settings: Settings, model: Model) -> NextN | None:
-    """The functions for the layers of a model that was loaded with them; a line in the log where they are missed."""
+    """The functions for these layers of a model that was loaded with them. The log says where they are missed."""
     if settings.drafts_with_mtp and not model.has_mtp:
         if has_mtp(model.path):
             log.warning("this libllama cannot use the model's layers for further tokens; they do not draft")
@@ -117,7 +117,7 @@ def usable_nextn(settings: Settings, model: Model) -> NextN | None:
 
 
 def make_drafter(model: Model, engine: Engine, draft_model: DraftModel | None) -> Drafter:
-    """What drafts, the cheapest first."""
+    """All drafters that there are as one, the cheapest first."""
     found: dict[str, Drafter] = {"tree": TreeDrafter()}
     if isinstance(engine, MtpEngine):
         found["draft-mtp"] = MtpDrafter(engine)

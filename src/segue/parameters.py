@@ -50,7 +50,7 @@ def context_params(settings: Settings, n_cells: int, n_seq_max: int) -> ContextP
 
 
 def model_params(settings: Settings) -> ModelParams:
-    """How to load the model. Where libllama has no GPU, the log hears which flags are without effect."""
+    """How to load the model. Where libllama has no GPU, flags without effect are logged."""
     if not libllama.has_gpu():
         settings = _without_gpus(settings)
     layers = settings.n_gpu_layers
@@ -99,7 +99,7 @@ def _without_gpus(settings: Settings) -> Settings:
 
 
 def asked_of(settings: Settings, fitting: Fitting) -> Asked:
-    """What the settings ask for of this model."""
+    """The placement and the sizes that the settings ask of this model."""
     model, params, rope = fitting.model, fitting.model_params, rope_params(settings)
     all_layers = fitting.n_layers + 1
     n_on_devices = {"auto": None, "all": all_layers, -1: None}.get(

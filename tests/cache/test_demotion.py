@@ -39,7 +39,7 @@ def test_the_path_used_last_is_copied_while_nobody_runs_and_leaves_in_one_step(k
     parked = at(desk, path(1, 200))
     assert parked is not None
     assert where(desk, path(1, 200)) == ("parked", "host")
-    assert parked.has_full_copy
+    assert parked.is_complete_off_device
     assert desk.start(0, path(2, 20))
     desk.cache.maintain(0.0)
     assert _n_used(desk) == 0

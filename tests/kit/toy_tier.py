@@ -50,7 +50,8 @@ class ToyTier(NullTier):
             self._above.copy_all(entry, seq, self._above.stored_room)
         shelf, arrays = self._shelf, source.arrays(entry)
         n_own, n_new = (sum(a.nbytes for a in arrays), sum(one.n_bytes for one in entry.chain if not one.is_stored))
-        if not (entry.has_state and entry.has_full_copy) or self.usage().used_bytes + n_own + n_new > shelf.limit_bytes:
+        is_copied = entry.has_state_on_host and entry.is_complete_off_device
+        if not is_copied or self.usage().used_bytes + n_own + n_new > shelf.limit_bytes:
             return False
         row, rows = rows_of(entry, self._above.entries.namespace(entry), (0.0, 0.0))
         chain, cells = list[tuple[SegmentRow, Cells]](), shelf.cells()

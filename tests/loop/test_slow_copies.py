@@ -232,7 +232,7 @@ def unpark(rig: SlowRig, n_tokens: int) -> None:
         if entry.is_parked:
             assert cache.host.copy_state(entry, entry.seq, cache.evictor.host_room)
             cache.evictor.unpark(entry)
-        assert entry.has_state
+        assert entry.has_state_on_host
 
     rig.loop.call(move).result(PATIENCE_S)
 
@@ -241,7 +241,7 @@ def unpark(rig: SlowRig, n_tokens: int) -> None:
 def test_idle_time_readies_what_is_parked_to_leave_at_once(make_rig: MakeSlowRig, kind: MemoryKind) -> None:
     rig = make_rig(kind, SLOW_BYTES_S, n_parked=16)
     ask(rig, chat(*conversation(2, 3, 400)))
-    copied = {entry.n_tokens: entry.has_state for entry in rig.cache.device.parked()}
+    copied = {entry.n_tokens: entry.has_state_on_host for entry in rig.cache.device.parked()}
     assert copied == {705: True, 2325: True, 2730: True, 2734: False, 2737: True}, "four tokens are not worth a copy"
     calls = Counter(copy.call for copy in rig.engine.copies)
     n_cells_calls = {"save_cells": 1} if kind.shares_cells else {}

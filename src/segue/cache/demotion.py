@@ -46,14 +46,14 @@ class Demotion:
 
     def _to_copy(self, parked: list[Entry], spared: list[Entry]) -> list[Entry]:
         """The parked entries to copy although they stay, so that their sequences can be freed at once."""
-        if self._evictor.device.owners.running or not self._evictor.costs.are_high:
+        if self._evictor.device.owners.running or not self._evictor.costs.copies_are_slow:
             return spared if self._evictor.device.engine.shape.kind.shares_cells else []
         return [*spared, *(entry for entry in parked if self._evictor.costs.are_worth_idle_time(entry))]
 
     def _copy(self, entry: Entry) -> bool:
         """Copy the next piece of a path; False if there is no room for it, or nothing left to copy."""
         evictor = self._evictor
-        if entry.has_full_copy:
+        if entry.is_complete_off_device:
             return False
         with evictor.in_use.using(entry):
             return evictor.host.put(entry, entry.seq)

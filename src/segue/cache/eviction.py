@@ -25,8 +25,10 @@ _INSIDE = (Origin.STRIDE, Origin.REWIND)
 class Evictor:
     """Makes room on the device and on the host. Belongs to the engine's thread.
 
-    It drops valid entries only to make room, and never one that is in use. `lower` is the tier below the host. Where a
-    copy would take longer than reading what it saves, none is made, and the entry goes.
+    To make room, it drops the entry that is expected to save least, and never one that is in use. It makes no copy that
+    would take longer than reading what the copy saves; the entry goes instead. An entry whose cells are gone moves to
+    a chain that reaches it, or goes. `remove` drops an entry for its callers' reasons. `lower` is the tier below the
+    host.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Evictor:
                 return False
             if victim.is_stored or victim.is_parked:
                 self.host.drop(victim)
-            elif not victim.has_full_copy and victim.logits is not None:
+            elif not victim.is_complete_off_device and victim.logits is not None:
                 self.host.drop_logits(victim)
             else:
                 self.evict(victim)
@@ -87,7 +89,7 @@ class Evictor:
             victim = self._least(shared or parked, self._n_bytes_seq)
             if victim is None:
                 return False
-            if self.costs.is_high(victim) and self.ensure_free_seq_at_once():
+            if self.costs.is_slow(victim) and self.ensure_free_seq_at_once():
                 break
             if not self.demote(victim, self.host_room):
                 self.evict(victim)
@@ -130,7 +132,7 @@ class Evictor:
         victim = victim or self._least(freed, lambda _: 1)
         if victim is None:
             return False
-        if self.costs.is_high(victim):
+        if self.costs.is_slow(victim):
             victim = self._least((c for c in freed if not self.costs.n_bytes(c)), freed.__getitem__) or victim
         if not self.demote(victim, self.host_room) and not self._shrink(victim):
             self.evict(victim)
@@ -158,12 +160,12 @@ class Evictor:
 
     def copy_all(self, entry: Entry, seq: int, room: Callable[[int], bool]) -> bool:
         """Copy a whole checkpoint, at which `seq` stands, to the host; False, with nothing copied, for lack of room."""
-        if entry.has_full_copy:
+        if entry.is_complete_off_device:
             return True
         had_state = entry.state is not None
         if not room(self.host.missing_bytes(entry, seq)):
             return False
-        while not entry.has_full_copy:
+        while not entry.is_complete_off_device:
             if not self.host.copy_next(entry, seq, room):
                 self.host.detach_chain(entry)
                 if not had_state:
@@ -172,7 +174,7 @@ class Evictor:
         return True
 
     def evict(self, entry: Entry) -> None:
-        """Remove a checkpoint for want of room."""
+        """Remove a checkpoint for lack of room."""
         self.remove(entry, Loss.EVICTED)
 
     def abandon(self, entry: Entry) -> None:
@@ -205,7 +207,7 @@ class Evictor:
     def move_or_remove_below(self, entry: Entry) -> None:
         """Take care of entries that lived on a sequence that is gone: they move to a chain that reaches them, or go."""
         left = [entry, *ancestors(entry)]
-        self._move_or_remove(c for c in left if not c.has_cells and self.device.owners.seq_over(c) is None)
+        self._move_or_remove(c for c in left if not c.has_own_cells and self.device.owners.seq_over(c) is None)
 
     def unpark(self, entry: Entry) -> None:
         """Free the sequence that a checkpoint is parked on; entries that need its cells move to its chain or go."""

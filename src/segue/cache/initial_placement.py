@@ -66,7 +66,7 @@ class InitialPlacement:
         evictor = self._evictor
         if self._engine.is_unified and evictor.ensure_free_seq() and evictor.device.put(entry, seq):
             # With a copy, the entry can leave at once.
-            if not evictor.in_use.is_acquired(entry) and not evictor.costs.are_high:
+            if not evictor.in_use.is_acquired(entry) and not evictor.costs.copies_are_slow:
                 evictor.host.drop_copy(entry)
             return True
         n_bytes = evictor.host.missing_bytes(entry, seq)

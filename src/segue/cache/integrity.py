@@ -33,9 +33,9 @@ def check_integrity(evictor: Evictor) -> None:
                 n_host[entry.segment] += entry.holds_chain
                 n_stored[entry.segment] += entry.is_stored
                 _check_chain(entry.segment, entry, entry.n_covered)
-            if not entry.has_cells:
+            if not entry.has_own_cells:
                 assert evictor.device.owners.seq_over(entry) is not None, "a checkpoint has lost its cells"
-            assert entry.is_parked or entry.has_state or entry.is_stored
+            assert entry.is_parked or entry.has_state_on_host or entry.is_stored
     for root in evictor.host.segments.roots.values():
         for segment in root.below():
             assert (segment.n_users, segment.n_host, segment.n_stored) == (

@@ -110,7 +110,7 @@ class Restoration:
     def _park(self, entry: Entry) -> None:
         """Where copies are slow, park what was loaded, so that it need not be loaded again soon."""
         evictor = self._evictor
-        if entry.is_parked or self._n_tokens < entry.n_tokens or not evictor.costs.are_high:
+        if entry.is_parked or self._n_tokens < entry.n_tokens or not evictor.costs.copies_are_slow:
             return
         can_park = self._engine.is_unified and not self._engine.shape.kind.has_window
         if can_park and evictor.ensure_free_seq_at_once():

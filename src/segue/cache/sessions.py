@@ -31,10 +31,11 @@ class SessionTracker:
             if ends:
                 self._sessions.record_end((namespace, session), ends, self._entries.clock())
 
-    def expected_forks(self, seq: int, namespace: str, session: str, boundaries: Sequence[int]) -> tuple[int, ...]:
-        """The positions where the next prompt is likely to diverge from the one that `seq` begins to read.
+    def record_boundaries(self, seq: int, namespace: str, session: str, boundaries: Sequence[int]) -> tuple[int, ...]:
+        """Record the boundaries of the prompt that `seq` begins to read, and where it diverged from earlier ones.
 
-        `boundaries` are those of the prompt. Learned from earlier divergences on this path, or else in this session.
+        Returns the boundaries at which the next prompt is likely to leave this one. Learned from earlier divergences on
+        this path, or else in this session.
         """
         visit, key = self._owners.running[seq].visit, (namespace, session)
         assert visit is not None, "only a request has a next prompt"

@@ -1,4 +1,4 @@
-"""The cache as the loop uses it: match, restore, save, release, maintain, close."""
+"""The cache as the loop uses it, mainly by six verbs: match, restore, save, release, maintain, close."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -37,8 +37,9 @@ class StateCache:
     """The checkpoints of all tiers. Belongs to the engine's thread.
 
     `match` a prompt, `restore` a running sequence to the checkpoint found, `save` the sequence's state, and `release`
-    it. `maintain` does deferred work, and `close` stores as much as time allows. Everything in the tree can be restored
-    at any time: a checkpoint that loses its cells or bytes leaves the tree, and only its path stays known.
+    it. `maintain` does deferred work, and `close` stores as much as time allows. Besides, `collect` takes over what the
+    lower tier has done, and `make_room` and `vacate` free cells. Everything in the tree can be restored at any time: a
+    checkpoint that loses its cells or bytes leaves the tree, and only its path stays known.
 
     The engine's first `n_running` sequences are the caller's; the cache parks checkpoints on `n_parked` others. Only
     entries stored under the same `fingerprint` are used. `prices` know how long copies take.
@@ -91,9 +92,9 @@ class StateCache:
         return self.host.budget.limit_bytes / max(1, self.engine.shape.n_bytes_state)
 
     @property
-    def copies_slowly(self) -> bool:
+    def copies_are_slow(self) -> bool:
         """Whether a state takes so long to copy that it should be copied only while nobody waits."""
-        return self.evictor.costs.are_high
+        return self.evictor.costs.copies_are_slow
 
     @property
     def lower_name(self) -> str:
@@ -171,7 +172,7 @@ class StateCache:
             self.retention.reached(running.visit, entry, self.entries.clock())
             self.pins.pin(entry, pin_s)
             # Where only few states can be kept without a copy, the ends of messages matter more.
-            if is_new and origin is Origin.REWIND and not self.copies_slowly:
+            if is_new and origin is Origin.REWIND and not self.copies_are_slow:
                 entry.is_fresh = True
                 running.fresh.append(entry)
         running.stand_at(entry, entry.n_tokens)
@@ -181,7 +182,7 @@ class StateCache:
             if not self._initial_placement.place(seq, entry, is_new=is_new, is_tip=is_tip, is_temporary=is_temporary):
                 if is_new:
                     # Where copies are slow, it has never stood there.
-                    self.evictor.remove(entry, None if is_temporary or self.copies_slowly else Loss.EVICTED)
+                    self.evictor.remove(entry, None if is_temporary or self.copies_are_slow else Loss.EVICTED)
                 return None
             if logits is not None:
                 self.host.keep_logits(entry, logits, self.evictor.host_room)

@@ -25,13 +25,13 @@ _MAX_DEPTH = 4
 def text_of(content: object) -> str:
     """The text of a message's content: a string, null, or a list of parts, which are joined by line ends.
 
-    A part that is no text becomes a placeholder in brackets that names it, and any other value its JSON.
+    A part that is not text becomes a placeholder in brackets that names it, and any other value its JSON.
     """
     return _text(content, 0)
 
 
 def parts_of(content: object) -> tuple[str, ...]:
-    """The text of each part of a message's content, as in `text_of`; none where it is no list."""
+    """The text of each part of a message's content, as in `text_of`; none if it is not a list."""
     return tuple(_part(part, 0) for part in content if not _is_unseen(part)) if isinstance(content, list) else ()
 
 

@@ -21,7 +21,7 @@ class Client:
         self._http = http
 
     def ask(self, body: Mapping[str, Any], *, use_cache: bool, on_progress: OnProgress) -> DemoReply:
-        """Send a request and wait for the whole reply; `on_progress` hears how many of the prompt's tokens are done."""
+        """Send a request and wait for the whole reply; `on_progress` gets how many of the prompt's tokens are done."""
         options = {"cache_prompt": use_cache, "stream": True, "return_progress": True}
         started = time.perf_counter()
         first_s: float | None = None

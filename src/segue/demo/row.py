@@ -8,7 +8,7 @@ from segue.demo.reply import DemoReply
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A step's answer with the cache, and without: None while nobody has asked that way."""
+    """A step's answer with the cache, and without: None before it was asked that way."""
 
     name: str
     cached: DemoReply

@@ -29,7 +29,7 @@ class Server:
         self._log = log
 
     def wait(self, on_progress: Callable[[float], None]) -> None:
-        """Return once the model is loaded; `on_progress` hears the share. Raises DemoError if that fails."""
+        """Return once the model is loaded; `on_progress` gets the share. Raises DemoError if that fails."""
         while True:
             if self._process.poll() is not None:
                 raise self.failure()

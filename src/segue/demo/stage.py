@@ -21,7 +21,7 @@ class Stage:
         self._task = task
 
     def begin(self, what: str) -> None:
-        """Show that something goes on, and that nobody knows yet for how long."""
+        """Show that something goes on, for a time that is not known yet."""
         self._bar.reset(self._task, description=what, total=None)
 
     def advance(self, done: float, total: float = 1) -> None:
@@ -36,7 +36,7 @@ class Stage:
 
 @contextmanager
 def stage(console: Console) -> Iterator[Stage]:
-    """Open a stage until the block ends; the table stays. A console that is no terminal gets nothing before that."""
+    """Open a stage until the block ends; the table stays. A console that is not a terminal gets nothing before that."""
     bar = Progress(TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f} %"))
     task = bar.add_task("", total=None)
     with Live(bar, console=console, refresh_per_second=10, transient=True) as live:

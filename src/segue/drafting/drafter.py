@@ -1,4 +1,4 @@
-"""What proposes the next tokens of a reply."""
+"""The contract of drafters, which propose the next tokens of replies."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

@@ -36,7 +36,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """What came next, the last time: up to as many tokens as asked for. The `n_match` tokens before it were equal."""
+    """The tokens that came next the last time, at most as many as asked for. The `n_match` before them were equal."""
 
     tokens: "array[int]" = field(repr=False)
     n_match: int
@@ -94,7 +94,7 @@ class History:
         return found is not None and found.n_match == len(tail)
 
     def follow(self, run: Run, n: int) -> Continuation | None:
-        """What followed the last tokens of a run the last time they stood in its namespace; None if they never did."""
+        """The tokens behind the last ones of a run where those last stood in its namespace; None if they never did."""
         return self._find(run.namespace, run.salt, run.tokens, run.hashes, n)
 
     def _find(self, namespace: str, salt: int, tail: "array[int]", hashes: list[int], n: int) -> Continuation | None:
@@ -151,5 +151,5 @@ def _hashes(tokens: "array[int]") -> list[int]:
 
 
 def _salt(namespace: str) -> int:
-    """What the hashes of a namespace begin with, so that no other's tokens fall on the same places."""
+    """What all hashes of a namespace are mixed with, so that no other's tokens fall on the same places."""
     return int.from_bytes(hashlib.blake2b(namespace.encode(), digest_size=8).digest(), "big")

@@ -106,7 +106,7 @@ def _equal(prospects: Sequence[Prospect], costs: RowCosts, n_base: int, n_tokens
 
 
 def _cost_of_failing(prospects: Sequence[Prospect], costs: RowCosts, length: int) -> float:
-    """What the next call is likely to cost more, since it reads again what held where a draft fails."""
+    """The extra that the next call is likely to cost, since it reads again what held where a draft fails."""
     n, n_base = len(prospects), sum(one.n_unread for one in prospects)
     n_again = 0.0
     for one in prospects:

@@ -1,4 +1,4 @@
-"""What a request allows to be drafted."""
+"""The limits that a request sets to its drafts."""
 
 from dataclasses import dataclass
 

@@ -41,7 +41,7 @@ class PacedReply(ReplyDrafter):
 
     @override
     def accept(self, token: int) -> None:
-        """Pass over it: the whole path comes with each request for drafts."""
+        """Ignore it: the whole path comes with each request for drafts."""
 
     @override
     def verified(self, n_drafted: int, n_accepted: int) -> None:

@@ -1,4 +1,4 @@
-"""What a call of the engine costs by the number of tokens in it, measured while replies are generated."""
+"""The cost of a call of the engine by the number of its tokens, measured while replies are generated."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -41,7 +41,7 @@ class RowCosts:
         return max(1.0, self.seconds(n_tokens) / base) if base else 1 + _GUESSED_SHARE * (n_tokens - n_base)
 
     def extra(self, n_tokens: int, n_less: int, n_base: int) -> float:
-        """What a call with `n_tokens` costs more than one with `n_less`, as a multiple of one with `n_base`."""
+        """The extra cost of a call with `n_tokens` over one with `n_less`, as a multiple of one with `n_base`."""
         base = self.seconds(n_base)
         if not base:
             return _GUESSED_SHARE * (n_tokens - n_less)

@@ -1,4 +1,4 @@
-"""Drafts what stood behind the same tokens before, in any prompt or reply of the same namespace."""
+"""Drafts the tokens that followed the same tokens before, in any prompt or reply of the same namespace."""
 
 from typing import Final
 

@@ -24,7 +24,7 @@ LAST_ROW: Final = (-1,)
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingTotals:
-    """What has been embedded: texts, their tokens, and the seconds that this took."""
+    """The totals of embedding: texts, their tokens, and the seconds that this took."""
 
     n_texts: int = 0
     n_tokens: int = 0

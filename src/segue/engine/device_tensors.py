@@ -44,7 +44,7 @@ def copy_out(tensor: int, data: "ctypes.Array[ctypes.c_char]") -> None:
 def holds_tensor(device: str, n_bytes: int) -> bool:
     """Whether a device can compute with a tensor of this size, if it has the memory: some APIs limit it.
 
-    True for a name that is no device's, as that of several devices together.
+    True for a name that is not a device's, such as that of several devices together.
     """
     library = libllama.ggml()
     handle = library.ggml_backend_dev_by_name(device.encode())

@@ -35,7 +35,7 @@ class DryCache:
 
 @dataclass(frozen=True, slots=True)
 class DryContext:
-    """What a context would take: its caches, and buffers for computing by the names of devices.
+    """The memory that a context would take: its caches, and buffers for computing by the names of devices.
 
     libllama has further names for buffers in host memory.
     """
@@ -45,7 +45,7 @@ class DryContext:
 
 
 def dry_context(model: Model, params: ContextParams) -> DryContext:
-    """What such a context would take, if the model had weights; the model `is_dry`. Raises ModelError.
+    """The memory that such a context would take if the model had weights; the model `is_dry`. Raises ModelError.
 
     Recurrent states are allocated while this runs, all else is not.
     """
@@ -60,7 +60,7 @@ def dry_context(model: Model, params: ContextParams) -> DryContext:
 
 
 def figures(model: Model, params: ContextParams, small: DryContext, large: DryContext) -> ContextFigures:
-    """What each layer takes, from contexts with the two sizes of `N_CELLS_MEASURED` and these other parameters."""
+    """The memory of each layer, from contexts with the two sizes of `N_CELLS_MEASURED` and these other parameters."""
     n_heads = _heads(model)
     n_layers = max([len(n_heads), *(1 + layer for cache in small.caches for layer in cache.layers)])
     layers = [LayerMemory()] * n_layers

@@ -59,7 +59,7 @@ class Fitting:
         small, large = (self._try(self.model_params, n_cells, 1) for n_cells in N_CELLS_MEASURED)
         memory = figures(self.model, self._params(1, 1), small, large)
         if self.model.has_mtp:
-            # The layers for further tokens attend as one of the others, with cells of their own.
+            # The layers for multi-token prediction attend as one of the others, with cells of their own.
             memory = memory.with_drafts(max(layer.n_bytes_cell for layer in memory.layers), 0)
         cpu = next(device for device in list_devices() if device.kind is DeviceKind.CPU)
         # Cells are first joined in a separate buffer before they are loaded.

@@ -15,7 +15,7 @@ from segue.engine.model_files import model_parts, tensor_sizes
 
 
 class Damage(StrEnum):
-    """What may be wrong with a model's file."""
+    """The kinds of faults that a model's file may have."""
 
     MISSING_PART = "missing part"
     CUT_OFF = "cut off"
@@ -25,14 +25,14 @@ class Damage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileFault:
-    """What is wrong with a model's file, and a sentence without a full stop that says it."""
+    """A fault of a model's file, and a sentence without a full stop that describes it."""
 
     damage: Damage
     text: str
 
 
 def inspect_model(path: Path) -> FileFault | None:
-    """What keeps libllama from loading a file that begins as a GGUF file; None if it loads. Reads no weights."""
+    """The fault that keeps a file that begins as a GGUF file from being loaded; None if it loads. Reads no weights."""
     environment = os.environ | {"GGML_NO_BACKTRACE": "1"}
     command = [sys.executable, "-m", __name__, str(path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

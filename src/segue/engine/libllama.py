@@ -65,7 +65,7 @@ def start() -> None:
 
 
 def system_info() -> str:
-    """What libllama was built with, by backend: `CPU : AVX2 = 1 | FMA = 1 | `."""
+    """The features that libllama was built with, by backend: `CPU : AVX2 = 1 | FMA = 1 | `."""
     start()
     return llama_cpp.llama_print_system_info().decode()  # type: ignore[no-any-return]
 
@@ -153,7 +153,7 @@ def _gguf(path: Path) -> Iterator[int]:
 def device_handles(names: tuple[str, ...]) -> "ctypes.Array[ctypes.c_void_p]":
     """The handles of the named devices, null-terminated as libllama requires. Raises ValueError for an unknown name.
 
-    The CPU is none of them: it takes whatever is on no other device.
+    The CPU is not among them: it holds whatever is on no other device.
     """
     library = ggml()
     handles = []

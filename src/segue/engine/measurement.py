@@ -57,7 +57,7 @@ def measure(model: Model, params: ContextParams) -> MemoryShape:
 
 
 def measure_mtp(model: Model, params: ContextParams, nextn: NextN) -> MemoryShape:
-    """The sizes of a model's memory and of that of its layers for further tokens, together."""
+    """The sizes of a model's memory and of that of its multi-token-prediction layers, together."""
     small, shape = _small(params, 2), measure(model, params)
     engine = MtpEngine(Context(model, small, shape), small, nextn, shape)
     try:

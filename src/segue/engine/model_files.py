@@ -12,7 +12,7 @@ _N_SAMPLE_BYTES = 1 << 14
 _N_END_BYTES = 1 << 20
 _N_BLOCKS_MOST = 1024
 _WITH_MTP = frozenset({"qwen35", "qwen35moe"})
-"""Architectures whose layers for further tokens were tried. Of others libllama needs other steps, or would abort."""
+"""Architectures whose layers for multi-token prediction were tried. Others need other steps, or abort libllama."""
 _PART = re.compile(r"-00001-of-(\d{5})\.gguf$")
 
 

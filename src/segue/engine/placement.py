@@ -24,7 +24,7 @@ def experts_on_host(n_layers: int | None = None) -> TensorPlace:
 
 
 def dense_on_host(n_layers: int) -> TensorPlace:
-    """The feed-forward weights of the first `n_layers` layers that are no experts in host memory."""
+    """The feed-forward weights of the first `n_layers` layers, apart from experts, in host memory."""
     return _on_host(n_layers, r"ffn_(up|down|gate)\.")
 
 

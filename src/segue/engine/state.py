@@ -1,4 +1,4 @@
-"""What is saved of a sequence, in named parts: one for each context that reads along, each in that context's format."""
+"""A sequence's saved state, in named parts: one for each context that reads along, each in that context's format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What the user asked for, as far as it decides what fits."""
+"""The settings of the user that decide what fits."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ class Asked:
 
     @property
     def parked_bytes(self) -> int | None:
-        """What parked checkpoints may take; None if that is left to the server."""
+        """The bytes that parked checkpoints may take; None if that is left to the server."""
         return None if self.parked_mib is None else self.parked_mib << 20
 
     @property

@@ -78,7 +78,7 @@ class Buffers:
         return min(_N_SEQ_MOST, max(n_small, min(self._asked.n_slots + 1, _N_SEQ_LEAST)))
 
     def _per_seq(self, placement: Placement, name: str) -> int:
-        """What one more sequence adds where that is not tried: three copies of a layer's state, and a row of logits."""
+        """The bytes of one more sequence, where not tried: three copies of a layer's state, and a row of logits."""
         names = (*self._devices, HOST)
         held = {names[-1 if place is None else place] for place in map(placement.device, range(placement.n_layers))}
         last = placement.device(placement.n_layers)

@@ -1,4 +1,4 @@
-"""What was chosen."""
+"""The placement and the sizes that were chosen."""
 
 from dataclasses import dataclass
 

@@ -34,7 +34,8 @@ def choose(
     """Choose placement and sizes. Raises FitError where something that was asked for does not fit.
 
     The context that was asked for comes before anything parked, and what is left is shared. Where the model does not
-    fit on the devices, an unasked context is reduced first, then experts go to the host, then layers.
+    fit on the devices, a context size that the user did not set is reduced first, then experts go to the host, then
+    layers.
     """
     demand = Demand(devices, host, layout, figures, asked, compute)
     if not devices:

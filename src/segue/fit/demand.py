@@ -1,4 +1,4 @@
-"""What a model and its context take of each memory, for any placement and sizes."""
+"""The bytes that a model and its context take of each memory, for any placement and sizes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ class Demand:
         return all(usage.left >= 0 for usage in known) and needed + self._shared(usages) <= self.host.free_bytes
 
     def usages(self, placement: Placement, n_cells: int, n_seq: int) -> tuple[MemoryUsage, ...]:
-        """What lies on each device, and on the host, which comes last."""
+        """The contents of each device, and of the host, which comes last."""
         names = [*(device.name for device in self.devices), HOST]
         n_layers, n_experts = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
         weights, cells, states = dict(self._fixed), dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
@@ -128,7 +128,7 @@ class Demand:
         )
 
     def spare_host(self, usages: Sequence[MemoryUsage]) -> int:
-        """What is left of the host's memory for its tier, with room for mapped weights, if there can be."""
+        """The rest of the host's memory for its tier, with room for mapped weights, if there can be."""
         host = usages[-1]
         is_counted = self.host.are_weights_loaded and not self.host.maps_weights
         left = self.host.free_bytes - self._shared(usages) - (host.used - host.weights)
@@ -141,7 +141,7 @@ class Demand:
         return min(host.weights, max(0, missing)) if self.host.maps_weights else 0
 
     def _shared(self, usages: Sequence[MemoryUsage]) -> int:
-        """What lies in the host's memory, but on devices that share it."""
+        """The bytes that lie in the host's memory, but on devices that share it."""
         return sum(usage.used for usage, device in zip(usages, self.devices, strict=False) if device.is_shared)
 
     def _memory(self, layer: int) -> LayerMemory:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class LayerMemory:
-    """What one layer takes on the device that holds it.
+    """The memory that one layer takes on the device that holds it.
 
     `n_bytes_cell` for each attention cell, `n_bytes_state` for each sequence (recurrent state or window), and
     `n_bytes_batch` once, for the tokens of one physical batch beside the windows.
@@ -25,7 +25,7 @@ class LayerMemory:
 
 @dataclass(frozen=True, slots=True)
 class ContextFigures:
-    """What a context takes: the memory of each layer, and `n_bytes_row` for each row of logits.
+    """The memory that a context takes: that of each layer, and `n_bytes_row` for each row of logits.
 
     `n_bytes_recurrent` is the recurrent state of one sequence in one layer, which buffers for computing hold as well.
     """
@@ -53,5 +53,5 @@ class ContextFigures:
 
     @property
     def n_bytes_batch(self) -> float:
-        """What the tokens of one physical batch take beside the windows."""
+        """The bytes that the tokens of one physical batch take beside the windows."""
         return sum(layer.n_bytes_batch for layer in self.layers)

@@ -1,4 +1,4 @@
-"""What a model's file holds: the bytes of each layer, with the experts apart from the rest."""
+"""The contents of a model's file: the bytes of each layer, with the experts apart from the rest."""
 
 import re
 from dataclasses import dataclass

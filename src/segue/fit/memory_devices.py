@@ -23,7 +23,7 @@ class DeviceMemory:
 
     @property
     def budget_bytes(self) -> int:
-        """What may be taken."""
+        """The bytes that may be taken."""
         return max(0, self.free_bytes - self.target_bytes)
 
 

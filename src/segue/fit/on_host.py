@@ -52,7 +52,7 @@ def choose_on_host(demand: Demand) -> FitChoice:
 
 
 def _free(demand: Demand) -> tuple[int, int]:
-    """What a context that was asked for may take, and of that what the weights do not need as well.
+    """The bytes that a context that was asked for may take, and those of them that no weights need as well.
 
     Mapped weights can leave memory, so they refuse no context; but it is best to leave room for them.
     """

@@ -56,7 +56,7 @@ def by_shares(n_layers: int, n_on_devices: int, shares: Sequence[float]) -> Plac
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether an override's pattern means a tensor; one that is no regular expression means none."""
+    """Whether an override's pattern matches a tensor; an invalid regular expression matches none."""
     try:
         return re.search(pattern, name) is not None
     except re.error:

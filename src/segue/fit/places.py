@@ -61,7 +61,7 @@ class Places:
         return Placement(self._n_layers, tuple(counts), n_host_experts)
 
     def with_host_experts(self, n_cells: int, n_seq: int) -> int | None:
-        """The fewest layers whose experts must leave the devices so that all else fits; None if that does not do."""
+        """The fewest layers whose experts must leave the devices so that all else fits; None if that is not enough."""
         counts = range(1, self._n_layers + 1)
         found = bisect_left(counts, True, key=lambda n: self.whole(n_cells, n_seq, n) is not None)
         return counts[found] if found < len(counts) else None

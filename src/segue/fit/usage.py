@@ -1,4 +1,4 @@
-"""What lies in a memory, and what it takes."""
+"""The contents of one memory, and the bytes that they take."""
 
 from dataclasses import dataclass
 
@@ -27,5 +27,5 @@ class MemoryUsage:
 
     @property
     def left(self) -> int:
-        """What stays free beyond the target; negative by how much it does not fit."""
+        """The bytes that stay free beyond the target; negative by how much it does not fit."""
         return self.free_bytes - self.target_bytes - self.used

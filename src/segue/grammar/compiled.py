@@ -14,7 +14,7 @@ _BYTES_PER_CHARACTER = 150
 
 
 class Compiled:
-    """Made on any thread, slowly. Raises ConstraintError for a grammar that is none.
+    """Made on any thread, slowly. Raises ConstraintError for an invalid grammar.
 
     Calling it, on one thread, takes microseconds. Its matchers share a lexer, which grows with what they meet: when it
     is full they go on alone, and the grammar `is_worn`.

@@ -29,12 +29,12 @@ class Compiler:
         self._preparing.start()
 
     def close(self) -> None:
-        """Return once the vocabulary, which may go then, is not looked at in preparation any more."""
+        """Return once preparation no longer reads the vocabulary, which may go then."""
         if self._preparing is not None:
             self._preparing.join()
 
     def compile(self, constraint: Constraint) -> Compiled:
-        """A maker of the masks of replies. Raises ConstraintError for a grammar that is none."""
+        """A maker of the masks of replies. Raises ConstraintError for an invalid grammar."""
         source, tokenizer = constraint.source, self._ready()
         with self._lock:
             known = self._known.get(source)

@@ -19,7 +19,7 @@ MAX_SEARCH_CHARS = 512 << 10
 _OPTIONS: dict[str, Any] = {"whitespace_pattern": r"[ \t\n\r]{1,22}", "coerce_one_of": True}
 # The formats that can be enforced. Any other is a remark, says JSON Schema.
 _FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"}
-# Whoever lists properties wants an object, though JSON Schema lets them say nothing of a number; as in llama.cpp.
+# A schema that lists properties means an object, though by JSON Schema a number fits it too; as in llama.cpp.
 _DESCRIBES = {
     "object": {"properties", "required", "additionalProperties", "patternProperties"},
     "array": {"items", "prefixItems"},

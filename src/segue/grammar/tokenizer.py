@@ -22,7 +22,7 @@ class GrammarVocabulary(Protocol):
         """Whether a token ends a reply."""
 
     def is_control(self, token: int) -> bool:
-        """Whether a token is a control token, which is no text of a reply."""
+        """Whether a token is a control token, which is not part of a reply's text."""
 
 
 class _Pieces:

@@ -52,7 +52,7 @@ PYTHON_WORDS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Brackets:
-    """What encloses an object, and what follows its keys."""
+    """The brackets around an object, and the text behind its keys."""
 
     opening: str = "{"
     closing: str = "}"
@@ -284,7 +284,7 @@ def _types(schema: JsonSchema) -> tuple[str, ...]:
 
 
 def _merged(one: JsonSchema, other: object) -> JsonSchema:
-    """A schema that both of these allow. Raises ConstraintError where that is no simple one."""
+    """A schema that both of these allow. Raises ConstraintError where that is not a simple one."""
     if not isinstance(other, Mapping):
         if other is False:
             raise ConstraintError("no value satisfies false")

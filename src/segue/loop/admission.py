@@ -120,7 +120,7 @@ class Admission:
             n_start,
             n_target,
             fork=self._fork(request, plan.match.n_known) if n_start < plan.match.n_known < n_target else None,
-            expected=self._cache.sessions.expected_forks(request.seq, job.namespace, job.session, boundaries),
+            expected=self._cache.sessions.record_boundaries(request.seq, job.namespace, job.session, boundaries),
             checkpoint_cost_tokens=self._cache.prices.checkpoint_tokens(self._engine.shape.n_bytes_state),
             n_most=self._n_most_positions,
         )
@@ -128,7 +128,8 @@ class Admission:
     def _fork(self, request: Request, n_known: int) -> int:
         """The checkpoint position for a prompt that forks at `n_known`: that token, or the start of its message.
 
-        The first tokens of a message are the same in every message, so a checkpoint after them would save no more.
+        The header of a message is the same in every message, so a checkpoint after it would save no more. The prompt's
+        generation suffix is such a header, and tells how long one is.
         """
         ends = request.job.marks.message_ends
         n_suffix = len(request.job.tokens) - ends[-1] if ends else 0

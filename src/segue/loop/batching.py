@@ -13,7 +13,7 @@ _N_SMALL = 128
 class Batching:
     """Fills batches. Prompts are read oldest first; beside replies they get one physical batch at a time.
 
-    Replies take as many calls as they need: there may be more replies than a call can read tokens. If they fill a
+    Replies may take several calls, since together they may have more unread tokens than `n_batch`. If they fill a
     physical batch, prompts get calls of their own, so that they still make progress.
 
     With recurrent state, libllama gives each sequence the same number of tokens in a physical batch, so prompts of

@@ -246,7 +246,7 @@ class Loop:
         running = [request for request in self._runner.requests if not request.is_fetching]
         is_awaited = bool(running) and (bool(self._queue) or any(one.phase is not Phase.DECODE for one in running))
         self._is_maintained = False
-        if is_awaited and self.cache.copies_slowly:
+        if is_awaited and self.cache.copies_are_slow:
             return
         seconds = self._pace.begin(self._decoded, is_busy=bool(running))
         if seconds is not None:

@@ -41,9 +41,9 @@ class Request:
     of the prompt, or the end of the reply so far if the request was preempted. Of the prompt, `n_cached` tokens were
     found in the cache and `n_read` were read, `n_read_before` of them before a preemption. `positions` are the
     checkpoint positions ahead. `wait` names the request that this one waits for, and how many tokens that one must have
-    read, None for its end; `is_fetching`: it waits for the disk; `has_fetched`: it did. While RESTORING, `plan`
-    is the start to which the sequence is restored. `digests` are those of the prompt's checkpoint positions, in
-    reproducible mode only.
+    read, None for its end; `is_fetching`: it waits for the lower tier; `has_fetched`: it has waited for the lower tier.
+    While RESTORING, `plan` is the start to which the sequence is restored. `digests` are those of the prompt's
+    checkpoint positions, in reproducible mode only.
     """
 
     submission: Submission

@@ -79,7 +79,7 @@ class Runner:
         drawn = [self._draw(request, own) for request, own in zip(requests, rows, strict=True)]
         for request, own, reason in zip(requests, rows, drawn, strict=True):
             if reason is None:
-                self._guard(request, self._settle, own)
+                self._guard(request, self._save_or_begin, own)
         for request, reason in zip(requests, drawn, strict=True):
             if reason is not None:
                 self._guard(request, self._end, reason)
@@ -211,7 +211,8 @@ class Runner:
             return True
         return until is not None and self._engine.length(other.seq) >= until
 
-    def _settle(self, request: Request, rows: Sequence[int]) -> None:
+    def _save_or_begin(self, request: Request, rows: Sequence[int]) -> None:
+        """After a batch, save a request's state if that is due, or begin its reply once the prompt is complete."""
         if request.phase is Phase.DECODE:
             self._reply_states.update(request)
             return
@@ -235,7 +236,7 @@ class Runner:
                 reason = self._reply.next(request, row)
                 if reason is not None or i == len(drafts) or request.tokens[-1] != drafts[i]:
                     break
-            self._speculation.settle(request)
+            self._speculation.resolve(request)
         except Exception as error:
             reason = error
         return reason
@@ -292,7 +293,7 @@ class Runner:
 
     def _release(self, request: Request, *, keep: bool) -> None:
         """Empty the request's sequence, keeping its state as a checkpoint or not."""
-        self._speculation.settle(request)
+        self._speculation.resolve(request)
         n_read = self._engine.length(request.seq)
         try:
             self._cache.release(request.seq, keep=request.tokens[:n_read] if keep and n_read else None)

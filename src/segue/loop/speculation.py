@@ -49,7 +49,7 @@ class Speculation:
         if not self._costs.knows(len(replies)):
             # Without knowing what plain calls cost, nobody could tell whether drafts are worth theirs.
             for request in replies:
-                self.settle(request)
+                self.resolve(request)
             return [self.plain(request) for request in replies]
         self._prepare(replies)
         proposals = [self._propose(request) for request in replies]
@@ -76,7 +76,7 @@ class Speculation:
         if not any(request.drafts is not None and request.drafts.verification for request in requests):
             return None
         for request in requests:
-            self.settle(request)
+            self.resolve(request)
         return [self.plain(request) for request in requests]
 
     def drafts(self, request: Request) -> Tokens:
@@ -84,8 +84,11 @@ class Speculation:
         found = request.drafts.verification if request.drafts is not None else None
         return found.drafts if found is not None else _NOTHING
 
-    def settle(self, request: Request) -> None:
-        """Take back the drafts that are not in the path; call it whenever the path has grown, or a call has failed."""
+    def resolve(self, request: Request) -> None:
+        """Take back the drafts that are not in the path, and count those that are.
+
+        Call it whenever the path has grown, or a call has failed.
+        """
         drafts = request.drafts
         if drafts is None:
             return
@@ -113,7 +116,7 @@ class Speculation:
 
     def read_owed(self, request: Request) -> None:
         """Read what a reply owes at its end, so that its state is kept where it would stand without drafts."""
-        self.settle(request)
+        self.resolve(request)
         if request.drafts is None:
             return
         owed = request.unread(self._engine.length(request.seq))[:-1]
@@ -146,7 +149,7 @@ class Speculation:
         for request in replies:
             drafts = request.drafts
             if drafts is not None:
-                self.settle(request)
+                self.resolve(request)
                 drafts.n_most = self._n_most(request)
                 # Trials of several replies at once cost less than one after another.
                 drafts.is_trial = n_trial > 0 and 2 * drafts.n_calls_without >= n_calls_most

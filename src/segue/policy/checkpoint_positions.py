@@ -143,7 +143,7 @@ def _others(
 
 def _strides(bounds: Positions, n_min_stride: int) -> Positions:
     """The last two multiples of each power of two from `n_min_stride` on, in each long span between `bounds`, and the
-    power: prompts that share only a beginning of the span leave it there, however far its end is.
+    power of two itself, for prompts that share only the start of the span, however far its end is.
     """
     starts, ends = bounds[:-1], bounds[1:]
     is_long = ends - starts >= 2 * n_min_stride

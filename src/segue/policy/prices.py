@@ -17,7 +17,7 @@ _P_NEEDED = 0.5
 
 @dataclass(slots=True)
 class Prices:
-    """Running means of rates, which whoever copies or reads records, and whoever has a choice asks for.
+    """Running means of rates, recorded by all code that copies or reads, and used to choose the cheaper way.
 
     `save_bytes_s` is the rate from the device to the host, `load_bytes_s` that of the way back, and `lower_bytes_s`
     that of the tier below the host; the first guesses are those of a small computer. Reading takes `token_s` a token
@@ -76,7 +76,7 @@ class Prices:
     def is_worth_copying(self, n_bytes: int, n_tokens: int) -> bool:
         """Whether copying bytes to the host, and perhaps back, takes less time than reading `n_tokens` again.
 
-        What takes so little that nobody feels it is always worth it, here and below.
+        A copy too short to be felt is always worth it, here and below.
         """
         return self.save_s(n_bytes) / _P_NEEDED + self.load_s(n_bytes) < max(_FELT_S, self.read_s(n_tokens))
 

@@ -1,4 +1,4 @@
-"""Errors with llama-server's types and codes. Each API words them in its own way."""
+"""Errors with llama-server's types and codes. Each API formats them in its own way."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -10,10 +10,11 @@ _WAIT_S = 1.0
 
 
 class Farewells:
-    """The interrupted replies that are not noted yet, by namespace.
+    """The interrupted replies that are not remembered yet, by namespace.
 
-    A client that interrupts a reply often asks on at once: its next request waits for the note, for a second at most.
-    `executor` runs what notes them, since those who wait may take all other worker threads.
+    A client that interrupts a reply often sends its next request at once: that request waits until the reply is
+    remembered, for a second at most. `executor` remembers replies, since the requests that wait may take all other
+    worker threads.
     """
 
     def __init__(self) -> None:
@@ -23,18 +24,18 @@ class Farewells:
         self._condition = threading.Condition()
 
     def begin(self, namespace: str) -> None:
-        """A client whose reply still has to be noted has disconnected; `run` must follow."""
+        """A client whose reply still has to be remembered has disconnected; `run` must follow."""
         with self._condition:
             self._n_left[namespace] += 1
 
     def run(self, namespace: str, farewell: Coroutine[None, None, None]) -> None:
-        """Run what notes the reply of a client that has gone. On the event loop only."""
+        """Remember the replies of a client that has gone, with this coroutine. On the event loop only."""
         task = asyncio.create_task(farewell)
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._end(namespace, done))
 
     def wait(self, namespace: str) -> None:
-        """Return once all interrupted replies of a namespace are noted, or the time is up. Blocks a worker thread."""
+        """Return once all interrupted replies of a namespace are remembered, or time is up. Blocks a worker thread."""
         with self._condition:
             self._condition.wait_for(lambda: not self._n_left[namespace], _WAIT_S)
 

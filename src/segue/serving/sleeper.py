@@ -1,4 +1,4 @@
-"""Unloads the model while nobody asks for anything, and loads it again for the next request."""
+"""Unloads the model while it gets no requests, and loads it again for the next one."""
 
 import logging
 import threading
@@ -15,7 +15,7 @@ _RETRY_S = 0.5
 
 
 class Unloadable(Protocol):
-    """What can be unloaded. Both methods block until it is done; no request may be served in between."""
+    """Something that can be unloaded. Both methods block until it is done; no request may be served in between."""
 
     def unload(self) -> bool:
         """Free the model; False, with nothing done, while there is work."""

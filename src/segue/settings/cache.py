@@ -1,4 +1,4 @@
-"""What is kept of what was read."""
+"""The cache: the checkpoints that are kept."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ _CACHE = Group("Cache", sort_key=4)
 
 
 class CacheSettings(SettingsGroup):
-    """What is kept of what was read, where, and for whom."""
+    """The cache: the checkpoints that are kept, where, and for whom."""
 
     cache_prompt: Annotated[Switch, flag(_CACHE, "--cache-prompt", negative="--no-cache-prompt")] = env(
         "LLAMA_ARG_CACHE_PROMPT", True, "Reuse cached prefixes, unless a request declines."
@@ -53,6 +53,6 @@ class CacheSettings(SettingsGroup):
     @classmethod
     def _check_cache_disk(cls, value: int | None) -> int | None:
         if value is not None and value < 1:
-            # A limit of 0 would remove everything stored; whoever passes 0 wants no limit instead.
+            # A limit of 0 would remove everything stored; a user who passes 0 wants no limit instead.
             raise ValueError("pass at least 1 MiB, or leave out --cache-dir to store nothing")
         return value

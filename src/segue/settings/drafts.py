@@ -1,4 +1,4 @@
-"""What drafts the next tokens of replies, and how many."""
+"""The drafters of replies, and how many tokens they draft."""
 
 from typing import Annotated, Final, Literal
 
@@ -15,13 +15,13 @@ _MOST: Final = 64
 
 
 class DraftSettings(SettingsGroup):
-    """What drafts the next tokens of replies, and how many."""
+    """The drafters of replies, and how many tokens they draft."""
 
     spec_type: Annotated[Csv, flag(_DRAFTS, "--spec-type", is_empty=True)] = env(
         "LLAMA_ARG_SPEC_TYPE",
         [],
         "What drafts the next tokens of replies, comma-separated: tree (or one of llama-server's ngram-* names) drafts"
-        " what stood behind the same tokens before, draft-mtp uses the model's own layers for further tokens,"
+        " the tokens that followed the same tokens before, draft-mtp uses the model's multi-token-prediction layers,"
         " draft-simple the --model-draft; none drafts nothing. By default all that there are, and tree with any of"
         " them. No draft changes a reply.",
     )
@@ -66,5 +66,5 @@ class DraftSettings(SettingsGroup):
 
     @property
     def draft_limits(self) -> DraftLimits:
-        """What requests may draft that do not say it themselves."""
+        """The limits of drafts for requests that set none themselves."""
         return DraftLimits(self.spec_draft_n_max, self.spec_draft_n_min, self.spec_draft_p_min)

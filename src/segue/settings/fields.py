@@ -82,7 +82,7 @@ def _object(value: object) -> object:
     if isinstance(value, list):
         objects = [_object(one) for one in value]
         members = [one.items() for one in objects if isinstance(one, dict)]
-        # What is no object stays, so that it is refused.
+        # A value that is not an object stays, so that it is refused.
         return dict(chain.from_iterable(members)) if len(members) == len(objects) else objects
     if not isinstance(value, str):
         return value

@@ -70,14 +70,14 @@ def explain(error: ValidationError) -> str:
 
 
 def _form(error: ErrorDetails) -> str:
-    """What may be written in place of a text that is none of it; an empty text for errors of other kinds."""
+    """The forms that may replace a text that has none of them; an empty text for errors of other kinds."""
     if error["type"] == "literal_error":
         return str(error["ctx"]["expected"]).removeprefix("'', ")
     return _FORMS.get(error["type"], "")
 
 
 def _first_flag(setting: str) -> str:
-    """The flag that stands for a setting in messages, or the name itself if that is no setting."""
+    """The flag that stands for a setting in messages, or the name itself if that is not a setting."""
     field = Settings.model_fields.get(setting)
     names = [name for parameter in _parameters(field) for name in parameter.name or ()] if field is not None else []
     return names[0] if names else setting

@@ -147,7 +147,7 @@ class ServerSettings(SettingsGroup):
 
     @property
     def allowed_origins(self) -> str:
-        """The origins of web pages that may call, as `cors_origins` words them.
+        """The origins of web pages that may call, as `cors_origins` writes them.
 
         Where the server fetches any address, no page but those of this machine may ask for it, unless someone says so.
         """

@@ -48,7 +48,7 @@ class Settings(
 
     @property
     def drafts_with_mtp(self) -> bool:
-        """Whether replies are drafted by the model's own layers for further tokens, if it has some."""
+        """Whether the model's multi-token-prediction layers draft replies, if it has some."""
         return self.has_drafts and (not self.spec_type or "draft-mtp" in self.spec_type)
 
     @property

@@ -87,7 +87,7 @@ class Directory:
         self._remove(lambda: self.index.remove_rows(rows), lambda: [row.file for row in rows if row.file is not None])
 
     def delete_blobs(self, names: Iterable[str]) -> None:
-        """Delete files that the index has forgotten; a file that is already gone is no error."""
+        """Delete files that the index has forgotten; a file that is already gone is not an error."""
         for name in names:
             path = self._path(name)
             try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.api.replies.failures import anthropic_failure, native_failure, openai_failure, wording_at
+from segue.api.replies.failures import anthropic_failure, failure_format, native_failure, openai_failure
 from segue.serving.errors import ApiError, Failure
 
 
@@ -38,7 +38,8 @@ def test_openais_clients_get_openais_code_and_those_of_llama_server_the_status()
     )
 
 
-def test_the_path_tells_the_wording() -> None:
-    assert wording_at("/v1/messages") is wording_at("/v1/messages/count_tokens") is anthropic_failure
-    assert wording_at("/v1/chat/completions") is wording_at("/v1/completions") is wording_at("/") is openai_failure
-    assert wording_at("/completion") is wording_at("/completions") is wording_at("/infill") is native_failure
+def test_the_path_tells_the_format() -> None:
+    at = failure_format
+    assert at("/v1/messages") is at("/v1/messages/count_tokens") is anthropic_failure
+    assert at("/v1/chat/completions") is at("/v1/completions") is at("/") is openai_failure
+    assert at("/completion") is at("/completions") is at("/infill") is native_failure

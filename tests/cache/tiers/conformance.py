@@ -49,7 +49,7 @@ class TierConformance:
         raise NotImplementedError
 
     def put_in_vain(self, desk: Desk, prompt: Path) -> None:
-        """Leave a path, and have the tier try to keep its entry and fail, half way or for want of room."""
+        """Leave a path, and have the tier try to keep its entry and fail, half way or for lack of room."""
         raise NotImplementedError
 
     def kept(self, desk: Desk, prompt: Path = PROMPT, *, namespace: str = "") -> Entry:

@@ -1,4 +1,4 @@
-"""The tiers of the device and the host, and a toy below them, keep what every tier promises."""
+"""The tiers of the device and the host, and the disk and a toy below them, keep what every tier promises."""
 
 import errno
 import itertools

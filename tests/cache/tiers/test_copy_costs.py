@@ -95,7 +95,7 @@ def test_cells_are_freed_without_a_copy_where_copies_are_slow() -> None:
     prices.token_s, prices.save_bytes_s, prices.load_bytes_s = 1e-3, 10e3, 10e3
     assert evictor.free_cells()
     assert (copied.is_parked, copied.is_attached) == (False, True)
-    assert (other.is_parked, other.has_full_copy) == (True, False)
+    assert (other.is_parked, other.is_complete_off_device) == (True, False)
     desk.check()
 
 

@@ -286,4 +286,4 @@ def test_a_line_that_is_not_understood(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err.startswith("segue: unknown flag --ctx")
     assert main(["doctor", "-ngl", "foo"]) == 2
     assert main(["doctor", "--help"]) == 0
-    assert "mends it" in capsys.readouterr().out
+    assert "fixes it" in capsys.readouterr().out

@@ -132,7 +132,7 @@ def test_what_is_passed_over_in_silence(line: str) -> None:
             "--cache-ram",
         ),
         ("-td 4 --draft-max 16 --draft-max 8 -cmoed", "-td, --draft-max, -cmoed", "that it drafts for"),
-        ("--mmproj m.gguf --image-min-tokens 1024", "--mmproj, --image-min-tokens", "requests with them are refused"),
+        ("--mmproj m.gguf --image-min-tokens 1024", "--mmproj, --image-min-tokens", "other requests are refused"),
         ("--swa-full", "--swa-full", "checkpoints"),
         ("-sps 0.5", "-sps", "longest prefix"),
         ("--context-shift", "--context-shift", "a reply ends there"),

@@ -50,7 +50,7 @@ def _paths(http: Request) -> Mapping[str, str]:
 
 
 async def _prediction(http: Request, paths: Mapping[str, str], prefix: str, instance: object) -> object:
-    """What the endpoint of an instance says, also where that is an error."""
+    """The response of an instance's endpoint, which may be an error."""
     if not isinstance(instance, dict) or not isinstance(instance.get(_FORMAT), str):
         return _error(f"each instance must be an object with a string '{_FORMAT}'")
     path = paths.get(instance[_FORMAT])

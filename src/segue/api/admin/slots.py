@@ -35,7 +35,7 @@ _FETCH_S = 60.0
 
 
 class _SlotRoute(JsonRoute):
-    """What llama-server reads no body for, clients send none for."""
+    """Accepts requests without a body: clients send none where llama-server reads none."""
 
     takes_none = True
 
@@ -79,7 +79,7 @@ async def _save(service: Service, id_slot: int, namespace: str, path: Path) -> J
 
 
 async def _packed(service: Service, id_slot: int, namespace: str) -> SlotSnapshot:
-    """The slot's path, once all of it has come from the disk that can come."""
+    """The slot's path, once everything that can be fetched from the disk is in memory."""
     give_up = time.monotonic() + _FETCH_S
     while time.monotonic() < give_up:
         try:
@@ -116,7 +116,7 @@ def _read(path: Path) -> tuple[Sequence[Bytes], int]:
 
 
 def _reason(error: DiskError, path: Path) -> str:
-    """What a client may know of an error: the log alone names the server's folder, and nothing the client's name."""
+    """The part of an error that a client may see: the log alone names the folder, and nothing the client's file."""
     log.warning("%s", str(error).replace(path.name, "a slot's file"))
     return error.reason or "the server's log says why"
 
@@ -130,7 +130,7 @@ def _slot(service: Service, id_slot: str) -> int:
 
 
 def _path(service: Service, name: str | None, namespace: str) -> Path:
-    """The file of a name: what one key has saved is not there for another, nor where keys are shared or not asked."""
+    """The file of a name. A key's files are hidden from other keys, and where keys are shared or not asked for."""
     folder = service.settings.slot_save_path
     if folder is None:
         raise not_supported(f"This server does not save slots. Start it with {_FLAG}")

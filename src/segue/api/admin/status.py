@@ -64,7 +64,7 @@ def _model(service: Service) -> JsonObject:
         "tags": service.settings.tags,
         "object": "model",
         "created": service.created,
-        # By this word clients tell that llama-server's own endpoints are there.
+        # Clients recognise by this word that llama-server's own endpoints are there.
         "owned_by": "llamacpp",
         "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
         "meta": _meta(service) if service.phase is LoadingPhase.READY else None,

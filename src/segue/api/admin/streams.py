@@ -1,4 +1,4 @@
-"""GET and DELETE /v1/stream, POST /v1/streams/lookup: takes streams up again that outlived their client."""
+"""GET and DELETE /v1/stream, POST /v1/streams/lookup: resumes streams that outlived their client."""
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
@@ -22,7 +22,7 @@ def router(streams: KeptStreams) -> APIRouter:
 
     @posts.post("/v1/streams/lookup", response_model=None)
     async def lookup(http: Request, body: _Lookup) -> Response:
-        """Tell which of these conversations have a stream; ids of others are not told."""
+        """Tell which of these conversations have a stream; ids of others are left out."""
         return JSONResponse([_told(one) for one in streams.of(http.state.namespace, body.conversation_ids)])
 
     routes = APIRouter()

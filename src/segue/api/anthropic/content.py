@@ -13,7 +13,7 @@ SIGNATURE = "segue"
 
 
 class ContentWriter:
-    """Words the parts of one reply as events, in order. `n_calls`: complete tool calls so far."""
+    """Formats the parts of one reply as events, in order. `n_calls`: complete tool calls so far."""
 
     def __init__(self) -> None:
         self.n_calls = 0

@@ -49,7 +49,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.post("/v1/messages/count_tokens", response_model=None)
     async def count_tokens(http: Request, request: MessagesRequest) -> Response:
-        """Count the tokens that a conversation would have to be read."""
+        """Count the prompt tokens of a conversation without running the model."""
 
         def count() -> int:
             asked, _ = convert(request)

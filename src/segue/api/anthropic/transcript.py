@@ -92,7 +92,7 @@ class Transcript:
                 if isinstance(thought, str) and thought:
                     message["reasoning_content"] = message.get("reasoning_content", "") + thought
             case "redacted_thinking":
-                # Only who encrypted it can read it.
+                # Only the server that encrypted it can read it.
                 pass
             case "tool_use":
                 message.setdefault("tool_calls", []).append(self._call(block, place))

@@ -26,7 +26,7 @@ from segue.settings.template import fault_of
 
 _REASONING_FORMATS = ("none", "auto", "deepseek", "deepseek-legacy")
 
-# Most templates have nothing to say of no messages at all.
+# Most templates cannot render an empty list of messages.
 _NOTHING_SAID: Sequence[Mapping[str, Any]] = ({"role": "user", "content": ""},)
 
 
@@ -51,7 +51,7 @@ def prepare_chat(
     wishes: Sequence[Wish] = (),
     switch: ThinkingSwitch | None = None,
 ) -> PreparedChat:
-    """What a chat asks for, in a namespace; a `switch` may end its reasoning. Slow on long chats. Raises ApiError."""
+    """Prepare a chat in a namespace; a `switch` may end its reasoning. Slow on long chats. Raises ApiError."""
     chat = encode_chat(service, request, namespace, wishes)
     checked(chat.prompt, service.backend)
     wanted = wanted_of_chat(request, chat.reply_format, service.backend.controls)
@@ -90,7 +90,7 @@ def _begins_wanted(wanted: Wanted | None) -> bool:
 def _make_forcer(
     service: Service, request: ChatRequest, chat: EncodedChat, switch: ThinkingSwitch | None
 ) -> MakeForcer | None:
-    """What keeps replies within their budget of reasoning, None if they have no such budget, nor a switch."""
+    """Makes forcers that keep replies within their budget of reasoning; None without such a budget or a switch."""
     settings, backend = service.settings, service.backend
     n_tokens = request.thinking_budget(settings.reasoning_budget)
     if n_tokens < 0 and switch is None:
@@ -140,7 +140,7 @@ def _remember(backend: Backend, context: ReplyContext, is_streamed: bool, reply:
 
 
 def _variables(request: ChatRequest, settings: Settings) -> dict[str, Any]:
-    """What the template gets beside messages and tools; it is told to think, unless asked not to."""
+    """The variables that the template gets beside messages and tools; it is told to think, unless asked not to."""
     variables: dict[str, Any] = {}
     if settings.reasoning == "off":
         variables["enable_thinking"] = False

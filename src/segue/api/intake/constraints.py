@@ -14,14 +14,14 @@ _FIELDS = ("response_format", "json_schema", "grammar", "regex", "lark")
 
 
 class Wanted(NamedTuple):
-    """What replies must look like, and the field that says so."""
+    """The form that replies must have, and the field that asks for it."""
 
     field: str
     constraint: Constraint
 
 
 def wanted_by(request: GenerationFields) -> Wanted | None:
-    """What a request wants its replies to look like; None if they are free. Raises ApiError with the field's name."""
+    """The form that a request demands of its replies; None if they are free. Raises ApiError with the field's name."""
     given = [name for name in _FIELDS if _is_given(request, name)]
     if not given:
         return None
@@ -35,7 +35,7 @@ def wanted_by(request: GenerationFields) -> Wanted | None:
 
 
 def make_mask(compiler: Compiler, wanted: Wanted | None) -> MakeMask | None:
-    """What makes the masks of replies, None if they are free. Raises ApiError with the field's name."""
+    """The maker of the replies' masks; None if they are free. Raises ApiError with the field's name."""
     if wanted is None:
         return None
     try:

@@ -40,7 +40,7 @@ Text = Annotated[str, Field(strict=True)]
 StopWord = Annotated[Text, Field(max_length=512)]
 """Long ones would cost memory by the square of their length."""
 Items = Annotated[list[T], Field(fail_fast=True)]
-"""Only the first wrong item is told: a body may have a hundred million, and each takes a kilobyte to tell."""
+"""Only the first wrong item is reported: a body may have a hundred million, and each report takes a kilobyte."""
 MessageList = Items[dict[str, Any]]
 Words = Annotated[list[StopWord], Field(max_length=64)]
 ProbCount = Annotated[Int, Field(ge=0, le=MAX_PROBS)]

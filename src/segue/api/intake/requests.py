@@ -38,7 +38,7 @@ class StreamOptions(BaseModel):
 
 
 class GenerationFields(SamplingFields):
-    """What all endpoints that generate share."""
+    """The fields that all generating endpoints share."""
 
     stream: Flag | None = None
     stream_options: StreamOptions | None = None
@@ -76,7 +76,7 @@ class GenerationFields(SamplingFields):
     @model_validator(mode="before")
     @classmethod
     def _refuse_unsupported(cls, data: object) -> object:
-        """Refuse what would silently be left undone. Raises ApiError."""
+        """Refuse fields that would silently have no effect. Raises ApiError."""
         if isinstance(data, dict):
             for name, reason in _UNSUPPORTED.items():
                 if data.get(name) not in _ABSENT:
@@ -85,7 +85,7 @@ class GenerationFields(SamplingFields):
 
     @property
     def format_field(self) -> str:
-        """What the client calls `response_format`."""
+        """The client's name for `response_format`."""
         return self._format_field
 
     def call_format(self, field: str) -> None:
@@ -107,7 +107,7 @@ class GenerationFields(SamplingFields):
         return default
 
     def draft_limits(self, default: DraftLimits) -> DraftLimits:
-        """What may be drafted; a server that drafts nothing by default drafts nothing at all."""
+        """The limits of drafting; a server that drafts nothing by default drafts nothing at all."""
         return DraftLimits(
             default.n_max if self.n_drafted_most is None else min(self.n_drafted_most, default.n_max),
             default.n_min if self.n_drafted_least is None else self.n_drafted_least,
@@ -116,12 +116,12 @@ class GenerationFields(SamplingFields):
 
     @property
     def n_top_logprobs(self) -> int | None:
-        """How many of the best tokens to tell with each, None for no log-probabilities."""
+        """How many of the best tokens to report with each, None for no log-probabilities."""
         return self.n_probs or None
 
     @property
     def n_wanted_probs(self) -> int:
-        """How many of the best tokens the loop must tell with each."""
+        """How many of the best tokens the loop must report with each token."""
         n_top = self.n_top_logprobs
         return 0 if n_top is None else max(n_top, 1)
 
@@ -155,7 +155,7 @@ class ChatRequest(GenerationFields):
 
     @property
     def n_top_logprobs(self) -> int | None:
-        """How many of the best tokens to tell with each; 20 unless said, as in llama-server. None: no log-probs."""
+        """How many of the best tokens to report with each; 20 unless said, as in llama-server. None: no log-probs."""
         if self.logprobs:
             return 20 if self.top_logprobs is None else self.top_logprobs
         return self.n_probs or None
@@ -170,7 +170,7 @@ class CompletionRequest(GenerationFields):
 
     @property
     def n_top_logprobs(self) -> int | None:
-        """How many of the best tokens to tell with each, None for no log-probabilities."""
+        """How many of the best tokens to report with each, None for no log-probabilities."""
         if self.n_probs is not None:
             return self.n_probs or None
         return None if self.logprobs is None or self.logprobs is False else int(self.logprobs)

@@ -70,7 +70,7 @@ def sampler_names(value: str | Iterable[str]) -> tuple[tuple[str, ...], tuple[st
 
 
 class SamplingFields(BaseModel):
-    """What a request may say about sampling; each field overrides the server's default."""
+    """The sampling fields of a request; each overrides the server's default."""
 
     seed: Int | None = None
     temperature: NotNegative | None = None

@@ -22,7 +22,7 @@ Definitions = Sequence[Mapping[str, Any]]
 
 
 def check_tool_choice(request: ChatRequest) -> None:
-    """Refuse a choice that there is not. Raises ApiError."""
+    """Refuse a choice that does not exist. Raises ApiError."""
     choice, names = request.tool_choice, [_name(tool) for tool in request.tools or ()]
     if isinstance(choice, Mapping):
         if _name(choice) not in names:
@@ -34,7 +34,7 @@ def check_tool_choice(request: ChatRequest) -> None:
 
 
 def wanted_of_chat(request: ChatRequest, reply_format: ReplyFormat, controls: Controls) -> Wanted | None:
-    """What replies must look like, after any reasoning; None if they are free. Raises ApiError.
+    """The form that replies must have, after any reasoning; None if they are free. Raises ApiError.
 
     Arguments follow their schemas where a call is demanded, or where a tool is `strict` and nothing else is asked for.
     """

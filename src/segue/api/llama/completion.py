@@ -129,7 +129,7 @@ class NativeFormat(UnnamedFormat):
 
 
 def verbose_format(service: Service, request: GenerationFields, plan: GenerationPlan) -> NativeFormat | None:
-    """What shows a request in full, if it or the server asks for that. Slow on long prompts."""
+    """The format that shows a request in full, if it or the server asks for that. Slow on long prompts."""
     if not (request.verbose or service.settings.verbosity >= VERBOSE):
         return None
     texts = [detokenize(service.backend.vocabulary, job.tokens) for job in plan.jobs]

@@ -39,7 +39,7 @@ def settings_json(job: Job, request: GenerationFields, stops: Sequence[str], voc
 
 
 def default_settings_json(sampling: SamplingParams, n_predict: int, vocabulary: ModelVocabulary) -> JsonObject:
-    """`default_generation_settings`: what a request comes to that says nothing."""
+    """`default_generation_settings`: the settings of a request that sets none."""
     return _settings(sampling_json(sampling, vocabulary), n_predict) | {
         "stop": [],
         "stream": False,

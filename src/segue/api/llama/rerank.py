@@ -35,7 +35,7 @@ def pairs(backend: Backend, query: str, documents: Sequence[str]) -> list[Tokens
 
 
 def _from_template(backend: Backend, template: str, query: str, document: str) -> Tokens:
-    """What is in braces in the query is none of the template's."""
+    """Braces in the query are not placeholders of the template."""
     before, mark, behind = template.partition("{document}")
     text = before.replace("{query}", query) + (document if mark else "") + behind.replace("{query}", query)
     return backend.vocabulary.tokenize(text, add_special=False, parse_special=True)

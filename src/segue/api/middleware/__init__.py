@@ -1,1 +1,1 @@
-"""The layers before every route: CORS, errors, the gate while the model loads, API keys."""
+"""The layers before every route: paths, CORS, errors, the gate while the model loads, API keys, and connections."""

@@ -1,4 +1,4 @@
-"""Lets a stream go on without its client, which names its conversation and takes it up again later."""
+"""Lets a stream go on without its client, which names its conversation and can resume it later."""
 
 import asyncio
 
@@ -75,7 +75,7 @@ class _Request:
         await self._pass_on(message)
 
     async def end(self) -> None:
-        """Tell those who read along; a client of a stream that was stopped gets a proper end, too."""
+        """Tell readers that the stream is over; a client of a stream that was stopped gets a proper end, too."""
         if self._kept is None:
             return
         self._streams.end(self._kept)

@@ -1,4 +1,4 @@
-"""Loads a model that sleeps before requests that need it."""
+"""Loads a sleeping model before requests that need it."""
 
 import asyncio
 

@@ -44,7 +44,7 @@ _OPENING: JsonObject = {"role": "assistant", "content": None}
 
 @dataclass(slots=True)
 class _Voice:
-    """How far a streamed choice is: what takes it apart, tokens that no chunk has carried yet, calls so far."""
+    """The progress of a streamed choice: its parser, the tokens that no chunk has carried yet, and calls so far."""
 
     parser: ReplyParser
     waiting: list[TokenOut] = field(default_factory=list)
@@ -214,7 +214,7 @@ def router(service: Service) -> APIRouter:
     @routes.post("/v1/chat/completions/input_tokens", response_model=None)
     @routes.post("/chat/completions/input_tokens", response_model=None)
     async def input_tokens(http: Request, request: ChatRequest) -> Response:
-        """Count the tokens that a conversation would have to be read."""
+        """Count the prompt tokens of a conversation without running the model."""
 
         def count() -> int:
             return len(encode_chat(service, request, http.state.namespace).prompt.tokens)

@@ -1,4 +1,4 @@
-"""Embeds the texts of a request, and words what goes wrong."""
+"""Embeds the texts of a request, and turns failures into errors for the client."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""How each API words a failure."""
+"""Formats failures as each API does."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse
 
 from segue.serving.errors import ApiError, Failure
 
-Worded = tuple[int, dict[str, object]]
+FormattedFailure = tuple[int, dict[str, object]]
 """A status and a body."""
 
 _ANTHROPIC = {
@@ -22,27 +22,27 @@ _TOO_LARGE = 413
 _NATIVE_PATHS = frozenset({"/completion", "/completions", "/infill"})
 
 
-def native_failure(failure: Failure) -> Worded:
-    """Word a failure as llama-server does: its `code` is the status."""
+def native_failure(failure: Failure) -> FormattedFailure:
+    """Format a failure as llama-server does: its `code` is the status."""
     told = {"code": failure.status, "message": failure.message, "type": failure.type}
     return failure.status, {"error": {**told, **failure.details}}
 
 
-def openai_failure(failure: Failure) -> Worded:
-    """Word a failure as llama-server does, but with OpenAI's `code` where there is one."""
+def openai_failure(failure: Failure) -> FormattedFailure:
+    """Format a failure as llama-server does, but with OpenAI's `code` where there is one."""
     told = {"code": failure.openai_code or failure.status, "message": failure.message, "type": failure.type}
     return failure.status, {"error": {**told, **failure.details}}
 
 
-def anthropic_failure(failure: Failure) -> Worded:
-    """Word a failure with Anthropic's types and statuses."""
+def anthropic_failure(failure: Failure) -> FormattedFailure:
+    """Format a failure with Anthropic's types and statuses."""
     other = "request_too_large" if failure.status == _TOO_LARGE else "invalid_request_error"
     status, type_ = _ANTHROPIC.get(failure.type, (failure.status, other))
     return status, {"type": "error", "error": {"type": type_, "message": failure.message}}
 
 
-def wording_at(path: str) -> Callable[[Failure], Worded]:
-    """How the API that has this path words failures."""
+def failure_format(path: str) -> Callable[[Failure], FormattedFailure]:
+    """The function that formats failures for the API that has this path."""
     if path.startswith("/v1/messages"):
         return anthropic_failure
     return native_failure if path in _NATIVE_PATHS else openai_failure
@@ -50,5 +50,5 @@ def wording_at(path: str) -> Callable[[Failure], Worded]:
 
 def error_response(error: ApiError, path: str) -> JSONResponse:
     """The error as a whole response of the endpoint `path`."""
-    status, body = wording_at(path)(error.failure)
+    status, body = failure_format(path)(error.failure)
     return JSONResponse(body, status)

@@ -32,8 +32,8 @@ class ClientGoneError(Exception):
 class Generation:
     """A request's jobs while they run. Belongs to the event loop; `close` it, which cancels what still runs.
 
-    The plan keeps each reply before its client has all of it, and those that a client interrupts once they are over.
-    `receive` is the request's own, after its body was read: it is watched for the client going away.
+    Each reply is remembered before its last event is sent; an interrupted one, once its job has ended. `receive` is the
+    request's own, after its body was read: it is watched for the client going away.
     """
 
     def __init__(self, receive: Receive, service: Service, plan: GenerationPlan) -> None:
@@ -124,10 +124,10 @@ class Generation:
             self._service.farewells.run(self._plan.jobs[0].namespace, self._say_farewell())
 
     def _begin_farewell(self) -> None:
-        """The client is gone: what it may have of the replies is to be noted, unless it has nothing or nobody notes."""
-        is_noted = self._plan.is_live and self._plan.keep is not keep_nothing
+        """Remember what the client received, if it received anything and replies are remembered."""
+        is_remembered = self._plan.is_live and self._plan.keep is not keep_nothing
         has_any = any(listener.has_begun for listener in self._listeners)
-        if is_noted and has_any and self._is_left and not self._says_farewell:
+        if is_remembered and has_any and self._is_left and not self._says_farewell:
             self._says_farewell = True
             self._service.farewells.begin(self._plan.jobs[0].namespace)
 
@@ -145,7 +145,7 @@ class Generation:
     async def _watch_client(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        # Its next request may be here before anybody takes the signal.
+        # The client's next request may arrive before the signal is received.
         self._begin_farewell()
         self._mailbox.send(Signal.GONE)
 

@@ -1,4 +1,4 @@
-"""Keeps streams that a client may take up again: they go on without it, and can be replayed for some minutes."""
+"""Keeps streams that a client may resume: they go on without it, and can be replayed for some minutes."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ _MOST_ENDED: Final = 256
 
 
 class KeptStream:
-    """What one response has sent, of which the last 4 MiB can be sent again. Belongs to the event loop.
+    """The bytes that one response has sent, of which the last 4 MiB can be sent again. Belongs to the event loop.
 
     `stopped` is set to stop the response.
     """
@@ -63,7 +63,7 @@ class KeptStream:
 
 
 class KeptStreams:
-    """The streams that can be taken up again, by namespace and by the id that a client gave its conversation.
+    """The streams that can be resumed, by namespace and by the id that a client gave its conversation.
 
     A conversation has one; the next one takes its place. Belongs to the event loop.
     """

@@ -15,11 +15,10 @@ _STOPS = {EndReason.EOS: StopType.EOS, EndReason.LIMIT: StopType.LIMIT, EndReaso
 
 
 class JobListener:
-    """A job's `Listener`. A live one passes every piece on at once, another only the whole reply.
+    """A job's `Listener`. If the request streams, each piece is passed on at once; otherwise only the whole reply.
 
-    Tokens wait until their text is known: an unfinished character, or what may become a stop string. Those of a
-    stop string are never passed on. The whole reply waits for the ticket too, since a job may end before `submit`
-    returns.
+    Tokens wait while their text is an unfinished character, or may become a stop string. Those of a stop string are
+    never passed on. The whole reply waits for the ticket too, since a job may end before `submit` returns.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ FIRST_EVENT_S = 1.0
 async def respond(
     http: Request, service: Service, plan: GenerationPlan, response_format: ResponseFormat, ping_interval_s: int | None
 ) -> Response:
-    """Run the jobs and word what they say. A client that goes away cancels them."""
+    """Run the jobs and format their replies. A client that goes away cancels them."""
     with contextlib.ExitStack() as stack:
         generation = Generation(http.receive, service, plan)
         stack.callback(generation.close)
@@ -37,7 +37,7 @@ async def respond(
 
 
 async def _first_events(generation: Generation) -> list[Event]:
-    """What comes first, or a sign of silence. Raises ApiError for a failure, which then gets a status of its own."""
+    """The first events, or a sign of silence. Raises ApiError for a failure, which then gets a status of its own."""
     generation.signal_silence(FIRST_EVENT_S)
     events = await generation.next_events()
     for event in events:

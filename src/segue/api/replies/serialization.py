@@ -62,7 +62,7 @@ def progress_json(progress: Progress, *, with_timings: bool | None) -> JsonObjec
 
 
 def prompt_tokens(reply: FinishedReply) -> int:
-    """The length of a reply's prompt; a reply that gave way to others may have read some of it twice."""
+    """The length of a reply's prompt; a reply that was preempted may have read some of it twice."""
     return reply.end.report.n_prompt if reply.end.report is not None else 0
 
 
@@ -92,7 +92,7 @@ def cache_json(job_id: int, end: JobEnd) -> JsonObject | None:
 
 
 def account_json(reply: FinishedReply) -> JsonObject:
-    """What the last object of a reply says of its cost."""
+    """The fields of a reply's last object that say what the reply cost."""
     return {"timings": timings_json(reply.end.timings), "cache": cache_json(reply.job_id, reply.end)}
 
 

@@ -14,7 +14,7 @@ from segue.serving.events import Event, FinishedReply, PromptProgress, ReplyPiec
 from segue.serving.plan import GenerationPlan
 
 PACE_S = 0.008
-"""What comes within this time of the last chunk goes out together: waking threads takes cores from a small model."""
+"""Events within this time of the last chunk go out together: waking threads takes cores from a small model."""
 
 
 class EventStream(Response):

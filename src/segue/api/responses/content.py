@@ -9,7 +9,7 @@ from segue.serving.errors import invalid
 def text_of(content: object, where: str) -> str:
     """The text of content, its parts joined by line ends as chat templates get them; `where` is the field's name.
 
-    Parts that are no text become placeholders. Raises ApiError for anything but text and parts.
+    Parts other than text become placeholders. Raises ApiError for anything but text and parts.
     """
     if content is not None and not isinstance(content, str | list):
         raise invalid(f"Field '{where}': it must be a text or a list of parts")

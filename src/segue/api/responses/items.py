@@ -23,18 +23,18 @@ class GrowingItem(Protocol):
     value: JsonObject
 
     def opened(self) -> Iterator[JsonObject]:
-        """What tells of a new item."""
+        """The events of a new item."""
 
     def add(self, text: str) -> Iterator[JsonObject]:
         """Add text."""
 
     def closed(self, status: str) -> Iterator[JsonObject]:
-        """What tells that the item is complete; `value` then is."""
+        """The events that complete the item; `value` is then complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """How an item with text is told: the field it stands in, the kind of its part, and the names of the events."""
+    """How events report an item with text: the field of the text, the kind of its part, and the events' names."""
 
     place: str
     part: JsonObject
@@ -106,7 +106,7 @@ class TextItem(GrowingItem):
 
 
 class CallItem(GrowingItem):
-    """A call. The input of a custom tool is told as a whole: until then it stands inside of JSON.
+    """A call. The input of a custom tool is reported as a whole: until then it stands inside of JSON.
 
     Of a call that was not completed, no event tells all arguments.
     """

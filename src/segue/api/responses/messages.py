@@ -32,7 +32,7 @@ def messages_of(
 
     `takes_late_system`: the template writes a system message where it stands.
 
-    Items of kinds that are not known are passed over, as no model here has seen what they tell. Raises ApiError for an
+    Items of kinds that are not known are passed over, since the model never saw their contents. Raises ApiError for an
     item that only a faulty client sends.
     """
     chat = _Chat(instructions, takes_late_system=takes_late_system)
@@ -87,7 +87,7 @@ class _Chat:
             self._messages.append({"role": role, "content": text})
 
     def _add_instruction(self, role: str, text: str) -> None:
-        """Add what instructs the model behind other messages."""
+        """Add an instruction that stands behind other messages."""
         if len(self._messages) == 1 and self._messages[0]["role"] in _INSTRUCTING:
             self._messages[0]["content"] += f"\n\n{text}"
         else:
@@ -109,7 +109,7 @@ class _Chat:
         self._messages.append({"role": "tool", "tool_call_id": call_id, "content": text_in(item.get("output"))})
 
     def _said(self) -> dict[str, Any]:
-        """What the assistant says at the end of the chat so far."""
+        """The assistant's message at the end of the chat so far."""
         if not (self._messages and self._messages[-1]["role"] == "assistant"):
             self._messages.append({"role": "assistant", "content": None})
         return self._messages[-1]

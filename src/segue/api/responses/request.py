@@ -25,7 +25,7 @@ class Reasoning(BaseModel):
 
 
 class TextOptions(BaseModel):
-    """What the reply's text is to be."""
+    """The form of the reply's text."""
 
     format: dict[str, Any] | None = None
     verbosity: Text | None = None
@@ -68,17 +68,17 @@ class ResponsesRequest(GenerationFields):
 
     @property
     def wants_summary(self) -> bool:
-        """Whether reasoning is told as a summary, which here is all of it; else as what it is."""
+        """Whether reasoning is reported as a summary, which here is all of it; otherwise as reasoning."""
         asked = self.reasoning and (self.reasoning.summary or self.reasoning.generate_summary)
         return bool(asked) and asked != "none"
 
     @property
     def wants_encrypted(self) -> bool:
-        """Whether reasoning is also told as `encrypted_content`."""
+        """Whether reasoning is also reported as `encrypted_content`."""
         return ENCRYPTED in (self.include or ())
 
     def chat(self, messages: list[dict[str, Any]], toolbox: Toolbox) -> ChatRequest:
-        """The chat request that this comes to. Raises ApiError for what would silently be left undone."""
+        """The chat request that this comes to. Raises ApiError for fields that would silently have no effect."""
         self._refuse()
         fields = {name: value for name in _COMMON if (value := getattr(self, name)) is not None}
         if self.max_output_tokens is not None:

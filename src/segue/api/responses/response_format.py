@@ -43,7 +43,7 @@ class ResponsesFormat(ResponseFormat):
         self._n_reasoning = 0
 
     def count(self, reply: FinishedReply) -> None:
-        """Count the tokens of a reply's reasoning, before it is worded; on a worker thread, since it takes a while."""
+        """Count the tokens of a reply's reasoning, before formatting it; on a worker thread, since it takes a while."""
         parser = self._reply_format.parser()
         reasoning = parts_whole(parser.feed(reply.all_text) + parser.finish()).reasoning
         self._n_reasoning = len(self._vocabulary.tokenize(reasoning, add_special=False, parse_special=False))
@@ -113,7 +113,7 @@ class ResponsesFormat(ResponseFormat):
         self._keep(self._response)
 
     def _opened(self) -> Iterator[JsonObject]:
-        """What a stream begins with, if it has not."""
+        """The events that open a stream, unless it is open."""
         if self._n_events == 0:
             yield from self._numbered([self._told("response.created"), self._told("response.in_progress")])
 

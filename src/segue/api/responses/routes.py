@@ -79,7 +79,7 @@ def router(service: Service) -> APIRouter:
     @posts.post("/v1/responses/input_tokens", response_model=None)
     @posts.post("/responses/input_tokens", response_model=None)
     async def input_tokens(http: Request, request: ResponsesRequest) -> Response:
-        """Count the tokens that a conversation given as items would have to be read."""
+        """Count the prompt tokens of a conversation, given as items, without running the model."""
 
         def count() -> int:
             _, _, chat = convert(http.state.owner, request)

@@ -87,7 +87,7 @@ class ResponseStore:
         return None if kept is None else next(item for item in kept.output if item["id"] == item_id)
 
     def delete(self, owner: str, response_id: str) -> bool:
-        """Forget a response, without which those after it cannot be gone on with; False if it is not there."""
+        """Forget a response; those after it cannot be continued then. False if it is not there."""
         with self._lock:
             is_there = (owner, response_id) in self._kept
             if is_there:

@@ -65,12 +65,12 @@ class Entry(Checkpoint):
         return self.state is not None and not self.state.is_partial
 
     @property
-    def has_state(self) -> bool:
-        """Whether the host has all of its state outside segments."""
+    def has_state_on_host(self) -> bool:
+        """Whether the host has all of its state outside segments; true, too, if there is none."""
         return self.state is not None or not self.layout.needs_state
 
     @property
-    def has_chain(self) -> bool:
+    def has_whole_chain(self) -> bool:
         """Whether segments hold all of its cells, in memory or below; true, too, if the model uses no segments."""
         return not self.layout.is_segmented or self.n_covered == self.n_tokens
 
@@ -80,14 +80,14 @@ class Entry(Checkpoint):
         return self.segment is not None and all(segment.cells is not None for segment in self.segment.up())
 
     @property
-    def has_full_copy(self) -> bool:
-        """Whether the host and the lower tier together have all of its state."""
-        return self.is_stored or (self.has_chain and self.has_state)
+    def is_complete_off_device(self) -> bool:
+        """Whether the host and the lower tier together have all of it, its logits aside: it can leave the device."""
+        return self.is_stored or (self.has_whole_chain and self.has_state_on_host)
 
     @property
     def is_on_host(self) -> bool:
         """Whether the host alone can restore it."""
-        return self.is_whole or (self.has_state and self.n_covered == self.n_tokens and self.has_loaded_chain)
+        return self.is_whole or (self.has_state_on_host and self.n_covered == self.n_tokens and self.has_loaded_chain)
 
     @property
     def takes_host_memory(self) -> bool:
@@ -95,7 +95,7 @@ class Entry(Checkpoint):
         return self.state is not None or self.holds_chain or self.logits is not None
 
     @property
-    def has_cells(self) -> bool:
+    def has_own_cells(self) -> bool:
         """Whether it keeps all of its attention cells itself, on any tier, or needs none."""
         return self.is_parked or self.is_whole or self.is_stored or self.n_covered == self.n_tokens
 

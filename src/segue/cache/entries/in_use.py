@@ -54,4 +54,4 @@ class InUse:
 def _lives_on(used: Entry, entry: Entry) -> bool:
     if entry is used:
         return True
-    return used.is_attached and not used.has_cells and entry.is_parked and is_prefix(used, entry)
+    return used.is_attached and not used.has_own_cells and entry.is_parked and is_prefix(used, entry)

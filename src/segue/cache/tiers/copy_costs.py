@@ -21,19 +21,19 @@ class CopyCosts:
         self.prices = prices
 
     @property
-    def are_high(self) -> bool:
+    def copies_are_slow(self) -> bool:
         """Whether a state takes so long to copy that it should be copied only while nobody waits."""
         return self.prices.is_slow(self._shape.n_bytes_state)
 
-    def is_high(self, entry: Entry) -> bool:
+    def is_slow(self, entry: Entry) -> bool:
         """Whether making a parked entry ready to leave the device takes long."""
         return self.prices.is_slow(self.n_bytes(entry))
 
     def n_bytes(self, entry: Entry) -> int:
         """About how many bytes must be copied before a parked entry can leave the device."""
-        if entry.has_full_copy:
+        if entry.is_complete_off_device:
             return 0
-        n_bytes_state = 0 if entry.has_state else self._shape.n_bytes_state
+        n_bytes_state = 0 if entry.has_state_on_host else self._shape.n_bytes_state
         if self._device.is_shared(entry):
             return n_bytes_state
         n_elsewhere = max(entry.n_covered, self._device.owners.n_shared(entry))

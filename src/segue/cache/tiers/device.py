@@ -1,4 +1,4 @@
-"""The device tier: sequences that stand parked at entries."""
+"""The device tier: sequences on which entries are parked."""
 
 from segue.cache.entries.entry import NO_SEQ, Entry
 from segue.cache.tiers.base import Usage

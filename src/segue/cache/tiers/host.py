@@ -54,14 +54,14 @@ class HostTier:
         return n_pieces * self._engine.shape.n_bytes_state + n_tokens * self._engine.shape.n_bytes_cell
 
     def put(self, entry: Entry, source: int) -> bool:
-        """Copy the next piece of an entry at which sequence `source` stands; call this until it `has_full_copy`.
+        """Copy the next piece of an entry at which `source` stands; call this until it `is_complete_off_device`.
 
         False if there is no room without dropping anything.
         """
-        return entry.has_full_copy or self.copy_next(entry, source, self.budget.fits)
+        return entry.is_complete_off_device or self.copy_next(entry, source, self.budget.fits)
 
     def get(self, entry: Entry, target: int, *, with_logits: bool = True, n_tokens: int | None = None) -> bool:  # noqa: ARG002
-        """Load the next piece of an entry into `target`, whose length shows which one that is.
+        """Load the next piece of an entry into `target`; the length of `target` tells which.
 
         Call this until `target` has all tokens, or, with plain attention, the first `n_tokens`. Raises NoRoomError or
         StateError, with `target` empty or unchanged.
@@ -92,7 +92,7 @@ class HostTier:
     def missing_bytes(self, entry: Entry, seq: int) -> int:
         """The bytes still to be copied of a checkpoint at which `seq` stands."""
         n_bytes = 0
-        if not entry.has_state:
+        if not entry.has_state_on_host:
             n_bytes += self._engine.state_bytes(seq, partial=self.layout.is_segmented)
         if self.layout.is_segmented:
             shape = self._engine.shape
@@ -103,7 +103,7 @@ class HostTier:
 
     def copy_next(self, entry: Entry, seq: int, room: Room) -> bool:
         """Copy the next piece of an incomplete checkpoint at which `seq` stands; False if there is no room for it."""
-        if entry.has_chain:
+        if entry.has_whole_chain:
             return self.copy_state(entry, seq, room)
         tokens = tokens_of(entry)
         segment, start = self.segments.find(entry.tree, tokens)
@@ -127,7 +127,7 @@ class HostTier:
 
     def copy_state(self, entry: Entry, seq: int, room: Room) -> bool:
         """Copy the state that no segment holds, unless it is already there; False if there is no room for it."""
-        if entry.has_state:
+        if entry.has_state_on_host:
             return True
         if not room(self._engine.state_bytes(seq, partial=self.layout.is_segmented)):
             return False
@@ -143,7 +143,7 @@ class HostTier:
 
     def adopt(self, entry: Entry) -> bool:
         """Attach a checkpoint that loses its cells to an existing chain; False if no chain covers all its tokens."""
-        if not self.layout.is_segmented or not entry.has_state:
+        if not self.layout.is_segmented or not entry.has_state_on_host:
             return False
         segment, n = self.segments.find(entry.tree, tokens_of(entry))
         if n == entry.n_tokens:
@@ -225,7 +225,7 @@ class HostTier:
             entry.n_bytes += logits.nbytes
 
     def hold_chain(self, entry: Entry) -> None:
-        """Count on the segments of a checkpoint's chain in memory: those that are there stay."""
+        """Keep those segments of a checkpoint's chain that are in memory there."""
         if entry.segment is not None and not entry.holds_chain:
             entry.holds_chain = True
             entry.segment.n_host += 1

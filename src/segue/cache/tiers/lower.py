@@ -1,4 +1,4 @@
-"""The tier below the host: slower, larger, and never waited for."""
+"""The tier below the host: slower and larger. Requests may wait for it; the engine's thread does not."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -23,7 +23,7 @@ class UpperTiers(Protocol):
     retention: Retention
 
     def host_room(self, n_bytes: int) -> bool:
-        """Make room on the host by dropping what is worth least; False if it can never fit."""
+        """Make room on the host by dropping what is worth least; False if that is impossible now."""
 
     def stored_room(self, n_bytes: int) -> bool:
         """Make room on the host by dropping only copies that a lower tier has too."""
@@ -58,7 +58,7 @@ class LowerTier(Tier[HostTier], Protocol):
     def collect(self) -> None:
         """Take over what has come back or has been stored since the last call.
 
-        An entry that has come back stays on the host until the second call after that.
+        An entry that a call takes over stays on the host until the next call.
         """
 
     def close(self, timeout_s: float) -> None:

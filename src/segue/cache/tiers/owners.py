@@ -86,7 +86,7 @@ class CellOwners:
         """Whether it can continue at once, or after copying only its state from the host."""
         if entry.is_parked:
             return True
-        return entry.has_state and self.seq_over(entry) is not None
+        return entry.has_state_on_host and self.seq_over(entry) is not None
 
     def is_near(self, entry: Entry) -> bool:
         """Whether it can be restored without the lower tier."""
@@ -115,5 +115,5 @@ class CellOwners:
         for ancestor in ancestors(entry):
             if ancestor.n_tokens <= n_shared:
                 break
-            if not ancestor.has_cells:
+            if not ancestor.has_own_cells:
                 yield ancestor

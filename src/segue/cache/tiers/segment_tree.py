@@ -49,29 +49,35 @@ class SegmentTree:
         return segment
 
     def bring_back(self, segment: Segment, cells: Cells) -> None:
-        """Bring the cells of a segment that is only stored below back; there is room, and its parents have theirs."""
+        """Put back the cells of a segment that only the lower tier has; its parents have theirs.
+
+        The caller has made room.
+        """
         assert segment.cells is None
         self._budget.charge(cells.n_bytes)
         segment.cells = cells
 
     def hold(self, segment: Segment) -> None:
-        """Count one more checkpoint in memory that depends on a chain."""
+        """Note that one more checkpoint in memory needs this chain."""
         segment.n_users += 1
         segment.n_host += 1
 
     def release(self, segment: Segment) -> None:
-        """Count one checkpoint in memory less on a chain, and drop the segments that are no longer needed."""
+        """Note that a checkpoint in memory no longer needs this chain; drop the segments that nothing needs."""
         self.unload(segment)
         self.release_far(segment)
 
     def unload(self, segment: Segment) -> None:
-        """Count one checkpoint in memory less on a chain, which it keeps; cells that are stored below leave memory."""
+        """Note that a checkpoint no longer needs this chain in memory, but keeps it.
+
+        Cells that are stored below leave memory unless another checkpoint needs them there.
+        """
         segment.n_host -= 1
         assert segment.n_host >= 0
         self._unload_unneeded(segment)
 
     def release_far(self, segment: Segment) -> None:
-        """Count one checkpoint less on a chain, one that is far (not in memory); drop the segments no longer needed."""
+        """Note that a checkpoint outside memory no longer needs this chain; drop the segments that nothing needs."""
         segment.n_users -= 1
         assert segment.n_users >= segment.n_host
         while not segment.is_needed and segment.parent is not None:

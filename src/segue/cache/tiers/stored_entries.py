@@ -14,8 +14,8 @@ from segue.storage.rows import EntryRow, SegmentRow
 class StoredEntries:
     """The bookkeeping of a lower tier: entries that are stored, and the segments that these need there.
 
-    `count` is told how many bytes of files more there are, or fewer; `remove` has rows forgotten, after everything that
-    was asked of the tier's storage before. Belongs to the engine's thread.
+    `count` is told by how many bytes the files grow or shrink; `remove` queues rows for deletion, behind all earlier
+    jobs of the tier's storage. Belongs to the engine's thread.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class StoredEntries:
         self._count(row.n_bytes)
 
     def give_up(self, entry: Entry, chain: Sequence[Segment]) -> None:
-        """Hear that a checkpoint could not be written."""
+        """Record that a checkpoint could not be written."""
         for segment in chain:
             segment.is_being_written = False
         self._unstore(chain[-1] if chain else None, entry)
 
     def drop(self, entry: Entry) -> None:
-        """Drop the stored parts of a checkpoint, if any, and take account of the segments that go with them."""
+        """Drop the stored parts of a checkpoint, if any, and the stored segments that only it needed."""
         if entry.stored is None:
             return
         self._remove([entry.stored])
@@ -86,15 +86,15 @@ class StoredEntries:
         return True
 
     def evict(self, entry: Entry) -> None:
-        """Drop a checkpoint from the lower tier for want of room; remove it if neither device nor host has it."""
+        """Drop a checkpoint from the lower tier for lack of room; remove it if neither device nor host has it."""
         self._drop_or_remove(entry, Loss.EVICTED)
 
     def lose(self, entry: Entry) -> None:
-        """Take account of a checkpoint whose own stored data is damaged: like `evict`, but reported as damage."""
+        """Drop a checkpoint whose own stored data is damaged: like `evict`, but reported as damage."""
         self._drop_or_remove(entry, Loss.DAMAGED)
 
     def lose_segment(self, segment: Segment, loss: Loss, *, but: Entry | None = None) -> None:
-        """Take account of a segment whose stored data is gone: all whose chains pass through it lose their chains.
+        """Drop a segment whose stored data is gone: all checkpoints whose chains pass through it lose their chains.
 
         `loss` is the reason reported if a later prompt would have used them.
         """

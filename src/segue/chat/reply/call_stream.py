@@ -24,11 +24,11 @@ class CallStream:
         self._scanning: Reading[None] | None = None
 
     def expect_call(self, forms: Sequence[Form]) -> None:
-        """What follows is a call in one of these forms, or a list of calls."""
+        """Expect a call in one of these forms, or a list of calls."""
         self._scanning = self._calls(forms)
 
     def expect_arguments(self, name: str, notation: Notation) -> None:
-        """What follows are the arguments of a call."""
+        """Expect the arguments of a call."""
         self._scanning = self._arguments(name, self._scanner(notation), "{}")
 
     def feed(self, text: str) -> None:

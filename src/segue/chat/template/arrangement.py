@@ -89,7 +89,7 @@ def _is_silent(turn: Turn) -> bool:
 
 
 def _without_tags(turn: Turn) -> Turn:
-    """What the assistant said without tags that can only come from a reply gone wrong."""
+    """The assistant's text without tags that only a faulty reply can contain."""
     if turn.role != "assistant":
         return turn
     message = {k: v.replace(_TAG, "") if isinstance(v, str) else v for k, v in turn.message.items()}

@@ -1,4 +1,4 @@
-"""What a template may learn of the time."""
+"""The time, as far as a template may learn it."""
 
 from collections.abc import Callable
 from datetime import datetime

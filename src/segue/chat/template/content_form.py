@@ -1,4 +1,4 @@
-"""In which forms a chat template takes what messages say, found by trying it."""
+"""The forms in which a chat template takes the content of messages, found by trying it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

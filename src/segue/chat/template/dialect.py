@@ -1,4 +1,4 @@
-"""What form of messages a chat template takes, found by trying it."""
+"""The form of messages that a chat template takes, found by trying it."""
 
 import json
 import re

@@ -32,14 +32,14 @@ def _told_call(call: object) -> str:
 
 
 def _as_user(turn: Turn) -> Turn:
-    """What a tool said, told by the user."""
+    """A tool's result as a message by the user."""
     name = turn.message.get("name")
     head = f"[result of {name}]" if isinstance(name, str) and name else "[result of a tool]"
     return turn_by("user", f"{head}\n{turn.text}", turn.origin)
 
 
 def without_strays(turns: Iterable[Turn]) -> Iterator[Turn]:
-    """Results whose call is not there are told by the user."""
+    """Results whose call is missing become messages by the user."""
     is_answer = False
     for turn in turns:
         is_answer = bool(turn.calls) or (is_answer and turn.role == "tool")

@@ -101,7 +101,7 @@ def mistral_v7(space: str) -> str:
 
 
 def asks(prompt: str) -> str:
-    """What ends a format's template: the beginning of a reply, where one is asked for."""
+    """The end of a format's template: the beginning of a reply, where one is asked for."""
     return f"{{%- if add_generation_prompt -%}}{{{{- {_text(prompt)} -}}}}{{%- endif -%}}" if prompt else ""
 
 

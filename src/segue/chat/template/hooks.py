@@ -75,7 +75,7 @@ def _element_name(assign: nodes.Assign) -> str:
 
 
 def _item(loop: nodes.For) -> list[nodes.Expr]:
-    """What a loop takes up: its item, and `x` where it runs over indices and uses `x[item]`."""
+    """The values that a loop takes up: its item, and `x` where it runs over indices and uses `x[item]`."""
     if not isinstance(loop.target, nodes.Name):
         return [nodes.Const(None)]
     item = nodes.Name(loop.target.name, "load")

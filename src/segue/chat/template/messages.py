@@ -37,7 +37,7 @@ class Conversation:
     n_merged: int = 0
 
     def own_text(self, index: int) -> str:
-        """What message `index` itself says, without a merged system prompt and the white space around it."""
+        """The own text of message `index`, without a merged system prompt and the white space around it."""
         text = text_of(self.messages[index].get("content"))
         return (text[self.n_merged :] if index == self.n_leading else text).strip()
 
@@ -60,7 +60,7 @@ class Conversation:
 
 
 def _with_mark(text: str, mark: str, n_own: int) -> str:
-    """`text` with the mark before the last `n_own` characters that are no white space at its end."""
+    """`text` with the mark before the last `n_own` characters that are not white space at its end."""
     n_before = len(text.rstrip()) - n_own
     return text[:n_before] + mark + text[n_before:]
 
@@ -147,7 +147,7 @@ def _shape_call(call: object, dialect: Dialect) -> object:
 
 
 def _object(arguments: object, *, takes_text: bool) -> object:
-    """The object that arguments say. A model may have written anything: what is none stays text, or is put into one."""
+    """The object that arguments stand for. Anything else that a model wrote stays text, or is put into an object."""
     value = arguments
     if isinstance(arguments, str):
         try:

@@ -1,4 +1,4 @@
-"""Which sequences of messages a chat template takes, found by trying it."""
+"""The sequences of messages that a chat template takes, found by trying it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Writes(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a template takes beside a plain alternation of user and assistant. The defaults refuse nothing.
+    """The sequences that a template takes besides user and assistant in turns. The defaults refuse nothing.
 
     `takes_second_system`: it writes a second system message behind the first. `takes_system_alone`: nothing need follow
     it; `takes_no_user`: a message by the assistant may follow it, and none by the user at all; both also
@@ -68,12 +68,12 @@ class Speaker:
         return {"role": role, "content": self.content(text)}
 
     def result(self, text: str, call_id: str = "call00001") -> Message:
-        """What a tool says."""
+        """A message by a tool."""
         return {**self("tool", text), "tool_call_id": call_id}
 
 
 def find_order(say: Speaker, writes: Writes, *, takes_system: bool) -> Order:
-    """What the template takes that `writes` runs; the defaults for one that does not even write one message."""
+    """The order of the template that `writes` runs; the defaults for one that does not even write one message."""
     user, reply = say("user"), say("assistant")
 
     def takes_call(*between: Message, ids: Sequence[str] = ("call00001",), arguments: object = None) -> bool:

@@ -31,7 +31,7 @@ def find_part_ends(text: str, messages: Sequence[Mapping[str, Any]], spans: Span
 
 
 def _parts(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What stands in the content of some messages, part by part, without what is empty."""
+    """The parts of the content of some messages, without empty ones."""
     for message in messages:
         content = message.get("content")
         for part in content if isinstance(content, list) else [content]:

@@ -1,4 +1,4 @@
-"""One run of a chat template: what it may cost, and what it did in which order."""
+"""One run of a chat template: the limits of its cost, and its steps in order."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class LimitError(Exception):
 
 
 class TemplateRun:
-    """What one run of a template has written, and which messages it took up, in order of time.
+    """The output of one run of a template, and the messages that it took up, in order of time.
 
     `visits` leaves out loops that took up messages and wrote nothing, and of several visits from one site between
     which nothing was written it keeps the last. Belongs to the thread that renders, whose time alone counts.
@@ -40,12 +40,12 @@ class TemplateRun:
         self.visits: list[TemplateVisit] = []
 
     def tick(self) -> None:
-        """Hear that the template goes on. Raises `LimitError` when time is up."""
+        """Record that the template goes on. Raises `LimitError` when time is up."""
         if time.thread_time() > self._stops_at:
             raise LimitError(f"it took more than {self._deadline_s:g} seconds")
 
     def visit(self, site: int, value: object) -> None:
-        """Hear that the template is at `site` with `value` in hand. Raises `LimitError` when time is up."""
+        """Record that the template is at `site` with `value` in hand. Raises `LimitError` when time is up."""
         self._n_visits += 1
         if self._n_visits % _CLOCK_EVERY == 0:
             self.tick()
@@ -63,7 +63,7 @@ class TemplateRun:
         self.visits.append(visit)
 
     def end_loop(self, site: int) -> None:
-        """Hear that the loop at `site` is over."""
+        """Record that the loop at `site` is over."""
         first = self._first.pop(site, None)
         if first is None:
             return
@@ -73,7 +73,7 @@ class TemplateRun:
             self.visits.append(TemplateVisit(site, LOOP_END, self._n_chars))
 
     def write(self, piece: str) -> None:
-        """Hear that the template wrote `piece`. Raises `LimitError` when it has written too much."""
+        """Record that the template wrote `piece`. Raises `LimitError` when it has written too much."""
         self._n_chars += len(piece)
         if self._n_chars > MAX_CHARS:
             raise LimitError(f"it wrote more than {MAX_CHARS} characters")

@@ -76,7 +76,7 @@ def _needle(text: str) -> str:
 
 
 def _first_text(content: object) -> str:
-    """What a message says first: of several parts one."""
+    """The first text of a message; of several parts, the first that is not empty."""
     return next((part for part in map(str.strip, parts_of(content)) if part), "") or text_of(content)
 
 

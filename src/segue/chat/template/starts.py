@@ -15,7 +15,7 @@ class Start(NamedTuple):
 
 
 def starts_seen(visits: Sequence[TemplateVisit], n_leading: int) -> list[Start]:
-    """What the visits of a render tell: starts ascending in index and offset, then the end of the last loop.
+    """The starts that the visits of a render show: ascending in index and offset, then the end of the last loop.
 
     Loops that wrote something wrote the messages; others only looked at them. A message after the `n_leading`
     first that every loop passed over in silence was written where something else took it up, if anything did.
@@ -48,7 +48,7 @@ def starts_seen(visits: Sequence[TemplateVisit], n_leading: int) -> list[Start]:
 
 
 def starts_guessed(text: str, marked: Sequence[tuple[Start, str]], n_closed: int) -> list[Start]:
-    """What a render with a mark before each message's own text tells of `text`, less exactly.
+    """The starts in `text` that a render with marks before each message's own text shows, less exactly.
 
     `marked` are those messages with the place of their own text, and that text. A message is taken to end where its
     text does, so the few characters that close it count to the next one; which they are cannot be told.

@@ -1,4 +1,4 @@
-"""In which form a chat template takes the tools on offer, found by trying it."""
+"""The form in which a chat template takes the tools on offer, found by trying it."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +19,9 @@ Tool = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ToolForm:
-    """How tools must be told to one template. The defaults suit one about which nothing was found.
+    """How tools must be shown to one template. The defaults suit one about which nothing was found.
 
-    `takes_bare_tools`, `takes_bare_parameters`: one without a description is no error. `takes_null_types`: null may be
+    `takes_bare_tools`, `takes_bare_parameters`: one may lack a description. `takes_null_types`: null may be
     among the types of a parameter; `takes_open_objects`: a parameter that is an object need not say what its members
     are. `no_parameters` stands for those of a tool without parameters, None where they may be missing.
     `needs_functions`: the template refuses to render without the tools as JSON text under that name.
@@ -35,7 +35,7 @@ class ToolForm:
     needs_functions: bool = False
 
     def variables(self, tools: Sequence[Tool]) -> dict[str, Any]:
-        """What the template gets beside the tools themselves."""
+        """The variables that the template gets beside the tools themselves."""
         if not self.needs_functions:
             return {}
         functions = [_function(tool) for tool in tools]

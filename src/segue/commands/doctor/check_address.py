@@ -1,4 +1,4 @@
-"""Whether the server can listen where it is to."""
+"""Whether the server can listen at its addresses."""
 
 from collections.abc import Iterator
 

@@ -15,7 +15,7 @@ _HELP: Final = "segue serve --help"
 
 
 def check_settings(setup: Setup) -> Iterator[Finding]:
-    """What a server checks before it loads a model; the template that flags name among it."""
+    """Check what a server checks before it loads a model; the template that flags name among it."""
     for check in _CHECKS:
         try:
             check(setup.settings)

@@ -19,7 +19,7 @@ def check_template(model: Model, setup: Setup) -> Iterator[Finding]:
     try:
         named = template_source(setup.settings)
     except StartError:
-        return  # told by the check of the settings
+        return  # the check of the settings reports it
     source, vocabulary = named or model.chat_template, model.vocabulary
     other = {"chat_template": None, "chat_template_file": None if named else "TEMPLATE.jinja"}
     try:

@@ -1,4 +1,4 @@
-"""Whether the patterns of --override-tensor mean any tensor, and known buffers."""
+"""Whether the patterns of --override-tensor match any tensor, and name known buffers."""
 
 from collections.abc import Iterator
 from pathlib import Path

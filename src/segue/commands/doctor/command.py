@@ -21,7 +21,7 @@ def doctor(*, settings: Annotated[Settings | None, Parameter(name="*", show=Fals
     """Look at this machine, and at the setup that the flags of segue serve describe.
 
     Shows what the processor and its devices can do, what libllama was built with, how fast memory and disks are, and
-    with -m which context fits that model with which flags. Names what is wrong, each with a line that mends it, and
+    with -m which context fits that model with which flags. Names what is wrong, each with a line that fixes it, and
     exits with code 1 then. Starts no server, downloads nothing and changes nothing.
 
     Put doctor in place of serve in the line that starts your server: segue doctor -m model.gguf -c 32768.

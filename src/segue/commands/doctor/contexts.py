@@ -44,7 +44,7 @@ class Fitter:
         self.fitting.close()
 
     def choose(self) -> FitChoice:
-        """What a server would choose now. Raises FitError."""
+        """The choice that a server would make now. Raises FitError."""
         return self._choose(self.asked)
 
     def largest(self) -> int:

@@ -34,7 +34,7 @@ from segue.fit.errors import FitError
 
 @dataclass(slots=True, kw_only=True)
 class Examination:
-    """What was seen. `library` is None if it cannot be loaded, and `choice` if there is no model or it does not fit."""
+    """All that was seen. `library` is None if it cannot load, and `choice` if there is no model or it does not fit."""
 
     own: Processor
     cards: Sequence[Card]
@@ -85,7 +85,7 @@ def _examine_model(setup: Setup, seen: Examination) -> None:
     idle = list(check_tensors(setup))
     seen.findings += idle
     if idle:
-        # Their fault is told; sizes are shown as they are without them.
+        # Their fault is reported; sizes are shown as they are without them.
         setup = Setup(setup.arguments, setup.settings.model_copy(update={"override_tensor": []}))
     try:
         with closing(Fitter(setup.settings)) as fitter:

@@ -1,4 +1,4 @@
-"""What is wrong with a setup."""
+"""A fault of a setup, and its fix."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong, and the line that mends it; advice if the setup works nonetheless.
+    """A fault, and the command line that fixes it; advice if the setup works nonetheless.
 
-    `changes` are those of settings that mend it, and None for a setting that is to be left out.
+    `changes` are those of settings that fix it, and None for a setting that is to be left out.
     """
 
     text: str

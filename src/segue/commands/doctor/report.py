@@ -1,4 +1,4 @@
-"""Shows what was seen."""
+"""Shows the results of an examination."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ _INDENT = (0, 0, 0, 2)
 
 
 def show(seen: Examination, setup: Setup, console: Console) -> None:
-    """Print sections on the machine and the model, what is wrong, and at last the line that mends all flags at once."""
+    """Print sections on the machine and the model, what is wrong, and at last the line that fixes all flags at once."""
     for title, parts in _sections(seen):
         console.print(Text(title, style="bold"))
         for part in parts:

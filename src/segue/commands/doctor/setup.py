@@ -17,7 +17,7 @@ class Setup:
     settings: Settings
 
     def fault(self, text: str, **changes: str | None) -> Finding:
-        """What other values of settings mend."""
+        """The fault that other values of settings fix."""
         return Finding(text, self.line(**changes), changes=changes)
 
     def line(self, **changes: str | None) -> str:

@@ -1,4 +1,4 @@
-"""What becomes of llama-server's flags that are no settings: passed over, or refused with a line that says what to do.
+"""What becomes of llama-server's flags that are not settings: passed over, or refused with a line that says what to do.
 
 A flag is refused only where a reply would silently be another one. Flags that llama.cpp has dropped are here too.
 """
@@ -51,7 +51,9 @@ def _short(text: str, **settings: str) -> Answer:
 _CHECKPOINTS = _warned("Segue keeps checkpoints as long as their memory lasts: see --cache-ram and --cache-parked")
 _DRAFTS = _warned("what drafts gets the threads, the context and the places of the model that it drafts for")
 _NGRAMS = _silent("Segue finds by itself how long the sequences are that it looks up, and how much it drafts")
-_IMAGES = _warned("images, audio and video are not supported yet; requests with them are refused")
+_IMAGES = _warned(
+    "images, audio and video are not supported yet: a chat gets placeholders for them, other requests are refused"
+)
 _CORES = _warned("Segue leaves to the system which cores its threads run on; taskset and numactl can limit them")
 _TOOLS = _warned("Segue runs no tools itself; clients do, with the calls that replies carry")
 _ADAPTERS = _refused("adapters are not supported yet; merge it into the model with llama-export-lora")
@@ -214,7 +216,7 @@ def foreign_flags() -> dict[str, LlamaFlag]:
 
 
 def answer_to(row: LlamaFlag, *, is_negated: bool = False) -> Answer:
-    """What becomes of a flag that is no setting, or of its negation. Raises LookupError if there is no answer."""
+    """What becomes of a flag that is not a setting, or of its negation. Raises LookupError if there is no answer."""
     for names in (row.negatives, row.names) if is_negated else (row.names,):
         for pattern, answer in ANSWERS.items():
             if any(fnmatchcase(name, pattern) for name in names):

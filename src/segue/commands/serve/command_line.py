@@ -74,7 +74,7 @@ def read_line(
 
 
 def _read_config(config: Sequence[ConfigOption]) -> ServeLine:
-    """What files of flags set. Options that are no flags may be those of other programs, which share the files."""
+    """What files of flags set. Options that are not flags may be those of other programs, which share the files."""
     line = ServeLine()
     for option in config:
         name = _flag_of(option.key)
@@ -153,7 +153,7 @@ def _set(line: ServeLine, flag: SettingFlag, value: str) -> None:
 
 
 def _answer(line: ServeLine, name: str, answer: Answer, value: str) -> None:
-    """Do what becomes of a flag that is no setting, or of a variable."""
+    """Carry out the answer to a flag that is not a setting, or to a variable."""
     if answer.verdict is Verdict.REFUSED:
         raise FlagError(f"{name} is not taken: {answer.text}")
     if answer.verdict is Verdict.WARNED and value.lower() not in _OFF_VALUES:
@@ -166,7 +166,7 @@ def _answer(line: ServeLine, name: str, answer: Answer, value: str) -> None:
 
 
 def _read_variable(line: ServeLine, name: str, value: str) -> None:
-    """Heed a variable that pydantic does not read: a negation, or one of a flag that is no setting."""
+    """Heed a variable that pydantic does not read: a negation, or one of a flag that is not a setting."""
     if name in variables() or not name.startswith((_PREFIX, "MTMD_")):
         return
     found = _foreign_variables().get(name)

@@ -1,4 +1,4 @@
-"""What an unknown flag may have been meant to be. A wrong hint is worse than none."""
+"""The flag that an unknown one may have been meant to be. A wrong hint is worse than none."""
 
 import difflib
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ _LIKENESS = 0.82
 
 
 def hint(name: str) -> str:
-    """What to say of an unknown flag."""
+    """The hint for an unknown flag."""
     known = set(_known())
     if f"-{name}" in known:
         return f"did you mean -{name}?"

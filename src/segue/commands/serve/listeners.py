@@ -16,7 +16,7 @@ _UNIX = ".sock"
 
 
 def bind(settings: Settings) -> list[socket.socket]:
-    """Take all addresses before anything slow begins; who connects from now on waits for the server.
+    """Take all addresses before anything slow begins; clients that connect from now on wait.
 
     With port 0, all hosts share the free port of the first one. Raises StartError, for a port in use among others.
     """

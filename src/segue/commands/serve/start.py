@@ -55,11 +55,11 @@ class LoadedModel(Protocol):
 
     @property
     def compiler(self) -> Compiler:
-        """What makes grammars of this vocabulary."""
+        """The compiler of grammars for this vocabulary."""
 
     @property
     def embeddings(self) -> Embedding:
-        """What embeds texts."""
+        """The thread that embeds texts."""
 
     @property
     def model(self) -> ModelInfo:
@@ -108,7 +108,7 @@ def make_service(settings: Settings) -> Service:
 def make_backend(built: LoadedModel, settings: Settings) -> Backend:
     """Add to a loaded model what turns text into tokens. Raises StartError for a template that cannot be used.
 
-    The log hears of one that does not suit the model.
+    A template that does not suit the model is logged.
     """
     vocabulary = built.vocabulary
     unknown = [token for token, _ in settings.logit_bias if token >= vocabulary.n_tokens]
@@ -167,7 +167,7 @@ def check_model_file(settings: Settings) -> None:
 
 
 def check_slot_folder(settings: Settings) -> None:
-    """Raise StartError where slots are to be saved in what is no directory."""
+    """Raise StartError if slots are to be saved in something that is not a directory."""
     folder = settings.slot_save_path
     if folder is not None and not folder.is_dir():
         wrong = "is not a directory" if folder.exists() else "is not there"
@@ -210,7 +210,7 @@ def template_source(settings: Settings) -> str:
 
 
 def template_fault(source: str | None, unknown: str) -> str:
-    """What is wrong with the source of a chat template, or nothing; `unknown` is its mark that is no token."""
+    """The fault of a chat template's source, or nothing; `unknown` is its mark that is not a token."""
     if source and "{" not in source:
         return "the chat template is plain text, so that the model sees no message of any chat"
     wrong = "" if source else "the model has no chat template, and ChatML stands in"

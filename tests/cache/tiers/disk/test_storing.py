@@ -66,7 +66,7 @@ def test_others_make_room_for_what_goes_on_from_the_disk(kind: MemoryKind, is_pa
     assert desk.start(0, onward, use_cache=False)
     desk.read(0, onward)
     desk.close(0)
-    while not known(desk, onward).has_full_copy:
+    while not known(desk, onward).is_complete_off_device:
         assert desk.cache.maintain(0.0)
     if not is_parked:
         desk.cache.evictor.demote(known(desk, onward), desk.cache.evictor.host_room)

@@ -27,7 +27,7 @@ def on_a_stored_segment(desk: DiskDesk) -> tuple[Entry, Entry]:
     stored, onward = at(desk, STORED), at(desk, ONWARD)
     assert stored is not None
     assert onward is not None
-    while not onward.has_full_copy:
+    while not onward.is_complete_off_device:
         assert desk.cache.maintain(0.0)
     assert where(desk, ONWARD) == ("parked", "host")
     assert not onward.has_loaded_chain, "the cells of the first segment are on disk alone"

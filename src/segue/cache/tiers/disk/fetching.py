@@ -157,7 +157,7 @@ class Fetches:
         return [segment for segment in entry.chain if segment.cells is None]
 
     def _is_file_needed(self, entry: Entry, with_logits: bool) -> bool:
-        lacks_state = not entry.has_state and not entry.is_parked
+        lacks_state = not entry.has_state_on_host and not entry.is_parked
         has_file = entry.stored is not None and bool(entry.stored.file)
         return has_file and (lacks_state or (with_logits and entry.has_far_logits))
 

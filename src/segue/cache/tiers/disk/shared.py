@@ -181,7 +181,7 @@ class SharedDisk:
             is_last = not self.shares
             if found is not None:
                 self.foreign.add(found)
-        # Nobody can ask it any more, and nobody who has may wait for ever.
+        # No tier can ask it any more, and those that have asked must not wait for ever.
         share.answer()
         if is_last:
             self.writer.shutdown()

@@ -151,7 +151,7 @@ def _new_cells(chain: Iterable[Segment]) -> Iterator[list[Bytes] | None]:
 
 def _is_in_memory(entry: Entry) -> bool:
     """Whether everything to be written is in memory: an entry on disk is written again, apart from its chain."""
-    return entry.has_state and entry.has_full_copy
+    return entry.has_state_on_host and entry.is_complete_off_device
 
 
 def _can_be_copied(entry: Entry) -> bool:

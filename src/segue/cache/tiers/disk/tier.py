@@ -29,9 +29,8 @@ log = logging.getLogger("segue.cache")
 class DiskTier:
     """Entries on disk, written behind the host and fetched back into it. Belongs to the engine's thread.
 
-    The disk's two threads touch files alone.
-
-    `collect` takes over their results; `wake` is called, from any thread, when there is something.
+    Between opening and closing, only the disk's two threads touch files. `collect` takes over their results; `wake` is
+    called, from any thread, when there is something.
     """
 
     name = "disk"

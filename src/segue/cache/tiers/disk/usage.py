@@ -1,4 +1,4 @@
-"""The bytes that a model's stored entries take, and which of them go for room, or because they cannot be read."""
+"""The bytes that a model's stored entries take, and which entries are dropped to make room."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
@@ -10,14 +10,14 @@ from segue.cache.tiers.stored_entries import StoredEntries
 from segue.policy.victims import Victims
 from segue.storage.rows import EntryRow
 
-# The disk holds most, and hardly anything on it changes its place from one newcomer to the next.
+# The disk holds most entries, and one newcomer hardly changes their order.
 _N_SHARES = 16
 
 
 class DiskUsage:
     """The stored entries of one model, and its share of the disk's bytes, which never exceed the limit in all.
 
-    `remove` has rows forgotten, after everything that was asked of the disk before. Belongs to the engine's thread.
+    `remove` queues rows for deletion, behind all earlier jobs. Belongs to the engine's thread.
     """
 
     def __init__(
@@ -38,8 +38,9 @@ class DiskUsage:
     def reserve(self, need: Callable[[], int], keeping: Collection[Segment] = ()) -> bool:
         """Count `need()` bytes more, making room for them; False if there cannot be, or not yet.
 
-        None of the segments `keeping` is dropped. What nobody serves here goes first where nobody has used it for
-        longer, and pinned entries last. Another model's tier is asked before anything of this one goes, and wakes it.
+        None of the segments `keeping` is dropped. Entries of models that are not served go first if they were used
+        longer ago, and pinned entries last. Another model's tier is asked before anything of this one goes, and wakes
+        this one when it has answered.
         """
         disk = self.share.disk
         if need() > disk.limit_bytes:
