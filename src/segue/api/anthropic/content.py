@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from segue.api.anthropic.ids import tool_use_id
-from segue.api.replies.serialization import JsonObject, encode
+from segue.api.replies.serialization import JsonObject
 from segue.chat.reply.parts import CallArguments, CallClosed, CallOpened, Part, Text, Thought
 
 SIGNATURE = "segue"
@@ -85,7 +85,7 @@ def _end_call(blocks: list[dict[str, Any]], arguments: str) -> None:
     """Give the last block its input; arguments that cannot be said again have no place in it, and become text."""
     try:
         value = json.loads(arguments)
-        encode(value).encode()
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         blocks[-1]["input"] = value
     except (ValueError, RecursionError):
         blocks.append({"type": "text", "text": arguments})

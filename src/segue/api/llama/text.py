@@ -31,8 +31,8 @@ def _tokens_json(vocabulary: TokenVocabulary, tokens: Tokens, *, with_pieces: bo
     parts = [b'{"tokens":[']
     for start in range(0, len(tokens), _N_AT_ONCE):
         some = tokens[start : start + _N_AT_ONCE].tolist()
-        listed = ",".join([known[token] for token in some] if with_pieces else map(str, some))
-        parts += [b"," if start else b"", listed.encode()]
+        listed = b",".join([known[token] for token in some]) if with_pieces else encode(some)[1:-1]
+        parts += [b"," if start else b"", listed]
     return b"".join([*parts, b"]}"])
 
 

@@ -142,7 +142,10 @@ class ChatFormat(UnnamedFormat):
         return self._includes_usage and self._request.n_choices == 1
 
     def _voice(self, index: int) -> _Voice:
-        return self._voices.setdefault(index, _Voice(self._reply_format.parser(streams_calls=True)))
+        voice = self._voices.get(index)
+        if voice is None:
+            voice = self._voices[index] = _Voice(self._reply_format.parser(streams_calls=True))
+        return voice
 
     def _open(self, index: int) -> Iterator[JsonObject]:
         """The delta that says who speaks, once for each choice."""

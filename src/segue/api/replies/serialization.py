@@ -1,9 +1,10 @@
 """JSON parts that several APIs share, in llama-server's format."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Iterable, Sequence
+
+from pydantic_core import to_json
 
 from segue import __version__
 from segue.chat.vocabulary import TokenVocabulary
@@ -19,13 +20,17 @@ FINGERPRINT = f"b0-segue-{__version__}"
 """As llama.cpp's, which is `b`, a build number, and the commit."""
 FLOAT32_MAX = 3.4028234663852886e38
 """The largest number that clients with 32-bit floats can read."""
-encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def encode(value: object) -> bytes:
+    """JSON without spaces, several times as fast as by the standard library; numbers that are not finite are null."""
+    return to_json(value, inf_nan_mode="null")
 
 
 def event_bytes(value: JsonObject, *, is_named: bool) -> bytes:
     """An object as a server-sent event; its name, if it has one, is the object's `type`."""
-    name = f"event: {value['type']}\n" if is_named else ""
-    return f"{name}data: {encode(value)}\n\n".encode()
+    name = b"event: %b\n" % str(value["type"]).encode() if is_named else b""
+    return b"%bdata: %b\n\n" % (name, encode(value))
 
 
 def timings_json(timings: Timings) -> JsonObject:

@@ -53,7 +53,7 @@ class ResponseStore:
         """Keep a complete response with the items that its request added. One that is too large is not kept."""
         output, previous = response["output"], response["previous_response_id"]
         assert isinstance(output, list), "a response has output"
-        texts = (encode(response).encode(), encode(list(inputs)).encode())
+        texts = (encode(response), encode(list(inputs)))
         kept = _Kept(*texts, previous if isinstance(previous, str) else None, tuple(item["id"] for item in output))
         with self._lock:
             if kept.n_bytes > self._limit_bytes:
