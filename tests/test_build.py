@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from segue.api.replies.normalization import normalized
 from segue.build import Built, build
+from segue.drafting.tree import N_BYTES_MOST
 from segue.engine import libllama
 from segue.engine.base import Chunk
 from segue.engine.devices import Device, DeviceKind, list_devices
@@ -403,8 +404,8 @@ def test_without_fitting_the_log_says_by_how_much_it_does_not_fit(
 def test_weights_that_the_host_cannot_keep_are_told_of(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # 32 MiB for copies, and less than the weights and a context of 256 tokens take.
-    listed = [replace(device, free_bytes=(32 << 20) + 400_000) for device in list_devices()]
+    # 32 MiB for copies, what drafts takes, and less than the weights and a context of 256 tokens take.
+    listed = [replace(device, free_bytes=(32 << 20) + N_BYTES_MOST + 400_000) for device in list_devices()]
     monkeypatch.setattr("segue.engine.fitting.list_devices", lambda: listed)
     settings = Settings(
         model=str(model_path("llama")), parallel=1, threads=1, ctx_size=256, ubatch_size=32, cache_parked=0

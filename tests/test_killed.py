@@ -1,4 +1,4 @@
-"""kill -9 at random moments of a busy run: what was synced is there, and no reply is ever another."""
+"""kill -9 at random moments of a busy run with drafts: what was synced is there, and no reply is ever another."""
 
 import contextlib
 import os
@@ -13,12 +13,12 @@ import httpx
 import pytest
 
 from segue.storage.directory import Directory
-from tests.kit.models import model_path
+from tests.kit.mtp_models import mtp_path
 from tests.kit.served import Served, said, served
 from tests.kit.waiting import wait_until
 
 EXACT = ("-c", "4096", "-np", "4", "-fa", "off", "-ctk", "f32", "-ctv", "f32")
-N_CONVERSATIONS, N_TURNS = 6, 3
+N_CONVERSATIONS, N_TURNS, N_REPLY = 6, 3, 12
 
 
 def messages(conversation: int, turn: int) -> list[dict[str, str]]:
@@ -31,17 +31,22 @@ def messages(conversation: int, turn: int) -> list[dict[str, str]]:
     return history
 
 
+def model() -> Path:
+    """A hybrid with a layer for further tokens, so that replies are drafted, and its draft context is stored too."""
+    return mtp_path("qwen35-mtp")
+
+
 def content(reply: dict[str, Any]) -> str:
     return said(reply["choices"][0])
 
 
 def expected() -> dict[tuple[int, int], str]:
-    """All replies, none of them from a cache."""
+    """All replies, none of them drafted, or from a cache."""
     replies = {}
-    with served(model_path("qwen35"), *EXACT) as server:
+    with served(model(), *EXACT, "--spec-type", "none") as server:
         for conversation in range(N_CONVERSATIONS):
             for turn in range(N_TURNS):
-                reply = server.chat(messages(conversation, turn), cache_prompt=False)
+                reply = server.chat(messages(conversation, turn), max_tokens=N_REPLY, cache_prompt=False)
                 replies[conversation, turn] = content(reply)
     return replies
 
@@ -54,7 +59,7 @@ def be_busy(
     with contextlib.suppress(httpx.HTTPError):
         while True:
             which = rng.randrange(N_CONVERSATIONS), rng.randrange(N_TURNS)
-            reply = content(server.chat(messages(*which)))
+            reply = content(server.chat(messages(*which), max_tokens=N_REPLY))
             heard.append(which)
             if reply != replies[which]:
                 wrong.append((which, reply))
@@ -66,7 +71,7 @@ def run(folder: Path, n_kills: int, seed: int) -> None:
     wrong: list[object] = []
     for kill in range(n_kills):
         heard: list[object] = []
-        with served(model_path("qwen35"), *EXACT, "--cache-dir", str(folder), "--cache-disk", "8") as server:
+        with served(model(), *EXACT, "--cache-dir", str(folder), "--cache-disk", "8") as server:
             askers = [
                 threading.Thread(target=be_busy, args=(server, 9 * kill + i, replies, heard, wrong)) for i in range(3)
             ]
@@ -88,16 +93,18 @@ def run(folder: Path, n_kills: int, seed: int) -> None:
         directory.close()
     assert not wrong
     tiers: list[str] = []
-    with served(model_path("qwen35"), *EXACT, "--cache-dir", str(folder), "--cache-disk", "8") as server:
-        n_read = n_prompt = 0
+    with served(model(), *EXACT, "--cache-dir", str(folder), "--cache-disk", "8") as server:
+        n_read = n_prompt = n_drafted = 0
         for which, reply in replies.items():
-            answer = server.chat(messages(*which))
+            answer = server.chat(messages(*which), max_tokens=N_REPLY)
             assert content(answer) == reply
             n_read += answer["timings"]["prompt_n"]
             n_prompt += answer["usage"]["prompt_tokens"]
+            n_drafted += answer["timings"].get("draft_n", 0)
             tiers.append(answer["cache"]["from_tier"])
     print(f"{n_kills} kills; {sum(map(len, stored.values()))} checkpoints after the last; read {n_read} of {n_prompt}")
     assert n_read < n_prompt / 2
+    assert n_drafted > 0
     assert "disk" in tiers, "what was synced is not used"
 
 

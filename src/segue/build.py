@@ -11,7 +11,8 @@ from pathlib import Path
 
 from segue.cache.state_cache import StateCache
 from segue.cache.tiers.disk.shared import SharedDisk
-from segue.drafters import DraftModel, make_drafter, usable_nextn, wants_mtp
+from segue.draft_model import DraftModel, uses_draft_model, with_draft_model
+from segue.drafters import make_drafter, usable_nextn, wants_mtp
 from segue.engine import libllama
 from segue.engine.context import Context
 from segue.engine.embedder import Embedder, EmbedderParams
@@ -91,7 +92,11 @@ class Built:
     def _load_contexts(self) -> None:
         self.engine.load_context()
         if self.draft_model is not None:
-            self.draft_model.load()
+            try:
+                self.draft_model.load()
+            except ModelError:
+                self.engine.unload_context()
+                raise
 
     def close(self) -> None:
         """End the loop and free the model."""
@@ -121,9 +126,11 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     loaded = replace(model_params(settings), loads_mtp=wants_mtp(settings))
     if loaded.split_mode == "tensor":
         try_tensor_split(path, loaded)
-    draft_model = DraftModel(settings, params(256, 1)) if settings.drafts_with_model else None
     with closing(Fitting(path, loaded, params)) as fitting:
-        asked = _with_drafts(asked_of(settings, fitting), draft_model)
+        asked = asked_of(settings, fitting)
+        has_draft_model = uses_draft_model(settings, fitting.model)
+        if has_draft_model:
+            asked = with_draft_model(asked, settings, fitting)
         if fitting.has_devices:
             loaded, choice = _fit(fitting, asked, settings)
         model = Model(path, loaded, on_progress)
@@ -144,6 +151,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
     engine_params = params(sizes.n_cells, sizes.n_seq_max)
     target = Context(model, engine_params, shape)
     engine = target if nextn is None else MtpEngine(target, engine_params, nextn, shape)
+    draft_model = DraftModel(settings, model, engine.n_cells) if has_draft_model else None
     cache = StateCache(
         engine,
         settings.parallel,
@@ -159,7 +167,7 @@ def build(settings: Settings, on_progress: Callable[[float], None], on_end: OnEn
         n_slots=settings.parallel,
         n_ctx=min(sizes.n_ctx, engine.n_cells, settings.kv_unified_per_slot or engine.n_cells),
         is_reproducible=settings.reproducible,
-        drafter=make_drafter(model, engine, draft_model) if can_draft(settings, shape.kind) else None,
+        drafter=make_drafter(engine, draft_model) if can_draft(settings, shape.kind) else None,
         on_end=on_end,
     )
     if settings.cache_dir is not None:
@@ -230,13 +238,6 @@ def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
     except DiskError as error:
         raise ModelError(str(error)) from error
     log.info("%s may take %.0f MiB; checkpoints found in it: %d", path, limit_bytes / 2**20, n_found)
-
-
-def _with_drafts(asked: Asked, draft_model: DraftModel | None) -> Asked:
-    """The same, with the memory that a draft model takes."""
-    if draft_model is None:
-        return asked
-    return replace(asked, n_bytes_cell_drafts=draft_model.n_bytes_cell, n_bytes_drafts=draft_model.n_bytes)
 
 
 def _try_patterns(path: Path, patterns: list[str]) -> None:

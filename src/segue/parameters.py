@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 
+from segue.drafting.tree import N_BYTES_MOST
 from segue.engine import libllama
 from segue.engine.context_params import ContextParams
 from segue.engine.fitting import Fitting
@@ -112,6 +113,7 @@ def asked_of(settings: Settings, fitting: Fitting) -> Asked:
     return Asked(
         n_slots=settings.parallel,
         n_shadows=settings.parallel if model.kind.has_recurrent and can_draft(settings, model.kind) else 0,
+        n_bytes_history=N_BYTES_MOST if can_draft(settings, model.kind) else 0,
         n_ctx_train=model.n_ctx_train,
         n_ctx_most=max(model.n_ctx_most, rope.n_ctx(model.n_ctx_train)),
         n_ctx=settings.ctx_size or settings.parallel * settings.kv_unified_per_slot,

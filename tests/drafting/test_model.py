@@ -28,8 +28,8 @@ class _Draft:
         self.engine = FakeEngine(kind, n_cells=n_cells, n_seq_max=n_seq, n_batch=1024, n_ubatch=1024)
         self.drafter = ModelDrafter(self.engine, n_slots, n_vocab)
 
-    def begin(self, prompt: Tokens) -> ReplyDrafter:
-        return self.drafter.begin("", prompt, 0)
+    def begin(self, prompt: Tokens, namespace: str = "") -> ReplyDrafter:
+        return self.drafter.begin(namespace, prompt, 0)
 
     def propose(self, *paths: tuple[ReplyDrafter, Tokens]) -> list[list[int]]:
         wanted = [DraftRequest(reply, i, path, _N_MOST) for i, (reply, path) in enumerate(paths)]
@@ -105,6 +105,23 @@ def test_the_next_turn_is_not_read_from_its_start(draft: _Draft, is_changed: boo
     n_before = draft.n_read
     _is_right(draft, reply, path)
     assert draft.n_read - n_before < 20 + 2 * _N_MOST + 2
+
+
+@pytest.mark.parametrize("n_slots", [1, 2])
+def test_what_one_namespace_has_read_drafts_no_sooner_for_another(draft: _Draft, n_slots: int) -> None:
+    draft = _Draft(draft.kind, n_slots)
+    path = _path(1, 300)
+    said: list[int] = []
+    n_read = []
+    for namespace in ("a", "b", "b", "a"):
+        path = np.concatenate([path, np.array(said, np.int32), _path(5, 20)])
+        n_before = draft.n_read
+        reply = draft.begin(path, namespace)
+        said = _is_right(draft, reply, path)
+        reply.close()
+        n_read.append(draft.n_read - n_before)
+    # The third goes on from the second, and the last from the first, if that is still there.
+    assert [n >= 300 for n in n_read] == [True, True, False, n_slots == 1]
 
 
 def test_a_long_prompt_is_read_in_pieces(draft: _Draft) -> None:

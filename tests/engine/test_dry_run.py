@@ -6,12 +6,13 @@ import llama_cpp
 import pytest
 
 from segue.engine.context_params import ContextParams
-from segue.engine.dry_run import dry_context, figures
+from segue.engine.dry_run import dry_context, dry_mtp_context, figures
 from segue.engine.measurement import measure
 from segue.engine.model import Model, ModelParams
 from segue.fit.buffers import N_CELLS_MEASURED
 from segue.fit.figures import ContextFigures
 from tests.kit.models import MODELS, bert_path, model_path
+from tests.kit.mtp_models import MTP_MODELS, mtp_path
 
 N_ROUNDING = 12_000
 
@@ -118,3 +119,20 @@ def test_a_model_is_tried_once_for_being_causal(monkeypatch: pytest.MonkeyPatch)
         assert made == [1, 256, 512]
     finally:
         model.close()
+
+
+@pytest.mark.parametrize("name", MTP_MODELS)
+@pytest.mark.parametrize(("n_cells", "n_seq_max"), [(4096, 1), (65_536, 9)])
+def test_a_real_context_of_the_layers_for_further_tokens_takes_as_much(name: str, n_cells: int, n_seq_max: int) -> None:
+    params = ContextParams(n_cells=n_cells, n_seq_max=n_seq_max, n_threads=1)
+    dry, real = (Model(mtp_path(name), ModelParams(loads_mtp=True, is_dry=is_dry)) for is_dry in (True, False))
+    try:
+        expected = dry_mtp_context(real, params)
+        assert dry_mtp_context(dry, params) == expected
+        assert sum(expected.buffers.values()) > 0
+        (cache,) = expected.caches
+        of_one_layer = max(layer.n_bytes_cell for layer in tried(dry).layers)
+        assert cache.n_bytes == pytest.approx(of_one_layer * n_cells, rel=0.06, abs=N_ROUNDING)
+    finally:
+        dry.close()
+        real.close()

@@ -10,6 +10,7 @@ import pytest
 from segue.demo.model_file import matrix, write_model
 from segue.engine.base import Chunk, Tokens
 from segue.engine.context_params import ContextParams
+from segue.engine.errors import EngineError, ModelError
 from segue.engine.guesses import Guess, GuessRequest
 from segue.engine.model import Model, ModelParams
 from segue.engine.model_files import has_mtp
@@ -172,6 +173,24 @@ def test_a_whole_state_comes_back(engine: MtpEngine, wanted: Guess) -> None:
     _agree(_guess(engine, 0, path), wanted)
 
 
+def test_a_checkpoint_takes_one_attention_layer_more_and_a_row(tmp_path: Path) -> None:
+    write_qwen35_mtp(tmp_path / "deep.gguf", n_layer=12)
+    n_bytes = []
+    for path in (mtp_path("qwen35-mtp"), tmp_path / "deep.gguf"):
+        model = Model(path, ModelParams(loads_mtp=True))
+        engine = _open(model)
+        _read(engine, 0, _path(1, _N))
+        cells = engine.save_cells(0, 0, _N, 6)
+        assert len(engine.save(0, partial=True).parts[MTP]) == 4 * engine.n_embd
+        assert len(engine.save(0, partial=False).parts[MTP]) == len(cells.parts[MTP]) + 4 * engine.n_embd
+        n_bytes.append((len(cells.parts[MODEL]), len(cells.parts[MTP])))
+        engine.close()
+        model.close()
+    # The first model has one layer of attention, the second three.
+    (one_layer, beside_one), (three_layers, beside_three) = n_bytes
+    assert beside_one == beside_three <= one_layer < three_layers
+
+
 @pytest.mark.parametrize("n_bytes", [8, 300, 900])
 def test_parts_of_another_format_are_passed_over(engine: MtpEngine, n_bytes: int) -> None:
     path = _path(1, _N)
@@ -240,6 +259,23 @@ def test_a_reply_that_nothing_drafts_is_not_fed(engine: MtpEngine, monkeypatch: 
     n_fed.clear()
     _read(engine, 0, _path(3, 60))
     assert sum(n_fed) == 60
+
+
+def test_contexts_come_back_together_or_not_at_all(engine: MtpEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine.unload_context()
+
+    def fail(*_: object) -> None:
+        raise ModelError("no memory for it")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("segue.engine.mtp_engine.MtpContext", fail)
+        with pytest.raises(ModelError, match="no memory"):
+            engine.load_context()
+    with pytest.raises(EngineError, match="not loaded"):
+        engine.span(0)
+    engine.load_context()
+    _read(engine, 0, _path(1, 50))
+    assert len(_guess(engine, 0, _path(1, 51)).tokens) == 3
 
 
 def test_where_there_is_no_room_it_guesses_nothing(model: Model) -> None:

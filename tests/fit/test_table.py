@@ -45,6 +45,19 @@ def test_a_row_for_each_memory() -> None:
     assert line == LINE
 
 
+def test_drafts_have_a_column_of_their_own() -> None:
+    card = MemoryUsage(name="CUDA0", free_bytes=24 * GIB, cells=GIB, draft_cells=3 * GIB, draft_buffers=GIB)
+    host = replace(HOST, draft_buffers=GIB // 2)
+    header, _, *rows, line = fit_text(FitChoice(Placement(48, (49,)), SIZES, (card, host))).splitlines()
+    assert header.split()[-5:] == ["drafts", "in", "all", "free", "left"]
+    assert rows[0].split()[-4:] == ["4.00", "5.00", "24.00", "19.00"]
+    assert rows[1].split()[-4:] == ["0.50", "1.50", "32.00", "30.50"]
+    drafts = ", 4608 MiB for drafts: 3072 of cells and 1536 of buffers"
+    assert line == LINE + drafts
+    alone = replace(HOST, draft_cells=3 * GIB, draft_buffers=3 * GIB // 2)
+    assert fit_text(FitChoice(Placement(48), SIZES, (alone,))) == LINE + drafts
+
+
 def test_what_does_not_fit_is_a_negative_rest() -> None:
     card = MemoryUsage(name="CUDA0", free_bytes=8 * GIB, n_layers=48, weights=10 * GIB)
     row = fit_text(FitChoice(Placement(48, (49,)), SIZES, (card, HOST))).splitlines()[2]

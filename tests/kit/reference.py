@@ -1,5 +1,6 @@
 """What a model says to a prompt when nothing is cached: the truth that every cached run is compared with."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
 from segue.engine.measurement import measure
 from segue.engine.model import Model
+from segue.engine.sampling import SamplingParams
 from segue.memory import MemoryShape
-from tests.kit.rig import EXACT, Heard
+from tests.kit.rig import EXACT, GREEDY, Heard
 
 Tokens = NDArray[np.int32]
+
+_N_TRIES = 64
 
 
 class Reference:
@@ -26,6 +30,11 @@ class Reference:
         self.shape: MemoryShape = measure(self.model, params)
         self.engine = Context(self.model, params, self.shape)
         self.noise = self._measure_noise()
+
+    def close(self) -> None:
+        """Free the model."""
+        self.engine.close()
+        self.model.close()
 
     def read(self, tokens: Tokens, splits: tuple[int, ...] = (), seq: int = 0) -> Logits:
         """The logits after a prompt, split at these counts; the sequence stands there afterwards."""
@@ -53,14 +62,43 @@ class Reference:
         self.engine.drop(0)
         return said, margins
 
-    def agrees(self, tokens: Tokens, heard: Heard) -> None:
+    def agrees(self, tokens: Sequence[int] | Tokens, heard: Heard, sampling: SamplingParams = GREEDY) -> None:
         """Assert that a reply is the uncached one; a token may differ only where two were as good as equal."""
+        if sampling != GREEDY:
+            self._agrees_drawn(np.asarray(tokens, np.int32), heard, sampling)
+            return
         said, margins = self.reply(np.asarray(tokens, np.int32), len(heard.tokens))
         for i, (mine, theirs) in enumerate(zip(said, heard.tokens, strict=True)):
             if mine != theirs:
                 print(f"token {i}: {theirs} instead of {mine}, ahead by {margins[i]:.2e}; noise is {self.noise:.2e}")
                 assert margins[i] <= self.noise, "the reply differs from the uncached one"
                 return
+
+    def _agrees_drawn(self, prompt: Tokens, heard: Heard, sampling: SamplingParams) -> None:
+        """The same for a reply that a chain of samplers draws; where it differs, noise must make the chain do so."""
+        read = [self.read(prompt)]
+        chain = self.engine.sampler(sampling, prompt)
+        for i, theirs in enumerate(heard.tokens):
+            mine = chain.sample_from(read[i])
+            if mine != theirs:
+                assert self._may_draw(theirs, prompt, read, sampling), f"token {i}: {theirs} instead of {mine}"
+                break
+            row = self.engine.decode([Chunk(0, np.array([mine], np.int32), LAST_ROW)])[0][0]
+            read.append(self.engine.logits(row).copy())
+        chain.close()
+        self.engine.drop(0)
+
+    def _may_draw(self, token: int, prompt: Tokens, read: list[Logits], sampling: SamplingParams) -> bool:
+        """Whether a token is drawn from the last of these logits, if those are off by no more than the noise."""
+        for seed in range(_N_TRIES):
+            off = np.random.default_rng(seed).uniform(-self.noise, self.noise, len(read[-1])).astype(np.float32)
+            chain = self.engine.sampler(sampling, prompt)
+            drawn = [chain.sample_from(logits) for logits in (*read[:-1], read[-1] + off)]
+            chain.close()
+            if drawn[-1] == token:
+                print(f"token {len(drawn) - 1}: {token} is drawn with noise of {self.noise:.2e}")
+                return True
+        return False
 
     def _ends(self) -> list[int]:
         return list(self.model.vocabulary.eog_tokens)

@@ -5,10 +5,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from segue.drafting.chain import ChainedDrafter
+from segue.drafting.drafter import Drafter
+from segue.drafting.tree import TreeDrafter
 from segue.loop.end import EndReason, ErrorType
+from segue.loop.totals import LoopTotals
 from segue.memory import MemoryKind
 from segue.policy.prompt_marks import Breakpoint, PromptMarks
 from tests.kit.fake_engine.reading import expected_reply
+from tests.kit.guesser import Guesser
 from tests.kit.rig import Heard
 from tests.loop.fake_rig import FakeRig, Sizes
 
@@ -109,11 +114,25 @@ def random_marks(rng: random.Random, n_prompt: int) -> PromptMarks:
     return PromptMarks(tuple(ends), tuple(volatile), breakpoints, rng.randint(0, len(ends)))
 
 
-def run(kind: MemoryKind, seed: int, n_rounds: int) -> None:
+def random_drafter(rng: random.Random, kind: MemoryKind, n_ctx: int) -> Drafter:
+    """One that has read what is repeated, one that knows what comes, or both."""
+    history = TreeDrafter(rng.choice((100, 5000)))
+    guesser = Guesser(
+        lambda prompt: expected_reply(kind, prompt.tolist(), n_ctx - len(prompt)),
+        rng.choice((0.0, 0.5, 0.8, 1.0)),
+        seed=rng.randrange(1000),
+    )
+    return rng.choice((history, guesser, ChainedDrafter([history, guesser])))
+
+
+def run(kind: MemoryKind, seed: int, n_rounds: int, *, has_drafts: bool = False) -> LoopTotals:
+    """Serve random requests, and check each reply and then the whole cache; returns what the loop has done."""
     rng = random.Random(seed)
-    reproducible = rng.random() < 0.12
+    reproducible = rng.random() < 0.12 and not has_drafts
     sizes = random_sizes(rng, reproducible=reproducible)
-    rig = FakeRig(kind, sizes, reproducible=reproducible, idle_s=rng.choice((None, 0.0)))
+    idle_s = rng.choice((None, 0.0))
+    drafter = random_drafter(rng, kind, sizes.n_ctx) if has_drafts else None
+    rig = FakeRig(kind, sizes, reproducible=reproducible, idle_s=idle_s, drafter=drafter)
     known = [[rng.randrange(4) for _ in range(rng.randint(1, sizes.n_ctx - 1))]]
     for _ in range(n_rounds):
         with rig.held():
@@ -135,10 +154,11 @@ def run(kind: MemoryKind, seed: int, n_rounds: int) -> None:
         for client in clients:
             client.check(kind, sizes)
             known.append(client.prompt + client.heard.tokens)
-        rig.check()
+            rig.check()
         assert not any(view.is_processing for view in rig.loop.slots())
         known = known[-12:]
     rig.close()
+    return rig.loop.totals
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -150,3 +170,15 @@ def test_every_reply_is_that_of_its_path_alone(kind: MemoryKind, seed: int) -> N
 @pytest.mark.parametrize("seed", range(100, 140))
 def test_every_one_of_many_replies_is_that_of_its_path_alone(kind: MemoryKind, seed: int) -> None:
     run(kind, seed, n_rounds=12)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_reply_is_the_same_with_drafts(kind: MemoryKind, seed: int) -> None:
+    run(kind, seed, n_rounds=12, has_drafts=True)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+def test_every_one_of_many_replies_is_the_same_with_drafts(kind: MemoryKind) -> None:
+    totals = [run(kind, seed, n_rounds=12, has_drafts=True) for seed in range(100, 140)]
+    assert sum(one.n_drafted for one in totals) > sum(one.n_accepted for one in totals) > 1000

@@ -2,6 +2,8 @@
 
 import pytest
 
+from segue.drafting.limits import DraftLimits
+from segue.drafting.tree import TreeDrafter
 from segue.engine.errors import EngineError
 from segue.loop.end import EndReason
 from segue.memory import MemoryKind
@@ -108,4 +110,39 @@ def test_replies_that_run_beside_each_other_are_the_same_with_drafts(kind: Memor
         one.wait()
         assert one.tokens == expected_reply(kind, prompt, 10 + 9 * i)
     rig.check()
+    rig.close()
+
+
+def test_nothing_of_one_namespace_is_proposed_to_another() -> None:
+    kind = MemoryKind.ATTENTION
+    rig = FakeRig(kind, drafter=TreeDrafter(10_000))
+    prompt = text(1, 50)
+    n_drafted = []
+    for namespace in ("a", "a", "b", "", "b"):
+        before = rig.loop.totals.n_drafted
+        rig.ask(prompt, _N_REPLY, namespace=namespace)
+        n_drafted.append(rig.loop.totals.n_drafted - before)
+    assert n_drafted[0] == n_drafted[2] == n_drafted[3]
+    assert n_drafted[1] == n_drafted[4] > n_drafted[0] + _N_REPLY // 2
+    rig.close()
+
+
+@pytest.mark.parametrize(
+    ("limits", "n_most"), [(DraftLimits(n_max=2), 2), (DraftLimits(n_max=0), 0), (DraftLimits(p_min=0.95), 0)]
+)
+def test_a_request_limits_what_is_drafted_for_it(limits: DraftLimits, n_most: int) -> None:
+    rig = FakeRig(MemoryKind.ATTENTION, drafter=_guesser(MemoryKind.ATTENTION, 1.0))
+    rig.ask(text(1, 50), 0)
+    rig.engine.decoded.clear()
+    rig.ask(text(1, 50), _N_REPLY, draft_limits=limits)
+    assert max(sum(call.values()) for call in rig.engine.decoded) == 1 + n_most
+    rig.close()
+
+
+def test_a_draft_that_is_too_short_for_a_request_is_not_verified() -> None:
+    rig = FakeRig(MemoryKind.ATTENTION, drafter=_guesser(MemoryKind.ATTENTION, 1.0))
+    rig.ask(text(1, 50), 0)
+    rig.engine.decoded.clear()
+    rig.ask(text(1, 50), _N_REPLY, draft_limits=DraftLimits(n_min=5))
+    assert {sum(call.values()) for call in rig.engine.decoded} == {1, 6, 7, 8}
     rig.close()

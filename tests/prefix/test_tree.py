@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from segue.prefix import lineage
-from segue.prefix.branch import Branch, n_equal
+from segue.prefix.branch import Branch
 from segue.prefix.loss import Loss
 from segue.prefix.match import Match, damaged_upto, deepest, evicted_upto, reaching
 from segue.prefix.tree import Tree
@@ -141,16 +141,6 @@ class TreeMachine(RuleBasedStateMachine):
 
 TreeMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 test_tree_agrees_with_the_naive_one: Any = TreeMachine.TestCase
-
-
-@pytest.mark.parametrize("first", [0, 1, 1023, 1024, 5119, 5120, 200_000, 299_999, 300_000])
-def test_n_equal_finds_the_first_difference(first: int) -> None:
-    a = np.zeros(300_000, dtype=np.int32)
-    b = a.copy()
-    b[first:] = 1
-    assert n_equal(a, b) == first
-    assert n_equal(a[:first], b) == first
-    assert n_equal(b[first:], a[first:]) == 0
 
 
 def depth(tree: Tree, path: Path) -> int:

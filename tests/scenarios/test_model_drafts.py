@@ -1,9 +1,8 @@
 """Replies that a model drafts equal those without drafts, and so does what is kept of them."""
 
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
@@ -11,98 +10,64 @@ import pytest
 from segue.engine.mtp_context import MtpContext
 from segue.engine.sampling import SamplingParams
 from segue.engine.state import Bytes
-from tests.kit.draft_model_rig import DraftModelRig
-from tests.kit.models import model_path
-from tests.kit.mtp_models import MTP_MODELS, MtpRig, mtp_path
+from tests.kit.drafted import BY_MODELS, Drafted
+from tests.kit.mtp_models import MtpRig, mtp_path
+from tests.kit.reference import Reference
 from tests.kit.rig import GREEDY, Rig
 
 SEEDED = SamplingParams(seed=7, temperature=1.0, repeat_penalty=1.1, ignore_eos=True)
 _N_REPLY = 48
-Make = Callable[[], Rig]
-_MAKERS: dict[str, tuple[Make, Make]] = {
-    **{
-        name: (partial(lambda name: Rig(mtp_path(name)), name), partial(lambda name: MtpRig(mtp_path(name)), name))
-        for name in MTP_MODELS
-    },
-    **{
-        f"{name} by {draft}": (
-            partial(lambda name: Rig(model_path(name)), name),
-            partial(lambda name, draft: DraftModelRig(model_path(name), model_path(draft)), name, draft),
-        )
-        for name, draft in (
-            ("llama", "llama"),
-            ("llama", "qwen35"),
-            ("gemma3", "gemma3"),
-            ("mamba2", "mamba2"),
-            ("qwen35", "qwen35"),
-            ("qwen35", "llama"),
-            ("lfm2-window", "lfm2-window"),
-        )
-    },
-}
-"""Servers without and with drafts: by layers of the model's own, by a model that is the same, or by another one."""
+_USUAL: Final = ("qwen35moe-mtp", "llama by qwen35", "gemma3 by gemma3", "mamba2 by mamba2")
 
 
-@pytest.fixture(params=_MAKERS)
-def makers(request: pytest.FixtureRequest) -> tuple[Make, Make]:
-    """How to make a server without drafts, and one of the same model with them."""
-    return _MAKERS[request.param]
-
-
-@pytest.fixture
-def plain(makers: tuple[Make, Make]) -> Iterator[Rig]:
-    """A server without drafts."""
-    rig = makers[0]()
-    yield rig
-    rig.close()
-
-
-@pytest.fixture
-def rig(makers: tuple[Make, Make]) -> Iterator[Rig]:
-    """A server with drafts."""
-    rig = makers[1]()
-    yield rig
-    rig.close()
+@pytest.fixture(params=[name if name in _USUAL else pytest.param(name, marks=pytest.mark.long) for name in BY_MODELS])
+def subject(request: pytest.FixtureRequest) -> Drafted:
+    """Each model with each model that drafts for it."""
+    return BY_MODELS[request.param]
 
 
 def _prompt(seed: int, n: int) -> list[int]:
     return [int(token) for token in np.random.default_rng(seed).integers(10, 200, n)]
 
 
-@pytest.mark.parametrize("sampling", [GREEDY, SEEDED], ids=["greedy", "seeded"])
-def test_replies_are_the_same_with_drafts(rig: Rig, plain: Rig, sampling: SamplingParams) -> None:
-    prompts = [_prompt(seed, 40 + 60 * seed) for seed in range(4)]
-    replies = [plain.ask(prompt, _N_REPLY, sampling=sampling).tokens for prompt in prompts]
-    for prompt, reply in zip(prompts, replies, strict=True):
-        heard = rig.ask(prompt, _N_REPLY, sampling=sampling)
-        assert heard.tokens == reply
-        assert heard.end is not None
-        assert heard.end.timings.draft_n > 0
-    heard_at_once = [rig.send([*prompt, 5], 20, sampling=sampling) for prompt in prompts]
-    again = [rig.send(prompt, _N_REPLY, sampling=sampling) for prompt in prompts]
-    for one in heard_at_once + again:
-        one.wait()
-    assert [one.tokens for one in again] == replies
-    # What is kept at a reply's end is what is kept there without drafts.
-    path = prompts[2] + replies[2] + _prompt(9, 20)
-    assert rig.ask(path).n_read == plain.ask(path).n_read == 21
-    assert rig.ask(path).tokens == plain.ask(path).tokens
+def test_replies_are_the_same_with_drafts(subject: Drafted) -> None:
+    prompts = [_prompt(seed, 40 + 60 * seed) for seed in range(3)]
+    with (
+        closing(subject.rig()) as rig,
+        closing(subject.plain()) as plain,
+        closing(Reference(subject.path)) as reference,
+    ):
+        for sampling in (GREEDY, SEEDED):
+            replies = []
+            for prompt in prompts:
+                heard = rig.ask(prompt, _N_REPLY, sampling=sampling)
+                replies.append(plain.ask(prompt, _N_REPLY, sampling=sampling).tokens)
+                assert heard.tokens == replies[-1]
+                assert heard.end is not None
+                assert heard.end.timings.draft_n > 0
+            paths = prompts + [[*prompt, 5] for prompt in prompts]
+            at_once = [rig.send(path, _N_REPLY, sampling=sampling) for path in paths]
+            for path, one in zip(paths, at_once, strict=True):
+                one.wait()
+                reference.agrees(path, one, sampling)
+        # What is kept at a reply's end is what is kept there without drafts.
+        path = prompts[2] + replies[2] + _prompt(9, 20)
+        assert rig.ask(path).n_read == plain.ask(path).n_read == 21
+        assert rig.ask(path).tokens == plain.ask(path).tokens
 
 
-@pytest.mark.parametrize(
-    "makers",
-    [_MAKERS[name] for name in ("qwen35-mtp-agrees", "qwen35 by qwen35", "llama by llama", "gemma3 by gemma3")],
-)
-def test_good_drafts_save_calls_also_when_the_conversation_goes_on(rig: Rig) -> None:
+@pytest.mark.parametrize("name", ["qwen35-mtp-agrees", "qwen35 by qwen35", "llama by llama", "gemma3 by gemma3"])
+def test_good_drafts_save_calls_also_when_the_conversation_goes_on(name: str) -> None:
     path = _prompt(1, 200)
-    for turn in range(3):
-        n_calls = rig.loop.totals.n_calls
-        heard = rig.ask(path, 100)
-        assert heard.end is not None
-        timings = heard.end.timings
-        assert timings.draft_n_accepted >= 0.9 * timings.draft_n
-        assert rig.loop.totals.n_calls - n_calls < 40
-        path += heard.tokens + _prompt(turn, 20)
+    with closing(BY_MODELS[name].rig()) as rig:
+        for turn in range(3):
+            n_calls = rig.loop.totals.n_calls
+            heard = rig.ask(path, 100)
+            assert heard.end is not None
+            timings = heard.end.timings
+            assert timings.draft_n_accepted >= 0.9 * timings.draft_n
+            assert rig.loop.totals.n_calls - n_calls < 40
+            path += heard.tokens + _prompt(turn, 20)
 
 
 @pytest.mark.parametrize("n_parked", [0, 16], ids=["from the host", "from parked sequences"])

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from segue.prefix.branch import n_equal
+from segue.common_prefix import n_equal
 from segue.sim.load import Load
 from segue.sim.trace import Trace
 from tests.sim.making import join, request, span

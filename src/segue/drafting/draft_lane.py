@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segue.common_prefix import n_equal
 from segue.drafting.drafter import Tokens
 from segue.engine.base import Engine, Mark
-from segue.prefix.branch import n_equal
 
 N_SHADOWS = 2
 """Further sequences that a lane needs for what it may return to."""
@@ -31,7 +31,18 @@ class DraftLane:
         self.seq = seq
         self.tokens: Tokens = np.empty(0, np.int32)
         self._prompt, self._certain = (_Point(shadow) for shadow in shadows)
+        self._namespace = ""
         self.is_in_use = False
+
+    def begin(self, namespace: str) -> None:
+        """Draft for a reply of a namespace: nothing of another's is used, since drafts that come sooner tell of it."""
+        if namespace != self._namespace:
+            self.clear()
+        self._namespace, self.is_in_use = namespace, True
+
+    def n_shared(self, namespace: str, path: Tokens) -> int:
+        """How many tokens of a namespace's path need not be read."""
+        return self.n_common(path) if namespace == self._namespace else 0
 
     def n_common(self, path: Tokens) -> int:
         """How many tokens of a path the lane can start from, of those that it has read."""

@@ -45,8 +45,8 @@ class Continuation:
 class History:
     """The runs of all namespaces, at most `n_tokens_most` tokens in all: the oldest run is forgotten first.
 
-    Memory: 36 bytes a token, all but 4 of them allocated at once. Belongs to one thread. A hash finds a place; the
-    tokens there prove it, and only runs of the same namespace are searched.
+    Memory: `n_bytes_most`, about 36 bytes a token, all but 4 of them allocated at once. Belongs to one thread. A hash
+    finds a place; the tokens there prove it, and only runs of the same namespace are searched.
     """
 
     def __init__(self, n_tokens_most: int) -> None:
@@ -54,7 +54,7 @@ class History:
         self._n_tokens = 0
         self._next_id = 1
         self._runs: OrderedDict[int, Run] = OrderedDict()
-        n_slots = 1 << max(14, (4 * n_tokens_most - 1).bit_length())
+        n_slots = _n_slots(n_tokens_most)
         self._shift = 64 - (n_slots - 1).bit_length()
         self._table = np.zeros(n_slots, np.int64)
 
@@ -153,3 +153,12 @@ def _hashes(tokens: "array[int]") -> list[int]:
 def _salt(namespace: str) -> int:
     """What all hashes of a namespace are mixed with, so that no other's tokens fall on the same places."""
     return int.from_bytes(hashlib.blake2b(namespace.encode(), digest_size=8).digest(), "big")
+
+
+def n_bytes_most(n_tokens_most: int) -> int:
+    """The memory that so many tokens take."""
+    return 8 * _n_slots(n_tokens_most) + 4 * n_tokens_most
+
+
+def _n_slots(n_tokens_most: int) -> int:
+    return 1 << max(14, (4 * n_tokens_most - 1).bit_length())

@@ -41,8 +41,8 @@ class _Course:
 class ModelDrafter(PacedDrafter):
     """A Drafter over the engine of another model, with `n_sequences`. It reads the prompts of replies, too.
 
-    A lane keeps its path after the reply, so the next prompt that goes on from it is not read again. Tokens from
-    `n_vocab` on are never drafted: the model that is drafted for has no others.
+    A lane keeps its path after the reply, so the namespace's next prompt that goes on from it is not read again. Tokens
+    from `n_vocab` on are never drafted: the model that is drafted for has no others.
     """
 
     def __init__(self, engine: Engine, n_slots: int, n_vocab: int) -> None:
@@ -58,8 +58,8 @@ class ModelDrafter(PacedDrafter):
     @override
     def begin(self, namespace: str, prompt: Tokens, n_known: int) -> ReplyDrafter:
         free = [lane for lane in self._lanes if not lane.is_in_use]
-        lane = max(free, key=lambda lane: (lane.n_common(prompt), -len(lane.tokens)))
-        lane.is_in_use = True
+        lane = max(free, key=lambda lane: (lane.n_shared(namespace, prompt), -len(lane.tokens)))
+        lane.begin(namespace)
         return _ModelReply(self.of_all, lane)
 
     @override

@@ -6,9 +6,11 @@ from typing_extensions import override
 
 from segue.drafting.acceptance import Acceptance
 from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, ReplyDrafter, Tokens
-from segue.drafting.history import History, Run
+from segue.drafting.history import History, Run, n_bytes_most
 
 _N_TOKENS_MOST: Final = 1 << 20
+N_BYTES_MOST: Final = n_bytes_most(_N_TOKENS_MOST)
+"""What a TreeDrafter remembers at most."""
 _N_OVERLAP: Final = 8
 
 

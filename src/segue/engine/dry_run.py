@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import llama_cpp
 
@@ -51,12 +51,18 @@ def dry_context(model: Model, params: ContextParams) -> DryContext:
     """
     with libllama.recorded() as lines:
         llama_cpp.llama_free(create_context(model, params))
-    # Before it, smaller contexts may have been tried.
-    last = max(i for i, line in enumerate(lines) if line.startswith(_BEGIN))
-    buffers: Counter[str] = Counter()
-    for found in filter(None, map(_BUFFER.search, lines[last:])):
-        buffers[found[1]] += int(float(found[2]) * _MIB)
-    return DryContext(tuple(_caches(lines[last:])), buffers)
+    return _told(lines)
+
+
+def dry_mtp_context(model: Model, params: ContextParams) -> DryContext:
+    """What the context of the layers for multi-token prediction would take, beside the model's own. Raises ModelError."""
+    target = create_context(model, params)
+    try:
+        with libllama.recorded() as lines:
+            llama_cpp.llama_free(create_context(model, replace(params, n_rows=0), drafts_for=target))
+    finally:
+        llama_cpp.llama_free(target)
+    return _told(lines)
 
 
 def figures(model: Model, params: ContextParams, small: DryContext, large: DryContext) -> ContextFigures:
@@ -81,6 +87,15 @@ def figures(model: Model, params: ContextParams, small: DryContext, large: DryCo
     n_bytes_row = 4 * model.vocabulary.n_tokens
     recurrent = [cache.n_bytes / cache.n_cells / len(cache.layers) for cache in small.caches if cache.is_recurrent]
     return ContextFigures(tuple(layers), n_bytes_row, int(max(recurrent, default=0)))
+
+
+def _told(lines: Sequence[str]) -> DryContext:
+    # Before it, smaller contexts may have been tried.
+    last = max(i for i, line in enumerate(lines) if line.startswith(_BEGIN))
+    buffers: Counter[str] = Counter()
+    for found in filter(None, map(_BUFFER.search, lines[last:])):
+        buffers[found[1]] += int(float(found[2]) * _MIB)
+    return DryContext(tuple(_caches(lines[last:])), buffers)
 
 
 def _caches(lines: Iterable[str]) -> Iterable[DryCache]:

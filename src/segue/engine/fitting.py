@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segue.engine.context_params import ContextParams
 from segue.engine.devices import Device, DeviceKind, list_devices
-from segue.engine.dry_run import DryContext, dry_context, figures
+from segue.engine.dry_run import DryContext, dry_context, dry_mtp_context, figures
 from segue.engine.errors import ModelError
 from segue.engine.layout import read_layout
 from segue.engine.model import Model, ModelParams
@@ -18,6 +18,7 @@ from segue.fit.choose import choose
 from segue.fit.layout import ModelLayout
 from segue.fit.memory_devices import DeviceMemory, HostMemory
 from segue.fit.placement import Placement
+from segue.fit.sizes import n_parked_most, n_seq_max
 
 _POOLED = ("row", "tensor")
 _MAPPED = ("auto", "mmap")
@@ -38,6 +39,7 @@ class Fitting:
         self.model_params = params
         self._context = context
         self._contexts: dict[tuple[ModelParams, ContextParams], DryContext] = {}
+        self._mtp_contexts: dict[ContextParams, DryContext] = {}
         self._n_batch_most = 1
         self._gpus = _used(list_devices(), params)
         self.model = self._dry(params)
@@ -60,7 +62,8 @@ class Fitting:
         memory = figures(self.model, self._params(1, 1), small, large)
         if self.model.has_mtp:
             # The layers for multi-token prediction attend as one of the others, with cells of their own.
-            memory = memory.with_drafts(max(layer.n_bytes_cell for layer in memory.layers), 0)
+            n_bytes_cell = max(layer.n_bytes_cell for layer in memory.layers)
+            memory = memory.with_drafts(n_bytes_cell, self._mtp_buffers(asked, memory.n_bytes_row))
         cpu = next(device for device in list_devices() if device.kind is DeviceKind.CPU)
         # Cells are first joined in a separate buffer before they are loaded.
         has_copies = asked.is_unified and memory.n_bytes_cell > 0
@@ -116,6 +119,14 @@ class Fitting:
                 least.is_shared,
             )
         ]
+
+    def _mtp_buffers(self, asked: Asked, n_bytes_row: int) -> int:
+        """What the layers for multi-token prediction take for computing, with a row for each sequence that there may be."""
+        params = self._params(N_CELLS_MEASURED[1], 1)
+        if params not in self._mtp_contexts:
+            self._mtp_contexts[params] = dry_mtp_context(self.model, params)
+        n_bytes = sum(self._mtp_contexts[params].buffers.values())
+        return n_bytes + n_bytes_row * (n_seq_max(asked, n_parked_most(asked)) - 1)
 
     def _compute(self, placement: Placement, n_cells: int, n_seq_max: int) -> Mapping[str, int]:
         buffers = self._try(self.params(placement), n_cells, n_seq_max).buffers

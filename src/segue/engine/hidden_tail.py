@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.common_prefix import n_equal
 from segue.engine.base import Tokens
 
 Rows = NDArray[np.float32]
@@ -54,7 +55,7 @@ class HiddenTail:
         if not 0 <= n_before < self._n_rows:
             self.reset(start)
             n_before = 0
-        self.n_fed = min(self.n_fed, start + _n_equal(self.tokens[n_before:], tokens))
+        self.n_fed = min(self.n_fed, start + n_equal(self.tokens[n_before:], tokens))
         self.tokens = np.concatenate([self.tokens[:n_before], tokens])
         n_rows = n_before + 1 + len(tokens)
         if n_rows > len(self._rows):
@@ -66,7 +67,7 @@ class HiddenTail:
 
     def follows(self, path: Tokens) -> bool:
         """Forget what is not on a path; whether all rows for its last token are known then."""
-        self.truncate(self.start + _n_equal(self.tokens, path[self.start : -1]))
+        self.truncate(self.start + n_equal(self.tokens, path[self.start : -1]))
         return self.end == len(path) - 1
 
     def truncate(self, end: int) -> None:
@@ -119,10 +120,3 @@ class HiddenTail:
         other._knows_first, other.is_of_use = self._knows_first, self.is_of_use
         other.start, other.n_fed, other.tokens = self.start, self.n_fed, self.tokens
         return other
-
-
-def _n_equal(a: Tokens, b: Tokens) -> int:
-    """How many tokens two texts have in common at their start."""
-    n = min(len(a), len(b))
-    unlike = np.flatnonzero(a[:n] != b[:n])
-    return int(unlike[0]) if len(unlike) else n

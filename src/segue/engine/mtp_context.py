@@ -37,9 +37,10 @@ class MtpContext:
     """The sequences of the draft context. It guesses, so cells may be missing. One thread at a time."""
 
     def __init__(self, model: Model, params: ContextParams, target: int, nextn: NextN) -> None:
-        self._handle = create_context(model, replace(params, n_rows=0), drafts_for=target)
+        handle = create_context(model, replace(params, n_rows=0), drafts_for=target)
+        self._handle: int | None = handle
         self._nextn = nextn
-        nextn.keep_rows(self._handle)
+        nextn.keep_rows(handle)
         self._memory = llama_cpp.llama_get_memory(self._handle)
         self._may_jump = model.has_sections
         self._n_vocab = model.vocabulary.n_tokens
@@ -60,8 +61,10 @@ class MtpContext:
         )
 
     def close(self) -> None:
-        """Free the context; the one that it drafts for must still exist."""
-        llama_cpp.llama_free(self._handle)
+        """Free the context, if that was not done before; the one that it drafts for must still exist."""
+        if self._handle is not None:
+            llama_cpp.llama_free(self._handle)
+        self._handle = None
 
     def read(self, pieces: Sequence[Piece]) -> bool:
         """Read pieces of unlike sequences, up to `n_batch` tokens in all; False if there is no room for them.
@@ -88,6 +91,7 @@ class MtpContext:
 
     def best(self, i: int) -> tuple[int, float, Rows]:
         """The likeliest token after token `i` of the last call, its probability, and a copy of the hidden row there."""
+        assert self._handle is not None, "the context is unloaded"
         logits = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._handle, i), (self._n_vocab,))
         token = int(logits.argmax())
         probability = 1 / float(np.exp(logits - logits[token]).sum())

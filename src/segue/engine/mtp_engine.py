@@ -12,7 +12,7 @@ from segue.engine.base import Chunk, Engine, Logits, Mark, Mask, Sampler, Tokens
 from segue.engine.cells import joined
 from segue.engine.context import Context
 from segue.engine.context_params import ContextParams
-from segue.engine.errors import EngineError, StateError
+from segue.engine.errors import EngineError, ModelError, StateError
 from segue.engine.guesses import Course, Guess, GuessRequest, advance
 from segue.engine.hidden_tail import HiddenTail, Rows
 from segue.engine.mtp_context import MtpContext, Piece
@@ -57,9 +57,13 @@ class MtpEngine(Engine):
         self._nextn.keep_rows(self.target.handle)
 
     def load_context(self) -> None:
-        """Create both contexts again, after `unload_context`. Raises ModelError."""
+        """Create both contexts again, after `unload_context`. Raises ModelError, with none of them loaded."""
         self.target.load_context()
-        self._open()
+        try:
+            self._open()
+        except ModelError:
+            self.target.unload_context()
+            raise
 
     def unload_context(self) -> None:
         """Free both contexts. All sequences must be empty."""
@@ -67,7 +71,7 @@ class MtpEngine(Engine):
         self.target.unload_context()
 
     def close(self) -> None:
-        """Free both contexts."""
+        """Free both contexts, if they are loaded."""
         self._mtp.close()
         self.target.close()
 

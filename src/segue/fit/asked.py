@@ -9,8 +9,8 @@ class Asked:
 
     `n_ctx` counts the tokens that all slots share, `n_ctx_most` those of one request at most, and `n_ctx_least` those
     that a context keeps while the model is made to fit. `n_on_devices` counts layers as `--n-gpu-layers` does.
-    `n_shadows` sequences are what drafts roll back to. Another context that drafts takes `n_bytes_cell_drafts` for each
-    cell, and `n_bytes_drafts` besides.
+    `n_shadows` sequences are what drafts roll back to. A second model that drafts takes `n_bytes_cell_drafts` for each
+    cell, and `n_bytes_drafts` besides; what drafts are looked up in takes `n_bytes_history` of the host's memory.
     `overrides` are patterns of tensors with the names of devices; other names mean host memory.
     """
 
@@ -22,6 +22,7 @@ class Asked:
     n_shadows: int = 0
     n_bytes_cell_drafts: float = 0.0
     n_bytes_drafts: int = 0
+    n_bytes_history: int = 0
     parked_mib: int | None = None
     host_mib: int | None = None
     is_fitted: bool = True

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from segue.fit.asked import Asked
 from segue.fit.buffers import HOST, Buffers, ComputeBuffers
-from segue.fit.figures import ContextFigures, LayerMemory
+from segue.fit.figures import NOTHING, ContextFigures, LayerMemory
 from segue.fit.layout import ModelLayout
 from segue.fit.memory_devices import DeviceMemory, HostMemory
 from segue.fit.placement import Placement, matches
@@ -39,8 +39,9 @@ class Demand:
         self.devices = devices
         self.host = host
         self.layout = layout
-        self.figures = figures.with_drafts(asked.n_bytes_cell_drafts, asked.n_bytes_drafts)
+        self.figures = _with_drafts(figures, asked)
         self.asked = asked
+        self._last = len(figures.layers) - 1
         self._layers = [_Weights() for _ in range(layout.n_layers + 1)]
         self._input = 0
         self._fixed = dict.fromkeys((device.name for device in devices), 0) | {HOST: 0}
@@ -66,8 +67,8 @@ class Demand:
         return weights.rest + (weights.experts if has_experts else 0)
 
     def layer_memory(self, layer: int, n_cells: int, n_seq: int) -> float:
-        """The cells and states that lie with a layer."""
-        memory = self._memory(layer)
+        """The cells and states that lie with a layer, and with the last one those of drafts."""
+        memory = self._memory(layer) + (self.figures.drafts if layer == self._last else NOTHING)
         return (
             memory.n_bytes_cell * rounded(n_cells) * self.n_streams
             + memory.n_bytes_state * n_seq
@@ -96,7 +97,9 @@ class Demand:
         names = [*(device.name for device in self.devices), HOST]
         n_layers, n_experts = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
         weights, cells, states = dict(self._fixed), dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
+        draft_cells, draft_buffers = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
         weights[HOST] += self._input
+        draft_buffers[HOST] += self.asked.n_bytes_history
         for layer, layer_weights in enumerate(self._layers):
             device = placement.device(layer)
             name = HOST if device is None else names[device]
@@ -109,6 +112,9 @@ class Demand:
             weights[HOST if has_host_experts else name] += layer_weights.experts
             cells[with_memory] += memory.n_bytes_cell * rounded(n_cells) * self.n_streams
             states[with_memory] += memory.n_bytes_state * n_seq + memory.n_bytes_batch
+            if layer == self._last:
+                draft_cells[with_memory] += self.figures.drafts.n_bytes_cell * rounded(n_cells) * self.n_streams
+                draft_buffers[with_memory] += self.figures.drafts.n_bytes_batch
             n_layers[name] += not is_output
             n_experts[name] += bool(layer_weights.experts) and not has_host_experts
         memories = [*((d.free_bytes, d.target_bytes) for d in self.devices), (self.host.free_bytes, 0)]
@@ -123,6 +129,8 @@ class Demand:
                 cells=int(cells[name]),
                 states=int(states[name]),
                 compute=self.buffers.at(name, n_cells, n_seq),
+                draft_cells=int(draft_cells[name]),
+                draft_buffers=int(draft_buffers[name]),
             )
             for name, (free, target) in zip(names, memories, strict=True)
         )
@@ -145,4 +153,13 @@ class Demand:
         return sum(usage.used for usage, device in zip(usages, self.devices, strict=False) if device.is_shared)
 
     def _memory(self, layer: int) -> LayerMemory:
-        return self.figures.layers[layer] if layer < len(self.figures.layers) else LayerMemory()
+        return self.figures.layers[layer] if layer <= self._last else NOTHING
+
+
+def _with_drafts(figures: ContextFigures, asked: Asked) -> ContextFigures:
+    """The same with a second model that drafts; beside a memory without cells it has one for each token."""
+    n_bytes_cell, n_bytes = asked.n_bytes_cell_drafts, asked.n_bytes_drafts
+    if not figures.n_bytes_cell:
+        n_bytes += int(n_bytes_cell * rounded(asked.n_ctx or asked.n_ctx_train))
+        n_bytes_cell = 0.0
+    return figures.with_drafts(n_bytes_cell, n_bytes)

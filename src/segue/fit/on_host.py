@@ -31,7 +31,7 @@ def choose_on_host(demand: Demand) -> FitChoice:
     n_extra = useful_cells(n_extra, n_asked or asked.n_ctx_train, asked, n_idle)
 
     def n_fitting(n_bytes: float) -> int:
-        left = n_bytes - n_seq * figures.n_bytes_state - figures.n_bytes_batch - n_extra * figures.n_bytes_cell
+        left = n_bytes - n_seq * figures.n_bytes_state - _once(demand) - n_extra * figures.n_bytes_cell
         least = n_asked or asked.n_ctx_train
         if not has_cells:
             return least if left > demand.buffers.at(HOST, least, n_seq) else 0
@@ -47,7 +47,7 @@ def choose_on_host(demand: Demand) -> FitChoice:
     n_cells = n_ctx + useful_cells(n_extra, n_ctx, asked, n_idle)
     sizes = Sizes(min(n_ctx, asked.n_ctx_most), n_cells, n_parked, n_seq, n_idle)
     usages = demand.usages(placement, n_cells, n_seq)
-    rest = spare - usages[-1].cells - usages[-1].states - usages[-1].compute
+    rest = spare - (usages[-1].used - usages[-1].weights)
     return FitChoice(placement, sizes.with_host(rest, asked.host_mib), usages, demand.reread(usages))
 
 
@@ -78,12 +78,17 @@ def _parked(demand: Demand, free: int) -> tuple[int, int]:
     return n_parked, n_cells
 
 
+def _once(demand: Demand) -> float:
+    """What is taken once, whatever the sizes."""
+    return demand.figures.n_bytes_batch + demand.asked.n_bytes_history
+
+
 def _refusal(demand: Demand, n_asked: int, n_extra: int, n_parked: int, n_fits: int, free: int) -> str:
     asked, figures = demand.asked, demand.figures
     n_tokens = n_asked or asked.n_ctx_train
     n_seq = n_seq_max(asked, n_parked)
     need = n_tokens * figures.n_bytes_cell * demand.n_streams + n_extra * figures.n_bytes_cell
-    need += n_seq * figures.n_bytes_state + figures.n_bytes_batch + demand.buffers.at(HOST, n_tokens, n_seq)
+    need += n_seq * figures.n_bytes_state + _once(demand) + demand.buffers.at(HOST, n_tokens, n_seq)
     ways = [f"--ctx-size {min(n_fits // 2, asked.n_ctx_most)}"] if n_fits >= _N_CTX_LEAST else []
     ways += ["fewer --parallel"] if asked.n_slots > 1 else []
     ways += ["a smaller --cache-parked"] if n_parked else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class MemoryUsage:
     """The bytes of a model and its context in one memory, of which `free_bytes` were free before.
 
-    `target_bytes` of it shall stay free.
+    `target_bytes` of it shall stay free. What drafts has `draft_cells` of its own, and other `draft_buffers`.
     """
 
     name: str
@@ -19,11 +19,18 @@ class MemoryUsage:
     cells: int = 0
     states: int = 0
     compute: int = 0
+    draft_cells: int = 0
+    draft_buffers: int = 0
 
     @property
     def used(self) -> int:
         """All of it."""
-        return self.weights + self.cells + self.states + self.compute
+        return self.weights + self.cells + self.states + self.compute + self.drafts
+
+    @property
+    def drafts(self) -> int:
+        """What drafting takes."""
+        return self.draft_cells + self.draft_buffers
 
     @property
     def left(self) -> int:

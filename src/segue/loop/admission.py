@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from segue.cache.planner import Plan
 from segue.cache.restoration import Restoration
 from segue.cache.state_cache import StateCache
+from segue.common_prefix import n_equal
 from segue.engine.base import Engine
 from segue.loop.request import NO_SEQ, Phase, Request
 from segue.policy.checkpoint_positions import Position, checkpoint_positions, n_positions_most
 from segue.policy.reasons import explain
 from segue.policy.reproducible_positions import positions_digests, reproducible_positions
-from segue.prefix.branch import n_equal
 from segue.prefix.checkpoint import Origin
 from segue.prefix.match import damaged_upto, evicted_upto
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from segue.cache.restoration import Restoration
 from segue.cache.state_cache import StateCache
+from segue.common_prefix import n_equal
 from segue.engine.base import Chunk, Engine, Tokens
 from segue.engine.errors import EngineError
 from segue.policy.checkpoint_positions import last_message, rewind_positions
 from segue.policy.prompt_marks import PromptMarks
-from segue.prefix.branch import n_equal
 from segue.prefix.checkpoint import Origin
 
 log = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from segue.common_prefix import n_equal
 from segue.drafting.drafter import NO_DRAFT, Draft, Drafter, DraftRequest
 from segue.drafting.lengths import Prospect, Worth, choose_lengths
 from segue.drafting.row_costs import RowCosts
@@ -12,7 +13,6 @@ from segue.engine.base import LAST_ROW, Chunk, Engine, Tokens
 from segue.engine.errors import EngineError, NoRoomError
 from segue.loop.reply_drafts import ReplyDrafts, Verification
 from segue.loop.request import Request
-from segue.prefix.branch import n_equal
 
 N_ROWS_DRAFTED: Final = 64
 """Rows of logits that a call with drafts may have; each takes memory for the whole vocabulary."""

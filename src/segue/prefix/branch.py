@@ -13,23 +13,6 @@ from segue.prefix.visit import Visit
 
 Tokens = NDArray[np.int32]
 
-_N_CHUNK = 1 << 10
-_N_CHUNK_MAX = 1 << 16
-
-
-def n_equal(a: Tokens, b: Tokens) -> int:
-    """The length of the common prefix of `a` and `b`. Takes time in that length; copies nothing."""
-    n = min(len(a), len(b))
-    i, n_chunk = 0, _N_CHUNK
-    while i < n:
-        j = min(i + n_chunk, n)
-        differs = a[i:j] != b[i:j]
-        first = int(differs.argmax())
-        if differs[first]:
-            return i + first
-        i, n_chunk = j, min(4 * n_chunk, _N_CHUNK_MAX)
-    return n
-
 
 class Branch(Generic[AnyCheckpoint]):
     """Tokens `[start, end)` of a path that left `parent` at `start`; only the tree mutates it.

@@ -12,7 +12,8 @@ from typing import Generic
 
 import numpy as np
 
-from segue.prefix.branch import Branch, Tokens, n_equal
+from segue.common_prefix import n_equal
+from segue.prefix.branch import Branch, Tokens
 from segue.prefix.checkpoint import AnyCheckpoint
 from segue.prefix.lineage import branch_of
 from segue.prefix.loss import Loss

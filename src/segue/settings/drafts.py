@@ -42,6 +42,9 @@ class DraftSettings(SettingsGroup):
     model_draft: Annotated[str, flag(_DRAFTS, "--model-draft", "-md", "--spec-draft-model", is_empty=True)] = env(
         "LLAMA_ARG_SPEC_DRAFT_MODEL", "", "The GGUF file of a smaller model with the same vocabulary, which drafts."
     )
+    hf_repo_draft: Annotated[
+        str, flag(_DRAFTS, "--hf-repo-draft", "-hfd", "-hfrd", "--spec-draft-hf", is_empty=True)
+    ] = env("LLAMA_ARG_SPEC_DRAFT_HF_REPO", "", "The repository of the draft model on Hugging Face, as for --hf-repo.")
     n_gpu_layers_draft: Annotated[
         int | Literal["auto", "all"],
         flag(_DRAFTS, "--n-gpu-layers-draft", "--gpu-layers-draft", "--spec-draft-ngl", "-ngld"),

@@ -21,6 +21,7 @@ from segue.commands.doctor.cards import Card
 from segue.commands.doctor.processor import Processor
 from segue.demo.model_file import write_model
 from segue.demo.vocabulary import write_vocabulary
+from segue.drafting.tree import N_BYTES_MOST
 from segue.engine import fitting
 from segue.engine.cgroup import MemoryLimit
 from segue.engine.devices import Device, DeviceKind
@@ -29,6 +30,7 @@ from segue.engine.probe import LibraryFacts
 from segue.storage.directory import Directory
 from tests.kit.architectures import Sizes, llama
 from tests.kit.models import model_path
+from tests.kit.mtp_models import mtp_path
 
 MIB, GIB = 1 << 20, 1 << 30
 CPU = Device("CPU", "AMD Ryzen", DeviceKind.CPU, 12 * GIB, 16 * GIB)
@@ -106,6 +108,25 @@ def test_a_sound_setup(model: Path, tmp_path: Path, examined: Examine) -> None:
     assert examined().code == 0
 
 
+def test_what_drafting_takes(examined: Examine) -> None:
+    path = mtp_path("qwen35-mtp")
+    found = []
+    for flags in (("--spec-type", "none"), ("--spec-type", "tree"), (), ("-md", str(model_path("llama")))):
+        report = examined("-m", path, "-c", 4096, *flags)
+        assert report.code == 0, report.text
+        text = " ".join(report.text.split())
+        sizes = re.search(r"(\d+) MiB for drafts: (\d+) of cells and (\d+) of buffers", text)
+        assert (" buffers drafts in all " in text) == bool(sizes)
+        found.append(int(sizes[1]) if sizes else 0)
+    none, history, mtp, model = found
+    assert 0 == none < history < mtp < model
+
+
+def test_a_draft_model_that_is_not_there(model: Path, examined: Examine) -> None:
+    report = examined("-m", model, "-c", 4096, "-md", model.with_name("draft.gguf"))
+    expect(report, "no such model file: .*draft.gguf", "")
+
+
 def test_a_model_that_is_not_there(model: Path, examined: Examine) -> None:
     report = examined("-m", model.with_name("modle.gguf"))
     expect(report, "cannot read the model .*modle.gguf: No such file", f"--model {model}$")
@@ -144,7 +165,7 @@ def test_a_part_that_is_missing(model: Path, examined: Examine) -> None:
 
 
 def test_a_context_that_does_not_fit(model: Path, examined: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = replace(CPU, free_bytes=40 * MIB, total_bytes=128 * MIB)
+    small = replace(CPU, free_bytes=40 * MIB + N_BYTES_MOST, total_bytes=128 * MIB)
     monkeypatch.setattr(fitting, "list_devices", lambda: [small])
     report = examined("-m", model, "-c", 131_072, "-np", 1, "-ub", 64)
     expect(report, "131,?072", r"--ctx-size [1-9]\d+$")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from segue.commands.serve.errors import StartError
-from segue.commands.serve.hub import cached_models, choose_file, find_model
+from segue.commands.serve.hub import cached_models, choose_file, find_draft_model, find_model
 from segue.settings import Settings
 
 FILES = (
@@ -84,6 +84,22 @@ def test_a_model_of_its_own_comes_first(tmp_path: Path) -> None:
     assert find(tmp_path, model=str(model), hf_repo="user/tiny") == model
     assert find_model(Settings(model="gone.gguf"), {}) == "gone.gguf"
     assert find_model(Settings(), {}) == ""
+
+
+def test_a_draft_model_is_found_as_the_model_is(tmp_path: Path) -> None:
+    folder = write(tmp_path, "user/small", *FILES)
+
+    def draft(**settings: Any) -> str:
+        return find_draft_model(Settings(hf_repo="user/large", **settings), {"LLAMA_CACHE": str(tmp_path)})
+
+    assert draft(hf_repo_draft="user/small") == str(folder / "tiny-Q4_K_M.gguf")
+    assert draft(hf_repo_draft="user/small:Q8_0", model_draft="gone.gguf") == str(folder / "tiny-Q8_0.gguf")
+    own = str(folder / "tiny-Q8_0.gguf")
+    assert draft(hf_repo_draft="user/small", model_draft=own) == own
+    assert draft(hf_repo_draft="user/other", spec_type=["none"]) == ""
+    assert draft() == ""
+    with pytest.raises(StartError, match=r"^--hf-repo-draft: user/none is not in .*; leave out --offline"):
+        draft(hf_repo_draft="user/none", offline=True)
 
 
 def test_what_cannot_be_found_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,4 +121,4 @@ def test_the_simulator_imports_pure_logic_alone() -> None:
         "print(sorted({name.split('.')[1] for name in sys.modules if name.startswith('segue.')}))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout == "['memory', 'policy', 'prefix', 'sim']\n"
+    assert run.stdout == "['common_prefix', 'memory', 'policy', 'prefix', 'sim']\n"

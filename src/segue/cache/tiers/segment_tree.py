@@ -7,10 +7,10 @@ import numpy as np
 from segue.cache.entries.entry import Entry
 from segue.cache.entries.segment import Segment
 from segue.cache.tiers.budget import Budget
+from segue.common_prefix import n_equal
 from segue.engine.base import Engine, Tokens
 from segue.engine.errors import EngineError
 from segue.engine.state import Cells
-from segue.prefix.branch import n_equal
 from segue.prefix.tree import Tree
 
 log = logging.getLogger(__name__)

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from segue.draft_model import uses_draft_model, with_draft_model
+from segue.drafters import wants_mtp
 from segue.engine.errors import ModelError
 from segue.engine.fitting import Fitting
 from segue.fit.asked import Asked
@@ -36,8 +38,11 @@ class Fitter:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.fitting = Fitting(Path(settings.model), model_params(settings), partial(context_params, settings))
+        params = replace(model_params(settings), loads_mtp=wants_mtp(settings))
+        self.fitting = Fitting(Path(settings.model), params, partial(context_params, settings))
         self.asked = asked_of(settings, self.fitting)
+        if uses_draft_model(settings, self.fitting.model):
+            self.asked = with_draft_model(self.asked, settings, self.fitting)
 
     def close(self) -> None:
         """Free what was tried."""

@@ -22,7 +22,7 @@ from segue.commands.doctor.processor import Processor, processor
 from segue.commands.doctor.setup import Setup
 from segue.commands.doctor.speeds import memory_speed, read_speed, write_speed
 from segue.commands.serve.errors import StartError
-from segue.commands.serve.hub import find_model
+from segue.commands.serve.hub import find_draft_model, find_model
 from segue.engine.devices import DeviceKind
 from segue.engine.errors import EngineError
 from segue.engine.model import Model
@@ -71,11 +71,12 @@ def examine(setup: Setup) -> Examination:
 
 def _examine_model(setup: Setup, seen: Examination) -> None:
     try:
-        path = find_model(setup.settings.model_copy(update={"offline": True}))
+        offline = setup.settings.model_copy(update={"offline": True})
+        path, draft = find_model(offline), find_draft_model(offline)
     except StartError as error:
         seen.findings.append(Finding(str(error), setup.line()))
         return
-    setup = Setup(setup.arguments, setup.settings.model_copy(update={"model": path}))
+    setup = Setup(setup.arguments, setup.settings.model_copy(update={"model": path, "model_draft": draft}))
     faults = list(check_model(setup))
     seen.findings += faults
     if faults:

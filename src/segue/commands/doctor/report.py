@@ -12,7 +12,7 @@ from segue.commands.doctor.finding import Finding
 from segue.commands.doctor.setup import Setup
 from segue.commands.grid import grid, pairs
 from segue.engine.devices import Device
-from segue.fit.table import fit_table
+from segue.fit.table import fit_line, fit_table
 
 _INDENT = (0, 0, 0, 2)
 
@@ -44,7 +44,7 @@ def _sections(seen: Examination) -> Iterator[tuple[str, list[RenderableType]]]:
         return
     parts: list[RenderableType] = [Text(seen.model)]
     if seen.choice is not None:
-        parts += ["", fit_table(seen.choice)]
+        parts += ["", fit_table(seen.choice), Text(fit_line(seen.choice))]
     table = grid(("largest --ctx-size that fits", "left", "yellow"), ("with", "left", ""))
     for context in seen.contexts:
         table.add_row(f"{context.n_ctx:,}" if context.n_ctx else "none", context.flags or "these flags")

@@ -1,4 +1,4 @@
-"""Finds the model of `--hf-repo` or `--model-url`: in the caches that llama-server fills, or on Hugging Face."""
+"""Finds the models of `--hf-repo`, `--model-url` and the like: in llama-server's caches, or on Hugging Face."""
 
 import os
 import re
@@ -27,8 +27,15 @@ def find_model(settings: Settings, environment: Mapping[str, str] = os.environ) 
     if settings.model and (not settings.hf_repo or Path(settings.model).exists()):
         return settings.model
     if settings.hf_repo:
-        return str(_from_repo(settings, environment))
+        return str(_from_repo("--hf-repo", settings.hf_repo, settings.hf_file, settings, environment))
     return str(_from_url(settings.model_url, environment)) if settings.model_url else ""
+
+
+def find_draft_model(settings: Settings, environment: Mapping[str, str] = os.environ) -> str:
+    """The path of the model that is to draft, downloaded if need be, or an empty text. Raises StartError."""
+    if not (settings.hf_repo_draft and settings.has_drafts) or Path(settings.model_draft).is_file():
+        return settings.model_draft
+    return str(_from_repo("--hf-repo-draft", settings.hf_repo_draft, "", settings, environment))
 
 
 def cached_models(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -51,36 +58,35 @@ def choose_file(names: Iterable[str], quant: str) -> str | None:
     return models[0] if models and not quant else None
 
 
-def _from_repo(settings: Settings, environment: Mapping[str, str]) -> Path:
-    repo, _, quant = settings.hf_repo.partition(":")
+def _from_repo(flag: str, named: str, file: str, settings: Settings, environment: Mapping[str, str]) -> Path:
+    repo, _, quant = named.partition(":")
     if repo.count("/") != 1:
-        raise StartError(f"--hf-repo: {repo!r} is not USER/MODEL or USER/MODEL:QUANT")
+        raise StartError(f"{flag}: {repo!r} is not USER/MODEL or USER/MODEL:QUANT")
     cached = _files(_cache(environment) / (_FOLDER + repo.replace("/", "--")))
-    name = settings.hf_file if settings.hf_file in cached else None if settings.hf_file else choose_file(cached, quant)
+    name = file if file in cached else None if file else choose_file(cached, quant)
     if name is not None and all(part in cached for part in _parts(name)):
         return cached[name]
     if settings.offline:
-        raise StartError(f"--hf-repo: {settings.hf_repo} is not in {_cache(environment)}; leave out --offline")
-    return _downloaded(repo, settings.hf_file, quant, settings.hf_token or None, _cache(environment))
+        raise StartError(f"{flag}: {named} is not in {_cache(environment)}; leave out --offline")
+    try:
+        return _downloaded(repo, file, quant, settings.hf_token or None, _cache(environment))
+    except StartError as error:
+        raise StartError(f"{flag}: {error}") from error
 
 
 def _downloaded(repo: str, file: str, quant: str, token: str | None, cache: Path) -> Path:
     try:
         import huggingface_hub
     except ImportError as error:
-        raise StartError(
-            f"--hf-repo: {repo} is not in {cache}; pip install 'segue[hub]' lets Segue download it"
-        ) from error
+        raise StartError(f"{repo} is not in {cache}; pip install 'segue[hub]' lets Segue download it") from error
     try:
         names = [file] if file else huggingface_hub.HfApi(token=token).list_repo_files(repo)
         name = file or choose_file(names, quant)
         if name is None:
-            raise StartError(
-                f"--hf-repo: {repo} has no GGUF file{f' of {quant}' if quant else ''}; see its list of files"
-            )
+            raise StartError(f"{repo} has no GGUF file{f' of {quant}' if quant else ''}; see its list of files")
         paths = [huggingface_hub.hf_hub_download(repo, part, cache_dir=cache, token=token) for part in _parts(name)]
     except (OSError, ValueError, huggingface_hub.errors.HfHubHTTPError) as error:
-        raise StartError(f"--hf-repo: cannot download {repo}: {' '.join(str(error).split())}") from error
+        raise StartError(f"cannot download {repo}: {' '.join(str(error).split())}") from error
     return Path(paths[0])
 
 

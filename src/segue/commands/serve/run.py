@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from segue.api.app import create_app
 from segue.commands.serve.errors import StartError
-from segue.commands.serve.hub import find_model
+from segue.commands.serve.hub import find_draft_model, find_model
 from segue.commands.serve.listeners import bind, check_certificate, close, open_hosts, url_of
 from segue.commands.serve.start import (
     LoadedModel,
@@ -62,7 +62,8 @@ def serve(settings: Settings, build: Build, warnings: Sequence[str] = ()) -> int
         open_log(settings, console)
         for warning in warnings:
             log.warning("%s", warning)
-        settings = settings.model_copy(update={"model": find_model(settings)})
+        found = {"model": find_model(settings), "model_draft": find_draft_model(settings)}
+        settings = settings.model_copy(update=found)
         check_model_file(settings)
         check_slot_folder(settings)
         check_cache_folder(settings)

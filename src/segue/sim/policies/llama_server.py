@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from segue.prefix.branch import Tokens, n_equal
+from segue.common_prefix import n_equal
+from segue.prefix.branch import Tokens
 from segue.sim.capacity import Capacity
 from segue.sim.model import SimulatedModel
 from segue.sim.policy import Counts
