@@ -22,7 +22,7 @@ from segue.engine.fitting import Fitting
 from segue.engine.measurement import measure, measure_copies, measure_mtp
 from segue.engine.model import Model, ModelParams
 from segue.engine.mtp_engine import MtpEngine
-from segue.engine.pattern_trial import count_matches
+from segue.engine.pattern_trial import matched_tensors
 from segue.engine.pooling import pooling_of
 from segue.engine.trial import try_overrides, try_tensor_split
 from segue.engine.vocabulary import Vocabulary
@@ -241,6 +241,6 @@ def _with_drafts(asked: Asked, draft_model: DraftModel | None) -> Asked:
 
 def _try_patterns(path: Path, patterns: list[str]) -> None:
     """Raise ModelError for a pattern that libllama cannot use; the log hears of those that match nothing."""
-    for pattern, n_tensors in zip(patterns, count_matches(path, patterns), strict=True):
-        if n_tensors == 0:
+    for pattern, tensors in zip(patterns, matched_tensors(path, patterns), strict=True):
+        if not tensors:
             log.warning("--override-tensor: %r matches no tensor of %s", pattern, path.name)
