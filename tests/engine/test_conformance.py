@@ -1,7 +1,8 @@
 """The simulated engine and the real one keep the same promises, on every kind of memory and every tiny model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from segue.engine.model import Model, ModelParams
 from segue.engine.mtp_engine import MTP, MtpEngine
 from segue.engine.state import MODEL, State
 from segue.memory import MemoryKind, MemoryTraits
+from tests.engine.conformance.noise import noise
 from tests.engine.conformance.subject import N_BATCH, N_CELLS, N_ROWS, N_SEQ, text
 from tests.engine.conformance.suite import EngineConformance
 from tests.kit.fake_engine.engine import FakeEngine
@@ -28,6 +30,14 @@ from tests.kit.toy_draft import DRAFT, DraftingEngine
 from tests.kit.toy_memory import ToyMemory
 
 E = TypeVar("E", bound=Engine)
+_N_NOISES = 3
+"""How many times the noise that was measured may be found: only a few cuts and places are tried for it."""
+
+
+@pytest.fixture(scope="module")
+def noise_of() -> Callable[[Engine], float]:
+    """The noise of an engine on this device, measured once."""
+    return cache(lambda engine: noise(emptied(engine)))
 
 
 @pytest.mark.parametrize("kind", [*MemoryKind, pytest.param(ToyMemory(), id="toy")])
@@ -95,6 +105,10 @@ class TestContext(EngineConformance):
     # Gemma's norms magnify the noise of the order of sums; another path moves logits by a tenth and more.
     close = 1e-4
 
+    @pytest.fixture(autouse=True)
+    def allow_for_noise(self, contexts: dict[bool, Context], noise_of: Callable[[Engine], float]) -> None:
+        self.close = max(self.close, _N_NOISES * noise_of(contexts[True]))
+
     @pytest.fixture
     def engine(self, contexts: dict[bool, Context]) -> Context:
         return emptied(contexts[True])
@@ -137,6 +151,10 @@ class TestMtpEngine(EngineConformance):
 
     close = 1e-4
     names = frozenset({MODEL, MTP})
+
+    @pytest.fixture(autouse=True)
+    def allow_for_noise(self, mtp_engines: dict[bool, MtpEngine], noise_of: Callable[[Engine], float]) -> None:
+        self.close = max(self.close, _N_NOISES * noise_of(mtp_engines[True]))
 
     @pytest.fixture
     def engine(self, mtp_engines: dict[bool, MtpEngine]) -> MtpEngine:
