@@ -76,7 +76,7 @@ def _options() -> Options:
     parser.add_argument("--repeats", type=int, default=0, help="how often to measure each speed; 0 is each part's own")
     parser.add_argument("--model", type=Path, help=f"a GGUF file, for the parts {' and '.join(sorted(_ANY_MODEL))}")
     parser.add_argument(
-        "--limit", type=float, default=Options().limit_s, help="seconds after which speed goes no further"
+        "--limit", type=float, default=Options().limit_s, help="seconds after which speed begins no further round"
     )
     parser.add_argument("--out", type=Path, default=Options().out, help="where to write the report: %(default)s")
     flags = parser.parse_args()

@@ -24,8 +24,8 @@ from tests.kit.models import model_path
 _ROOT: Final = Path(__file__).parents[1]
 _MODEL: Final = "qwen35-140m"
 _TESTS: Final = ("tests/engine/test_exactness.py", "tests/engine/test_conformance.py")
-_SPEED_S: Final = 120
-"""After this, no further speed is begun: the last one may be that of eight long replies from a large model."""
+_SPEED_S: Final = 100
+"""After this, no further round is begun: the last one may be of eight long replies from a large model."""
 _END_S: Final = 10
 
 

@@ -12,7 +12,7 @@ from tests.kit.models import model_path
 class Options:
     """`is_quick`: short settings on the tiny model, to see that all works; its figures mean nothing.
 
-    `model` takes the place of the kit's, in the parts that can measure any. After `limit_s` these begin nothing more.
+    `model` takes the place of the kit's, in parts that can measure any. After `limit_s`, speed begins no more rounds.
     """
 
     parts: tuple[str, ...] = ()
