@@ -1,14 +1,12 @@
 """How far logits move on this device though nothing is copied or restored."""
 
-from itertools import pairwise
-
 import numpy as np
 
 from segue.engine.base import LAST_ROW, Chunk, Engine, Logits, Tokens
-from tests.engine.conformance.subject import N_BATCH, text
+from tests.engine.conformance.subject import N_BATCH, Subject, text
 
-_N_READ, _N_TAIL = 90, 12
-_PIECES = (64, 20, 5, 1)
+_PIECES = (40, 20, 12, 1)
+_N_PATHS = 3
 
 
 def noise(engine: Engine) -> float:
@@ -17,21 +15,25 @@ def noise(engine: Engine) -> float:
 
     All sequences must be empty, and are again.
     """
-    path = text(1, _N_READ + _N_TAIL)
-    wanted = _read(engine, path, N_BATCH)
     moved = 0.0
-    for other, n_piece in enumerate(_PIECES):
-        engine.decode([Chunk(1, text(20 + other, N_BATCH - other))])
-        moved = max(moved, float(np.abs(_read(engine, path, n_piece) - wanted).max()))
-    engine.drop(1)
-    return moved / float(np.abs(wanted).max())
+    for seed in range(_N_PATHS):
+        path = text(seed, Subject.n_long(engine))
+        wanted = _read(engine, path, N_BATCH)
+        for n_piece in _PIECES:
+            found = _read(engine, path, n_piece, n_between=7)
+            moved = max(moved, float(np.abs(found - wanted).max() / np.abs(wanted).max()))
+    return moved
 
 
-def _read(engine: Engine, path: Tokens, n_piece: int) -> Logits:
-    """Read a path, its tail in pieces; the logits after it."""
-    bounds = [*range(0, _N_READ, N_BATCH), *range(_N_READ, len(path), n_piece), len(path)]
-    for start, end in pairwise(bounds):
-        rows = engine.decode([Chunk(0, path[start:end], LAST_ROW)])
+def _read(engine: Engine, path: Tokens, n_piece: int, n_between: int = 0) -> Logits:
+    """Read a path in pieces, with cells of others between them that come and go; the logits after it."""
+    for number, start in enumerate(range(0, len(path), n_piece)):
+        if n_between:
+            other = 1 + number % 2
+            engine.drop(other)
+            engine.decode([Chunk(other, text(number, n_between * (1 + number % 3)))])
+        rows = engine.decode([Chunk(0, path[start : start + n_piece], LAST_ROW)])
     found = engine.logits(rows[0][0]).copy()
-    engine.drop(0)
+    for seq in range(3):
+        engine.drop(seq)
     return found
