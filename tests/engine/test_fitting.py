@@ -84,8 +84,8 @@ def test_placed_tensors_are_those_that_libllama_takes_a_pattern_to_mean(machine:
     places = ((r"blk\.[[:digit:]]\.ffn_up_exps", HOST), (r"blk\.1\.ffn_up_exps", HOST))
     machine(gpu(0, 64 * MIB))
     with closing(Fitting(model_path("qwen35moe"), ModelParams(tensor_places=places), params)) as fitting:
-        names = {f"blk.{i}.ffn_up_exps.weight" for i in range(fitting.n_layers)}
-        assert fitting.tensor_places == ((names, HOST), ({"blk.1.ffn_up_exps.weight"}, HOST))
+        names = frozenset(f"blk.{i}.ffn_up_exps.weight" for i in range(fitting.n_layers))
+        assert fitting.tensor_places == ((names, HOST), (frozenset({"blk.1.ffn_up_exps.weight"}), HOST))
     machine()
     with closing(Fitting(model_path("qwen35moe"), ModelParams(tensor_places=places), params)) as fitting:
         assert fitting.tensor_places == ()
