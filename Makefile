@@ -10,7 +10,7 @@ CMAKE_ARGS ?= -DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGG
 export CMAKE_ARGS
 endif
 
-.PHONY: help venv demo test check clients acceptance vulkan bench docs
+.PHONY: help venv demo test check clients acceptance vulkan bench gpu docs
 
 help:
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,10 @@ $(VULKAN)/.done: pyproject.toml constraints.txt
 bench: venv ## compare with llama-server; writes bench/out
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m bench
+
+# Without `venv`, which would build libllama: it is the one that is installed that is to be tried.
+gpu: ## try out a GPU in less than eight minutes: exactness, copies, speed; MODEL=model.gguf; writes bench/out/gpu
+	$(BIN)/python -m bench.gpu $(if $(MODEL),--model $(MODEL))
 
 docs: venv ## write the generated parts of the documentation again
 	$(BIN)/python docs/generate.py

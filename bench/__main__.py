@@ -18,6 +18,7 @@ from bench.server import ServerError, has_peer
 from bench.table import terminal_table
 
 _WIDTH: Final = 140
+_ANY_MODEL: Final = {"speed", "copies"}
 _NO_PEER: Final = (
     "llama-server is not here: pip install -e '.[bench]' adds it, in the wheel of xllamacpp. Measuring Segue alone."
 )
@@ -31,7 +32,10 @@ def main() -> int:
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     if not has_peer():
         console.print(_NO_PEER, style="yellow")
-    facts = {"model": options.model_name, "threads": str(options.threads)} | machine.facts()
+    facts = {
+        "model": options.model.name if options.model else options.model_name,
+        "threads": str(options.threads),
+    } | machine.facts()
     if has_peer() and not machine.is_same_instruction_set(facts):
         facts["warning about builds"] = "the two builds of libllama use different instructions: speeds do not compare"
     if options.is_quick:
@@ -70,13 +74,19 @@ def _options() -> Options:
     parser.add_argument("--quick", action="store_true", help="short settings on the tiny model, to see that all works")
     parser.add_argument("--threads", type=int, default=0, help="threads of every server; 0 is one for each core")
     parser.add_argument("--repeats", type=int, default=0, help="how often to measure each speed; 0 is each part's own")
+    parser.add_argument("--model", type=Path, help=f"a GGUF file, for the parts {' and '.join(sorted(_ANY_MODEL))}")
+    parser.add_argument(
+        "--limit", type=float, default=Options().limit_s, help="seconds after which speed begins no further round"
+    )
     parser.add_argument("--out", type=Path, default=Options().out, help="where to write the report: %(default)s")
     flags = parser.parse_args()
     parts = tuple(name.strip() for name in flags.only.split(",") if name.strip())
     unknown = set(parts) - PARTS.keys()
     if unknown:
         parser.error(f"--only: there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    return Options(parts, flags.quick, flags.threads, flags.repeats, flags.out)
+    if flags.model and not _ANY_MODEL.issuperset(parts):
+        parser.error(f"--model: with another model only {' and '.join(sorted(_ANY_MODEL))} can be measured")
+    return Options(parts, flags.quick, flags.threads, flags.repeats, flags.out, flags.model, flags.limit)
 
 
 if __name__ == "__main__":

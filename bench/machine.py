@@ -11,7 +11,9 @@ from typing import Final
 import llama_cpp
 import psutil
 
-from bench.server import has_peer
+from bench.server import LLAMA_SERVER, has_peer
+from segue.engine.devices import list_devices
+from segue.engine.probe import features
 
 _BUSY_PERCENT: Final = 15.0
 _PEER_INFO: Final = "import xllamacpp; print(xllamacpp.get_system_info())"
@@ -28,19 +30,28 @@ def facts() -> dict[str, str]:
         "llama-cpp-python": version("llama-cpp-python"),
         "its instruction set": _instructions(llama_cpp.llama_print_system_info().decode()),
     }
+    gpus = [f"{device.name}, {device.description}" for device in list_devices() if device.is_gpu]
+    if gpus:
+        found["GPUs"] = "; ".join(gpus)
     if busy_percent > _BUSY_PERCENT:
         found["warning"] = "the machine is not idle: timings are not to be trusted"
-    if has_peer():
+    if LLAMA_SERVER:
+        told = subprocess.run([LLAMA_SERVER, "--version"], capture_output=True, text=True, check=True)
+        found["llama-server"] = " ".join((told.stdout + told.stderr).split())
+    elif has_peer():
         # In a process of its own: two builds of libllama in one would be asking for trouble.
         info = subprocess.run([sys.executable, "-c", _PEER_INFO], capture_output=True, text=True, check=True).stdout
         found["xllamacpp"] = version("xllamacpp")
         found["llama-server's instruction set"] = _instructions(info)
+        if gpus and set(features(info)) == {"CPU"}:
+            found["warning about GPUs"] = "this llama-server uses none: name one that does in LLAMA_SERVER"
     return found
 
 
 def is_same_instruction_set(found: Mapping[str, str]) -> bool:
-    """Whether both builds of libllama use the same instructions, so that their speeds compare."""
-    return found["its instruction set"] == found.get("llama-server's instruction set")
+    """Whether both builds of libllama use the same instructions, as far as they tell, so that their speeds compare."""
+    theirs = found.get("llama-server's instruction set")
+    return theirs is None or found["its instruction set"] == theirs
 
 
 def _instructions(system_info: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bench import day, drafts, moves, mtp, overhead, planning, restart, restore, s26, s27, speed, ttft
+from bench import copies, day, drafts, moves, mtp, overhead, planning, restart, restore, s26, s27, speed, ttft
 from bench.options import Options
 from bench.row import Row
 
@@ -28,6 +28,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "s27": Part("A message that stands in one request only", s27.n_steps, s27.run),
     "restart": Part("The first token after a restart", restart.n_steps, restart.run),
     "restore": Part("Restoring from host and disk", restore.n_steps, restore.run),
+    "copies": Part("Copies of states and cells", copies.n_steps, copies.run),
     "moves": Part("Moves beside replies", moves.n_steps, moves.run),
     "planning": Part("Planning a request", planning.n_steps, planning.run),
     "drafts": Part("Replies of real agents, drafted", drafts.n_steps, drafts.run),

@@ -1,6 +1,7 @@
 """Servers under test: processes of ours on loopback ports, stopped when the measurement ends."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import httpx
 from bench.client import Client
 from bench.row import PEER, SEGUE
 
+LLAMA_SERVER = os.environ.get("LLAMA_SERVER", "")
+"""A program to measure in place of the llama-server that xllamacpp brings, whose wheels are for CPUs."""
 _START_S = 120
 _STOP_S = 20
 
@@ -52,8 +55,8 @@ class ServerError(Exception):
 
 
 def has_peer() -> bool:
-    """Whether llama-server is here, inside the wheel of xllamacpp."""
-    return find_spec("xllamacpp") is not None
+    """Whether llama-server is here: named by LLAMA_SERVER, or inside the wheel of xllamacpp."""
+    return bool(LLAMA_SERVER) or find_spec("xllamacpp") is not None
 
 
 def servers() -> dict[str, Callable[[Setup], AbstractContextManager[Client]]]:
@@ -71,7 +74,7 @@ def segue_server(setup: Setup, *flags: str) -> Iterator[Client]:
 @contextlib.contextmanager
 def peer_server(setup: Setup) -> Iterator[Client]:
     """Run llama-server."""
-    with _running([sys.executable, "-m", "bench.peer"], setup) as client:
+    with _running([LLAMA_SERVER] if LLAMA_SERVER else [sys.executable, "-m", "bench.peer"], setup) as client:
         yield client
 
 

@@ -23,7 +23,7 @@ from segue.engine.fitting import Fitting
 from segue.engine.measurement import measure, measure_copies, measure_mtp
 from segue.engine.model import Model, ModelParams
 from segue.engine.mtp_engine import MtpEngine
-from segue.engine.pattern_trial import count_matches
+from segue.engine.pattern_trial import matched_tensors
 from segue.engine.pooling import pooling_of
 from segue.engine.trial import try_overrides, try_tensor_split
 from segue.engine.vocabulary import Vocabulary
@@ -242,6 +242,6 @@ def _open_disk(loop: Loop, path: Path, limit_mib: int | None) -> None:
 
 def _try_patterns(path: Path, patterns: list[str]) -> None:
     """Raise ModelError for a pattern that libllama cannot use; those that match nothing are logged."""
-    for pattern, n_tensors in zip(patterns, count_matches(path, patterns), strict=True):
-        if n_tensors == 0:
+    for pattern, tensors in zip(patterns, matched_tensors(path, patterns), strict=True):
+        if not tensors:
             log.warning("--override-tensor: %r matches no tensor of %s", pattern, path.name)

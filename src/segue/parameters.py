@@ -125,7 +125,7 @@ def asked_of(settings: Settings, fitting: Fitting) -> Asked:
         is_kv_offloaded=settings.kv_offload,
         n_on_devices=all_layers if n_on_devices is not None and n_on_devices < 0 else n_on_devices,
         shares=params.tensor_split,
-        overrides=params.tensor_places,
+        overrides=fitting.tensor_places,
     )
 
 

@@ -96,7 +96,7 @@ def test_a_sequence_that_leaves_takes_nothing_from_another_one() -> None:
 
 
 @pytest.mark.parametrize("kind", [MemoryKind.SLIDING_WINDOW, MemoryKind.HYBRID_WINDOW])
-def test_a_parked_window_is_its_own_and_no_larger_than_it_must_be(kind: MemoryKind) -> None:
+def test_a_parked_window_is_no_larger_than_it_must_be(kind: MemoryKind) -> None:
     desk = Desk(kind)
     desk.leave(path(1, 40))
     seq = checkpoint_at(desk, path(1, 40)).seq

@@ -66,7 +66,7 @@ def test_a_recurrent_tail_cannot_be_cut(context: Context) -> None:
         with pytest.raises(ValueError, match="no tail"):
             context.rewind(0, 100)
         return
-    context.copy(0, 1, own_window=True)
+    context.copy(0, 1, trims_window=True)
     context.drop(0)
     if context.shape.kind.has_window:
         with pytest.raises(ValueError, match="window"):

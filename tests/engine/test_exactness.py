@@ -95,7 +95,7 @@ def partial(context: Context, seq: int) -> State | None:
 
 def parked(context: Context, a: Tokens) -> None:
     read(context, 0, a)
-    context.copy(0, 5, own_window=True)
+    context.copy(0, 5, trims_window=True)
     read(context, 0, text(9, 200))
     context.drop(0)
     context.copy(5, 0)

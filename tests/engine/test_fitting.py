@@ -79,6 +79,18 @@ def test_the_model_is_loaded_where_it_was_tried(machine: Callable[..., None]) ->
     assert loaded.tensor_places == (("a", HOST), (r"^blk\.(1|2|3)\.ffn_(up|down|gate|gate_up)_(ch|)exps", HOST))
 
 
+def test_placed_tensors_are_those_that_libllama_takes_a_pattern_to_mean(machine: Callable[..., None]) -> None:
+    """Classes of characters are not Python's: there, this one means a bracket, a colon or a letter."""
+    places = ((r"blk\.[[:digit:]]\.ffn_up_exps", HOST), (r"blk\.1\.ffn_up_exps", HOST))
+    machine(gpu(0, 64 * MIB))
+    with closing(Fitting(model_path("qwen35moe"), ModelParams(tensor_places=places), params)) as fitting:
+        names = frozenset(f"blk.{i}.ffn_up_exps.weight" for i in range(fitting.n_layers))
+        assert fitting.tensor_places == ((names, HOST), (frozenset({"blk.1.ffn_up_exps.weight"}), HOST))
+    machine()
+    with closing(Fitting(model_path("qwen35moe"), ModelParams(tensor_places=places), params)) as fitting:
+        assert fitting.tensor_places == ()
+
+
 def test_a_graphics_card_is_used_before_graphics_of_the_processor(machine: Callable[..., None]) -> None:
     machine(gpu(0, 64 * MIB), gpu(1, 64 * MIB, DeviceKind.IGPU))
     assert [usage.name for usage in choose(asked()).usages] == ["GPU0", "host"]

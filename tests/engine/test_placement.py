@@ -12,7 +12,7 @@ from segue.engine.errors import ModelError
 from segue.engine.fingerprint import fingerprint
 from segue.engine.measurement import measure
 from segue.engine.model import Model, ModelParams
-from segue.engine.pattern_trial import count_matches
+from segue.engine.pattern_trial import matched_tensors
 from segue.engine.placement import HOST, TensorPlace, dense_on_host, experts_on_host
 from tests.kit.conversation import text
 from tests.kit.models import model_path
@@ -47,10 +47,12 @@ def test_the_experts_of_all_layers(n_layers: int | None) -> None:
 
 def test_libllama_finds_the_same_tensors() -> None:
     patterns = [experts_on_host()[0], experts_on_host(2)[0], experts_on_host(999)[0], dense_on_host(2)[0]]
-    everywhere, first, most, dense = count_matches(model_path("qwen35moe"), patterns)
-    assert everywhere == most == 2 * first > 0
-    assert dense == 0
-    assert count_matches(model_path("llama"), patterns[2:]) == [0, 3 * 2]
+    everywhere, first, most, dense = matched_tensors(model_path("qwen35moe"), patterns)
+    assert everywhere == most > first
+    assert len(everywhere) == 2 * len(first)
+    assert not dense
+    experts, dense = matched_tensors(model_path("llama"), patterns[2:])
+    assert (len(experts), len(dense)) == (0, 3 * 2)
 
 
 @pytest.mark.parametrize("places", [(experts_on_host(),), (experts_on_host(1), (r"blk\.\d+\.attn", HOST))])

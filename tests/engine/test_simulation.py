@@ -17,7 +17,7 @@ from tests.kit.fake_engine.engine import FakeEngine
 from tests.kit.models import MODELS, model_path
 
 N_SEQ = 6
-OPERATIONS = ("decode",) * 6 + ("copy", "copy_with_window", "save", "load", "load", "borrow", "rewind", "drop")
+OPERATIONS = ("decode",) * 6 + ("copy", "copy_trimmed", "save", "load", "load", "borrow", "rewind", "drop")
 
 
 class Pair:
@@ -53,8 +53,8 @@ class Pair:
             n_tokens = rng.choice((1, 1, 2, 30)) if len(seqs) > 1 else rng.randint(1, 128)
             chunks = [Chunk(seq, np.full(n_tokens, rng.randrange(3, 250), np.int32), LAST_ROW) for seq in seqs]
             self.do(lambda engine: engine.decode(chunks))
-        elif operation in ("copy", "copy_with_window") and src != dst:
-            self.do(lambda engine: engine.copy(src, dst, own_window=operation == "copy_with_window"))
+        elif operation in ("copy", "copy_trimmed") and src != dst:
+            self.do(lambda engine: engine.copy(src, dst, trims_window=operation == "copy_trimmed"))
         elif operation == "save" and n_held:
             is_partial = rng.random() < 0.6
             fake, real = self.do(lambda engine: engine.save(src, partial=is_partial))

@@ -14,6 +14,7 @@ from segue.fit.memory_devices import DeviceMemory, HostMemory
 from tests.fit.making import MIB, asked, device, figures, layout, no_compute
 
 HOST = HostMemory(1 << 36, 1 << 36)
+FIRST_EXPERTS = frozenset({"blk.0.ffn_up_exps.weight"})
 
 
 def on(
@@ -58,11 +59,12 @@ def test_layers_that_were_placed_stay_there() -> None:
 
 def test_tensors_that_were_placed_count_where_they_are() -> None:
     shape = layout(n_expert_bytes=8 * MIB)
-    host_experts = on([device(100 * MIB)], shape, overrides=((r"ffn_.*_exps", "CPU"),), n_ctx=1000)
+    experts = frozenset(tensor.name for tensor in shape.tensors if tensor.is_expert)
+    host_experts = on([device(100 * MIB)], shape, overrides=((experts, "CPU"),), n_ctx=1000)
     assert host_experts.usages[0].weights == 5 * MIB
     assert host_experts.usages[-1].weights == 33 * MIB
     two = [device(100 * MIB, "GPU0"), device(100 * MIB, "GPU1")]
-    moved = on(two, shape, overrides=((r"blk\.0\.ffn_up_exps", "GPU1"),), shares=(1.0, 0.0), n_ctx=1000)
+    moved = on(two, shape, overrides=((FIRST_EXPERTS, "GPU1"), (experts, "GPU0")), shares=(1.0, 0.0), n_ctx=1000)
     assert moved.usages[1].weights == 8 * MIB
 
 
@@ -200,7 +202,7 @@ def test_embeddings_that_also_serve_as_output_lie_twice_where_devices_compute_th
 
 
 def test_a_placement_of_tensors_is_kept_or_refused_and_nothing_else_moves() -> None:
-    shape, mine = layout(n_expert_bytes=8 * MIB), ((r"blk\.0\.ffn_up_exps", "CPU"),)
+    shape, mine = layout(n_expert_bytes=8 * MIB), ((FIRST_EXPERTS, "CPU"),)
     assert on([device(100 * MIB)], shape, n_ctx=1000, overrides=mine).placement.n_host_experts == 0
     with pytest.raises(FitError, match="GPU0"):
         on([device(20 * MIB)], shape, n_ctx=1000, overrides=mine)

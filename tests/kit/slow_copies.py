@@ -1,6 +1,7 @@
 """A simulated machine with a clock of its own: only reading and copying take time, at the rates that it is given.
 
-One byte of the simulation stands for 4,096 of a model of Qwen3.6-27B's shape: a state has 150 MiB, a cell 64 KiB.
+One byte of the simulation stands for 4,096 of a model of Qwen3.6-27B's shape: a state has 150 MiB, a cell 64 KiB. A
+window of 96 tokens, as tiny Gemma 3 has it, stands for one of 1,024, which takes as much as a state once it is full.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,10 +19,13 @@ from segue.memory import MemoryTraits
 from segue.policy.prices import Prices
 from tests.kit.fake_engine.engine import FakeEngine
 from tests.kit.rig import Heard, Rig
-from tests.kit.waiting import PATIENCE_S, wait_until
+from tests.kit.waiting import PATIENCE_S
 
 N_REAL_BYTES: Final = 4096
 N_BYTES_STATE: Final = (150 << 20) // N_REAL_BYTES
+N_SWA: Final = 96
+_N_REAL_SWA: Final = 1024
+_N_TURNS_MOST: Final = 100_000
 TOKEN_S: Final = 1e-3
 BATCH_S: Final = 5e-3
 SLOW_BYTES_S: Final = 0.5e9
@@ -40,15 +44,16 @@ class Copy:
 class SlowEngine(FakeEngine):
     """Reads a token in a millisecond, after 5 for each batch, and copies `bytes_s` bytes a second, either way.
 
-    Sharing cells takes no time. `now` is the time, and `copies` lists the copies so far.
+    Sharing cells takes no time, but for the one of a window that is copied to park it. `now` is the time, and `copies`
+    lists all other copies so far.
     """
 
     def __init__(self, kind: MemoryTraits, *, bytes_s: float, **sizes: Any) -> None:
-        super().__init__(kind, **sizes)
+        super().__init__(kind, n_swa=N_SWA, **sizes)
         self.now = 0.0
         self.copies: list[Copy] = []
         self._bytes_s = bytes_s / N_REAL_BYTES
-        self._padding = np.zeros(N_BYTES_STATE - self.shape.n_bytes_state, np.uint8)
+        self._padding = np.zeros(N_BYTES_STATE, np.uint8)
         if kind.has_state_part:
             self.shape = replace(self.shape, n_bytes_state=N_BYTES_STATE)
 
@@ -57,7 +62,7 @@ class SlowEngine(FakeEngine):
         return self.now
 
     def copy_s(self, n_states: int, n_cells: int = 0) -> float:
-        """How long it takes to copy so much."""
+        """How long it takes to copy so many full states and cells."""
         return (n_states * self.shape.n_bytes_state + n_cells * self.shape.n_bytes_cell) / self._bytes_s
 
     def decode(self, chunks: list[Chunk]) -> list[tuple[int, ...]]:
@@ -65,48 +70,53 @@ class SlowEngine(FakeEngine):
         self.now += BATCH_S + TOKEN_S * sum(len(chunk.inputs) for chunk in chunks)
         return rows
 
-    def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:
-        super().copy(src, dst, own_window=own_window)
-        if own_window and self.shape.kind.has_window:
-            self._charge("copy", 2)
+    def copy(self, src: int, dst: int, *, trims_window: bool = False) -> None:
+        super().copy(src, dst, trims_window=trims_window)
+        if trims_window and self.length(src) > self.shape.n_swa > 0:
+            self.now += 2 * self.copy_s(1) / _N_REAL_SWA
 
     def borrow(self, src: int, dst: int, n_tokens: int, state: State | None) -> None:
         super().borrow(src, dst, n_tokens, state)
         if state is not None:
-            self._charge("borrow", 1)
+            self._charge("borrow", state.n_bytes)
 
     def state_bytes(self, seq: int, *, partial: bool) -> int:
-        return super().state_bytes(seq, partial=partial) + self._n_padding
+        return super().state_bytes(seq, partial=partial) + self._n_padding(seq)
 
     def save(self, seq: int, *, partial: bool) -> State:
         state = super().save(seq, partial=partial)
-        self._charge("save", 1, 0 if partial else self.length(seq))
-        return replace(state, parts={**state.parts, "padding": self._padding[: self._n_padding]})
+        state = replace(state, parts={**state.parts, "padding": self._padding[: self._n_padding(seq)]})
+        self._charge("save", state.n_bytes)
+        return state
 
     def load(self, state: State, seq: int) -> None:
         super().load(state, seq)
-        self._charge("load", 1, 0 if state.is_partial else state.n_tokens)
+        self._charge("load", state.n_bytes)
 
     def save_cells(self, seq: int, start: int, end: int, via: int) -> Cells:
         cells = super().save_cells(seq, start, end, via)
-        self._charge("save_cells", 1, end - start)
+        self._charge("save_cells", self.shape.n_bytes_state + cells.n_bytes)
         return cells
 
     def put_cells(self, seq: int, runs: Sequence[Cells], end: int, state: State | None, via: int) -> None:
         n_held = self.length(seq)
         super().put_cells(seq, runs, end, state, via)
-        self._charge("put_cells", 1, end - n_held)
+        self._charge("put_cells", self.shape.n_bytes_state + (end - n_held) * self.shape.n_bytes_cell)
 
     def put_state(self, seq: int, state: State) -> None:
         super().put_state(seq, state)
-        self._charge("put_state", 1)
+        self._charge("put_state", state.n_bytes)
 
-    @property
-    def _n_padding(self) -> int:
-        return len(self._padding) if self.shape.kind.has_state_part else 0
+    def _n_padding(self, seq: int) -> int:
+        """What the state of a sequence lacks to be as large as it would be: that of a window grows until it is full."""
+        kind, n_swa = self.shape.kind, self.shape.n_swa
+        if not kind.has_state_part:
+            return 0
+        n_bytes = N_BYTES_STATE * min(self.length(seq), n_swa) // n_swa if kind.has_window else N_BYTES_STATE
+        return max(0, n_bytes - super().state_bytes(seq, partial=True))
 
-    def _charge(self, call: str, n_states: int, n_cells: int = 0) -> None:
-        seconds = self.copy_s(n_states, n_cells)
+    def _charge(self, call: str, n_bytes: int) -> None:
+        seconds = n_bytes / self._bytes_s
         self.copies.append(Copy(self.now, seconds, call))
         self.now += seconds
 
@@ -151,7 +161,8 @@ class SlowRig(Rig):
 
     def rest(self) -> None:
         """Return once the loop has nothing to do: how far deferred work comes must not depend on the time it has."""
-        wait_until(lambda: self.loop.call(self._is_at_rest).result(PATIENCE_S), "a loop that rests")
+        # Each call takes a turn of the loop, in which it does some of its work.
+        assert any(self.loop.call(self._is_at_rest).result(PATIENCE_S) for _ in range(_N_TURNS_MOST)), "it never rests"
 
     def _is_at_rest(self) -> bool:
         return self.loop._is_maintained

@@ -90,8 +90,8 @@ class DraftingEngine(FakeEngine):
                     self.drafts[chunk.seq].read(start + offset, token)
         return rows
 
-    def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:
-        super().copy(src, dst, own_window=own_window)
+    def copy(self, src: int, dst: int, *, trims_window: bool = False) -> None:
+        super().copy(src, dst, trims_window=trims_window)
         self.drafts[dst] = replace(self.drafts[src], cells=dict(self.drafts[src].cells))
 
     def borrow(self, src: int, dst: int, n_tokens: int, state: State | None) -> None:

@@ -14,10 +14,16 @@ from tests.kit.conversation import Prompt, chat, text
 from tests.kit.fake_engine.reading import expected_reply
 from tests.kit.holding import held
 from tests.kit.rig import Heard
-from tests.kit.slow_copies import BATCH_S, FAST_BYTES_S, SLOW_BYTES_S, TOKEN_S, SlowRig
+from tests.kit.slow_copies import BATCH_S, FAST_BYTES_S, N_SWA, SLOW_BYTES_S, TOKEN_S, SlowRig
 from tests.kit.waiting import PATIENCE_S, wait_until
 
 RATES = [SLOW_BYTES_S, FAST_BYTES_S]
+WITH_STATE = [
+    MemoryKind.HYBRID,
+    MemoryKind.RECURRENT,
+    MemoryKind.SLIDING_WINDOW,
+    pytest.param(MemoryKind.HYBRID_WINDOW, marks=pytest.mark.long),
+]
 N_BATCH = 512
 N_FEW = 8
 """Tokens that are read faster than a state is copied to the host and back, even where that is fast."""
@@ -86,7 +92,7 @@ def ask(rig: SlowRig, prompt: Prompt, n_predict: int = 4, **job: object) -> tupl
     started = rig.engine.now
     heard = submit(rig, prompt, n_predict, **job)
     heard.wait()
-    assert heard.tokens == expected_reply(rig.kind, prompt.tokens, n_predict)
+    assert heard.tokens == expected_reply(rig.kind, prompt.tokens, n_predict, n_swa=N_SWA)
     rig.rest()
     rig.check()
     return heard, heard.told[0] - started
@@ -98,7 +104,7 @@ def reading_s(n_tokens: int, n_cuts: int = 0) -> float:
 
 
 @pytest.mark.parametrize("n_parked", [4, 16])
-@pytest.mark.parametrize("kind", [MemoryKind.HYBRID, MemoryKind.RECURRENT])
+@pytest.mark.parametrize("kind", WITH_STATE)
 @pytest.mark.parametrize("bytes_s", RATES)
 def test_reading_cold_takes_little_longer_than_without_checkpoints(
     make_rig: MakeSlowRig, kind: MemoryKind, bytes_s: float, n_parked: int
@@ -112,7 +118,7 @@ def test_reading_cold_takes_little_longer_than_without_checkpoints(
         assert first_s <= 1.06 * reading_s(n_read)
 
 
-@pytest.mark.parametrize("kind", [MemoryKind.HYBRID, MemoryKind.RECURRENT])
+@pytest.mark.parametrize("kind", WITH_STATE)
 @pytest.mark.parametrize("bytes_s", RATES)
 def test_reading_cold_is_as_fast_where_nothing_had_time_to_leave_the_device(
     make_rig: MakeSlowRig, kind: MemoryKind, bytes_s: float
@@ -131,7 +137,7 @@ def test_reading_cold_is_as_fast_where_nothing_had_time_to_leave_the_device(
     rig.check()
 
 
-@pytest.mark.parametrize("kind", [MemoryKind.ATTENTION, MemoryKind.HYBRID, MemoryKind.RECURRENT])
+@pytest.mark.parametrize("kind", [MemoryKind.ATTENTION, *WITH_STATE])
 @pytest.mark.parametrize("bytes_s", RATES)
 def test_follow_ups_read_what_is_new_and_wait_for_no_copy(
     make_rig: MakeSlowRig, kind: MemoryKind, bytes_s: float
@@ -165,7 +171,7 @@ def copying_s(rig: SlowRig, began: float, ended: float) -> float:
     return sum(copy.seconds for copy in rig.engine.copies if began <= copy.began < ended)
 
 
-@pytest.mark.parametrize("kind", [MemoryKind.HYBRID, MemoryKind.RECURRENT])
+@pytest.mark.parametrize("kind", WITH_STATE)
 def test_deferred_copies_wait_for_first_tokens_and_take_a_small_share_beside_replies(
     make_rig: MakeSlowRig, kind: MemoryKind, tmp_path: Path
 ) -> None:
@@ -182,10 +188,10 @@ def test_deferred_copies_wait_for_first_tokens_and_take_a_small_share_beside_rep
     assert copying_s(rig, last, rig.engine.now) > 0.5
 
 
-@pytest.mark.parametrize("kind", [kind for kind in MemoryKind if kind.has_window])
+@pytest.mark.parametrize("kind", WITH_STATE)
 def test_the_end_of_a_reply_is_told_before_its_state_is_kept(make_rig: MakeSlowRig, kind: MemoryKind) -> None:
-    rig = make_rig(kind, SLOW_BYTES_S)
-    heard, _ = ask(rig, chat(*conversation(1, 1, 300)))
+    rig = make_rig(kind, SLOW_BYTES_S, n_parked=1)
+    heard, _ = ask(rig, chat(*conversation(1, 1, 2000)))
     assert heard.ended_at == heard.told[-1]
     assert copying_s(rig, heard.ended_at, rig.engine.now) >= rig.engine.copy_s(1)
 
@@ -237,7 +243,7 @@ def unpark(rig: SlowRig, n_tokens: int) -> None:
     rig.loop.call(move).result(PATIENCE_S)
 
 
-@pytest.mark.parametrize("kind", [MemoryKind.HYBRID, MemoryKind.RECURRENT])
+@pytest.mark.parametrize("kind", WITH_STATE)
 def test_idle_time_readies_what_is_parked_to_leave_at_once(make_rig: MakeSlowRig, kind: MemoryKind) -> None:
     rig = make_rig(kind, SLOW_BYTES_S, n_parked=16)
     ask(rig, chat(*conversation(2, 3, 400)))

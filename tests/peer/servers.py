@@ -30,12 +30,24 @@ class Servers:
 @contextmanager
 def both(model: Path, flags: Sequence[str]) -> Iterator[Servers]:
     """Start both; skips the test where llama-server's engine is not installed."""
-    llama = [PEER.python, str(_LLAMA_SERVER)]
     segue = [sys.executable, "-m", "segue", "serve"]
-    arguments = ["--model", str(model), "--threads", "1", "--seed", "1", *flags]
     # Only Segue drafts unless it is told otherwise.
-    with _running([*segue, *arguments, "--spec-type", "none"]) as one, _running([*llama, *arguments]) as other:
+    with (
+        llama_server(model, flags) as other,
+        _running([*segue, *_arguments(model, flags), "--spec-type", "none"]) as one,
+    ):
         yield Servers(one, other)
+
+
+@contextmanager
+def llama_server(model: Path, flags: Sequence[str]) -> Iterator[httpx.Client]:
+    """Start llama-server alone; skips the test where its engine is not installed."""
+    with _running([PEER.python, str(_LLAMA_SERVER), *_arguments(model, flags)]) as client:
+        yield client
+
+
+def _arguments(model: Path, flags: Sequence[str]) -> list[str]:
+    return ["--model", str(model), "--threads", "1", "--seed", "1", *flags]
 
 
 @contextmanager

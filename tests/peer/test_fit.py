@@ -1,5 +1,7 @@
 """The model of llama-server's choice of a context chooses as llama-server does, where both can run: without devices."""
 
+from itertools import product
+
 import psutil
 import pytest
 
@@ -9,7 +11,7 @@ from segue.engine.layout import read_layout
 from segue.engine.model import Model, ModelParams
 from tests.fit.llama_fit import LlamaDevice, llama_context
 from tests.kit.models import model_path
-from tests.peer.servers import both
+from tests.peer.servers import llama_server
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.client_ci]
 
@@ -25,8 +27,14 @@ def used_bytes(model: Model, n_ctx: int) -> int:
     return int(weights + sum(cache.n_bytes for cache in context.caches) + sum(context.buffers.values()))
 
 
-@pytest.mark.parametrize("left_mib", [20, 40, 1000])
-@pytest.mark.parametrize("name", ["llama", "gemma3", "qwen35"])
+@pytest.mark.parametrize(
+    ("name", "left_mib"),
+    [
+        ("gemma3", 20),
+        *(pytest.param(*case, marks=pytest.mark.long) for case in product(("llama", "gemma3", "qwen35"), (40, 1000))),
+        *(pytest.param(name, 20, marks=pytest.mark.long) for name in ("llama", "qwen35")),
+    ],
+)
 def test_a_context_is_chosen_as_by_llama_server(name: str, left_mib: int) -> None:
     # llama-server counts the whole memory of the host as free.
     total_bytes = psutil.virtual_memory().total
@@ -48,7 +56,7 @@ def test_a_context_is_chosen_as_by_llama_server(name: str, left_mib: int) -> Non
     finally:
         model.close()
     flags = ("--parallel", "4", "--fit-target", str(target_mib))
-    with both(model_path(name), (*flags, "--kv-unified")) as servers:
-        offered = servers.llama.get("/props").json()["default_generation_settings"]["n_ctx"]
+    with llama_server(model_path(name), (*flags, "--kv-unified")) as llama:
+        offered = llama.get("/props").json()["default_generation_settings"]["n_ctx"]
     assert abs(offered - expected) <= STEP
     assert offered == model.n_ctx_train or left_mib < 1000

@@ -38,6 +38,12 @@ def test_a_state_of_150_mib() -> None:
     assert slow.is_worth_waiting(STATE, 15_729)
 
 
+def test_a_prompt_takes_a_batch_besides_its_tokens_unless_nothing_is_left_to_read() -> None:
+    prices = priced(25e9)
+    assert prices.prefill_s(0) == 0
+    assert prices.prefill_s(1) == pytest.approx(prices.read_s(1) + 5e-3)
+
+
 def test_what_can_leave_without_a_copy_is_always_worth_it() -> None:
     assert priced(0.5e9).is_worth_copying(0, 1)
     assert not priced(0.5e9).is_slow(0)

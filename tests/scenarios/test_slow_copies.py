@@ -1,7 +1,4 @@
-"""The scenarios once more, on machines where a state of 150 MiB takes 300 ms to copy, or 6.
-
-Windows are left out: they cannot be parked without a copy, so where copies are slow, short prompts are read again.
-"""
+"""The scenarios once more, on machines where a state or a window of 150 MiB takes 300 ms to copy, or 6."""
 
 import re
 from collections.abc import Iterator
@@ -15,13 +12,13 @@ from tests.conftest import MakeRig
 from tests.kit.conversation import Tokens
 from tests.kit.fake_engine.reading import expected_reply
 from tests.kit.rig import Heard
-from tests.kit.slow_copies import FAST_BYTES_S, SLOW_BYTES_S, SlowRig
+from tests.kit.slow_copies import FAST_BYTES_S, N_SWA, SLOW_BYTES_S, SlowRig
 from tests.scenarios import test_conversations, test_load
 
 _RATES = {"slow": SLOW_BYTES_S, "fast": FAST_BYTES_S}
-_MACHINES = {
-    f"{kind}, {name}": (kind, rate) for kind in MemoryKind if not kind.has_window for name, rate in _RATES.items()
-}
+_MACHINES = {f"{kind}, {name}": (kind, rate) for kind in MemoryKind for name, rate in _RATES.items()}
+_SOON = {f"{MemoryKind.HYBRID_WINDOW}, slow", f"{MemoryKind.SLIDING_WINDOW}, fast"}
+"""The machines of the default run: recurrent state with a window, and a window alone."""
 # With less room on the device, what is on the host may take longer to load than to read again.
 _ROOM: dict[str, Any] = {"n_parked": 32, "n_idle_cells": 1 << 20}
 # Where two prompts share a few tokens, reading them is faster than copying a state.
@@ -34,10 +31,10 @@ class _Reference:
 
     def agrees(self, tokens: Tokens, heard: Heard) -> None:
         """Assert that a reply is the uncached one, to the last token."""
-        assert heard.tokens == expected_reply(self._kind, np.asarray(tokens, np.int32), len(heard.tokens))
+        assert heard.tokens == expected_reply(self._kind, np.asarray(tokens, np.int32), len(heard.tokens), n_swa=N_SWA)
 
 
-@pytest.fixture(params=list(_MACHINES))
+@pytest.fixture(params=[pytest.param(name, marks=() if name in _SOON else pytest.mark.long) for name in _MACHINES])
 def model_name(request: pytest.FixtureRequest) -> str:
     """A kind of memory and a rate of copies."""
     return str(request.param)

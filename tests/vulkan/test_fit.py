@@ -53,9 +53,15 @@ def small_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def choose(name: str, n_on_devices: int | None, places: tuple[TensorPlace, ...]) -> tuple[FitChoice, ModelParams]:
-    wanted = Asked(n_slots=2, n_ctx_train=131_072, n_ctx_most=131_072, n_on_devices=n_on_devices, overrides=places)
     with closing(Fitting(model_path(name), ModelParams(tensor_places=places), params)) as fitting:
         assert fitting.has_devices
+        wanted = Asked(
+            n_slots=2,
+            n_ctx_train=131_072,
+            n_ctx_most=131_072,
+            n_on_devices=n_on_devices,
+            overrides=fitting.tensor_places,
+        )
         choice = fitting.choose(wanted, (0,))
         return choice, fitting.params(choice.placement)
 

@@ -231,7 +231,7 @@ class Evictor:
         except (NoRoomError, StateError):
             return False
         self._engine.drop(seq)
-        self._engine.copy(self.device.scratch, seq, own_window=True)
+        self._engine.copy(self.device.scratch, seq, trims_window=True)
         self._engine.drop(self.device.scratch)
         entry.seq = NO_SEQ
         self.device.move(heir, seq)

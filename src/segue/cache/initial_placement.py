@@ -30,7 +30,8 @@ class InitialPlacement:
         if self._engine.is_unified and not self._kind.has_state_part:
             return True
         device = self._evictor.device
-        parks = device.n_parked > 0 and not self._kind.has_window
+        # Every batch attends to all cells of a window's cache, so a parked one is better only than a slow copy.
+        parks = device.n_parked > 0 and (self._evictor.costs.are_high or not self._kind.has_window)
         if parks and device.has_spare and device.put(entry, seq):
             return True
         n_bytes = self._engine.state_bytes(seq, partial=self._evictor.host.layout.is_segmented)

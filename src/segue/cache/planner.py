@@ -127,13 +127,13 @@ class Planner:
     def _soonest(self, found: Iterator[Restore[Entry]], n_prompt: int) -> tuple[Restore[Entry] | None, int]:
         """The cheapest of the deepest restores, counting the tokens left to read, and the depth of the deepest one."""
         best, n_deepest = None, 0
-        best_s = self._prices.read_s(n_prompt)
+        best_s = self._prices.prefill_s(n_prompt)
         for restore in islice(found, _N_PRICED):
             n_deepest = n_deepest or restore.n_tokens
-            seconds = self._prices.read_s(n_prompt - restore.n_tokens) + self._restore_s(restore)
+            seconds = self._prices.prefill_s(n_prompt - restore.n_tokens) + self._restore_s(restore)
             if seconds < best_s or (best is None and seconds == best_s):
                 best, best_s = restore, seconds
-            if self._prices.read_s(n_prompt - restore.n_tokens) >= best_s:
+            if self._prices.prefill_s(n_prompt - restore.n_tokens) >= best_s:
                 break
         return best, n_deepest
 
@@ -141,7 +141,8 @@ class Planner:
         if restore.checkpoint.is_parked:
             return 0.0
         if self._device.owners.is_on_device(restore.checkpoint):
-            return self._prices.load_s(self._device.engine.shape.n_bytes_state)
+            state = restore.checkpoint.state
+            return self._prices.load_s(0 if state is None else state.n_bytes)
         n_host_bytes = self._tiers.host.cost(restore.checkpoint)
         n_lower_bytes = self._tiers.lower.cost(restore.checkpoint, with_logits=restore.with_logits)
         return self._prices.restore_s(n_host_bytes, n_lower_bytes)

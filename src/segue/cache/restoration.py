@@ -112,8 +112,7 @@ class Restoration:
         evictor = self._evictor
         if entry.is_parked or self._n_tokens < entry.n_tokens or not evictor.costs.copies_are_slow:
             return
-        can_park = self._engine.is_unified and not self._engine.shape.kind.has_window
-        if can_park and evictor.ensure_free_seq_at_once():
+        if self._engine.is_unified and evictor.ensure_free_seq_at_once():
             evictor.device.put(entry, self._running.seq)
 
     def _give_up(self, error: StateError) -> None:

@@ -160,10 +160,11 @@ class Engine(Protocol):
     def logits(self, row: int) -> Logits:
         """The logits of a row of the last decode, shape `[n_vocab]`; a view, valid until the next decode."""
 
-    def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:
+    def copy(self, src: int, dst: int, *, trims_window: bool = False) -> None:
         """Copy the state of `src` to the empty `dst`, sharing its cells.
 
-        `own_window` gives `dst` window cells of its own, so that keeping `dst` does not pin those of `src`.
+        `trims_window` leaves out the window's cells that the next token does not see, so that keeping `dst` pins no
+        more than one window. It takes a cell, and the time to copy that; NoRoomError with `dst` empty if none is free.
         """
 
     def borrow(self, src: int, dst: int, n_tokens: int, state: State | None) -> None:
@@ -181,11 +182,11 @@ class Engine(Protocol):
 
         The caller passes an empty sequence `shadow`, another for each mark held, and leaves it alone until `release`.
         If the memory rewinds, the mark is a token count, costs nothing, and is valid until `seq` is emptied or rewound
-        to before it, or a `decode` of `seq` fails. Otherwise `shadow` holds a copy: attention cells are shared, so that
-        those of the mark stay in use; a window takes cells of its own and the time to copy them; recurrent state takes
-        one of the `n_seq_max` cells, which is copied at the next decode. Such a mark is valid until `release`, even if
+        to before it, or a `decode` of `seq` fails. Otherwise `shadow` holds a copy: attention cells and those of
+        a window are shared, so that those of the mark stay in use; recurrent state takes one of the `n_seq_max` cells,
+        which is copied at the next decode. Such a mark is valid until `release`, even if
         `seq` is emptied. Raises ValueError for an empty `seq`, and, unless the memory rewinds, if cells are not
-        unified; NoRoomError with `shadow` empty if there are too few cells for a window.
+        unified; NoRoomError with `shadow` empty if a window finds no cell to be copied with.
         """
 
     def roll_back(self, seq: int, mark: Mark) -> None:

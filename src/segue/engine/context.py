@@ -141,16 +141,18 @@ class Context(Engine):
         return np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._handle, row), (self.n_vocab,))
 
     @override
-    def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:
+    def copy(self, src: int, dst: int, *, trims_window: bool = False) -> None:
         self._require_empty(dst)
         self._require(src)
         if not self.is_unified:
             raise ValueError("sequences of a context that is not unified share nothing")
-        llama_cpp.llama_memory_seq_cp(self._memory, src, dst, -1, -1)
         track = self._tracks[src]
+        first_seen = track.pos_last + 1 - self.shape.n_swa
+        if trims_window and self.shape.kind.has_window and first_seen > 0:
+            self._share_seen(src, dst, first_seen, track.pos_last)
+        else:
+            llama_cpp.llama_memory_seq_cp(self._memory, src, dst, -1, -1)
         self._tracks[dst].stand(track.n_tokens, track.jumps)
-        if own_window and self.shape.kind.has_window and track.n_tokens:
-            self._set(dst, self._get(src, _PARTIAL), _PARTIAL)
 
     @override
     def borrow(self, src: int, dst: int, n_tokens: int, state: State | None) -> None:
@@ -312,6 +314,18 @@ class Context(Engine):
         self._require(seq)
         if self._tracks[seq].n_tokens:
             raise ValueError(f"sequence {seq} is in use")
+
+    def _share_seen(self, src: int, dst: int, first_seen: int, last: int) -> None:
+        """Let `dst` share all attention cells of `src`, but only the window's cells from `first_seen` to `last`.
+
+        libllama shares ranges of both caches alike, and counts a cell wrongly that is shared twice. Only loading a
+        window empties one alone, so the last token's cell is copied. Raises NoRoomError with `dst` empty.
+        """
+        llama_cpp.llama_memory_seq_cp(self._memory, src, dst, last, last + 1)
+        data = self._get(dst, _PARTIAL)
+        llama_cpp.llama_memory_seq_cp(self._memory, src, dst, 0, first_seen)
+        self._set(dst, data, _PARTIAL)
+        llama_cpp.llama_memory_seq_cp(self._memory, src, dst, first_seen, last)
 
     def _in_one(self, pieces: list[Bytes]) -> Bytes:
         """Concatenate the pieces; valid until the next call, since reusing the buffer is much faster."""

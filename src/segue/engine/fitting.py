@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from segue.engine.context_params import ContextParams
@@ -10,6 +11,7 @@ from segue.engine.dry_run import DryContext, dry_context, dry_mtp_context, figur
 from segue.engine.errors import ModelError
 from segue.engine.layout import read_layout
 from segue.engine.model import Model, ModelParams
+from segue.engine.pattern_trial import matched_tensors
 from segue.engine.placement import HOST
 from segue.fit.asked import Asked
 from segue.fit.buffers import N_CELLS_MEASURED
@@ -83,6 +85,18 @@ class Fitting:
             places = (*places, (placement.override, HOST))
         split = tuple(map(float, placement.n_on)) if len(self._gpus) > 1 and placement.n_on_devices else ()
         return replace(self.model_params, n_gpu_layers=placement.n_on_devices, tensor_split=split, tensor_places=places)
+
+    @cached_property
+    def tensor_places(self) -> tuple[tuple[frozenset[str], str], ...]:
+        """The tensors that the user has placed, with the buffers for them; nothing without devices.
+
+        libllama says which ones a pattern means, since its regular expressions are not Python's. Takes a second or two.
+        """
+        places = self.model_params.tensor_places if self.has_devices else ()
+        if not places:
+            return ()
+        matched = matched_tensors(self._path, [pattern for pattern, _ in places])
+        return tuple(zip(matched, (buffer for _, buffer in places), strict=True))
 
     @property
     def has_devices(self) -> bool:

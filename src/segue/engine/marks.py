@@ -12,7 +12,7 @@ def mark(engine: Engine, seq: int, shadow: int) -> Mark:
         raise ValueError(f"sequence {shadow} is in use")
     if engine.shape.kind.rewinds:
         return Mark(n_tokens, None)
-    engine.copy(seq, shadow, own_window=True)
+    engine.copy(seq, shadow, trims_window=True)
     return Mark(n_tokens, shadow)
 
 

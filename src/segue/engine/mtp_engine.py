@@ -146,8 +146,8 @@ class MtpEngine(Engine):
         return self.target.logits(row)
 
     @override
-    def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:
-        self.target.copy(src, dst, own_window=own_window)
+    def copy(self, src: int, dst: int, *, trims_window: bool = False) -> None:
+        self.target.copy(src, dst, trims_window=trims_window)
         self._feed([src])
         self._mtp.copy(src, dst)
         self._tails[dst] = self._tails[src].copy()

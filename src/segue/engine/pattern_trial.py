@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -15,15 +16,15 @@ from segue.engine import libllama
 from segue.engine.errors import ModelError
 from segue.engine.placement import HOST, buffer_overrides
 
-_OVERRIDDEN = "buffer type overridden to"
+_OVERRIDDEN = re.compile(r"tensor (\S+) \(.*buffer type overridden to")
 # A pattern may take this long, and as much again as all loads of the file's header so far.
 _MOST_CPU_S = 5
 _MOST_LOADS = 2
 _MOST_SHOWN = 100
 
 
-def count_matches(path: Path, patterns: Sequence[str]) -> list[int]:
-    """How many tensors of a file each pattern matches, by itself. Raises ModelError for one that libllama cannot use.
+def matched_tensors(path: Path, patterns: Sequence[str]) -> list[frozenset[str]]:
+    """The tensors of a file that each pattern matches, by itself. Raises ModelError for one that libllama cannot use.
 
     Only the file's header is read, which takes a second or two. A file that cannot be loaded matches nothing.
     """
@@ -31,32 +32,33 @@ def count_matches(path: Path, patterns: Sequence[str]) -> list[int]:
     environment = os.environ | {"GGML_NO_BACKTRACE": "1"}
     asked = json.dumps(list(patterns)).encode()
     done = subprocess.run(command, input=asked, env=environment, capture_output=True, check=False)
-    counts = [json.loads(line) for line in done.stdout.splitlines()]
-    if done.returncode < 0 and counts:
-        counts.append(None)
-    for count, pattern in zip(counts[1:], patterns, strict=False):
-        if count is None:
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    if done.returncode < 0 and found:
+        found.append(None)
+    for names, pattern in zip(found[1:], patterns, strict=False):
+        if names is None:
             raise ModelError(
                 f"--override-tensor: {_shortened(pattern)} is no regular expression that libllama can use;"
                 " it takes those of ECMAScript"
             )
-    return counts[1:] or [0] * len(patterns)
+    return [frozenset(names) for names in found[1:]] or [frozenset()] * len(patterns)
 
 
 def _try(path: Path, patterns: Iterable[str]) -> None:
-    """Print a line for the file without a pattern, then one for each pattern: how many tensors match, or null."""
+    """Print a line for the file without a pattern, then one for each pattern: the tensors that match, or null."""
     lines: list[str] = []
     on_log = llama_cpp.llama_log_callback(lambda _level, text, _data: lines.append(text.decode("utf-8", "replace")))
     libllama.start()
     llama_cpp.llama_log_set(on_log, ctypes.c_void_p(0))
     if not _loads(path):
         return
-    print(0, flush=True)
+    print("[]", flush=True)
     for pattern in patterns:
         lines.clear()
         _limit_cpu_time()
         is_usable = _loads(path, pattern)
-        print(json.dumps(sum(_OVERRIDDEN in line for line in lines) if is_usable else None), flush=True)
+        names = [found[1] for line in lines if (found := _OVERRIDDEN.search(line))]
+        print(json.dumps(names if is_usable else None), flush=True)
 
 
 def _limit_cpu_time() -> None:

@@ -11,7 +11,8 @@ class Asked:
     that a context keeps while the model is made to fit. `n_on_devices` counts layers as `--n-gpu-layers` does.
     `n_shadows` sequences are what drafts roll back to. A second model that drafts takes `n_bytes_cell_drafts` for each
     cell, and `n_bytes_drafts` besides; what drafts are looked up in takes `n_bytes_history` of the host's memory.
-    `overrides` are patterns of tensors with the names of devices; other names mean host memory.
+    `overrides` are names of tensors with that of the device for them, of which the first counts; other devices mean
+    host memory.
     """
 
     n_slots: int
@@ -30,7 +31,7 @@ class Asked:
     is_kv_offloaded: bool = True
     n_on_devices: int | None = None
     shares: tuple[float, ...] = ()
-    overrides: tuple[tuple[str, str], ...] = ()
+    overrides: tuple[tuple[frozenset[str], str], ...] = ()
 
     @property
     def is_placed(self) -> bool:

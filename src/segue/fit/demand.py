@@ -8,7 +8,7 @@ from segue.fit.buffers import HOST, Buffers, ComputeBuffers
 from segue.fit.figures import NOTHING, ContextFigures, LayerMemory
 from segue.fit.layout import ModelLayout
 from segue.fit.memory_devices import DeviceMemory, HostMemory
-from segue.fit.placement import Placement, matches
+from segue.fit.placement import Placement
 from segue.fit.sizes import rounded
 from segue.fit.usage import MemoryUsage
 
@@ -50,7 +50,7 @@ class Demand:
 
     def _add_weights(self) -> None:
         for tensor in self.layout.loaded:
-            place = next((name for pattern, name in self.asked.overrides if matches(pattern, tensor.name)), None)
+            place = next((name for tensors, name in self.asked.overrides if tensor.name in tensors), None)
             layer = self._layers[-1 if tensor.layer is None else tensor.layer]
             if place is not None:
                 self._fixed[place if place in self._fixed else HOST] += tensor.n_bytes

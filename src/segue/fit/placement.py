@@ -1,6 +1,5 @@
 """Where the layers of a model lie."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -53,11 +52,3 @@ def by_shares(n_layers: int, n_on_devices: int, shares: Sequence[float]) -> Plac
     for i in range(n_on_devices):
         counts[next((d for d, end in enumerate(ends) if end > i / n_on_devices), len(shares) - 1)] += 1
     return Placement(n_layers, tuple(counts))
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Whether an override's pattern matches a tensor; an invalid regular expression matches none."""
-    try:
-        return re.search(pattern, name) is not None
-    except re.error:
-        return False

@@ -58,6 +58,10 @@ class Prices:
             return 0.0
         return n_tokens * self.token_s if self.token_s else float("inf")
 
+    def prefill_s(self, n_tokens: int) -> float:
+        """The time until the last of a prompt's tokens is read: 0 if there are none, else with that of a batch."""
+        return self.read_s(n_tokens) + self.overhead_s if n_tokens else 0.0
+
     def checkpoint_tokens(self, n_bytes_state: int) -> float:
         """The cost of one more checkpoint, in tokens that could be read in the same time.
 

@@ -16,11 +16,12 @@ def branch_of(checkpoint: AnyCheckpoint) -> Branch[AnyCheckpoint]:
     """The branch that an attached checkpoint stands on; ValueError if it is not attached."""
     if checkpoint.branch is None:
         raise ValueError("the checkpoint is not attached")
-    return cast(Branch[AnyCheckpoint], checkpoint.branch)
+    return cast("Branch[AnyCheckpoint]", checkpoint.branch)
 
 
 def _branch(checkpoint: AnyCheckpoint) -> Branch[AnyCheckpoint] | None:
-    return cast(Branch[AnyCheckpoint] | None, checkpoint.branch)
+    # A type that is no text would be built anew with each call, which takes longer than all else here.
+    return cast("Branch[AnyCheckpoint] | None", checkpoint.branch)
 
 
 def tokens_of(checkpoint: Checkpoint) -> Tokens:

@@ -56,8 +56,8 @@ class TestDevice(TierConformance):
         assert desk.engine.length(0) == entry.n_tokens
         copy = desk.engine.copy
 
-        def fail(src: int, dst: int, *, own_window: bool = False) -> None:
-            copy(src, dst, own_window=own_window)
+        def fail(src: int, dst: int, *, trims_window: bool = False) -> None:
+            copy(src, dst, trims_window=trims_window)
             raise NoRoomError("the cells are full")
 
         with patch.object(desk.engine, "copy", fail):

@@ -16,19 +16,36 @@ class Sequences(Subject):
         a = text(1, n + 20)
         self.read(engine, 0, a[:n])
         logits = []
-        for own_window in (False, True):
-            engine.copy(0, 1, own_window=own_window)
+        for trims_window in (False, True):
+            engine.copy(0, 1, trims_window=trims_window)
             assert engine.length(1) == n
             assert engine.span(1)[1] == engine.span(0)[1]
             logits.append(self.read(engine, 1, a[n:]))
             engine.drop(1)
-        engine.copy(0, 1, own_window=True)
+        engine.copy(0, 1, trims_window=True)
         self.read(engine, 0, text(2, 30))
         engine.drop(0)
         logits.append(self.read(engine, 1, a[n:]))
         wanted = self.read(engine, 2, a)
         for found in logits:
             self.assert_close(found, wanted)
+
+    def test_a_trimmed_copy_pins_no_more_than_a_window(self, engine: Engine) -> None:
+        if not engine.shape.kind.has_window:
+            pytest.skip("has no window")
+        n, n_parked = self.n_long(engine), 3
+        tail, wanted = text(9, 20), []
+        for seq in range(1, n_parked + 1):
+            self.read(engine, 0, text(seq, n))
+            engine.copy(0, seq, trims_window=True)
+            engine.copy(0, VIA, trims_window=True)
+            wanted.append(self.read(engine, VIA, tail))
+            engine.drop(VIA)
+        # The path exceeds the window's cache, unless cells that no token sees are used again.
+        self.read(engine, 0, text(8, N_CELLS - n_parked * (n + len(tail))))
+        engine.drop(0)
+        for seq in range(1, n_parked + 1):
+            self.assert_close(self.read(engine, seq, tail), wanted[seq - 1])
 
     def test_what_is_in_use_is_not_overwritten(self, engine: Engine) -> None:
         self.read(engine, 0, text(1, 20))
@@ -71,7 +88,7 @@ class Sequences(Subject):
                     engine.rewind(0, n_tokens)
         elif kind.has_window:
             # The window behind an early position is gone; that behind the last but one is still there.
-            engine.copy(0, 1, own_window=True)
+            engine.copy(0, 1, trims_window=True)
             with pytest.raises(ValueError, match="window"):
                 engine.rewind(1, n_kept)
             assert engine.length(1) == n

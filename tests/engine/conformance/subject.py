@@ -27,7 +27,7 @@ class Subject:
     Both have `N_SEQ` sequences, `N_CELLS` cells, and read `N_BATCH` inputs with `N_ROWS` rows in a call.
     """
 
-    close: ClassVar[float] = 0.0
+    close: float = 0.0
     """How far logits may move, relative to the largest, when cells lie elsewhere or batches are cut elsewhere."""
 
     names: ClassVar[frozenset[str]] = frozenset({MODEL})

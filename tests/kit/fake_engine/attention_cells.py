@@ -17,7 +17,8 @@ class AttentionCells:
         self.n_swa = n_swa
         self.pos = np.full(n_cells, -1, np.int64)
         self.values = np.zeros(n_cells, np.uint64)
-        self.seqs = np.zeros((n_cells, n_seq_max), np.bool_)
+        # What is asked most often is one sequence's cells, and how many sequences each cell has.
+        self.seqs = np.zeros((n_cells, n_seq_max), np.bool_, order="F")
         self._head = 0
 
     def of(self, seq: int) -> Slots:

@@ -114,16 +114,18 @@ class FakeEngine:
             raise ValueError("no logits were asked for there")
         return self._rows[row]
 
-    def copy(self, src: int, dst: int, *, own_window: bool = False) -> None:
+    def copy(self, src: int, dst: int, *, trims_window: bool = False) -> None:
         self._enter()
         self._require(src)
         self._require_unified_and_empty(dst)
-        self.memory.share(src, dst)
-        self.memory.recurrent[dst] = self.memory.recurrent[src]
         track = self._tracks[src]
+        first_seen = track.pos_last + 1 - self.shape.n_swa
+        if trims_window and self.shape.kind.has_window and first_seen > 0:
+            self._share_seen(src, dst, first_seen, track.pos_last)
+        else:
+            self.memory.share(src, dst)
+        self.memory.recurrent[dst] = self.memory.recurrent[src]
         self._tracks[dst].stand(track.n_tokens, track.jumps)
-        if own_window and self.shape.kind.has_window and track.n_tokens:
-            self._put(dst, self.memory.saved(src, partial=True), partial=True)
 
     def borrow(self, src: int, dst: int, n_tokens: int, state: State | None) -> None:
         self._enter()
@@ -302,6 +304,15 @@ class FakeEngine:
     def _positions(self, chunk: Chunk) -> NDArray[np.int64]:
         offsets = np.arange(len(chunk.inputs)) if chunk.positions is None else chunk.positions.offsets
         return offsets.astype(np.int64) + self._tracks[chunk.seq].pos
+
+    def _share_seen(self, src: int, dst: int, first_seen: int, last: int) -> None:
+        """Share what `src` holds, but only the window that its next token sees; the last cell is a copy."""
+        self.memory.share(src, dst, last + 1, last)
+        self.memory.recurrent[dst] = self.memory.recurrent[src]
+        data = self.memory.saved(dst, partial=True)
+        self.memory.share(src, dst, first_seen)
+        self._put(dst, data, partial=True)
+        self.memory.share(src, dst, last, first_seen)
 
     def _require_taken(self, seq: int) -> None:
         if self.refuses_states:

@@ -58,10 +58,10 @@ class Memory:
             held |= set(np.flatnonzero(cells.seqs.any(axis=0)).tolist())
         return held
 
-    def share(self, src: int, dst: int, pos_end: int = 1 << 62) -> None:
-        """Let `dst` see the cells of `src` before `pos_end`; recurrent state is not shared."""
+    def share(self, src: int, dst: int, pos_end: int = 1 << 62, pos: int = 0) -> None:
+        """Let `dst` see the cells of `src` in `[pos, pos_end)`; recurrent state is not shared."""
         for cells in self.caches(src):
-            cells.share(src, dst, pos_end)
+            cells.share(src, dst, pos_end, pos)
 
     def cut_tail(self, seq: int, pos: int) -> None:
         """Take a sequence off its cells from `pos` on."""
@@ -98,9 +98,9 @@ class Memory:
         """Hash inputs, whose cells are placed, with what each of them sees; the values of all."""
         kind, n_swa = self._kind, self._n_swa
         start, last = int(positions[0]), int(positions[-1])
-        base = self._seen(self.base, seq, 0, start) if kind.shares_cells else {}
-        window = self._seen(self.window, seq, start - n_swa + 1, start) if kind.has_window else {}
-        everything, in_window = sum(base.values()), sum(window.values())
+        everything = self._base_sum(seq, start) if kind.shares_cells else 0
+        window = self._in_window(seq, start - n_swa + 1, start) if kind.has_window else {}
+        in_window = sum(window.values())
         recurrent = (self.recurrent[seq] or (-1, 0))[1]
         values = []
         for position, token in zip(positions.tolist(), ids, strict=True):
@@ -157,9 +157,14 @@ class Memory:
             start += N_BYTES_RECURRENT
         assert start == len(data), "the state is of another kind"
 
-    def _seen(self, caches: list[AttentionCells], seq: int, start: int, end: int) -> dict[int, int]:
-        """By position, the values of the cells of a sequence in `[start, end)`, added up where one is doubled."""
-        cells = caches[0 if self._is_unified else seq]
+    def _base_sum(self, seq: int, end: int) -> int:
+        """The sum of the values of a sequence's cells before `end`, in the 64 bits that `mix` takes of it."""
+        cells = self.base[0 if self._is_unified else seq]
+        return int(cells.values[cells.seqs[:, seq] & (cells.pos < end)].sum(dtype=np.uint64))
+
+    def _in_window(self, seq: int, start: int, end: int) -> dict[int, int]:
+        """By position, the values of the window's cells in `[start, end)`, added up where one is doubled."""
+        cells = self.window[0 if self._is_unified else seq]
         seen: dict[int, int] = {}
         slots = cells.of(seq)
         for slot in slots[np.argsort(cells.pos[slots], kind="stable")].tolist():

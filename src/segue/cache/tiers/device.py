@@ -40,7 +40,7 @@ class DeviceTier:
             return False
         seq = self.free_seqs.pop()
         try:
-            self.engine.copy(source, seq, own_window=True)
+            self.engine.copy(source, seq, trims_window=True)
         except NoRoomError:
             self.engine.drop(seq)
             self.free_seqs.append(seq)

@@ -96,7 +96,9 @@ class CellOwners:
         """How many of the checkpoint's first cells other sequences keep too."""
         n_shared = self.n_on_running(entry)
         for parked in self.parked(entry.tree):
-            if parked is not entry:
+            if n_shared == entry.n_tokens:
+                break
+            if parked is not entry and parked.n_tokens > n_shared:
                 n_shared = max(n_shared, common(entry, parked))
         return n_shared
 

@@ -7,7 +7,7 @@ from segue.commands.doctor.finding import Finding
 from segue.commands.doctor.setup import Setup
 from segue.engine import libllama
 from segue.engine.errors import ModelError
-from segue.engine.pattern_trial import count_matches
+from segue.engine.pattern_trial import matched_tensors
 
 
 def check_tensors(setup: Setup) -> Iterator[Finding]:
@@ -25,7 +25,7 @@ def _fault(place: tuple[str, str], path: Path) -> str:
     if buffer not in known:
         return f"libllama has no buffers named {buffer!r}; it has {', '.join(known)}"
     try:
-        (n_tensors,) = count_matches(path, [pattern])
+        (tensors,) = matched_tensors(path, [pattern])
     except ModelError as error:
         return str(error).removeprefix("--override-tensor: ")
-    return "" if n_tensors else f"{pattern!r} matches no tensor of the model"
+    return "" if tensors else f"{pattern!r} matches no tensor of the model"
