@@ -19,7 +19,7 @@ from segue.engine.mtp_engine import MTP, MtpEngine
 from segue.engine.state import MODEL
 from tests.kit.architectures import Sizes, llama
 from tests.kit.conversation import text
-from tests.kit.models import model_path
+from tests.kit.models import QWEN35_TINY, model_path
 from tests.kit.mtp_models import MTP_MODELS, mtp_path, open_mtp, qwen35_mtp
 from tests.kit.rig import EXACT
 
@@ -174,7 +174,7 @@ def test_a_whole_state_comes_back(engine: MtpEngine, wanted: Guess) -> None:
 
 
 def test_a_checkpoint_takes_one_attention_layer_more_and_a_row(tmp_path: Path) -> None:
-    write_qwen35_mtp(tmp_path / "deep.gguf", n_layer=12)
+    write_model(tmp_path / "deep.gguf", qwen35_mtp(**QWEN35_TINY | {"n_layer": 12}), seed=0)
     n_bytes = []
     for path in (mtp_path("qwen35-mtp"), tmp_path / "deep.gguf"):
         model = Model(path, ModelParams(loads_mtp=True))

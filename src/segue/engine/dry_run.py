@@ -55,7 +55,7 @@ def dry_context(model: Model, params: ContextParams) -> DryContext:
 
 
 def dry_mtp_context(model: Model, params: ContextParams) -> DryContext:
-    """What the context of the layers for multi-token prediction would take, beside the model's own. Raises ModelError."""
+    """What the context for multi-token prediction would take, beside the model's own. Raises ModelError."""
     target = create_context(model, params)
     try:
         with libllama.recorded() as lines:

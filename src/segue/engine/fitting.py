@@ -135,7 +135,7 @@ class Fitting:
         ]
 
     def _mtp_buffers(self, asked: Asked, n_bytes_row: int) -> int:
-        """What the layers for multi-token prediction take for computing, with a row for each sequence that there may be."""
+        """What multi-token prediction takes for computing, with a row for each sequence that there may be."""
         params = self._params(N_CELLS_MEASURED[1], 1)
         if params not in self._mtp_contexts:
             self._mtp_contexts[params] = dry_mtp_context(self.model, params)
