@@ -31,7 +31,7 @@ class InitialPlacement:
             return True
         device = self._evictor.device
         # Every batch attends to all cells of a window's cache, so a parked one is better only than a slow copy.
-        parks = device.n_parked > 0 and (self._evictor.costs.are_high or not self._kind.has_window)
+        parks = device.n_parked > 0 and (self._evictor.costs.copies_are_slow or not self._kind.has_window)
         if parks and device.has_spare and device.put(entry, seq):
             return True
         n_bytes = self._engine.state_bytes(seq, partial=self._evictor.host.layout.is_segmented)
