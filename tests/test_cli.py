@@ -9,13 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import httpx
 import pytest
+from cyclopts import App
 
 from segue import __version__
-from segue.cli import main
+from segue.cli import LAZY, app, main
 from tests.kit.waiting import PATIENCE_S, wait_until
 
 
@@ -273,3 +275,11 @@ def test_help_names_every_flag_with_its_variable_and_default(capsys: pytest.Capt
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for part in ("--ctx-size -c", "LLAMA_ARG_CTX_SIZE", "--reproducible", "Chats", "[default: 2048]"):
         assert part in text
+
+
+@pytest.mark.parametrize("path", LAZY)
+def test_a_command_that_is_imported_late_has_its_own_help(path: str) -> None:
+    module, _, name = path.partition(":")
+    command = getattr(import_module(module), name)
+    assert (command.help if isinstance(command, App) else command.__doc__).partition("\n")[0] == LAZY[path]
+    assert app[name].help.partition("\n")[0] == LAZY[path]
