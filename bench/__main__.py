@@ -1,6 +1,7 @@
 """`python -m bench [--quick] [--only day,ttft] ...`: measure, show tables, write the report."""
 
 import argparse
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from bench import machine, report
 from bench.options import Options
 from bench.part import PARTS
 from bench.row import Row
-from bench.server import ServerError, has_peer
+from bench.server import LLAMA_SERVER, ServerError, has_peer
 from bench.table import terminal_table
 
 _WIDTH: Final = 140
@@ -25,11 +26,14 @@ _NO_PEER: Final = (
 
 
 def main() -> int:
-    """Run the parts asked for; 1 if one of them could not be measured."""
+    """Run the parts asked for; 1 if one of them could not be measured, 2 if there is no such peer."""
     # The servers are ended on the way out; a signal must not skip that.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _options()
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
+    if LLAMA_SERVER and shutil.which(LLAMA_SERVER) is None:
+        console.print(f"LLAMA_SERVER: there is no program {LLAMA_SERVER}", style="red", markup=False)
+        return 2
     if not has_peer():
         console.print(_NO_PEER, style="yellow")
     facts = {
