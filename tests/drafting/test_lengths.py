@@ -20,31 +20,44 @@ FREE = _costs(of_1=1.0, of_16=1.0, of_64=1.0)
 CPU = _costs(of_1=17.0, of_2=21.7, of_4=27.4, of_8=39.0)
 
 
+def _chosen(prospects: list[Prospect], costs: RowCosts, *, are_equal: bool) -> list[int]:
+    return choose_lengths(prospects, costs, are_equal=are_equal, reads_again=are_equal, n_tokens_most=64)
+
+
 @pytest.mark.parametrize(("probability", "n"), [(0.0, 0), (0.2, 0), (0.45, 2), (0.8, 5), (0.98, 7)])
 def test_what_one_reply_drafts_on_a_cpu(probability: float, n: int) -> None:
-    assert choose_lengths([Prospect(1, 7, probability)], CPU, are_equal=False, n_tokens_most=64) == [n]
+    assert _chosen([Prospect(1, 7, probability)], CPU, are_equal=False) == [n]
 
 
 def test_rows_that_cost_as_much_as_calls_are_not_worth_it() -> None:
-    assert choose_lengths([Prospect(1, 7, 0.9)], DEAR, are_equal=False, n_tokens_most=64) == [0]
+    assert _chosen([Prospect(1, 7, 0.9)], DEAR, are_equal=False) == [0]
 
 
 def test_rows_that_cost_nothing_are_all_used() -> None:
-    assert choose_lengths([Prospect(1, 7, 0.1)], FREE, are_equal=False, n_tokens_most=64) == [7]
+    assert _chosen([Prospect(1, 7, 0.1)], FREE, are_equal=False) == [7]
 
 
 def test_only_likely_replies_draft_where_they_need_not_be_equal() -> None:
     likely, unlikely = Prospect(1, 4, 0.95), Prospect(1, 4, 0.05)
-    assert choose_lengths([likely, unlikely], CPU, are_equal=False, n_tokens_most=64) == [4, 0]
+    assert _chosen([likely, unlikely], CPU, are_equal=False) == [4, 0]
 
 
 def test_replies_with_recurrent_state_get_equally_many_tokens() -> None:
-    lengths = choose_lengths([Prospect(1, 4, 0.95), Prospect(3, 0, 0.0)], FREE, are_equal=True, n_tokens_most=64)
+    lengths = _chosen([Prospect(1, 4, 0.95), Prospect(3, 0, 0.0)], FREE, are_equal=True)
     assert lengths == [4, 2]
 
 
+def test_replies_with_a_window_get_equally_many_tokens_and_read_nothing_again() -> None:
+    prospects = [Prospect(1, 7, 0.45), Prospect(1, 0, 0.0)]
+    equal, again = (
+        choose_lengths(prospects, CPU, are_equal=True, reads_again=reads_again, n_tokens_most=64)
+        for reads_again in (False, True)
+    )
+    assert equal[0] == equal[1] >= again[0] == again[1]
+
+
 def test_nothing_is_filled_up_where_nothing_is_drafted() -> None:
-    assert choose_lengths([Prospect(1, 0, 0.0), Prospect(3, 0, 0.0)], FREE, are_equal=True, n_tokens_most=64) == [0, 0]
+    assert _chosen([Prospect(1, 0, 0.0), Prospect(3, 0, 0.0)], FREE, are_equal=True) == [0, 0]
 
 
 @given(
@@ -58,7 +71,7 @@ def test_nothing_is_filled_up_where_nothing_is_drafted() -> None:
 def test_a_call_with_drafts_never_holds_too_much(
     prospects: list[Prospect], are_equal: bool, n_tokens_most: int, costs: RowCosts
 ) -> None:
-    lengths = choose_lengths(prospects, costs, are_equal=are_equal, n_tokens_most=n_tokens_most)
+    lengths = choose_lengths(prospects, costs, are_equal=are_equal, reads_again=are_equal, n_tokens_most=n_tokens_most)
     n_tokens = [one.n_unread + n for one, n in zip(prospects, lengths, strict=True)]
     assert all(n >= 0 for n in lengths)
     if any(lengths):
@@ -79,9 +92,7 @@ def test_a_model_drafts_less_where_it_is_slow_or_what_held_is_read_again() -> No
     assert worth.n_drafts(0.8, 8, 5.0) < n
     assert worth.n_drafts(0.8, 8, 50.0) == 0
     assert Worth(CPU, 1, reads_again=True).n_drafts(0.8, 8, 1.0) < n
-    lengths = {
-        again: choose_lengths([Prospect(1, 7, 0.45)], CPU, are_equal=again, n_tokens_most=64) for again in (False, True)
-    }
+    lengths = {again: _chosen([Prospect(1, 7, 0.45)], CPU, are_equal=again) for again in (False, True)}
     assert lengths[True] < lengths[False]
 
 

@@ -207,3 +207,18 @@ def test_a_placement_of_tensors_is_kept_or_refused_and_nothing_else_moves() -> N
     with pytest.raises(FitError, match="GPU0"):
         on([device(20 * MIB)], shape, n_ctx=1000, overrides=mine)
     assert on([device(20 * MIB)], shape, n_ctx=1000).placement.n_host_experts > 1
+
+
+def test_what_drafts_lies_with_the_last_layer_and_its_history_on_the_host() -> None:
+    drafts: dict[str, Any] = {"n_bytes_cell_drafts": 500.0, "n_bytes_drafts": MIB, "n_bytes_history": 2 * MIB}
+    plain, drafted = (on([device(64 * MIB)], n_ctx=4096, parked_mib=0, **more) for more in ({}, drafts))
+    card, host = drafted.usages
+    assert (card.draft_cells, card.draft_buffers) == (500 * 4096, MIB)
+    assert (host.draft_cells, host.draft_buffers) == (0, 2 * MIB)
+    assert card.used == plain.usages[0].used + 500 * 4096 + MIB
+    assert card.cells == plain.usages[0].cells
+    with pytest.raises(FitError):
+        on([device(card.used - 1)], n_ctx=4096, parked_mib=0, n_on_devices=5, **drafts)
+    assert on([device(card.used)], n_ctx=4096, parked_mib=0, n_on_devices=5, **drafts)
+    host_cells = on([device(64 * MIB)], n_ctx=4096, parked_mib=0, is_kv_offloaded=False, **drafts).usages[-1]
+    assert host_cells.drafts == 500 * 4096 + 3 * MIB

@@ -99,3 +99,18 @@ def test_the_host_tier_is_a_share_of_what_is_left_or_what_was_asked_for() -> Non
     assert choose(kind).n_host_bytes == pytest.approx(left / 4, rel=0.01)
     assert choose(kind, host_mib=7).n_host_bytes == 7 * MIB
     assert choose(kind, host_mib=0).n_host_bytes == 0
+
+
+@pytest.mark.parametrize("kind", MemoryKind)
+def test_what_drafts_takes_comes_out_of_what_is_free(kind: MemoryKind) -> None:
+    asked: dict[str, Any] = {"n_ctx": 4096, "parked_mib": 0}
+    drafts: dict[str, Any] = {"n_bytes_cell_drafts": 500.0, "n_bytes_drafts": MIB, "n_bytes_history": 2 * MIB}
+    plain, drafted = (on_host(figures_of(kind), 64 * MIB, **asked, **more) for more in ({}, drafts))
+    n_bytes = 500 * 4096 + 3 * MIB
+    assert drafted.usages[0].drafts == n_bytes
+    assert drafted.usages[0].used == plain.usages[0].used + n_bytes
+    assert drafted.sizes.n_host_bytes == pytest.approx(plain.sizes.n_host_bytes - n_bytes / 4, abs=1)
+    least = plain.usages[0].used + n_bytes
+    assert on_host(figures_of(kind), least + MIB // 4, **asked, **drafts).sizes.n_ctx == 4096
+    with pytest.raises(FitError):
+        on_host(figures_of(kind), least - MIB // 4, **asked, **drafts)

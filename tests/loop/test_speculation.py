@@ -146,3 +146,21 @@ def test_a_draft_that_is_too_short_for_a_request_is_not_verified() -> None:
     rig.ask(text(1, 50), _N_REPLY, draft_limits=DraftLimits(n_min=5))
     assert {sum(call.values()) for call in rig.engine.decoded} == {1, 6, 7, 8}
     rig.close()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MemoryKind if kind.has_window or kind.has_recurrent])
+@pytest.mark.parametrize("n_cells", [2000, 330])
+def test_replies_get_equally_many_tokens_where_libllama_would_split_their_call(kind: MemoryKind, n_cells: int) -> None:
+    """Where cells are scarce, it would overwrite window cells that are still needed."""
+    rig = FakeRig(kind, Sizes(n_ctx=200, n_cells=n_cells), drafter=_guesser(kind, 0.7))
+    prompts = [text(seed, 20 + 7 * seed) for seed in range(4)]
+    with rig.held():
+        heard = [rig.send(prompt, 40 + 9 * i) for i, prompt in enumerate(prompts)]
+    for i, (one, prompt) in enumerate(zip(heard, prompts, strict=True)):
+        one.wait()
+        assert one.tokens == expected_reply(kind, prompt, 40 + 9 * i)
+    calls = [list(call.values()) for call in rig.engine.decoded if len(call) > 1]
+    assert any(max(call) > 1 for call in calls)
+    if kind.has_window:
+        assert all(len(set(call)) == 1 for call in calls)
+    rig.close()

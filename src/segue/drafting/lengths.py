@@ -75,29 +75,35 @@ class Worth:
         return 0
 
 
-def choose_lengths(prospects: Sequence[Prospect], costs: RowCosts, *, are_equal: bool, n_tokens_most: int) -> list[int]:
+def choose_lengths(
+    prospects: Sequence[Prospect], costs: RowCosts, *, are_equal: bool, reads_again: bool, n_tokens_most: int
+) -> list[int]:
     """The number of drafts for each reply, by which most tokens a second are expected.
 
     With `are_equal`, each reply gets the same number of tokens in all, since libllama splits a call of sequences with
-    recurrent state otherwise. Then a reply may get more drafts than it has: any tokens fill it up. With drafts, a call
-    reads at most `n_tokens_most` in all.
+    recurrent state or a window otherwise. Then a reply may get more drafts than it has: any tokens fill it up. If the
+    memory `reads_again`, what held where a draft fails costs once more. With drafts, a call reads at most
+    `n_tokens_most` in all.
     """
     n_base = sum(one.n_unread for one in prospects)
     return (
-        _equal(prospects, costs, n_base, n_tokens_most)
+        _equal(prospects, costs, n_base, n_tokens_most, reads_again=reads_again)
         if are_equal
         else _unlike(prospects, costs, n_base, n_tokens_most)
     )
 
 
-def _equal(prospects: Sequence[Prospect], costs: RowCosts, n_base: int, n_tokens_most: int) -> list[int]:
+def _equal(
+    prospects: Sequence[Prospect], costs: RowCosts, n_base: int, n_tokens_most: int, *, reads_again: bool
+) -> list[int]:
     n_least = max(one.n_unread for one in prospects)
     n_longest = max(one.n_unread + one.n_drafted for one in prospects)
     n_longest = min(n_longest, n_tokens_most // len(prospects))
 
     def gain(length: int) -> float:
         n_kept = sum(1 + one.n_expected(length - one.n_unread) for one in prospects)
-        return n_kept / (costs.relative(length * len(prospects), n_base) + _cost_of_failing(prospects, costs, length))
+        cost = costs.relative(length * len(prospects), n_base)
+        return n_kept / (cost + (_cost_of_failing(prospects, costs, length) if reads_again else 0.0))
 
     best = max(range(n_least, n_longest + 1), key=gain, default=0)
     if all(min(best - one.n_unread, one.n_drafted) <= 0 for one in prospects):

@@ -34,6 +34,7 @@ class Speculation:
         self._first_shadow = first_shadow
         self._n_ctx = n_ctx
         self._has_recurrent = engine.shape.kind.has_recurrent
+        self._has_window = engine.shape.kind.has_window
         self._costs = RowCosts()
         self._n_calls_without = 0
 
@@ -48,24 +49,32 @@ class Speculation:
         """The next call for these replies: what each has not read yet, and drafts where they are worth their cost."""
         if not self._costs.knows(len(replies)):
             # Without knowing what plain calls cost, nobody could tell whether drafts are worth theirs.
-            for request in replies:
-                self.resolve(request)
-            return [self.plain(request) for request in replies]
+            return self._without_drafts(replies)
         self._prepare(replies)
         proposals = [self._propose(request) for request in replies]
         if not any(draft.tokens for draft in proposals):
-            return [self.plain(request) for request in replies]
+            return self._without_drafts(replies)
         prospects = [
             Prospect(self.n_unread(request), len(draft.tokens), draft.probability)
             for request, draft in zip(replies, proposals, strict=True)
         ]
         # In a second physical batch, a window would overwrite what may have to come back.
         n_most = min(self._engine.n_rows_max, self._engine.n_ubatch)
-        lengths = choose_lengths(prospects, self._costs, are_equal=self._has_recurrent, n_tokens_most=n_most)
-        return [
+        lengths = choose_lengths(
+            prospects,
+            self._costs,
+            are_equal=self._has_recurrent or self._has_window,
+            reads_again=self._has_recurrent,
+            n_tokens_most=n_most,
+        )
+        chunks = [
             self._chunk(request, draft, n_drafts)
             for request, draft, n_drafts in zip(replies, proposals, lengths, strict=True)
         ]
+        if self._has_window and len({len(chunk.inputs) for chunk in chunks}) > 1:
+            # There was no room for a mark.
+            return self._without_drafts(replies)
+        return chunks
 
     def plain(self, request: Request) -> Chunk:
         """The chunk of a reply without drafts."""
@@ -75,9 +84,7 @@ class Speculation:
         """The chunks of a call that could not be read, without drafts; None if it had none."""
         if not any(request.drafts is not None and request.drafts.verification for request in requests):
             return None
-        for request in requests:
-            self.resolve(request)
-        return [self.plain(request) for request in requests]
+        return self._without_drafts(requests)
 
     def drafts(self, request: Request) -> Tokens:
         """The tokens that the last call has verified for a reply; the reply may go on with them, one by one."""
@@ -135,6 +142,20 @@ class Speculation:
     def n_unread(self, request: Request) -> int:
         """How many tokens of its path a reply has not read yet; one, unless a draft did not hold."""
         return request.n_tokens - self._engine.length(request.seq)
+
+    def _without_drafts(self, requests: list[Request]) -> list[Chunk]:
+        """A call for these replies without drafts. With a window, each reads equally many tokens.
+
+        Where cells are scarce, libllama tries to compute sequences of unlike lengths in several physical batches, and
+        finds cells for a later one by overwriting those of windows that a sequence of an earlier one still needs.
+        """
+        for request in requests:
+            self.resolve(request)
+        chunks = [self.plain(request) for request in requests]
+        if not self._has_window:
+            return chunks
+        n_least = min((len(chunk.inputs) for chunk in chunks), default=0)
+        return [chunk if len(chunk.inputs) == n_least else Chunk(chunk.seq, chunk.inputs[:n_least]) for chunk in chunks]
 
     def _prepare(self, replies: list[Request]) -> None:
         """Tell the drafter how many tokens each reply may get."""

@@ -200,6 +200,7 @@ def test_a_hint_never_leads_to_a_flag_that_is_refused() -> None:
         ("LLAMA_ARG_THINK", "none", "reasoning_format", "none"),
         ("LLAMA_ARG_THINK_BUDGET", "7", "reasoning_budget", 7),
         ("LLAMA_ARG_HF_REPO", "a/b:Q8_0", "hf_repo", "a/b:Q8_0"),
+        ("LLAMA_ARG_SPEC_DRAFT_HF_REPO", "a/b:Q8_0", "hf_repo_draft", "a/b:Q8_0"),
     ],
 )
 def test_variables(variable: str, value: str, name: str, expected: object, monkeypatch: pytest.MonkeyPatch) -> None:
