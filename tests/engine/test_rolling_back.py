@@ -83,3 +83,24 @@ def test_two_tails_leave_equal_bytes(
     engine.drop(0)
     wanted = _read(engine, np.concatenate([prompt, kept, text(9, 3)]))
     assert np.abs(logits - wanted).max() <= _CLOSE * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize(("n_other", "is_gone"), [(9, False), (30, True)])
+def test_a_call_of_unlike_lengths_overwrites_a_window_that_is_needed_where_cells_are_scarce(
+    n_other: int, is_gone: bool
+) -> None:
+    """That is why replies get equally many tokens there. If this fails, libllama has been mended."""
+    model = Model(model_path("gemma3"))
+    params = ContextParams(**(EXACT | {"n_cells": 256, "n_seq_max": 4, "n_batch": 128, "n_ubatch": 128}))
+    engine = Context(model, params, measure(model, params))
+    engine.decode([Chunk(0, text(1, 120))])
+    engine.copy(0, 2, own_window=True)
+    engine.decode([Chunk(1, text(2, 30))])
+    engine.decode([Chunk(0, text(3, 9)), Chunk(1, text(4, n_other))])
+    if is_gone:
+        with pytest.raises(ValueError, match="the window before that position is gone"):
+            engine.rewind(0, 121)
+    else:
+        engine.rewind(0, 121)
+    engine.close()
+    model.close()
