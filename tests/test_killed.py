@@ -18,7 +18,7 @@ from tests.kit.served import Served, said, served
 from tests.kit.waiting import wait_until
 
 EXACT = ("-c", "4096", "-np", "4", "-fa", "off", "-ctk", "f32", "-ctv", "f32")
-N_CONVERSATIONS, N_TURNS, N_REPLY = 6, 3, 12
+N_CONVERSATIONS, N_TURNS, N_REPLY = 6, 3, 8
 
 
 def messages(conversation: int, turn: int) -> list[dict[str, str]]:

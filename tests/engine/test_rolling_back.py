@@ -65,7 +65,7 @@ def _left(engine: Context, prompt: Tokens, kept: Tokens, tail: Tokens) -> tuple[
     return cells(engine.save(0, partial=False), engine.shape.kind, has_ext=has_ext), _read(engine, text(9, 3))
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(
     n_prompt=st.integers(2, 250),
     n_kept=st.integers(1, 12),

@@ -4,7 +4,8 @@ import pytest
 
 from segue.drafting.limits import DraftLimits
 from segue.drafting.tree import TreeDrafter
-from segue.engine.errors import EngineError
+from segue.engine.base import Mark
+from segue.engine.errors import EngineError, NoRoomError
 from segue.loop.end import EndReason
 from segue.memory import MemoryKind
 from tests.kit.fake_engine.reading import expected_reply
@@ -163,4 +164,27 @@ def test_replies_get_equally_many_tokens_where_libllama_would_split_their_call(k
     assert any(max(call) > 1 for call in calls)
     if kind.has_window:
         assert all(len(set(call)) == 1 for call in calls)
+    rig.close()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MemoryKind if kind.has_recurrent])
+def test_where_a_mark_finds_no_room_replies_read_on(kind: MemoryKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = FakeRig(kind, drafter=_guesser(kind, 0.7))
+    mark = rig.engine.mark
+
+    def scarce(seq: int, shadow: int) -> Mark:
+        if seq == 1 and len(rig.engine.decoded) % 3:
+            raise NoRoomError("no room for a window")
+        return mark(seq, shadow)
+
+    monkeypatch.setattr(rig.engine, "mark", scarce)
+    prompts = [text(seed, 20 + 7 * seed) for seed in range(4)]
+    with rig.held():
+        heard = [rig.send(prompt, _N_REPLY) for prompt in prompts]
+    for one, prompt in zip(heard, prompts, strict=True):
+        one.wait()
+        assert one.tokens == expected_reply(kind, prompt, _N_REPLY)
+    calls = [list(call.values()) for call in rig.engine.decoded if len(call) > 1]
+    assert any(max(call) > 1 for call in calls)
+    assert not kind.has_window or all(len(set(call)) == 1 for call in calls)
     rig.close()

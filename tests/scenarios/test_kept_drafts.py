@@ -15,7 +15,7 @@ from tests.kit.reference import Reference
 from tests.kit.rig import Heard, Rig
 
 _SUBJECTS: Final = BY_HISTORY | BY_MODELS
-_USUAL: Final = ("gemma3 by history", "qwen35-mtp-agrees", "lfm2-window by lfm2-window")
+_USUAL: Final = ("gemma3 by history", "qwen35-mtp-agrees")
 _PROMPT: Final = text(1, 150).tolist()
 _N_REPLY: Final = 40
 

@@ -8,6 +8,7 @@ import pytest
 
 from segue.engine.sampling import SamplingParams
 from segue.loop.end import EndReason
+from segue.loop.totals import LoopTotals
 from tests.kit.conversation import text
 from tests.kit.drafted import BY_HISTORY, BY_MODELS
 from tests.kit.holding import held
@@ -106,7 +107,8 @@ def _seeded(seed: int) -> SamplingParams:
     return SamplingParams(seed=seed, temperature=1.0, repeat_penalty=1.1, ignore_eos=True)
 
 
-def run(name: str, n_requests: int, seed: int) -> None:
+def run(name: str, n_requests: int, seed: int) -> LoopTotals:
+    """Serve random clients, and check each reply and then the whole cache; returns what the loop has done."""
     subject = _SUBJECTS[name]
     rig, reference, clients = subject.rig(**_SIZES), Reference(subject.path), Clients(seed)
     n_asked = 0
@@ -123,19 +125,20 @@ def run(name: str, n_requests: int, seed: int) -> None:
     totals, n_evicted = rig.loop.totals, rig.cache.evictor.n_evicted
     print(f"{n_asked} requests: {totals.n_accepted} of {totals.n_drafted} drafts held; {n_evicted} evictions")
     assert totals.n_drafted > totals.n_accepted
-    assert totals.n_accepted > 0 or name in _BY_CHANCE
     assert n_evicted > 0, "the budgets were meant to be too small"
     rig.close()
     reference.close()
+    return totals
 
 
 @pytest.mark.parametrize("name", _SHORT)
 def test_random_requests_with_drafts(name: str) -> None:
-    run(name, 24, seed=1)
+    run(name, 16, seed=1)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", _SUBJECTS)
 def test_many_random_requests_with_drafts(name: str) -> None:
-    run(name, 250, seed=2)
+    totals = run(name, 250, seed=2)
+    assert totals.n_accepted > 100 or name in _BY_CHANCE
