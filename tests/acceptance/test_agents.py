@@ -46,7 +46,7 @@ def test_two_turns(agent: Agent, manner: str, tmp_path: Path) -> None:
         check_turn(server, server.exchanges, n_earlier, forgets=manner == "forgetful")
 
 
-@pytest.mark.parametrize("agent", tool_users("pi", "opencode"))
+@pytest.mark.parametrize("agent", tool_users("pi"))
 def test_a_restart_between_two_turns(agent: Agent, tmp_path: Path) -> None:
     desk = Desk(agent, tmp_path)
     cache = tmp_path / "cache"

@@ -116,7 +116,9 @@ def test_each_part_of_the_state_matters(name: str, reader: Reader) -> None:
     assert rest_matters == (MODELS[name].kind is not MemoryKind.HYBRID_WINDOW)
 
 
-@pytest.mark.parametrize("larger", LARGER_MODELS)
+@pytest.mark.parametrize(
+    "larger", [pytest.param(name, marks=[pytest.mark.long] * name.endswith("140m")) for name in LARGER_MODELS]
+)
 def test_larger_models_have_25_million_weights(larger: str) -> None:
     with Reader(model_path(larger)) as reader:
         assert llama_cpp.llama_model_n_params(reader.model) >= 25_000_000
