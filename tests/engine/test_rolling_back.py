@@ -94,7 +94,7 @@ def test_a_call_of_unlike_lengths_overwrites_a_window_that_is_needed_where_cells
     params = ContextParams(**(EXACT | {"n_cells": 256, "n_seq_max": 4, "n_batch": 128, "n_ubatch": 128}))
     engine = Context(model, params, measure(model, params))
     engine.decode([Chunk(0, text(1, 120))])
-    engine.copy(0, 2, trims_window=True)
+    engine.borrow(0, 2, 120, engine.save(0, partial=True))
     engine.decode([Chunk(1, text(2, 30))])
     engine.decode([Chunk(0, text(3, 9)), Chunk(1, text(4, n_other))])
     if is_gone:

@@ -96,7 +96,8 @@ def _small(params: ContextParams, n_seq_max: int) -> ContextParams:
 def measure_copies(engine: Engine, clock: Callable[[], float] = time.perf_counter) -> CopyRates:
     """Measure how fast a state is copied to the host and back, on the first sequence, which must be empty."""
     # A recurrent state has its full size from the first token on.
-    n_tokens = 1 if engine.shape.kind.has_recurrent else min(_N_TOKENS, engine.n_ubatch)
+    is_full_at_once = engine.shape.kind.has_recurrent and not engine.shape.kind.has_window
+    n_tokens = 1 if is_full_at_once else min(_N_TOKENS, engine.n_ubatch)
     engine.decode([Chunk(0, np.zeros(n_tokens, np.int32))])
     try:
         # The first copies also pay for memory that was never used before.
