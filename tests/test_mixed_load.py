@@ -11,7 +11,7 @@ MOST_GROWTH_BYTES = 8 << 20
 
 
 @pytest.mark.parametrize(
-    ("n_requests", "n_host_bytes"), [(500, 512 << 10), pytest.param(2400, 2 << 20, marks=pytest.mark.long)]
+    ("n_requests", "n_host_bytes"), [(300, 256 << 10), pytest.param(2400, 2 << 20, marks=pytest.mark.long)]
 )
 def test_a_mixed_load(tmp_path: Path, n_requests: int, n_host_bytes: int) -> None:
     n_disk_bytes = 2 * n_host_bytes

@@ -19,7 +19,7 @@ SYSTEM = {"role": "system", "content": "You are a careful engineer. " * 20}
 QUESTION = {"role": "user", "content": "What does this function do?"}
 
 
-@pytest.fixture(params=["qwen35", "lfm2-window", "gemma3-270m"])
+@pytest.fixture(params=["qwen35", pytest.param("lfm2-window", marks=pytest.mark.long), "gemma3-270m"])
 def server(request: pytest.FixtureRequest) -> Iterator[Served]:
     path = gemma3_270m_path() if request.param == "gemma3-270m" else model_path(request.param)
     with served(path, "-c", "8192", "-np", "2", "--cache-ram", "256") as server:

@@ -5,7 +5,16 @@ from segue.fit.choice import FitChoice
 from segue.fit.demand import Demand
 from segue.fit.errors import FitError
 from segue.fit.placement import Placement
-from segue.fit.sizes import Sizes, n_cells_in, n_idle_cells, n_parked_in, n_parked_most, n_seq_max, useful_cells
+from segue.fit.sizes import (
+    Sizes,
+    n_cells_in,
+    n_idle_cells,
+    n_parked_in,
+    n_parked_most,
+    n_seq_max,
+    rounded,
+    useful_cells,
+)
 
 _DEFAULT_PARKED_BYTES = 1 << 30
 _N_PARKED_LEAST = 4
@@ -39,7 +48,8 @@ def choose_on_host(demand: Demand) -> FitChoice:
         return int(max(0, left - fixed) // (per_cell + (slope - fixed) / (1 << 20)))
 
     n_fits = n_fitting(free)
-    if n_fits < (n_asked or min(asked.n_ctx_train, _N_CTX_LEAST)):
+    n_least = n_asked or min(asked.n_ctx_train, _N_CTX_LEAST)
+    if n_fits < (rounded(n_least + n_extra) - n_extra if has_cells else n_least):
         raise FitError(_refusal(demand, n_asked, n_extra, n_parked, n_fits, free))
     n_ctx = n_asked or asked.n_ctx_train
     if not n_asked and has_cells:
