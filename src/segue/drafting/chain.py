@@ -1,7 +1,6 @@
 """Several drafters: of what they propose for a reply, the draft wins of which most tokens are likely to hold."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from typing_extensions import override
@@ -30,14 +29,15 @@ class ChainedDrafter(Drafter):
 
     @override
     def prepare(self, wanted: Iterable[DraftRequest], worth: Worth) -> None:
-        wanted = list(wanted)
-        for one in wanted:
-            _own(one.reply).clear()
+        own = [(one, _own(one.reply)) for one in wanted]
+        for _, reply in own:
+            reply.clear()
         for i, drafter in enumerate(self._drafters):
-            open_ones = [one for one in wanted if _own(one.reply).n_expected < _N_ENOUGH]
-            drafter.prepare([replace(one, reply=_own(one.reply).replies[i]) for one in open_ones], worth)
-            for one in open_ones:
-                _own(one.reply).ask(i, one.n_most)
+            asked = [(one, reply) for one, reply in own if reply.n_expected < _N_ENOUGH]
+            # A drafter that has nothing to get ready never looks at them.
+            drafter.prepare((_passed_on(one, reply.replies[i]) for one, reply in asked), worth)
+            for one, reply in asked:
+                reply.ask(i, one.n_most)
 
 
 class _ChainedReply(ReplyDrafter):
@@ -76,6 +76,10 @@ class _ChainedReply(ReplyDrafter):
     def close(self) -> None:
         for reply in self.replies:
             reply.close()
+
+
+def _passed_on(one: DraftRequest, reply: ReplyDrafter) -> DraftRequest:
+    return DraftRequest(reply, one.seq, one.path, one.n_most, is_trial=one.is_trial)
 
 
 def _own(reply: ReplyDrafter) -> _ChainedReply:

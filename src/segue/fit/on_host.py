@@ -44,8 +44,8 @@ def choose_on_host(demand: Demand) -> FitChoice:
         least = n_asked or asked.n_ctx_train
         if not has_cells:
             return least if left > demand.buffers.at(HOST, least, n_seq) else 0
-        fixed, slope = demand.buffers.at(HOST, 0, n_seq), demand.buffers.at(HOST, 1 << 20, n_seq)
-        return int(max(0, left - fixed) // (per_cell + (slope - fixed) / (1 << 20)))
+        fixed, large = (demand.buffers.at(HOST, n_extra + n_cells, n_seq) for n_cells in (0, 1 << 20))
+        return int(max(0, left - fixed) // (per_cell + (large - fixed) / (1 << 20)))
 
     n_fits = n_fitting(free)
     n_least = n_asked or min(asked.n_ctx_train, _N_CTX_LEAST)
