@@ -116,8 +116,11 @@ def draft_demand(settings: Settings, target: Model) -> DraftDemand:
         weights = sum(n_bytes for _, n_bytes in tensor_sizes(path))
     n_seq = n_sequences(settings.parallel)
     # Buffers for computing have a row of logits and three copies of a layer's state for each sequence.
-    buffers = sum(large.buffers.values()) + (n_seq - 1) * (found.n_bytes_row + 3 * found.n_bytes_recurrent)
-    return DraftDemand(weights, found.n_bytes_cell, int(n_seq * found.n_bytes_state + found.n_bytes_batch) + buffers)
+    n_small, n_large = (sum(context.buffers.values()) for context in (small, large))
+    per_cell = (n_large - n_small) / (N_CELLS_MEASURED[1] - N_CELLS_MEASURED[0])
+    buffers = n_small - per_cell * N_CELLS_MEASURED[0] + (n_seq - 1) * (found.n_bytes_row + 3 * found.n_bytes_recurrent)
+    n_bytes = int(n_seq * found.n_bytes_state + found.n_bytes_batch + buffers)
+    return DraftDemand(weights, found.n_bytes_cell + per_cell, n_bytes)
 
 
 def _model_params(settings: Settings) -> ModelParams:

@@ -86,7 +86,7 @@ class PacedDrafter(Drafter):
             seconds = time.perf_counter() - started
             if n_steps:
                 self._step_s = _mean(self._step_s, seconds / n_steps)
-            if any(one.wanted.is_trial for one in asked):
+            if any(one.wanted.is_trial and one.reply.prepared for one in asked):
                 # What was passed over meanwhile has to be read first.
                 self._trial_s = _mean(self._trial_s, seconds)
 

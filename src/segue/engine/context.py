@@ -148,7 +148,7 @@ class Context(Engine):
             raise ValueError("sequences of a context that is not unified share nothing")
         track = self._tracks[src]
         first_seen = track.pos_last + 1 - self.shape.n_swa
-        if trims_window and self.shape.kind.has_window and first_seen > 0:
+        if trims_window and self.shape.kind.has_window and first_seen > 0 and self._has_window_cache(src):
             self._share_seen(src, dst, first_seen, track.pos_last)
         else:
             llama_cpp.llama_memory_seq_cp(self._memory, src, dst, -1, -1)
@@ -314,6 +314,15 @@ class Context(Engine):
         self._require(seq)
         if self._tracks[seq].n_tokens:
             raise ValueError(f"sequence {seq} is in use")
+
+    def _has_window_cache(self, seq: int) -> bool:
+        """Whether windows have a cache of their own: libllama may know of a window, and keep all cells in one cache.
+
+        Loading a partial state would empty that one. A hybrid's windows always have one.
+        """
+        return self.shape.kind.has_recurrent or self.state_bytes(seq, partial=True) < self.state_bytes(
+            seq, partial=False
+        )
 
     def _share_seen(self, src: int, dst: int, first_seen: int, last: int) -> None:
         """Let `dst` share all attention cells of `src`, but only the window's cells from `first_seen` to `last`.

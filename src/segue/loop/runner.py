@@ -236,6 +236,9 @@ class Runner:
                 reason = self._reply.next(request, row)
                 if reason is not None or i == len(drafts) or request.tokens[-1] != drafts[i]:
                     break
+        except Exception as error:
+            reason = error
+        try:
             self._speculation.resolve(request)
         except Exception as error:
             reason = error
@@ -293,9 +296,9 @@ class Runner:
 
     def _release(self, request: Request, *, keep: bool) -> None:
         """Empty the request's sequence, keeping its state as a checkpoint or not."""
-        self._speculation.resolve(request)
-        n_read = self._engine.length(request.seq)
         try:
+            self._speculation.resolve(request)
+            n_read = self._engine.length(request.seq)
             self._cache.release(request.seq, keep=request.tokens[:n_read] if keep and n_read else None)
         except Exception:
             log.exception("the state of request %d could not be kept", request.id)
