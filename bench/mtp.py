@@ -5,12 +5,9 @@ same run without Segue, allow for guesses that hold as often, if the best number
 """
 
 import contextlib
-import random
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import count
 from statistics import median
 from typing import Final
 
@@ -19,6 +16,7 @@ from bench.client import Client
 from bench.options import Options
 from bench.row import PEER, SEGUE, Goal, Row, Spread, compared
 from bench.server import Setup, has_peer, peer_server, segue_server
+from bench.speed import N_DECODED, decoded_with
 from bench.turns import in_turns
 from tests.kit.mtp_models import mtp_path
 
@@ -33,11 +31,8 @@ _MODELS: Final = {
 _QUICK: Final = {"most hold": ("qwen35-mtp-agrees", {1: 1.5, 4: 1.35})}
 _AS_PEER: Final = Goal(0.93, at_least=True)
 _N_ROUNDS: Final = 5
-_N_DECODED: Final = 256
-_N_PROMPT: Final = 16
 _N_DRAFTS_MOST: Final = 8
 _N_ROW_TRIES: Final = 15
-_seeds = count()
 
 
 def _n_servers() -> int:
@@ -102,13 +97,11 @@ def _decoding(
 
 
 def _decode(pool: ThreadPoolExecutor, client: Client, n: int, accepted: list[tuple[int, int]]) -> float:
-    rng = random.Random(next(_seeds))
-    prompts = [[rng.randrange(33, 127) for _ in range(_N_PROMPT)] for _ in range(n)]
-    started = time.perf_counter()
-    replies = list(pool.map(partial(client.complete, n_predict=_N_DECODED), prompts))
-    seconds = time.perf_counter() - started
-    accepted += [(reply.n_drafted, reply.n_accepted) for reply in replies]
-    return n * _N_DECODED / seconds
+    def send(prompt: list[int]) -> None:
+        reply = client.complete(prompt, n_predict=N_DECODED)
+        accepted.append((reply.n_drafted, reply.n_accepted))
+
+    return decoded_with(pool, send, n)
 
 
 def _ceiling(setup: Setup, n: int, rate: float) -> float:

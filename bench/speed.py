@@ -22,7 +22,7 @@ from bench.turns import in_turns
 CONCURRENCIES: Final = (1, 4, 8)
 _N_ROUNDS: Final = 7
 _N_READ: Final = 2048
-_N_DECODED: Final = 256
+N_DECODED: Final = 256
 _N_PROMPT: Final = 8
 _N_MESSAGES: Final = 9
 _seeds = count()
@@ -59,16 +59,17 @@ def _read(pool: ThreadPoolExecutor, client: Client, n: int) -> float:
 
 
 def _decode(pool: ThreadPoolExecutor, client: Client, n: int) -> float:
-    return _decoded_with(pool, partial(client.complete, n_predict=_N_DECODED), n)
+    return decoded_with(pool, partial(client.complete, n_predict=N_DECODED), n)
 
 
 def _decode_streamed(pool: ThreadPoolExecutor, client: Client, n: int) -> float:
-    return _decoded_with(pool, partial(client.drain, n_predict=_N_DECODED), n)
+    return decoded_with(pool, partial(client.drain, n_predict=N_DECODED), n)
 
 
-def _decoded_with(pool: ThreadPoolExecutor, send: Callable[[list[int]], object], n: int) -> float:
+def decoded_with(pool: ThreadPoolExecutor, send: Callable[[list[int]], object], n: int) -> float:
+    """Tokens a second of `n` replies of `N_DECODED` tokens, each to a prompt of its own that `send` is given."""
     rng = random.Random(next(_seeds))
     prompts = [[rng.randrange(33, 127) for _ in range(_N_PROMPT)] for _ in range(n)]
     started = time.perf_counter()
     list(pool.map(send, prompts))
-    return n * _N_DECODED / (time.perf_counter() - started)
+    return n * N_DECODED / (time.perf_counter() - started)

@@ -36,8 +36,8 @@ LAZY = {
         "Replay recorded requests under rules for keeping checkpoints, Segue's own and others'."
     ),
 }
-for path, text in LAZY.items():
-    app.command(path, help=text)
+for _path, _help in LAZY.items():
+    app.command(_path, help=_help)
 
 
 _HELP = frozenset({"--help", "-h", "--usage"})

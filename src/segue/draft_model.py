@@ -24,7 +24,6 @@ from segue.settings import Settings
 log = logging.getLogger(__name__)
 
 _N_BATCH: Final = 512
-_MAPPED: Final = ("auto", "mmap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +94,7 @@ def uses_draft_model(settings: Settings, target: Model) -> bool:
 def with_draft_model(asked: Asked, settings: Settings, fitting: Fitting) -> Asked:
     """The same with what the draft model takes. Raises ModelError for one that cannot draft for this model."""
     demand = draft_demand(settings, fitting.model)
-    # Mapped weights can leave the host's memory.
-    is_mapped = settings.load_mode in _MAPPED and not fitting.has_devices
+    is_mapped = fitting.maps_weights and not fitting.has_devices
     n_bytes = demand.n_bytes + (0 if is_mapped else demand.n_bytes_weights)
     return replace(asked, n_bytes_cell_drafts=demand.n_bytes_cell, n_bytes_drafts=n_bytes)
 

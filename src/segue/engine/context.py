@@ -52,6 +52,7 @@ class Context(Engine):
         self.n_embd = int(llama_cpp.llama_model_n_embd_inp(model.handle))
         self.takes_positions = model.has_sections
         self._tracks = [Track() for _ in range(params.n_seq_max)]
+        self._has_window_cache: bool | None = None
         self._batch = Batch(self.n_batch, self.n_rows_max, self.n_embd, 4 if model.has_sections else 1)
         self._scratch = np.empty(0, np.uint8)
 
@@ -148,7 +149,7 @@ class Context(Engine):
             raise ValueError("sequences of a context that is not unified share nothing")
         track = self._tracks[src]
         first_seen = track.pos_last + 1 - self.shape.n_swa
-        if trims_window and self.shape.kind.has_window and first_seen > 0 and self._has_window_cache(src):
+        if trims_window and self.shape.kind.has_window and first_seen > 0 and self._keeps_windows_apart(src):
             self._share_seen(src, dst, first_seen, track.pos_last)
         else:
             llama_cpp.llama_memory_seq_cp(self._memory, src, dst, -1, -1)
@@ -315,14 +316,16 @@ class Context(Engine):
         if self._tracks[seq].n_tokens:
             raise ValueError(f"sequence {seq} is in use")
 
-    def _has_window_cache(self, seq: int) -> bool:
+    def _keeps_windows_apart(self, seq: int) -> bool:
         """Whether windows have a cache of their own: libllama may know of a window, and keep all cells in one cache.
 
         Loading a partial state would empty that one. A hybrid's windows always have one.
         """
-        return self.shape.kind.has_recurrent or self.state_bytes(seq, partial=True) < self.state_bytes(
-            seq, partial=False
-        )
+        if self._has_window_cache is None:
+            self._has_window_cache = self.shape.kind.has_recurrent or self.state_bytes(
+                seq, partial=True
+            ) < self.state_bytes(seq, partial=False)
+        return self._has_window_cache
 
     def _share_seen(self, src: int, dst: int, first_seen: int, last: int) -> None:
         """Let `dst` share all attention cells of `src`, but only the window's cells from `first_seen` to `last`.

@@ -70,9 +70,7 @@ class Fitting:
         # Cells are first joined in a separate buffer before they are loaded.
         has_copies = asked.is_unified and memory.n_bytes_cell > 0
         copied = max(_COPIED_LEAST, 2 * int(memory.n_bytes_state)) + int(memory.n_bytes_state) if has_copies else 0
-        host = HostMemory(
-            max(0, cpu.free_bytes - copied), cpu.total_bytes, self.model_params.load_mode in _MAPPED, are_weights_loaded
-        )
+        host = HostMemory(max(0, cpu.free_bytes - copied), cpu.total_bytes, self.maps_weights, are_weights_loaded)
         return choose(self._memories(target_mib), host, self._layout, memory, asked, self._compute)
 
     def params(self, placement: Placement) -> ModelParams:
@@ -97,6 +95,11 @@ class Fitting:
             return ()
         matched = matched_tensors(self._path, [pattern for pattern, _ in places])
         return tuple(zip(matched, (buffer for _, buffer in places), strict=True))
+
+    @property
+    def maps_weights(self) -> bool:
+        """Whether weights in the host's memory are the file's own pages, which can leave it."""
+        return self.model_params.load_mode in _MAPPED
 
     @property
     def has_devices(self) -> bool:
